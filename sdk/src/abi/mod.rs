@@ -1,0 +1,28 @@
+//! The library boundary: the one door between the host and a provider. Not for authors.
+//!
+//! Version 1 of the binary interface is frozen. It carries method names and JSON texts, so that everything that will
+//! grow grows in [`wire`], where both sides tolerate what they do not know. `abi_stable` compares the layouts of both
+//! sides when a library is opened, and accepts an evolved layout in one direction only; therefore the layout of
+//! [`ProviderModule`] never changes within 1.x.
+
+mod export;
+mod guard;
+mod note;
+mod session;
+mod types;
+pub mod wire;
+
+pub use export::header;
+pub use export::Export;
+pub use export::State;
+pub use guard::guarded;
+pub use note::Note;
+pub use note::NOTE_NAME;
+pub use note::NOTE_SECTION;
+pub use session::Session;
+pub use types::HostFunctions;
+pub use types::Outcome;
+pub use types::ProviderModule;
+pub use types::ProviderModuleRef;
+
+pub use abi_stable::library::LibHeader;

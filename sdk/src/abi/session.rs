@@ -1,0 +1,222 @@
+//! One provider behind its methods: JSON in, the author's trait, JSON out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::wire;
+use super::wire::method;
+use crate::Device;
+use crate::Discovery;
+use crate::Error;
+use crate::Health;
+use crate::Node;
+use crate::Provider;
+use crate::Role;
+use crate::Root;
+
+/// A provider with what it found in its last discovery.
+pub struct Session<P: Provider> {
+    provider: P,
+    package: (&'static str, &'static str),
+    scan: RwLock<Option<Arc<Scan<P::Facts>>>>,
+}
+
+/// One discovery: kept whole, replaced whole.
+struct Scan<F> {
+    generation: u64,
+    node: Node,
+    devices: Vec<Device<F>>,
+    /// Positions in `devices`, sorted by id.
+    by_id: Vec<u32>,
+}
+
+impl<P: Provider> Session<P> {
+    /// A provider that has not looked at a node yet.
+    pub fn new(provider: P, package: (&'static str, &'static str)) -> Self {
+        Self {
+            provider,
+            package,
+            scan: RwLock::new(None),
+        }
+    }
+
+    /// Answers one method of [`wire::method`].
+    ///
+    /// # Errors
+    ///
+    /// The provider's own error, or the reason why the input cannot be understood.
+    pub fn call(&self, method: &str, input: &str) -> Result<String, wire::Failure> {
+        match method {
+            method::MANIFEST => write(&self.manifest()),
+            method::DISCOVER => write(&self.discover(read(input)?)?),
+            method::CHECK => {
+                let request: wire::CheckRequest = read(input)?;
+                let selectors = selectors::<P>(request.selectors)?;
+                self.provider.check(&selectors)?;
+                write(&serde_json::Map::new())
+            }
+            method::SELECT => write(&self.select(read(input)?)?),
+            method::EXPLAIN => write(&self.explain(read(input)?)?),
+            method::ALLOCATE => write(&self.allocate(read(input)?)?),
+            unknown => Err(Error::new(format!(
+                "this provider was built with SDK {}, which has no method `{unknown}`",
+                crate::VERSION
+            ))
+            .into()),
+        }
+    }
+
+    fn manifest(&self) -> wire::Manifest {
+        let manifest = self.provider.manifest();
+        let (device_type, cdi_class, extends) = match manifest.role {
+            Role::DeviceType { name, cdi_class } => (Some(name), Some(cdi_class), Vec::new()),
+            Role::Extension { of } => (None, None, of),
+        };
+        wire::Manifest {
+            package: self.package.0.to_owned(),
+            version: self.package.1.to_owned(),
+            sdk: crate::VERSION.to_owned(),
+            summary: manifest.summary,
+            device_type,
+            cdi_class,
+            extends,
+            brought_by_others: manifest.brought_by_others.into_iter().collect(),
+            schema: schemars::schema_for!(P::Selectors).to_value(),
+        }
+    }
+
+    fn discover(&self, request: wire::DiscoverRequest) -> Result<wire::Discovered, Error> {
+        let functions = request.functions.into_iter().map(Into::into).collect();
+        let extended = request.devices.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        let node = Node::new(Root::new(request.root), functions, extended);
+        let Discovery { devices, excluded } = self.provider.discover(&node)?;
+        let scan = Scan::new(request.generation, node, devices)?;
+        let found = wire::Discovered {
+            devices: scan.devices.iter().map(to_wire).collect(),
+            excluded,
+        };
+        *self.scan.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scan));
+        Ok(found)
+    }
+
+    fn select(&self, request: wire::SelectRequest) -> Result<wire::Selected, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        let scan = self.scan_of(request.generation)?;
+        let admitted = (0u32..)
+            .zip(&scan.devices)
+            .filter(|(_, device)| self.provider.admit(&selectors, device).is_ok())
+            .map(|(position, _)| position)
+            .collect();
+        Ok(wire::Selected { admitted })
+    }
+
+    fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        let scan = self.scan_of(request.generation)?;
+        let refusal = self.provider.admit(&selectors, scan.device(&request.id)?).err();
+        Ok(wire::Explained {
+            key: refusal.as_ref().map(|refusal| refusal.key.to_owned()),
+            reason: refusal.map(|refusal| refusal.reason),
+        })
+    }
+
+    fn allocate(&self, request: wire::AllocateRequest) -> Result<wire::Allocated, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        let scan = self.last_scan()?;
+        let allocate = |id: &String| {
+            let allocation = self.provider.allocate(&scan.node, &selectors, scan.device(id)?)?;
+            Ok(allocation.into())
+        };
+        let devices = request.ids.iter().map(allocate).collect::<Result<_, Error>>()?;
+        Ok(wire::Allocated { devices })
+    }
+
+    fn last_scan(&self) -> Result<Arc<Scan<P::Facts>>, Error> {
+        let scan = self.scan.read().unwrap_or_else(PoisonError::into_inner);
+        scan.clone().ok_or_else(|| Error::new("the provider has not seen the node yet"))
+    }
+
+    fn scan_of(&self, generation: u64) -> Result<Arc<Scan<P::Facts>>, Error> {
+        let scan = self.last_scan()?;
+        if scan.generation == generation {
+            return Ok(scan);
+        }
+        Err(Error::new(format!(
+            "the host asks about scan {generation}, and the provider's last one is {}",
+            scan.generation
+        )))
+    }
+}
+
+impl<P: Provider> fmt::Debug for Session<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("package", &self.package).finish_non_exhaustive()
+    }
+}
+
+impl<F> Scan<F> {
+    fn new(generation: u64, node: Node, devices: Vec<Device<F>>) -> Result<Self, Error> {
+        let mut by_id: Vec<u32> = (0u32..).zip(&devices).map(|(position, _)| position).collect();
+        by_id.sort_unstable_by(|&a, &b| devices[a as usize].id.cmp(&devices[b as usize].id));
+        for pair in by_id.windows(2) {
+            let id = &devices[pair[0] as usize].id;
+            if *id == devices[pair[1] as usize].id {
+                return Err(Error::new(format!("the provider found the device `{id}` twice")));
+            }
+        }
+        Ok(Self {
+            generation,
+            node,
+            devices,
+            by_id,
+        })
+    }
+
+    fn device(&self, id: &str) -> Result<&Device<F>, Error> {
+        self.by_id
+            .binary_search_by(|&position| self.devices[position as usize].id.as_str().cmp(id))
+            .map(|at| &self.devices[self.by_id[at] as usize])
+            .map_err(|_| Error::new(format!("the provider knows no device `{id}`")))
+    }
+}
+
+fn to_wire<F>(device: &Device<F>) -> wire::Device {
+    let id = device.id.as_str().to_owned();
+    let implied = id == device.function.to_string();
+    wire::Device {
+        id,
+        function: (!implied).then_some(device.function),
+        numa_node: device.numa_node,
+        unhealthy: match &device.health {
+            Health::Healthy => None,
+            Health::Unhealthy(reason) => Some(reason.clone()),
+        },
+    }
+}
+
+/// The author's selector struct, with the place of a mistake.
+fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failure> {
+    serde_path_to_error::deserialize(selectors).map_err(|error| {
+        let path = error.path().to_string();
+        wire::Failure {
+            path: (path != ".").then_some(path),
+            ..Error::new(error.into_inner().to_string()).into()
+        }
+    })
+}
+
+fn read<T: DeserializeOwned>(input: &str) -> Result<T, wire::Failure> {
+    serde_json::from_str(input)
+        .map_err(|e| Error::from_std(&e).context("the provider cannot read the host's request").into())
+}
+
+fn write(output: &impl Serialize) -> Result<String, wire::Failure> {
+    serde_json::to_string(output)
+        .map_err(|e| Error::from_std(&e).context("the provider cannot write its answer").into())
+}

@@ -1,0 +1,346 @@
+//! What crosses the library boundary, as JSON.
+//!
+//! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
+//! fields that it does not know, and a field that an older writer leaves out has a default.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::DeviceId;
+use crate::Error;
+use crate::HexId;
+use crate::PciAddress;
+use crate::PciFunction;
+
+/// The methods of interface version 1.
+pub mod method {
+    /// `{}` to [`Manifest`](super::Manifest).
+    pub const MANIFEST: &str = "manifest";
+    /// [`DiscoverRequest`](super::DiscoverRequest) to [`Discovered`](super::Discovered).
+    pub const DISCOVER: &str = "discover";
+    /// [`CheckRequest`](super::CheckRequest) to `{}`.
+    pub const CHECK: &str = "check";
+    /// [`SelectRequest`](super::SelectRequest) to [`Selected`](super::Selected).
+    pub const SELECT: &str = "select";
+    /// [`ExplainRequest`](super::ExplainRequest) to [`Explained`](super::Explained).
+    pub const EXPLAIN: &str = "explain";
+    /// [`AllocateRequest`](super::AllocateRequest) to [`Allocated`](super::Allocated).
+    pub const ALLOCATE: &str = "allocate";
+    /// Host method: [`LogRecord`](super::LogRecord) to nothing.
+    pub const LOG: &str = "log";
+}
+
+/// A provider's name tag.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The package that was built.
+    pub package: String,
+    /// The package's version.
+    pub version: String,
+    /// The SDK that it was built with.
+    pub sdk: String,
+    /// One sentence.
+    pub summary: String,
+    /// The device type that it owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_type: Option<String>,
+    /// The class part of the CDI kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdi_class: Option<String>,
+    /// The device types that it extends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extends: Vec<String>,
+    /// Key and file name of selectors that others bring.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub brought_by_others: BTreeMap<String, String>,
+    /// JSON schema of the selector object.
+    pub schema: Value,
+}
+
+/// A PCI function of the host's scan.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Function {
+    #[serde(rename = "a")]
+    address: PciAddress,
+    #[serde(rename = "v")]
+    vendor: u16,
+    #[serde(rename = "d")]
+    device: u16,
+    #[serde(rename = "c")]
+    class: u32,
+    #[serde(rename = "drv", default, skip_serializing_if = "Option::is_none")]
+    driver: Option<String>,
+    #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
+    numa_node: Option<u32>,
+    #[serde(rename = "pf", default, skip_serializing_if = "Option::is_none")]
+    physical_function: Option<PciAddress>,
+    #[serde(rename = "vf", default, skip_serializing_if = "Option::is_none")]
+    vf_index: Option<u32>,
+    #[serde(rename = "vfs", default, skip_serializing_if = "is_zero")]
+    vf_count: u32,
+}
+
+/// A device of the owner's, shown to an extension.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExtendedDevice {
+    #[serde(rename = "t")]
+    pub(crate) device_type: String,
+    pub(crate) id: String,
+    #[serde(rename = "a")]
+    pub(crate) function: PciAddress,
+}
+
+impl ExtendedDevice {
+    /// As the host sends it.
+    pub fn new(device_type: &str, id: &str, function: PciAddress) -> Self {
+        Self {
+            device_type: device_type.to_owned(),
+            id: id.to_owned(),
+            function,
+        }
+    }
+}
+
+/// One scan of the node.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DiscoverRequest {
+    /// The directory that stands for `/`.
+    pub root: String,
+    /// Which scan this is; later calls name it.
+    pub generation: u64,
+    /// The PCI bus.
+    pub functions: Vec<Function>,
+    /// For an extension: the devices that it extends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<ExtendedDevice>,
+}
+
+/// What a provider found.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Discovered {
+    /// In an order that [`Selected::admitted`] refers to.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// What is left out on purpose: name and reason.
+    #[serde(default)]
+    pub excluded: Vec<(String, String)>,
+}
+
+/// One device of a discovery.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// How the kubelet knows it.
+    pub id: String,
+    /// The PCI function that it is or belongs to, when its id does not say so.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<PciAddress>,
+    /// NUMA node.
+    #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
+    pub numa_node: Option<u32>,
+    /// Why it is unhealthy, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy: Option<String>,
+}
+
+/// Are these selectors sensible?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CheckRequest {
+    /// The device type of the resource.
+    pub device_type: String,
+    /// The provider's own keys, in the schema's spelling.
+    pub selectors: Value,
+}
+
+/// Which devices of the last discovery fit?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SelectRequest {
+    /// The scan that is meant.
+    pub generation: u64,
+    /// The device type of the resource.
+    pub device_type: String,
+    /// The provider's own keys.
+    pub selectors: Value,
+}
+
+/// The devices that fit.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Selected {
+    /// Positions in [`Discovered::devices`].
+    pub admitted: Vec<u32>,
+}
+
+/// Why does this device not fit?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExplainRequest {
+    /// The scan that is meant.
+    pub generation: u64,
+    /// The provider's own keys.
+    pub selectors: Value,
+    /// The device.
+    pub id: String,
+}
+
+/// The reason, if there is one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explained {
+    /// The selector key that refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The sentence; nothing when the device is admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What does a container get for these devices?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AllocateRequest {
+    /// The device type of the resource.
+    pub device_type: String,
+    /// The provider's own keys of the selector object that admitted them.
+    pub selectors: Value,
+    /// The devices.
+    pub ids: Vec<String>,
+}
+
+/// One entry for each id of the request, in its order.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Allocated {
+    /// What each device contributes.
+    pub devices: Vec<Allocation>,
+}
+
+/// See [`crate::Allocation`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Allocation {
+    /// Host path and container path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<(String, String)>,
+    /// Host path and container path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<(String, String)>,
+    /// Host path, container path, read only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<(String, String, bool)>,
+    /// Sections of `_INFO`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub info: BTreeMap<String, BTreeMap<String, String>>,
+    /// Fields of the device-info file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub device_info: BTreeMap<String, Value>,
+}
+
+/// A failed call.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Outermost message first.
+    pub chain: Vec<String>,
+    /// The cure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The place in the selectors that is meant, such as `pfNames[0]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// One line for the host's log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// The provider's package.
+    pub provider: String,
+    /// `error` to `trace`.
+    pub level: String,
+    /// The text.
+    pub message: String,
+}
+
+impl From<&PciFunction> for Function {
+    fn from(f: &PciFunction) -> Self {
+        Self {
+            address: f.address,
+            vendor: f.vendor.0,
+            device: f.device.0,
+            class: f.class,
+            driver: f.driver.clone(),
+            numa_node: f.numa_node,
+            physical_function: f.physical_function,
+            vf_index: f.vf_index,
+            vf_count: f.vf_count,
+        }
+    }
+}
+
+impl From<Function> for PciFunction {
+    fn from(f: Function) -> Self {
+        Self {
+            address: f.address,
+            vendor: HexId(f.vendor),
+            device: HexId(f.device),
+            class: f.class,
+            driver: f.driver,
+            numa_node: f.numa_node,
+            physical_function: f.physical_function,
+            vf_index: f.vf_index,
+            vf_count: f.vf_count,
+        }
+    }
+}
+
+impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
+    type Error = Error;
+
+    fn try_from(device: ExtendedDevice) -> Result<Self, Error> {
+        Ok(Self {
+            device_type: device.device_type,
+            id: DeviceId::new(device.id)?,
+            function: device.function,
+        })
+    }
+}
+
+impl From<crate::Allocation> for Allocation {
+    fn from(allocation: crate::Allocation) -> Self {
+        let pairs = |nodes: Vec<crate::DeviceNode>| {
+            nodes
+                .into_iter()
+                .map(|node| (node.host_path, node.container_path))
+                .collect()
+        };
+        Self {
+            nodes: pairs(allocation.nodes),
+            companions: pairs(allocation.companions),
+            mounts: allocation
+                .mounts
+                .into_iter()
+                .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
+                .collect(),
+            info: allocation.info,
+            device_info: allocation.device_info,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (chain, hint) = error.into_parts();
+        Self {
+            chain,
+            hint,
+            path: None,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::from_parts(failure.chain, failure.hint)
+    }
+}
+
+// Serde hands the field by reference.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that `skip_serializing_if` asks for")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

@@ -1,0 +1,71 @@
+//! What a provider says about itself before it is asked for anything.
+
+/// Which part of the configuration a provider serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It owns a `deviceType`: it discovers the devices and builds what a container gets.
+    DeviceType {
+        /// The value of `deviceType` in the configuration. Exactly one provider owns each.
+        name: String,
+        /// The class part of the CDI kind `<resource prefix>/<class>`: letters, digits, `_` and `-`.
+        cdi_class: String,
+    },
+    /// It adds selector keys, facts and device nodes to device types that other providers own.
+    Extension {
+        /// The device types that it extends.
+        of: Vec<String>,
+    },
+}
+
+/// The name tag of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// What it serves.
+    pub role: Role,
+    /// One sentence for `sriovdp providers`.
+    pub summary: String,
+    /// Selector keys that users may expect here and that another provider file brings: key, file name. They make the
+    /// hint when such a key is used without that file.
+    pub brought_by_others: Vec<(String, String)>,
+}
+
+impl Manifest {
+    /// A provider that owns the device type `name`.
+    pub fn device_type(name: &str, summary: &str) -> Self {
+        Self {
+            role: Role::DeviceType {
+                name: name.to_owned(),
+                cdi_class: name.to_owned(),
+            },
+            summary: summary.to_owned(),
+            brought_by_others: Vec::new(),
+        }
+    }
+
+    /// A provider that extends the device types `of`.
+    pub fn extension(of: &[&str], summary: &str) -> Self {
+        Self {
+            role: Role::Extension {
+                of: of.iter().map(|&name| name.to_owned()).collect(),
+            },
+            summary: summary.to_owned(),
+            brought_by_others: Vec::new(),
+        }
+    }
+
+    /// Names the CDI class, where it is not the device type's own name.
+    #[must_use]
+    pub fn cdi_class(mut self, class: &str) -> Self {
+        if let Role::DeviceType { cdi_class, .. } = &mut self.role {
+            class.clone_into(cdi_class);
+        }
+        self
+    }
+
+    /// Says that `key` is a selector that the provider file `file` brings.
+    #[must_use]
+    pub fn brought_by(mut self, key: &str, file: &str) -> Self {
+        self.brought_by_others.push((key.to_owned(), file.to_owned()));
+        self
+    }
+}

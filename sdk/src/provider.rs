@@ -1,0 +1,74 @@
+//! The trait that a vendor implements.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::Allocation;
+use crate::Device;
+use crate::Discovery;
+use crate::Error;
+use crate::Manifest;
+use crate::Node;
+use crate::Refusal;
+
+/// A device type, or an extension of device types that others own.
+///
+/// One value of the type lives in the host for as long as the host runs. Calls may come from several threads at once.
+/// A panic in any of them becomes an error of that call. Each call has a few seconds; the kubelet waits for
+/// [`allocate`](Self::allocate) with its whole pod loop.
+pub trait Provider: Default + Send + Sync + 'static {
+    /// The selector keys, as a struct with one field for each key.
+    ///
+    /// Every field must have a default that constrains nothing (`#[serde(default)]` on the struct). The JSON schema of
+    /// the struct is what the configuration is checked against; keys that it does not have are refused by name. Keys
+    /// match in any case, and `null` means that the key is absent.
+    type Selectors: DeserializeOwned + JsonSchema;
+
+    /// What the provider keeps about each device between discovery and allocation.
+    type Facts: Send + Sync;
+
+    /// The provider's name tag. Called once, before anything else.
+    fn manifest(&self) -> Manifest;
+
+    /// Checks selectors beyond their types: keys that exclude each other, keys that must be there.
+    ///
+    /// # Errors
+    ///
+    /// When no sensible selection can follow. The resource is refused with this error, and the others serve.
+    fn check(&self, selectors: &Self::Selectors) -> Result<(), Error> {
+        let _ = selectors;
+        Ok(())
+    }
+
+    /// Finds the devices of this type, or, in an extension, the facts about [`Node::devices`].
+    ///
+    /// Called for each scan of the node. Read what can fail for one device so that it costs that device only.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be said about any device. The pools keep what they had.
+    fn discover(&self, node: &Node) -> Result<Discovery<Self::Facts>, Error>;
+
+    /// Whether `device` is one that `selectors` describe.
+    ///
+    /// Must be a function of its two arguments alone: it is called for every pair of selector object and device, and
+    /// again for `sriovdp explain`.
+    ///
+    /// # Errors
+    ///
+    /// Not a failure: the refusal that says which key does not fit, and what was found instead.
+    fn admit(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> Result<(), Refusal>;
+
+    /// Builds what a container gets for `device`, from the node as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When something that the container needs is missing. The pod is then refused; handing out a container without
+    /// its device would be worse.
+    fn allocate(
+        &self,
+        node: &Node,
+        selectors: &Self::Selectors,
+        device: &Device<Self::Facts>,
+    ) -> Result<Allocation, Error>;
+}

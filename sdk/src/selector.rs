@@ -1,0 +1,271 @@
+//! What selectors are made of: reasons to refuse, and value types that compare as users write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Deserializer;
+
+use crate::Error;
+
+/// Why a device does not fit a selector object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The selector key that does not fit.
+    pub key: &'static str,
+    /// What the device has, for a person.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// A refusal because of `key`.
+    pub fn new(key: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            key,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.reason)
+    }
+}
+
+/// Admits a device whose value is one of `wanted`; an empty list asks for nothing.
+///
+/// ```
+/// use sriovdp_sdk::{one_of, HexId};
+///
+/// assert!(one_of("vendors", &[], Some(&HexId(0x8086))).is_ok());
+/// let refusal = one_of("vendors", &[HexId(0x15b3)], Some(&HexId(0x8086))).unwrap_err();
+/// assert_eq!(refusal.to_string(), "`vendors`: it has 8086, not one of 15b3");
+/// ```
+///
+/// # Errors
+///
+/// The refusal, which names what the device has and what was asked for.
+pub fn one_of<T: PartialEq + fmt::Display>(
+    key: &'static str,
+    wanted: &[T],
+    value: Option<&T>,
+) -> Result<(), Refusal> {
+    if wanted.is_empty() || value.is_some_and(|value| wanted.contains(value)) {
+        return Ok(());
+    }
+    let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(Refusal::new(
+        key,
+        match value {
+            Some(value) => format!("it has {value}, not one of {wanted}"),
+            None => format!("it has none, and one of {wanted} is asked for"),
+        },
+    ))
+}
+
+/// A name that compares without regard to case: link types, PF names.
+#[derive(Clone, Debug)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::from(text.as_str()))
+    }
+}
+
+impl JsonSchema for Name {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string"})
+    }
+}
+
+/// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
+///
+/// Without `#` every index belongs to it. Blanks around numbers are ignored. A range that runs backwards is refused,
+/// because it would select nothing.
+///
+/// ```
+/// use sriovdp_sdk::{Name, Ranged};
+///
+/// let vfs: Ranged<Name> = "ens1f0#0, 2-3".parse()?;
+/// assert!(vfs.contains(&"ENS1F0".into(), Some(2)));
+/// assert!(!vfs.contains(&"ens1f0".into(), Some(1)));
+/// assert!("ens1f0#3-1".parse::<Ranged<Name>>().is_err());
+/// # Ok::<(), sriovdp_sdk::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranged<T> {
+    parent: T,
+    /// `None`: every index.
+    indexes: Option<Vec<(u32, u32)>>,
+}
+
+impl<T: PartialEq> Ranged<T> {
+    /// Whether a device below `parent` with this index belongs to it.
+    pub fn contains(&self, parent: &T, index: Option<u32>) -> bool {
+        self.parent == *parent
+            && match &self.indexes {
+                None => true,
+                Some(ranges) => index.is_some_and(|i| ranges.iter().any(|&(first, last)| (first..=last).contains(&i))),
+            }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Ranged<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.parent)?;
+        let Some(ranges) = &self.indexes else { return Ok(()) };
+        for (n, (first, last)) in ranges.iter().enumerate() {
+            f.write_str(if n == 0 { "#" } else { "," })?;
+            if first == last {
+                write!(f, "{first}")?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Ranged<Name> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse_ranged(text, |name| {
+            if name.is_empty() {
+                return Err(Error::new("the name in front of `#` is empty"));
+            }
+            Ok(Name::from(name))
+        })
+    }
+}
+
+impl FromStr for Ranged<crate::PciAddress> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse_ranged(text, str::parse)
+    }
+}
+
+fn parse_ranged<T>(text: &str, parent: impl Fn(&str) -> Result<T, Error>) -> Result<Ranged<T>, Error> {
+    let (name, ranges) = match text.split_once('#') {
+        None => (text, None),
+        Some((name, ranges)) => (name, Some(ranges)),
+    };
+    let indexes = ranges
+        .map(|ranges| ranges.split(',').map(parse_range).collect::<Option<Vec<_>>>().ok_or(ranges))
+        .transpose()
+        .map_err(|ranges| {
+            Error::new(format!("`{ranges}` in `{text}` is not a list of numbers and ranges"))
+                .hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
+        })?;
+    Ok(Ranged {
+        parent: parent(name.trim())?,
+        indexes,
+    })
+}
+
+fn parse_range(text: &str) -> Option<(u32, u32)> {
+    let number = |digits: &str| digits.trim().parse::<u32>().ok();
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(text)?, number(text)?),
+    };
+    (first <= last).then_some((first, last))
+}
+
+impl<'de, T> Deserialize<'de> for Ranged<T>
+where
+    Self: FromStr<Err = Error>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T> JsonSchema for Ranged<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ranged".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[^#]+(#[0-9, -]+)?$"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_say_what_they_contain() {
+        for (text, index, expected) in [
+            ("ens1f0", Some(0), true),
+            ("ens1f0", None, true),
+            ("ens1f0#0,2-3", Some(0), true),
+            ("ens1f0#0,2-3", Some(1), false),
+            ("ens1f0# 0 , 2 - 3 ", Some(3), true),
+            ("ens1f0#0", None, false),
+            ("ens1f1#0", Some(0), false),
+        ] {
+            let ranged: Ranged<Name> = text.parse().expect(text);
+            assert_eq!(ranged.contains(&"Ens1F0".into(), index), expected, "{text} {index:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_select_nothing_are_refused() {
+        for text in ["ens1f0#", "ens1f0#3-1", "ens1f0#a", "ens1f0#1,,2", "#0", "ens1f0#0#1", "ens1f0#-1"] {
+            assert!(text.parse::<Ranged<Name>>().is_err(), "{text}");
+        }
+        assert!("41:00#0".parse::<Ranged<crate::PciAddress>>().is_err());
+    }
+
+    #[test]
+    fn ranges_print_as_they_are_written() {
+        for text in ["0000:41:00.0", "0000:41:00.0#0,2-7"] {
+            assert_eq!(text.parse::<Ranged<crate::PciAddress>>().expect(text).to_string(), text);
+        }
+    }
+}

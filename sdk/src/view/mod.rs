@@ -1,0 +1,95 @@
+//! The node as a provider sees it: one scan's facts, and a rooted view for everything else.
+//!
+//! Nothing in a provider opens `/sys`, `/proc` or `/dev` by itself: it asks the [`Node`], so that it runs unchanged
+//! against a directory in a test.
+
+mod net;
+mod pci_dir;
+mod root;
+
+use std::collections::BTreeSet;
+
+pub use net::Netdev;
+pub use pci_dir::PciDir;
+pub use root::Root;
+
+use crate::Error;
+use crate::ExtendedDevice;
+use crate::PciAddress;
+use crate::PciFunction;
+
+/// The node: what the host's last scan found, and a view of the node's files.
+#[derive(Debug)]
+pub struct Node {
+    root: Root,
+    /// Sorted by address.
+    functions: Vec<PciFunction>,
+    devices: Vec<ExtendedDevice>,
+}
+
+impl Node {
+    pub(crate) fn new(root: Root, mut functions: Vec<PciFunction>, devices: Vec<ExtendedDevice>) -> Self {
+        functions.sort_by_key(|f| f.address);
+        Self {
+            root,
+            functions,
+            devices,
+        }
+    }
+
+    /// All functions on the PCI bus, by address.
+    pub fn functions(&self) -> &[PciFunction] {
+        &self.functions
+    }
+
+    /// One function of the last scan.
+    pub fn function(&self, address: PciAddress) -> Option<&PciFunction> {
+        let at = self.functions.binary_search_by_key(&address, |f| f.address).ok()?;
+        Some(&self.functions[at])
+    }
+
+    /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.
+    pub fn devices(&self) -> &[ExtendedDevice] {
+        &self.devices
+    }
+
+    /// The files of the node, below its root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The live sysfs directory of a PCI function, for facts that the scan does not have and for fresh ones.
+    pub fn pci(&self, address: PciAddress) -> PciDir<'_> {
+        PciDir::new(&self.root, address)
+    }
+
+    /// Makes sure that a device node exists, before a container is promised it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, naming the path.
+    pub fn require_device_node(&self, path: &str) -> Result<(), Error> {
+        if path.starts_with("/dev/") && self.root.exists(path) {
+            return Ok(());
+        }
+        Err(Error::new(format!("the device node `{path}` does not exist on this node")))
+    }
+
+    /// The name by which a PF is known: the uplink representor in switchdev mode, else its first netdev.
+    ///
+    /// In switchdev mode the netdevs of a PF are its uplink and the representors of its VFs; the uplink is the one
+    /// with a `phys_switch_id` whose `phys_port_name` is `pN` (Linux: `Documentation/networking/switchdev.rst`).
+    pub fn pf_name(&self, address: PciAddress) -> Option<String> {
+        let netdevs = self.pci(address).netdevs();
+        let uplink = netdevs.iter().find(|netdev| netdev.is_uplink());
+        uplink.or(netdevs.first()).map(|netdev| netdev.name().to_owned())
+    }
+
+    /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a
+    /// bond or bridge, the parent of a VLAN.
+    ///
+    /// Taking one of them away cuts the node off.
+    pub fn default_route_netdevs(&self) -> BTreeSet<String> {
+        net::default_route_netdevs(&self.root)
+    }
+}

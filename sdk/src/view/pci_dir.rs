@@ -1,0 +1,61 @@
+//! The live sysfs directory of one PCI function.
+
+use super::net::Netdev;
+use super::Root;
+use crate::PciAddress;
+
+/// `/sys/bus/pci/devices/<address>`, read when asked (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
+#[derive(Clone, Debug)]
+pub struct PciDir<'a> {
+    root: &'a Root,
+    path: String,
+}
+
+impl<'a> PciDir<'a> {
+    pub(crate) fn new(root: &'a Root, address: PciAddress) -> Self {
+        Self {
+            root,
+            path: format!("/sys/bus/pci/devices/{address}"),
+        }
+    }
+
+    /// Whether the function is there now.
+    pub fn exists(&self) -> bool {
+        self.root.exists(&self.path)
+    }
+
+    /// The text of an attribute, or nothing when it is absent or cannot be read.
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        self.root.read(&format!("{}/{name}", self.path))
+    }
+
+    /// The last component of a link in the directory: `driver`, `iommu_group`, `physfn`.
+    pub fn link_name(&self, name: &str) -> Option<String> {
+        self.root.link_name(&format!("{}/{name}", self.path))
+    }
+
+    /// The names in a subdirectory, in byte order.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        self.root.list(&format!("{}/{name}", self.path))
+    }
+
+    /// The function's network interfaces in this network namespace, by name.
+    ///
+    /// They are below `net`, or one level deeper in `virtioN/net` for virtio functions, whose netdev hangs on the
+    /// virtio device.
+    pub fn netdevs(&self) -> Vec<Netdev<'a>> {
+        let own = self.netdevs_below(&format!("{}/net", self.path));
+        if !own.is_empty() || self.link_name("driver").as_deref() != Some("virtio-pci") {
+            return own;
+        }
+        let virtio = self.list("").into_iter().filter(|name| name.starts_with("virtio"));
+        virtio
+            .flat_map(|name| self.netdevs_below(&format!("{}/{name}/net", self.path)))
+            .collect()
+    }
+
+    fn netdevs_below(&self, directory: &str) -> Vec<Netdev<'a>> {
+        let names = self.root.list(directory);
+        names.iter().map(|name| Netdev::new(self.root, directory, name)).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Files of the node below one root directory.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::Error;
+
+/// Kernel attributes end at one page of 4 KiB on most machines; larger files are read on until they end.
+const CHUNK: usize = 4096;
+
+/// A directory that stands for `/`. Every path given to it is absolute on the node.
+///
+/// ```
+/// use sriovdp_sdk::Root;
+///
+/// let root = Root::new("/");
+/// assert!(root.exists("/proc"));
+/// assert_eq!(root.read("/sys/no/such/attribute"), None);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// The root at `directory`; `/` in production.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self(directory.into())
+    }
+
+    /// Where a path of the node really is.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    /// The root directory itself.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
+    /// The text of a file without white space around it, or nothing when it cannot be read.
+    ///
+    /// An attribute that the kernel does not support for a device is absent or fails the read (`EINVAL`,
+    /// `EOPNOTSUPP`); both mean that the device has no such value. Bytes that are not UTF-8 are replaced.
+    pub fn read(&self, path: &str) -> Option<String> {
+        self.try_read(path).ok()
+    }
+
+    /// The text of a file that has to be there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, naming the path.
+    pub fn try_read(&self, path: &str) -> Result<String, Error> {
+        read_trimmed(&self.path(path))
+            .map_err(|source| Error::from_std(&source).context(format!("cannot read `{path}`")))
+    }
+
+    /// The last component of what a symbolic link points to, such as the driver's name behind `driver`.
+    pub fn link_name(&self, path: &str) -> Option<String> {
+        let target = fs::read_link(self.path(path)).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// The names in a directory in byte order; empty when there is none.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(path)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether something is there.
+    pub fn exists(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+}
+
+/// One `open`, one `read` and one `close` for an attribute of less than a page.
+fn read_trimmed(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut page = [0; CHUNK];
+    let length = file.read(&mut page)?;
+    let mut bytes = page[..length].to_vec();
+    if length == CHUNK {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
