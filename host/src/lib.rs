@@ -1,1 +1,18 @@
-//! placeholder
+//! The daemon and command line `sriovdp`, as a library that `main.rs` and the tests tell the story with.
+//!
+//! It has no list of device types. Start reading in `main.rs`, then `daemon.rs`.
+
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod inventory;
+pub mod kubelet;
+pub mod logging;
+pub mod node;
+pub mod output;
+pub mod pools;
+pub mod providers;
+pub mod reconcile;
+pub mod report;
+pub mod show;
+pub mod watch;

@@ -1,2 +1,57 @@
-//! placeholder
-fn main() {}
+//! The program `sriovdp`: reads the command line, then serves, or does the one thing that it is asked for.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use sriovdp_host::cli::Arguments;
+use sriovdp_host::cli::Command;
+use sriovdp_host::cli::Exit;
+use sriovdp_host::daemon;
+use sriovdp_host::logging;
+use sriovdp_host::report::Report;
+use sriovdp_host::show;
+
+/// Calls into providers and reads of sysfs run beside the loop; more of them at a time only wait for each other.
+const BLOCKING_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse_go_style(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told).into(),
+    };
+    logging::start(&arguments.logging);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&sriovdp_sdk::Error::from_std(&error).context("cannot start the runtime")).into(),
+    };
+    let exit = runtime.block_on(async {
+        match arguments.command {
+            None => match daemon::run(&arguments).await {
+                Ok(()) => Exit::Success,
+                Err(error) => fail(&error),
+            },
+            Some(Command::Providers) => show::providers(&arguments).await,
+            Some(Command::Check) => show::check(&arguments).await,
+        }
+    });
+    // A provider that hangs in a call must not keep the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Help and version go to standard output and are a success; everything else is a mistake in the command line.
+fn tell(told: &clap::Error) -> Exit {
+    // There is no other place to say that standard output is closed.
+    let _ = told.print();
+    if told.use_stderr() { Exit::Usage } else { Exit::Success }
+}
+
+#[allow(clippy::print_stderr, reason = "the one place that tells the user why the program ends")]
+fn fail(error: &impl sriovdp_host::report::Hint) -> Exit {
+    eprintln!("{}", Report::error(error));
+    Exit::Failure
+}

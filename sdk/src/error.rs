@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::abi::wire::Failure;
+
 /// What went wrong in a provider, as a sentence with its causes below it.
 ///
 /// A provider's error crosses the library boundary as text, so it is one opaque type. The host prints it as
@@ -20,78 +22,124 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// Outermost first; never empty.
-    chain: Vec<String>,
+    message: String,
     hint: Option<String>,
+    source: Option<Box<Self>>,
 }
 
 impl Error {
     /// An error that says `message`.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
-            chain: vec![message.into()],
+            message: message.into(),
             hint: None,
+            source: None,
         }
     }
 
     /// The same error as the cause of a wider one.
     #[must_use]
-    pub fn context(mut self, message: impl Into<String>) -> Self {
-        self.chain.insert(0, message.into());
-        self
+    pub fn context(self, message: impl Into<String>) -> Self {
+        Self {
+            source: Some(Box::new(self)),
+            ..Self::new(message)
+        }
     }
 
-    /// Adds what the reader can do about it. The innermost hint is kept, because it knows most.
+    /// Adds what the reader can do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert_with(|| hint.into());
-        self
-    }
-
-    /// The causes, from the nearest to the root.
-    pub fn causes(&self) -> impl Iterator<Item = &str> {
-        self.chain[1..].iter().map(String::as_str)
-    }
-
-    /// The cure, if somebody knew one.
-    pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// Adds a cause below all others.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
-        self.chain.push(cause.into());
+        self.source = Some(Box::new(match self.source.take() {
+            Some(source) => source.caused_by(cause),
+            None => Self::new(cause),
+        }));
         self
-    }
-
-    pub(crate) fn into_parts(self) -> (Vec<String>, Option<String>) {
-        (self.chain, self.hint)
-    }
-
-    pub(crate) fn from_parts(mut chain: Vec<String>, hint: Option<String>) -> Self {
-        if chain.is_empty() {
-            chain.push("the provider reported an error without a message".to_owned());
-        }
-        Self { chain, hint }
     }
 
     /// Any standard error, with its sources as causes.
     pub fn from_std(error: &dyn std::error::Error) -> Self {
-        let mut chain = vec![error.to_string()];
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain.push(cause.to_string());
-            source = cause.source();
+        Self {
+            source: error.source().map(|source| Box::new(Self::from_std(source))),
+            ..Self::new(error.to_string())
         }
-        Self { chain, hint: None }
+    }
+
+    /// The causes, from the nearest to the root.
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        self.chain().skip(1).map(|error| error.message.as_str())
+    }
+
+    /// The cure, if somebody knew one. The innermost hint counts, because it knows most.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.chain().filter_map(|error| error.hint.as_deref()).last()
+    }
+
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |error| error.source.as_deref())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            chain: error.chain().map(|error| error.message.clone()).collect(),
+            hint: error.hint_text().map(str::to_owned),
+            path: None,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let mut messages = failure.chain.into_iter().rev();
+        let innermost = messages
+            .next()
+            .unwrap_or_else(|| "the provider reported an error without a message".to_owned());
+        let error = Self {
+            hint: failure.hint,
+            ..Self::new(innermost)
+        };
+        messages.fold(error, Self::context)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.chain[0])
+        f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_crosses_the_boundary_and_comes_back() {
+        let error = Error::new("root").hint("cure").context("middle").context("outer");
+        assert_eq!(Error::from(Failure::from(error.clone())).to_string(), "outer");
+        let back = Error::from(Failure::from(error));
+        assert_eq!(back.causes().collect::<Vec<_>>(), ["middle", "root"]);
+        assert_eq!(back.hint_text(), Some("cure"));
+    }
+
+    #[test]
+    fn a_cause_goes_below_all_others() {
+        let error = Error::new("outer").caused_by("middle").caused_by("root");
+        assert_eq!(error.causes().collect::<Vec<_>>(), ["middle", "root"]);
+    }
+}

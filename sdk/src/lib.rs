@@ -86,6 +86,7 @@ mod manifest;
 mod pci;
 mod provider;
 mod selector;
+mod userspace;
 mod view;
 
 #[doc(hidden)]
@@ -113,6 +114,7 @@ pub use selector::one_of;
 pub use selector::Name;
 pub use selector::Ranged;
 pub use selector::Refusal;
+pub use userspace::userspace_nodes;
 pub use view::Netdev;
 pub use view::Node;
 pub use view::PciDir;

@@ -9,6 +9,8 @@ pub enum Role {
         name: String,
         /// The class part of the CDI kind `<resource prefix>/<class>`: letters, digits, `_` and `-`.
         cdi_class: String,
+        /// Whether it is meant by a resource that names no device type.
+        is_default: bool,
     },
     /// It adds selector keys, facts and device nodes to device types that other providers own.
     Extension {
@@ -36,6 +38,7 @@ impl Manifest {
             role: Role::DeviceType {
                 name: name.to_owned(),
                 cdi_class: name.to_owned(),
+                is_default: false,
             },
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
@@ -58,6 +61,15 @@ impl Manifest {
     pub fn cdi_class(mut self, class: &str) -> Self {
         if let Role::DeviceType { cdi_class, .. } = &mut self.role {
             class.clone_into(cdi_class);
+        }
+        self
+    }
+
+    /// Makes it the device type that is meant by a resource that names none. There can be one on a node.
+    #[must_use]
+    pub fn default_device_type(mut self) -> Self {
+        if let Role::DeviceType { is_default, .. } = &mut self.role {
+            *is_default = true;
         }
         self
     }

@@ -25,7 +25,7 @@ use crate::Error;
 /// assert!("5e:00".parse::<PciAddress>().is_err());
 /// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PciAddress {
     domain: u32,
     bus: u8,

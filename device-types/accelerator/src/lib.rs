@@ -1,1 +1,107 @@
-//! placeholder
+//! The device type `accelerator`: processing accelerators on the PCI bus, such as FPGAs and FEC cards.
+
+#![forbid(unsafe_code)]
+
+mod selectors;
+
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::Discovery;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::Manifest;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::Provider;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::export_provider;
+use sriovdp_sdk::one_of;
+use sriovdp_sdk::userspace_nodes;
+
+pub use selectors::Selectors;
+
+/// PCI base class 0x12 (PCI Code and ID Assignment Specification, section 1.19).
+const PROCESSING_ACCELERATOR: u8 = 0x12;
+
+/// The provider. A physical function is offered whether it has virtual functions or not: unlike a network card it does
+/// not carry their traffic.
+#[derive(Debug, Default)]
+pub struct Accelerator;
+
+/// What selectors are compared with.
+#[derive(Debug)]
+pub struct Facts {
+    vendor: HexId,
+    device: HexId,
+    driver: String,
+    acpi_index: Option<String>,
+}
+
+impl Provider for Accelerator {
+    type Selectors = Selectors;
+    type Facts = Facts;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::device_type("accelerator", "PCI processing accelerators").cdi_class("net-accel")
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
+        let mut found = Discovery::default();
+        for function in node
+            .functions()
+            .iter()
+            .filter(|f| f.base_class() == PROCESSING_ACCELERATOR)
+        {
+            let Some(driver) = function.driver.clone() else {
+                found.excluded(function.address, "no driver is bound to it");
+                continue;
+            };
+            let facts = Facts {
+                vendor: function.vendor,
+                device: function.device,
+                driver,
+                acpi_index: node.pci(function.address).attribute("acpi_index"),
+            };
+            found.device(Device::of(function, facts));
+        }
+        Ok(found)
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+        let facts = &device.facts;
+        one_of("vendors", &selectors.vendors, Some(&facts.vendor))?;
+        one_of("devices", &selectors.devices, Some(&facts.device))?;
+        one_of("drivers", &selectors.drivers, Some(&facts.driver))?;
+        one_of(
+            "pciAddresses",
+            &selectors.pci_addresses,
+            Some(&device.function),
+        )?;
+        one_of(
+            "acpiIndexes",
+            &selectors.acpi_indexes,
+            facts.acpi_index.as_ref(),
+        )
+    }
+
+    fn allocate(
+        &self,
+        node: &Node,
+        selectors: &Selectors,
+        device: &Device<Facts>,
+    ) -> Result<Allocation, Error> {
+        // Another driver may be bound since the scan; the resource must not promise what its selectors exclude.
+        let driver = node.pci(device.function).link_name("driver");
+        one_of("drivers", &selectors.drivers, driver.as_ref()).map_err(|refusal| {
+            Error::new(format!(
+                "`{}` no longer fits its resource: {refusal}",
+                device.id
+            ))
+            .hint("bind the driver again, or wait until the plugin has seen the change")
+        })?;
+        let mut allocation = Allocation::default();
+        userspace_nodes(node, device.function, &mut allocation)?;
+        Ok(allocation)
+    }
+}
+
+export_provider!(Accelerator);

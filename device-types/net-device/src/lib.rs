@@ -1,1 +1,130 @@
-//! placeholder
+//! The device type `netDevice`: network functions on the PCI bus, SR-IOV virtual functions above all.
+
+#![forbid(unsafe_code)]
+
+mod facts;
+mod selectors;
+mod uplink;
+mod vdpa;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use serde_json::json;
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::Discovery;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::Manifest;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::Provider;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::export_provider;
+use sriovdp_sdk::one_of;
+use sriovdp_sdk::userspace_nodes;
+
+use facts::Survey;
+use uplink::Uplinks;
+
+pub use facts::Facts;
+pub use selectors::Selectors;
+pub use vdpa::VdpaType;
+
+/// PCI base class 0x02 (PCI Code and ID Assignment Specification, section 1.3).
+const NETWORK_CONTROLLER: u8 = 0x02;
+
+const VHOST_NET: &str = "/dev/vhost-net";
+const TUN: &str = "/dev/net/tun";
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct NetDevice {
+    /// Of the last scan, for what cannot be read while a pod has it.
+    uplinks: Mutex<Uplinks>,
+}
+
+impl Provider for NetDevice {
+    type Selectors = Selectors;
+    type Facts = Facts;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::device_type(
+            "netDevice",
+            "PCI network functions and SR-IOV virtual functions",
+        )
+        .cdi_class("net-pci")
+        .brought_by("isRdma", "mellanox-rdma.so")
+        .brought_by("pKeys", "mellanox-rdma.so")
+        .brought_by("ddpProfiles", "intel-ddp.so")
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
+        let mut uplinks = self.uplinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut survey = Survey::new(node, &uplinks);
+        let mut found = Discovery::default();
+        for function in node
+            .functions()
+            .iter()
+            .filter(|f| f.base_class() == NETWORK_CONTROLLER)
+        {
+            match survey.facts(function) {
+                Ok(facts) => found.device(Device::of(function, facts)),
+                Err(reason) => found.excluded(function.address, reason),
+            }
+        }
+        *uplinks = survey.into_uplinks();
+        Ok(found)
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+        selectors.admit(device)
+    }
+
+    fn allocate(
+        &self,
+        node: &Node,
+        selectors: &Selectors,
+        device: &Device<Facts>,
+    ) -> Result<Allocation, Error> {
+        // Another driver may be bound since the scan; the resource must not promise what its selectors exclude.
+        let driver = node.pci(device.function).link_name("driver");
+        one_of("drivers", &selectors.drivers, driver.as_ref()).map_err(|refusal| {
+            Error::new(format!(
+                "`{}` no longer fits its resource: {refusal}",
+                device.id
+            ))
+            .hint("bind the driver again, or wait until the plugin has seen the change")
+        })?;
+        let mut allocation = Allocation::default();
+        userspace_nodes(node, device.function, &mut allocation)?;
+        if let Some(asked) = selectors.vdpa_type {
+            vdpa::allocate(node, device.function, asked, &mut allocation)?;
+        } else {
+            let pci = json!({"pci-address": device.function.to_string()});
+            allocation
+                .device_info("type", "pci")
+                .device_info("pci", pci);
+        }
+        if selectors.need_vhost_net {
+            vhost_net(node, &mut allocation)?;
+        }
+        Ok(allocation)
+    }
+}
+
+fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
+    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
+        node.require_device_node(path).map_err(|missing| {
+            missing
+                .context("cannot give the container what `needVhostNet` asks for")
+                .hint(format!("load the module `{module}` on this node"))
+        })?;
+        allocation.companion(path);
+    }
+    allocation
+        .info("vhost", "net-mount", VHOST_NET)
+        .info("vhost", "tun-mount", TUN);
+    Ok(())
+}
+
+export_provider!(NetDevice);

@@ -102,7 +102,7 @@ extern "C" fn call<E: Export>(method: RStr<'_>, input: RStr<'_>) -> Outcome {
     });
     match result {
         Ok(output) => answer(Ok(output)),
-        Err(error) => refuse(wire::Failure {
+        Err(error) => refuse(&wire::Failure {
             path,
             ..error.into()
         }),
@@ -112,13 +112,13 @@ extern "C" fn call<E: Export>(method: RStr<'_>, input: RStr<'_>) -> Outcome {
 fn answer(result: Result<String, Error>) -> Outcome {
     match result {
         Ok(output) => ROk(output.into()),
-        Err(error) => refuse(error.into()),
+        Err(error) => refuse(&error.into()),
     }
 }
 
-fn refuse(failure: wire::Failure) -> Outcome {
+fn refuse(failure: &wire::Failure) -> Outcome {
     // Serialising strings cannot fail; an empty text is still an answer, and the host says so.
-    RErr(serde_json::to_string(&failure).unwrap_or_default().into())
+    RErr(serde_json::to_string(failure).unwrap_or_default().into())
 }
 
 /// Sends what the provider logs to the host.

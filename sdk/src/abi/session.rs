@@ -74,9 +74,13 @@ impl<P: Provider> Session<P> {
 
     fn manifest(&self) -> wire::Manifest {
         let manifest = self.provider.manifest();
-        let (device_type, cdi_class, extends) = match manifest.role {
-            Role::DeviceType { name, cdi_class } => (Some(name), Some(cdi_class), Vec::new()),
-            Role::Extension { of } => (None, None, of),
+        let (device_type, cdi_class, default_device_type, extends) = match manifest.role {
+            Role::DeviceType {
+                name,
+                cdi_class,
+                is_default,
+            } => (Some(name), Some(cdi_class), is_default, Vec::new()),
+            Role::Extension { of } => (None, None, false, of),
         };
         wire::Manifest {
             package: self.package.0.to_owned(),
@@ -85,6 +89,7 @@ impl<P: Provider> Session<P> {
             summary: manifest.summary,
             device_type,
             cdi_class,
+            default_device_type,
             extends,
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
             schema: schemars::schema_for!(P::Selectors).to_value(),

@@ -50,6 +50,9 @@ pub struct Manifest {
     /// The class part of the CDI kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cdi_class: Option<String>,
+    /// Whether it is meant by a resource that names no device type.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_device_type: bool,
     /// The device types that it extends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extends: Vec<String>,
@@ -319,23 +322,6 @@ impl From<crate::Allocation> for Allocation {
             info: allocation.info,
             device_info: allocation.device_info,
         }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let (chain, hint) = error.into_parts();
-        Self {
-            chain,
-            hint,
-            path: None,
-        }
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Self::from_parts(failure.chain, failure.hint)
     }
 }
 

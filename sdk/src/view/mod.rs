@@ -60,7 +60,7 @@ impl Node {
 
     /// The live sysfs directory of a PCI function, for facts that the scan does not have and for fresh ones.
     pub fn pci(&self, address: PciAddress) -> PciDir<'_> {
-        PciDir::new(&self.root, address)
+        PciDir::at(&self.root, address)
     }
 
     /// Makes sure that a device node exists, before a container is promised it.
@@ -82,7 +82,7 @@ impl Node {
     pub fn pf_name(&self, address: PciAddress) -> Option<String> {
         let netdevs = self.pci(address).netdevs();
         let uplink = netdevs.iter().find(|netdev| netdev.is_uplink());
-        uplink.or(netdevs.first()).map(|netdev| netdev.name().to_owned())
+        uplink.or_else(|| netdevs.first()).map(|netdev| netdev.name().to_owned())
     }
 
     /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a

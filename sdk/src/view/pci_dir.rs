@@ -12,7 +12,8 @@ pub struct PciDir<'a> {
 }
 
 impl<'a> PciDir<'a> {
-    pub(crate) fn new(root: &'a Root, address: PciAddress) -> Self {
+    /// The directory of the function at `address`, whether it is there or not.
+    pub fn at(root: &'a Root, address: PciAddress) -> Self {
         Self {
             root,
             path: format!("/sys/bus/pci/devices/{address}"),

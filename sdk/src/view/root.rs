@@ -58,8 +58,13 @@ impl Root {
 
     /// The last component of what a symbolic link points to, such as the driver's name behind `driver`.
     pub fn link_name(&self, path: &str) -> Option<String> {
-        let target = fs::read_link(self.path(path)).ok()?;
+        let target = self.link_target(path)?;
         Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
+    pub fn link_target(&self, path: &str) -> Option<PathBuf> {
+        fs::read_link(self.path(path)).ok()
     }
 
     /// The names in a directory in byte order; empty when there is none.

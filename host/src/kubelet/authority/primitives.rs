@@ -11,6 +11,13 @@ const MAX_CONTINUATION_BYTES: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
+/// The first byte of a representation: an integer begins in its low `bits`, the others are `pattern`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prefix {
+    pub(super) pattern: u8,
+    pub(super) bits: u32,
+}
+
 /// The part of a header block that is still to be read.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -67,20 +74,22 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes an integer into the low `prefix_bits` of a byte whose other bits are `pattern`, and the bytes that follow it.
-pub(super) fn write_integer(out: &mut Vec<u8>, pattern: u8, prefix_bits: u32, value: usize) {
-    let mask = prefix_mask(prefix_bits);
+pub(super) fn write_integer(out: &mut Vec<u8>, Prefix { pattern, bits }: Prefix, value: usize) {
+    let mask = prefix_mask(bits);
     let Some(mut left) = value.checked_sub(usize::from(mask)) else {
-        // Smaller than the mask, hence no bit of the value is lost.
-        out.push(pattern | (value & 0xff) as u8);
+        out.push(pattern | low_byte(value));
         return;
     };
     out.push(pattern | mask);
     while left >= 0x80 {
-        out.push(0x80 | (left & 0x7f) as u8);
+        out.push(0x80 | low_byte(left));
         left >>= 7;
     }
-    out.push((left & 0x7f) as u8);
+    out.push(low_byte(left));
+}
+
+fn low_byte(value: usize) -> u8 {
+    value.to_le_bytes()[0]
 }
 
 fn prefix_mask(prefix_bits: u32) -> u8 {
@@ -107,7 +116,14 @@ mod tests {
             (7, 127 + 0x0fff_ffff, &[0x7f, 0xff, 0xff, 0xff, 0x7f]),
         ] {
             let mut written = Vec::new();
-            write_integer(&mut written, 0, prefix_bits, value);
+            write_integer(
+                &mut written,
+                Prefix {
+                    pattern: 0,
+                    bits: prefix_bits,
+                },
+                value,
+            );
             assert_eq!(written, bytes, "{value} in {prefix_bits} bits");
             let mut reader = Reader::new(bytes);
             assert_eq!(reader.integer(prefix_bits), Ok(value));
@@ -117,7 +133,12 @@ mod tests {
 
     #[test]
     fn integers_that_end_early_or_never() {
-        for bytes in [&[][..], &[0x7f], &[0x7f, 0x80], &[0x7f, 0xff, 0xff, 0xff, 0xff, 0x00]] {
+        for bytes in [
+            &[][..],
+            &[0x7f],
+            &[0x7f, 0x80],
+            &[0x7f, 0xff, 0xff, 0xff, 0xff, 0x00],
+        ] {
             assert_eq!(Reader::new(bytes).integer(7), Err(Unreadable), "{bytes:x?}");
         }
     }
@@ -127,7 +148,10 @@ mod tests {
         // The second is `www.example.com` of RFC 7541, appendix C.4.1.
         for (bytes, expected) in [
             (&b"\x03abc"[..], Ok(&b"abc"[..])),
-            (b"\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff", Ok(b"www.example.com")),
+            (
+                b"\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff",
+                Ok(b"www.example.com"),
+            ),
             (b"\x00", Ok(b"")),
             (b"\x80", Ok(b"")),
             (b"", Err(Unreadable)),
@@ -138,7 +162,11 @@ mod tests {
             (b"\x84\xff\xff\xff\xff", Err(Unreadable)),
         ] {
             let read = Reader::new(bytes).string();
-            assert_eq!(read.as_deref().map_err(|&error| error), expected, "{bytes:x?}");
+            assert_eq!(
+                read.as_deref().map_err(|&error| error),
+                expected,
+                "{bytes:x?}"
+            );
         }
     }
 
@@ -148,7 +176,14 @@ mod tests {
             let mut coded = Vec::new();
             httlib_huffman::encode(&[byte, byte], &mut coded).unwrap();
             let mut string = Vec::new();
-            write_integer(&mut string, 0x80, 7, coded.len());
+            write_integer(
+                &mut string,
+                Prefix {
+                    pattern: 0x80,
+                    bits: 7,
+                },
+                coded.len(),
+            );
             string.extend(coded);
             assert_eq!(Reader::new(&string).string().unwrap()[..], [byte, byte]);
         }

@@ -38,7 +38,11 @@ pub(super) struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { dynamic: VecDeque::new(), size: 0, max_size: MAX_SIZE }
+        Self {
+            dynamic: VecDeque::new(),
+            size: 0,
+            max_size: MAX_SIZE,
+        }
     }
 }
 
@@ -46,22 +50,50 @@ impl Table {
     pub(super) fn entry(&self, index: usize) -> Result<Entry, Unreadable> {
         match index {
             0 => Err(Unreadable),
-            // The only static `:authority` has no value.
-            1 => Ok(Entry { name_len: STATIC_NAMES[0].len(), value_len: 0, kind: Kind::Withheld }),
+            // Its value is empty.
+            AUTHORITY_INDEX => Ok(Entry {
+                name_len: STATIC_NAMES[0].len(),
+                value_len: 0,
+                kind: Kind::Withheld,
+            }),
             2..=STATIC_LEN => {
                 // Static headers are never inserted as they are, so nobody asks for the length of their values.
-                Ok(Entry { name_len: STATIC_NAMES[index - 1].len(), value_len: 0, kind: Kind::Other })
+                Ok(Entry {
+                    name_len: STATIC_NAMES[index - 1].len(),
+                    value_len: 0,
+                    kind: Kind::Other,
+                })
             }
-            _ => self.dynamic.get(index - STATIC_LEN - 1).copied().ok_or(Unreadable),
+            _ => self
+                .dynamic
+                .get(index - STATIC_LEN - 1)
+                .copied()
+                .ok_or(Unreadable),
         }
     }
 
-    /// The index under which `h2` has the entry that the peer has under `index`.
+    /// The index under which `h2` has the entry that the peer has under `index`, or at least the name of that entry.
     ///
-    /// Entries are counted from the newest. `h2` lacks those withheld, and drops old ones later, not earlier, than the peer.
+    /// Entries are counted from the newest. `h2` lacks those withheld, and so drops old ones later, never earlier, than
+    /// the peer: whatever the peer may still refer to is there.
     pub(super) fn translate(&self, index: usize) -> usize {
-        let newer = index.saturating_sub(STATIC_LEN + 1);
-        index - self.dynamic.iter().take(newer).filter(|entry| entry.kind == Kind::Withheld).count()
+        let Some(newer) = index.checked_sub(STATIC_LEN + 1) else {
+            return index;
+        };
+        if self
+            .dynamic
+            .get(newer)
+            .is_some_and(|entry| entry.kind == Kind::Withheld)
+        {
+            return AUTHORITY_INDEX;
+        }
+        index
+            - self
+                .dynamic
+                .iter()
+                .take(newer)
+                .filter(|entry| entry.kind == Kind::Withheld)
+                .count()
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
@@ -82,7 +114,9 @@ impl Table {
 
     fn evict(&mut self) {
         while self.size > self.max_size {
-            let Some(oldest) = self.dynamic.pop_back() else { break };
+            let Some(oldest) = self.dynamic.pop_back() else {
+                break;
+            };
             self.size -= oldest.size();
         }
     }
@@ -94,6 +128,7 @@ impl Entry {
     }
 }
 
+const AUTHORITY_INDEX: usize = 1;
 const STATIC_LEN: usize = STATIC_NAMES.len();
 
 /// RFC 7541, appendix A.
@@ -166,7 +201,11 @@ mod tests {
     use super::*;
 
     fn entry(value_len: usize, kind: Kind) -> Entry {
-        Entry { name_len: 10, value_len, kind }
+        Entry {
+            name_len: 10,
+            value_len,
+            kind,
+        }
     }
 
     #[test]
@@ -183,18 +222,42 @@ mod tests {
     #[test]
     fn the_static_table_knows_its_names() {
         let table = Table::default();
-        for (index, name) in [(2, ":method"), (4, ":path"), (31, "content-type"), (58, "user-agent"), (61, "www-authenticate")] {
-            assert_eq!(table.entry(index).map(|entry| entry.name_len), Ok(name.len()), "{name}");
+        for (index, name) in [
+            (2, ":method"),
+            (4, ":path"),
+            (31, "content-type"),
+            (58, "user-agent"),
+            (61, "www-authenticate"),
+        ] {
+            assert_eq!(
+                table.entry(index).map(|entry| entry.name_len),
+                Ok(name.len()),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn indices_are_lowered_by_the_withheld_entries_that_are_newer() {
         let mut table = Table::default();
-        for kind in [Kind::Other, Kind::Withheld, Kind::Other, Kind::Withheld, Kind::Other] {
+        for kind in [
+            Kind::Other,
+            Kind::Withheld,
+            Kind::Other,
+            Kind::Withheld,
+            Kind::Other,
+        ] {
             table.insert(entry(1, kind));
         }
-        for (peers, h2s) in [(2, 2), (61, 61), (62, 62), (64, 63), (66, 64)] {
+        for (peers, h2s) in [
+            (2, 2),
+            (61, 61),
+            (62, 62),
+            (64, 63),
+            (66, 64),
+            (63, 1),
+            (65, 1),
+        ] {
             assert_eq!(table.translate(peers), h2s, "index {peers}");
         }
     }

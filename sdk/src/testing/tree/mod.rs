@@ -95,6 +95,9 @@ use self::parse::Statement;
 
 pub use self::error::{Problem, TreeError};
 
+/// A file system in memory that every Linux mounts, for POSIX shared memory.
+const MEMORY: &str = "/dev/shm";
+
 /// Everything that a text says of a node, ready to be written below a root directory.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -113,13 +116,21 @@ pub struct TempTree {
 
 impl Tree {
     /// Reads `text`; the node also has the directories that every kernel shows.
+    ///
+    /// # Errors
+    ///
+    /// When a line means nothing, with its number.
     pub fn parse(text: &str) -> Result<Self, TreeError> {
         let mut tree = Self::over(Entries::of_every_node());
         tree.add(text)?;
         Ok(tree)
     }
 
-    /// Adds further lines; what earlier ones said is known to them. After an error the tree holds the lines before it.
+    /// Adds further lines; what earlier ones said is known to them.
+    ///
+    /// # Errors
+    ///
+    /// When a line means nothing. The tree then holds the lines before it.
     pub fn add(&mut self, text: &str) -> Result<(), TreeError> {
         let mut directory = None;
         for statement in parse::statements(text) {
@@ -132,8 +143,10 @@ impl Tree {
 
     /// Lets a node that was written before change: `text` acts on what is below `root` now.
     ///
-    /// Nothing is written if a line is wrong; the error then holds a [`TreeError`] and its kind is
-    /// [`io::ErrorKind::InvalidInput`].
+    /// # Errors
+    ///
+    /// When a line means nothing: nothing is written then, and the error is a [`TreeError`] of the kind
+    /// [`io::ErrorKind::InvalidInput`]. When a file cannot be written, naming it.
     pub fn apply(root: &Path, text: &str) -> io::Result<()> {
         let mut changes = Self::over(Entries::beneath(root));
         changes
@@ -143,21 +156,32 @@ impl Tree {
     }
 
     /// Makes the node real below `root`; files that it does not speak of stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, naming it.
     pub fn write(&self, root: &Path) -> io::Result<()> {
         write::write(&self.entries, root)
     }
 
     /// Writes the node to a new temporary directory.
     ///
+    /// It is in memory if there is room, as sysfs is: a disk's file system can take a minute for the hundred thousand
+    /// small files of a large node when it has just deleted as many.
+    ///
     /// # Panics
     ///
     /// When the directory cannot be written: there is nothing that a test could do about it.
     pub fn temp(&self) -> TempTree {
-        let written = tempfile::tempdir().and_then(|directory| {
-            self.write(directory.path())?;
-            Ok(TempTree { directory })
-        });
-        written.unwrap_or_else(|error| panic!("cannot write a temporary node: {error}"))
+        tempfile::tempdir_in(MEMORY)
+            .and_then(|directory| self.fill(directory))
+            .or_else(|_| tempfile::tempdir().and_then(|directory| self.fill(directory)))
+            .unwrap_or_else(|error| panic!("cannot write a temporary node: {error}"))
+    }
+
+    fn fill(&self, directory: TempDir) -> io::Result<TempTree> {
+        self.write(directory.path())?;
+        Ok(TempTree { directory })
     }
 
     fn over(entries: Entries) -> Self {
@@ -168,7 +192,11 @@ impl Tree {
         }
     }
 
-    fn state(&mut self, statement: Statement, directory: &mut Option<String>) -> Result<(), Problem> {
+    fn state(
+        &mut self,
+        statement: Statement,
+        directory: &mut Option<String>,
+    ) -> Result<(), Problem> {
         match statement {
             Statement::Enter { path } => {
                 let path = self.place(&path)?;
@@ -240,6 +268,7 @@ impl TempTree {
     /// When a line is wrong or the directory cannot be written, as [`Tree::temp`] does.
     #[track_caller]
     pub fn apply(&self, text: &str) {
-        Tree::apply(self.path(), text).unwrap_or_else(|error| panic!("cannot change the node: {error}"));
+        Tree::apply(self.path(), text)
+            .unwrap_or_else(|error| panic!("cannot change the node: {error}"));
     }
 }

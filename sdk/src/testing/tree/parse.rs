@@ -18,7 +18,9 @@ pub(super) enum Statement {
 }
 
 /// The statements of `text` with the numbers of their lines.
-pub(super) fn statements(text: &str) -> impl Iterator<Item = Result<(usize, Statement), TreeError>> + '_ {
+pub(super) fn statements(
+    text: &str,
+) -> impl Iterator<Item = Result<(usize, Statement), TreeError>> + '_ {
     text.lines().zip(1..).flat_map(|(raw, line)| {
         let line_of = move |problem| TreeError { line, problem };
         let lines = match without_comment(raw) {
@@ -78,7 +80,10 @@ fn statement(line: &str) -> Result<Statement, Problem> {
 
 fn without_comment(line: &str) -> &str {
     let begins = |(at, _): &(usize, &str)| *at == 0 || line[..*at].ends_with(char::is_whitespace);
-    let end = line.match_indices('#').find(begins).map_or(line.len(), |(at, _)| at);
+    let end = line
+        .match_indices('#')
+        .find(begins)
+        .map_or(line.len(), |(at, _)| at);
     line[..end].trim()
 }
 
@@ -92,7 +97,9 @@ fn ranges(line: &str) -> Result<Vec<String>, Problem> {
     let pieces = pieces(line);
     let mut count = None;
     for piece in &pieces {
-        let Piece::Numbers { from, to } = piece else { continue };
+        let Piece::Numbers { from, to } = piece else {
+            continue;
+        };
         let length = to.checked_sub(*from).ok_or(Problem::Ranges)?;
         if *count.get_or_insert(length) != length {
             return Err(Problem::Ranges);

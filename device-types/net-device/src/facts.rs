@@ -1,0 +1,151 @@
+//! What is kept about each network function. There may be thousands, so what many share is stored once.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::Name;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::PciFunction;
+
+use crate::uplink::Uplink;
+use crate::uplink::Uplinks;
+use crate::vdpa;
+use crate::vdpa::VdpaType;
+
+/// What selectors are compared with.
+#[derive(Debug)]
+pub struct Facts {
+    pub(crate) vendor: HexId,
+    pub(crate) device: HexId,
+    pub(crate) vf_index: Option<u32>,
+    pub(crate) vdpa: Option<VdpaType>,
+    pub(crate) driver: Arc<String>,
+    /// Few functions have one, so it takes a pointer here.
+    pub(crate) acpi_index: Option<Arc<String>>,
+    pub(crate) link_type: Option<Arc<Name>>,
+    /// For a virtual function, its physical function.
+    pub(crate) pf: Option<Arc<Uplink>>,
+}
+
+/// One scan: what is read once for all functions, and what they share.
+pub(crate) struct Survey<'a> {
+    node: &'a Node,
+    default_routes: BTreeSet<String>,
+    vdpa: HashMap<PciAddress, Option<VdpaType>>,
+    before: &'a Uplinks,
+    uplinks: Uplinks,
+    drivers: Shared<String>,
+    link_types: Shared<Name>,
+}
+
+impl<'a> Survey<'a> {
+    /// Begins a scan; `before` are the uplinks of the last one.
+    pub(crate) fn new(node: &'a Node, before: &'a Uplinks) -> Self {
+        Self {
+            node,
+            default_routes: node.default_route_netdevs(),
+            vdpa: vdpa::types(node),
+            before,
+            uplinks: Uplinks::new(),
+            drivers: Shared::default(),
+            link_types: Shared::default(),
+        }
+    }
+
+    /// The facts about `function`, or the reason why it is not offered.
+    pub(crate) fn facts(&mut self, function: &PciFunction) -> Result<Facts, String> {
+        let driver = function
+            .driver
+            .as_deref()
+            .ok_or("no driver is bound to it")?;
+        if function.vf_count > 0 {
+            return Err(format!(
+                "it is a physical function with {} virtual functions",
+                function.vf_count
+            ));
+        }
+        let directory = self.node.pci(function.address);
+        let netdevs = directory.netdevs();
+        if let Some(netdev) = netdevs
+            .iter()
+            .find(|netdev| self.default_routes.contains(netdev.name()))
+        {
+            return Err(format!(
+                "its network interface `{}` carries a default route of the node",
+                netdev.name()
+            ));
+        }
+        let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
+        let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
+        Ok(Facts {
+            vendor: function.vendor,
+            device: function.device,
+            vf_index: function.vf_index,
+            vdpa: self.vdpa.get(&function.address).copied().flatten(),
+            driver: self.drivers.of(driver),
+            acpi_index: directory.attribute("acpi_index").map(Arc::new),
+            link_type: match own_link {
+                Some(link_type) => Some(self.link_types.of(&link_type)),
+                None => uplink.link_type.clone(),
+            },
+            pf: function.physical_function.map(|_| uplink),
+        })
+    }
+
+    /// Ends the scan; the next one wants to know.
+    pub(crate) fn into_uplinks(self) -> Uplinks {
+        self.uplinks
+    }
+
+    fn uplink(&mut self, address: PciAddress) -> Arc<Uplink> {
+        let uplink = self.uplinks.entry(address);
+        Arc::clone(uplink.or_insert_with(|| Uplink::at(self.node, address, self.before)))
+    }
+}
+
+/// Texts that many functions have in common.
+struct Shared<T>(HashMap<String, Arc<T>>);
+
+impl<T: for<'a> From<&'a str>> Shared<T> {
+    fn of(&mut self, text: &str) -> Arc<T> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let value = Arc::new(T::from(text));
+        self.0.insert(text.to_owned(), Arc::clone(&value));
+        value
+    }
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sriovdp_sdk::Device;
+
+    #[test]
+    fn a_device_stays_small() {
+        // With 4,096 devices each byte here is 4 kB of the node's memory.
+        assert!(
+            size_of::<Device<Facts>>() <= 128,
+            "{}",
+            size_of::<Device<Facts>>()
+        );
+    }
+
+    #[test]
+    fn equal_texts_are_stored_once() {
+        let mut drivers = Shared::<String>::default();
+        let (first, second) = (drivers.of("iavf"), drivers.of("iavf"));
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_ne!(first, drivers.of("mlx5_core"));
+    }
+}

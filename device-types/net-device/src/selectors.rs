@@ -1,0 +1,115 @@
+//! The selector keys of `netDevice`, and how a device is measured by them.
+
+use std::fmt;
+
+use sriovdp_sdk::Deserialize;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::JsonSchema;
+use sriovdp_sdk::Name;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::Ranged;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::one_of;
+use sriovdp_sdk::schemars;
+use sriovdp_sdk::serde;
+
+use crate::facts::Facts;
+use crate::vdpa::VdpaType;
+
+/// Which network functions belong to a resource. Each key narrows the selection; the entries of one key are
+/// alternatives.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "serde", default, rename_all = "camelCase")]
+#[schemars(crate = "schemars")]
+pub struct Selectors {
+    /// PCI vendor ids in hexadecimal, as `lspci -n` prints them.
+    pub(crate) vendors: Vec<HexId>,
+    /// PCI device ids in hexadecimal, as `lspci -n` prints them.
+    pub(crate) devices: Vec<HexId>,
+    /// Names of the drivers that are bound, such as `iavf` or `vfio-pci`.
+    pub(crate) drivers: Vec<String>,
+    /// PCI addresses, such as `0000:41:10.2`.
+    pub(crate) pci_addresses: Vec<PciAddress>,
+    /// ACPI or SMBIOS instance numbers, as the kernel shows them in `acpi_index`.
+    pub(crate) acpi_indexes: Vec<String>,
+    /// Virtual functions by the network interface of their physical function: all of them (`ens1f0`), or some by
+    /// number (`ens1f0#0,2-7`).
+    pub(crate) pf_names: Vec<Ranged<Name>>,
+    /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
+    /// number (`0000:41:00.0#0,2-7`).
+    pub(crate) root_devices: Vec<Ranged<PciAddress>>,
+    /// Kinds of link: `ether` or `infiniband`. A function without a network interface of its own has the link of its
+    /// physical function.
+    pub(crate) link_types: Vec<Name>,
+    /// Whether containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    pub(crate) need_vhost_net: bool,
+    /// Only functions whose vDPA device is bound to this driver of the vDPA bus; containers get the vDPA device.
+    pub(crate) vdpa_type: Option<VdpaType>,
+}
+
+impl Selectors {
+    pub(crate) fn admit(&self, device: &Device<Facts>) -> Result<(), Refusal> {
+        let facts = &device.facts;
+        let pf = facts.pf.as_deref();
+        one_of("vendors", &self.vendors, Some(&facts.vendor))?;
+        one_of("devices", &self.devices, Some(&facts.device))?;
+        one_of("drivers", &self.drivers, Some(&*facts.driver))?;
+        one_of("pciAddresses", &self.pci_addresses, Some(&device.function))?;
+        one_of(
+            "acpiIndexes",
+            &self.acpi_indexes,
+            facts.acpi_index.as_deref(),
+        )?;
+        let name = pf.and_then(|pf| pf.name.as_ref());
+        vf_of("pfNames", &self.pf_names, name, facts)?;
+        vf_of(
+            "rootDevices",
+            &self.root_devices,
+            pf.map(|pf| &pf.address),
+            facts,
+        )?;
+        one_of("linkTypes", &self.link_types, facts.link_type.as_deref())?;
+        let vdpa_type = self.vdpa_type.as_slice();
+        one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
+    }
+}
+
+/// Admits a VF by its physical function, known as `pf`, and its number.
+fn vf_of<T>(
+    key: &'static str,
+    wanted: &[Ranged<T>],
+    pf: Option<&T>,
+    facts: &Facts,
+) -> Result<(), Refusal>
+where
+    T: PartialEq + fmt::Display,
+{
+    if wanted.is_empty()
+        || pf.is_some_and(|pf| {
+            wanted
+                .iter()
+                .any(|range| range.contains(pf, facts.vf_index))
+        })
+    {
+        return Ok(());
+    }
+    let wanted = wanted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = match (&facts.pf, pf, facts.vf_index) {
+        (None, ..) => "it is no virtual function".to_owned(),
+        (Some(parent), None, _) => format!(
+            "its physical function {} has no network interface",
+            parent.address
+        ),
+        (_, Some(pf), Some(index)) => format!("it is number {index} of {pf}"),
+        (_, Some(pf), None) => format!("it is a virtual function of {pf} without a number"),
+    };
+    Err(Refusal::new(
+        key,
+        format!("{found}, and one of {wanted} is asked for"),
+    ))
+}

@@ -1,0 +1,48 @@
+//! What the network interfaces of a physical function say, read once per scan and remembered while they are away.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::Name;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+
+/// A function that is the way out for its virtual functions, or for itself where it has none.
+#[derive(Debug)]
+pub(crate) struct Uplink {
+    pub(crate) address: PciAddress,
+    /// What `pfNames` call it.
+    pub(crate) name: Option<Name>,
+    pub(crate) link_type: Option<Arc<Name>>,
+    /// What is remembered holds for this driver only.
+    driver: Option<String>,
+}
+
+/// The uplinks of one scan.
+pub(crate) type Uplinks = HashMap<PciAddress, Arc<Uplink>>;
+
+impl Uplink {
+    /// The uplink at `address`, given those of the scan `before`.
+    ///
+    /// A network interface that was moved into a pod is no longer in sysfs. Its function keeps the name and the link
+    /// that it had, so that a device does not fall out of its pool because a pod uses it.
+    pub(crate) fn at(node: &Node, address: PciAddress, before: &Uplinks) -> Arc<Self> {
+        let directory = node.pci(address);
+        let driver = directory.link_name("driver");
+        let name = node.pf_name(address);
+        let remembered = before.get(&address).filter(|known| known.driver == driver);
+        if let (None, Some(remembered)) = (&name, remembered) {
+            return Arc::clone(remembered);
+        }
+        let link_type = directory
+            .netdevs()
+            .iter()
+            .find_map(|netdev| netdev.link_type());
+        Arc::new(Self {
+            address,
+            name: name.as_deref().map(Name::from),
+            link_type: link_type.as_deref().map(Name::from).map(Arc::new),
+            driver,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! vDPA devices of PCI functions: which there are, what they are bound to, and what a container gets of them.
+//!
+//! A vDPA device is a child of the function that brings it and is listed on the vDPA bus (Linux:
+//! `Documentation/ABI/testing/sysfs-bus-vdpa`), so no question needs netlink.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::json;
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Deserialize;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::JsonSchema;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::schemars;
+use sriovdp_sdk::serde;
+
+const BUS: &str = "/sys/bus/vdpa/devices";
+
+const RESCAN: &str =
+    "wait until the plugin has seen the change; `vdpa dev show` lists what there is";
+
+/// The driver of the vDPA bus that a vDPA device is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "serde", rename_all = "lowercase")]
+#[schemars(crate = "schemars")]
+pub enum VdpaType {
+    /// `vhost_vdpa`: a character device, for a virtual machine or a userspace driver.
+    Vhost,
+    /// `virtio_vdpa`: a virtio network interface.
+    Virtio,
+}
+
+impl VdpaType {
+    fn of(node: &Node, device: &str) -> Option<Self> {
+        match node
+            .root()
+            .link_name(&format!("{BUS}/{device}/driver"))?
+            .as_str()
+        {
+            "vhost_vdpa" => Some(Self::Vhost),
+            "virtio_vdpa" => Some(Self::Virtio),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for VdpaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vhost => "vhost",
+            Self::Virtio => "virtio",
+        })
+    }
+}
+
+/// The type of the first vDPA device, by name, of each function that has any.
+///
+/// One directory is read where there is none.
+pub(crate) fn types(node: &Node) -> HashMap<PciAddress, Option<VdpaType>> {
+    let mut types = HashMap::new();
+    for device in node.root().list(BUS) {
+        if let Some(function) = parent(node, &device) {
+            types
+                .entry(function)
+                .or_insert_with(|| VdpaType::of(node, &device));
+        }
+    }
+    types
+}
+
+/// Adds the vDPA device of `function` as it is now, which must be of the type `asked` for.
+pub(crate) fn allocate(
+    node: &Node,
+    function: PciAddress,
+    asked: VdpaType,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    let on_bus = node.root().list(BUS);
+    let children = node.pci(function).list("");
+    let device = children
+        .iter()
+        .find(|name| on_bus.binary_search(name).is_ok())
+        .ok_or_else(|| {
+            Error::new(format!("`{function}` has no vDPA device any more")).hint(RESCAN)
+        })?;
+    if VdpaType::of(node, device) != Some(asked) {
+        let message = format!(
+            "the vDPA device `{device}` of `{function}` is not bound to `{asked}_vdpa` any more"
+        );
+        return Err(Error::new(message).hint(RESCAN));
+    }
+    let mut info = json!({"parent-device": device, "driver": asked.to_string(), "pci-address": function.to_string()});
+    // The section is there for both types.
+    allocation.info.entry("vdpa".to_owned()).or_default();
+    if asked == VdpaType::Vhost {
+        let path = vhost_node(node, device)?;
+        info["path"] = path.as_str().into();
+        allocation.node(path.as_str()).info("vdpa", "mount", path);
+    }
+    allocation
+        .device_info("type", "vdpa")
+        .device_info("vdpa", info);
+    Ok(())
+}
+
+/// `vhost_vdpa` gives its character device the name of its entry below the vDPA device.
+fn vhost_node(node: &Node, device: &str) -> Result<String, Error> {
+    let entries = node.root().list(&format!("{BUS}/{device}"));
+    let entry = entries.iter().find(|name| name.starts_with("vhost-vdpa-"));
+    let entry = entry.ok_or_else(|| {
+        Error::new(format!(
+            "the vDPA device `{device}` has no entry `vhost-vdpa-N`"
+        ))
+        .hint("see that the module `vhost_vdpa` is loaded")
+    })?;
+    let path = format!("/dev/{entry}");
+    node.require_device_node(&path).map_err(|missing| {
+        missing
+            .context(format!("cannot hand out the vDPA device `{device}`"))
+            .hint("see that the plugin sees the `/dev` of the node")
+    })?;
+    Ok(path)
+}
+
+/// The PCI function that a vDPA device is a child of: the last but one component of where its link leads.
+fn parent(node: &Node, device: &str) -> Option<PciAddress> {
+    let target = node.root().link_target(&format!("{BUS}/{device}"))?;
+    target.parent()?.file_name()?.to_str()?.parse().ok()
+}

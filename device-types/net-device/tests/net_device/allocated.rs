@@ -1,0 +1,157 @@
+//! What a container gets: device nodes, `_INFO` and the device-info file, or a refusal.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::allocate;
+use crate::refused;
+use crate::scan;
+
+const CARD: &str = "
+    pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
+    vf 0000:03:02.0 8086:154c pf=0000:03:00.0 id=0 driver=vfio-pci group=40
+    vf 0000:03:02.1 8086:154c pf=0000:03:00.0 id=1 driver=vfio-pci group=1 noiommu=1
+    vf 0000:03:02.2 8086:154c pf=0000:03:00.0 id=2 driver=iavf net=ens1f0v2
+    vf 0000:03:02.3 8086:154c pf=0000:03:00.0 id=3 driver=igb_uio uio=3
+    dev /dev/vhost-net
+    dev /dev/net/tun
+";
+
+fn pci(id: &str) -> Value {
+    json!({"type": "pci", "pci": {"pci-address": id}})
+}
+
+#[test]
+fn nodes_follow_the_driver() {
+    let (_node, provider) = scan(CARD);
+    for (id, nodes, info) in [
+        (
+            "0000:03:02.0",
+            json!([
+                ["/dev/vfio/vfio", "/dev/vfio/vfio"],
+                ["/dev/vfio/40", "/dev/vfio/40"]
+            ]),
+            json!({"vfio": {"mount": "/dev/vfio/vfio", "dev-mount": "/dev/vfio/40"}}),
+        ),
+        (
+            "0000:03:02.1",
+            json!([
+                ["/dev/vfio/vfio", "/dev/vfio/vfio"],
+                ["/dev/vfio/noiommu-1", "/dev/vfio/1"]
+            ]),
+            json!({"vfio": {"mount": "/dev/vfio/vfio", "dev-mount": "/dev/vfio/1"}}),
+        ),
+        (
+            "0000:03:02.3",
+            json!([["/dev/uio3", "/dev/uio3"]]),
+            json!({"uio": {"mount": "/dev/uio3"}}),
+        ),
+    ] {
+        let expected = json!({"nodes": nodes, "info": info, "device_info": pci(id)});
+        assert_eq!(allocate(&provider, json!({}), id), expected, "{id}");
+    }
+    assert_eq!(
+        allocate(&provider, json!({}), "0000:03:02.2"),
+        json!({"device_info": pci("0000:03:02.2")})
+    );
+}
+
+#[test]
+fn nodes_follow_each_driver_of_a_framework() {
+    let vfio = ["vfio-pci", "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci"];
+    let uio = ["uio", "igb_uio", "uio_pci_generic"];
+    let kernel = ["ice", "vfio", "vfio-pci-core", "myvfio-pci"];
+    let all = vfio
+        .iter()
+        .zip(["/dev/vfio/9"; 3])
+        .chain(uio.iter().zip(["/dev/uio0"; 3]));
+    for (driver, last) in all.chain(kernel.iter().zip([""; 4])) {
+        let (_node, provider) = scan(&format!(
+            "pci 0000:01:00.0 8086:1533 driver={driver} group=9 uio=0
+             dev /dev/vfio/vfio
+             dev /dev/vfio/9"
+        ));
+        let allocated = allocate(&provider, json!({}), "0000:01:00.0");
+        let found = allocated["nodes"]
+            .as_array()
+            .and_then(|nodes| nodes.last()?[0].as_str())
+            .unwrap_or_default();
+        assert_eq!(found, last, "{driver}");
+    }
+}
+
+#[test]
+fn a_missing_node_group_or_entry_is_named() {
+    let of = |change: &str, id: &str| {
+        let (node, provider) = scan(CARD);
+        node.apply(change);
+        refused(&provider, json!({}), id)
+    };
+    assert_eq!(
+        of("nodev /dev/vfio/40", "0000:03:02.0"),
+        "cannot hand out `0000:03:02.0`, which is bound to `vfio-pci`: \
+         the device node `/dev/vfio/40` does not exist on this node"
+    );
+    assert!(of("nodev /dev/vfio/vfio", "0000:03:02.0").contains("`/dev/vfio/vfio`"));
+    assert!(of("nodev /dev/vfio/noiommu-1", "0000:03:02.1").contains("`/dev/vfio/noiommu-1`"));
+    assert!(of("nodev /dev/uio3", "0000:03:02.3").contains("`/dev/uio3`"));
+    assert_eq!(
+        of("rm @0000:03:02.0/iommu_group", "0000:03:02.0"),
+        "`0000:03:02.0` is bound to `vfio-pci` and has no IOMMU group"
+    );
+    assert_eq!(
+        of("rm @0000:03:02.3/uio/uio3", "0000:03:02.3"),
+        "`0000:03:02.3` is bound to `igb_uio` and has no entry in its directory `uio`"
+    );
+    assert_eq!(
+        of("rm @0000:03:02.2/driver", "0000:03:02.2"),
+        "no driver is bound to `0000:03:02.2`"
+    );
+}
+
+#[test]
+fn the_driver_of_now_counts() {
+    let (node, provider) = scan(CARD);
+    node.apply(
+        "link @0000:03:02.0/driver ../../../bus/pci/drivers/iavf
+         link @0000:03:02.3/driver ../../../bus/pci/drivers/iavf",
+    );
+    assert_eq!(
+        allocate(&provider, json!({"devices": ["154c"]}), "0000:03:02.0").get("nodes"),
+        None
+    );
+    let dpdk = json!({"drivers": ["vfio-pci", "igb_uio"]});
+    assert_eq!(
+        refused(&provider, dpdk, "0000:03:02.3"),
+        "`0000:03:02.3` no longer fits its resource: `drivers`: it has iavf, not one of vfio-pci, igb_uio"
+    );
+}
+
+#[test]
+fn vhost_net_accompanies_the_device() {
+    let (node, provider) = scan(CARD);
+    let vm = || json!({"needVhostNet": true});
+    let companions = json!([
+        ["/dev/vhost-net", "/dev/vhost-net"],
+        ["/dev/net/tun", "/dev/net/tun"]
+    ]);
+    let vhost = json!({"net-mount": "/dev/vhost-net", "tun-mount": "/dev/net/tun"});
+    let kernel = allocate(&provider, vm(), "0000:03:02.2");
+    assert_eq!(kernel["companions"], companions);
+    assert_eq!(kernel["info"], json!({"vhost": vhost}));
+    let vfio = allocate(&provider, vm(), "0000:03:02.0");
+    assert_eq!(vfio["companions"], companions);
+    assert_eq!(vfio["nodes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(vfio["info"]["vhost"], vhost);
+
+    for path in ["/dev/net/tun", "/dev/vhost-net"] {
+        node.apply(&format!("nodev {path}"));
+        assert_eq!(
+            refused(&provider, vm(), "0000:03:02.2"),
+            format!(
+                "cannot give the container what `needVhostNet` asks for: \
+                 the device node `{path}` does not exist on this node"
+            )
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! `netDevice` over small nodes and a captured one: what is offered, what selectors select, what containers get.
+
+mod allocated;
+mod captured;
+mod offered;
+mod selected;
+mod vdpa;
+
+use sriovdp_net_device::NetDevice;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk::testing::TempTree;
+use sriovdp_sdk::testing::Tree;
+
+use serde_json::Value;
+
+/// A node and the provider that has looked at it.
+fn scan(tree: &str) -> (TempTree, Harness<NetDevice>) {
+    let node = Tree::parse(tree).expect("a node").temp();
+    let provider = Harness::new(NetDevice::default(), node.path());
+    (node, provider)
+}
+
+fn ids(provider: &Harness<NetDevice>) -> Vec<String> {
+    provider.devices().into_iter().map(|(id, _)| id).collect()
+}
+
+/// What a container gets for one device, as JSON.
+#[track_caller]
+fn allocate(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> Value {
+    let mut allocated = provider.allocate(selectors, &[id]).expect("an allocation");
+    serde_json::to_value(allocated.remove(0)).expect("JSON")
+}
+
+/// The message and causes of an allocation that must fail, as one text.
+#[track_caller]
+fn refused(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> String {
+    let error: Error = provider.allocate(selectors, &[id]).expect_err("a refusal");
+    assert!(error.hint_text().is_some(), "no cure: {error:?}");
+    let causes = error.causes().map(|cause| format!(": {cause}"));
+    format!("{error}{}", causes.collect::<String>())
+}

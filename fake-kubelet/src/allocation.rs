@@ -1,0 +1,104 @@
+//! What the kubelet asks a plugin when a pod is being admitted.
+
+use sriovdp_proto::deviceplugin::{
+    AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
+    ContainerPreferredAllocationRequest, PreferredAllocationRequest,
+};
+use tonic::Status;
+
+use crate::device_manager::Client;
+use crate::kubelet::FakeKubelet;
+use crate::shared::Shared;
+
+impl FakeKubelet {
+    /// Asks the plugin for devices, as for a container of a pod that is being admitted: without a deadline.
+    ///
+    /// The ids are passed on as they are, known or not.
+    pub async fn allocate(
+        &self,
+        resource: &str,
+        ids: &[&str],
+    ) -> Result<ContainerAllocateResponse, Status> {
+        let mut client = self.endpoint(resource)?;
+        let ids = owned(ids);
+        let request = AllocateRequest {
+            container_requests: vec![ContainerAllocateRequest {
+                devices_ids: ids.clone(),
+            }],
+        };
+        let _pending = PendingAllocation::begin(&self.shared, resource, ids);
+        let response = client.api.allocate(request).await?.into_inner();
+        let first = response.container_responses.into_iter().next();
+        first.ok_or_else(|| Status::internal("the plugin's answer is for no container"))
+    }
+
+    /// Asks the plugin which devices it prefers; the answer is not filtered.
+    pub async fn preferred(
+        &self,
+        resource: &str,
+        available: &[&str],
+        must_include: &[&str],
+        size: i32,
+    ) -> Result<Vec<String>, Status> {
+        let mut client = self.endpoint(resource)?;
+        if !client.options.get_preferred_allocation_available {
+            return Err(Status::failed_precondition(
+                "the plugin's options do not offer `GetPreferredAllocation`",
+            ));
+        }
+        let request = PreferredAllocationRequest {
+            container_requests: vec![ContainerPreferredAllocationRequest {
+                available_device_i_ds: owned(available),
+                must_include_device_i_ds: owned(must_include),
+                allocation_size: size,
+            }],
+        };
+        let response = client.api.get_preferred_allocation(request).await?;
+        let containers = response.into_inner().container_responses;
+        let ids = containers.into_iter().next();
+        Ok(ids.map(|ids| ids.device_i_ds).unwrap_or_default())
+    }
+
+    fn endpoint(&self, resource: &str) -> Result<Client, Status> {
+        let books = self.shared.books();
+        match (books.endpoint(resource), books.view(resource)) {
+            (Some(client), _) => Ok(client),
+            (None, Some(view)) => Err(Status::unavailable(format!(
+                "endpoint {} has been stopped",
+                view.endpoint
+            ))),
+            (None, None) => Err(Status::not_found(format!(
+                "cannot allocate unregistered device {resource}"
+            ))),
+        }
+    }
+}
+
+/// An `Allocate` call that has not been answered, given up on included.
+struct PendingAllocation<'a> {
+    shared: &'a Shared,
+    resource: &'a str,
+    ids: Vec<String>,
+}
+
+impl<'a> PendingAllocation<'a> {
+    fn begin(shared: &'a Shared, resource: &'a str, ids: Vec<String>) -> Self {
+        shared.books().allocation_began(resource, &ids);
+        Self {
+            shared,
+            resource,
+            ids,
+        }
+    }
+}
+
+impl Drop for PendingAllocation<'_> {
+    fn drop(&mut self) {
+        let mut books = self.shared.books();
+        books.allocation_ended(self.resource, &self.ids);
+    }
+}
+
+fn owned(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}

@@ -1,0 +1,123 @@
+//! How a fake kubelet is set up: its root, the version that it behaves like, its time limits.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What [`FakeKubelet::start`](crate::FakeKubelet::start) needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The directory that stands for the node's `/`.
+    pub root: PathBuf,
+    pub version: KubeletVersion,
+    /// Whether to run the plugin watcher over `ROOT/var/lib/kubelet/plugins_registry`. Without it that directory is
+    /// not created either.
+    pub watcher: bool,
+    pub authority: Authority,
+    pub timing: Timing,
+}
+
+impl Config {
+    /// The newest kubelet, as it runs on a real node: both ways to register, and its own time limits.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            version: KubeletVersion::V1_37,
+            watcher: true,
+            authority: Authority::PercentEncodedPath,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// The kubelets that treat a plugin differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KubeletVersion {
+    /// Up to 1.36: one client for each resource. A newer one takes the older one's place, but when the *older* one's
+    /// stream ends it is the newer one that gets disconnected.
+    V1_36,
+    /// From 1.37 on: one client for each socket path. Registering a path whose stream is still open is refused, and
+    /// from then on every registration of that path is, until the kubelet restarts.
+    V1_37,
+}
+
+/// How the plugin watcher spells the `:authority` of its calls to a registration socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// `%2Fvar%2Flib%2Fkubelet%2Fplugins_registry%2Fx.sock`, as every kubelet does. Not a valid authority.
+    PercentEncodedPath,
+    /// Exactly this.
+    Literal(String),
+}
+
+impl Authority {
+    /// What is sent when the socket has this path on the node.
+    pub(crate) fn of(&self, socket: &Path) -> String {
+        match self {
+            Self::PercentEncodedPath => percent_encoded(socket.as_os_str().as_encoded_bytes()),
+            Self::Literal(authority) => authority.clone(),
+        }
+    }
+}
+
+/// The kubelet's time limits; the default is the kubelet's own. Tests shorten what they would have to wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How long the kubelet tries to connect to a plugin.
+    pub dial: Duration,
+    /// How often the plugin watcher looks at what it has to do.
+    pub watcher_tick: Duration,
+    /// How long a plugin may take for `GetInfo`.
+    pub get_info: Duration,
+    /// How long a plugin may take for `NotifyRegistrationStatus`.
+    pub notify: Duration,
+    /// The pause after a first failure in the plugin watcher; it doubles with each further one.
+    pub first_backoff: Duration,
+    pub longest_backoff: Duration,
+    /// How long the devices of a plugin that went away are counted.
+    pub stop_grace: Duration,
+    /// Not the kubelet's: how long [`wait_for`](crate::FakeKubelet::wait_for) waits.
+    pub patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            dial: Duration::from_secs(10),
+            watcher_tick: Duration::from_secs(1),
+            get_info: Duration::from_secs(1),
+            notify: Duration::from_secs(5),
+            first_backoff: Duration::from_millis(500),
+            longest_backoff: Duration::from_secs(122),
+            stop_grace: Duration::from_secs(300),
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The characters that grpc-go leaves alone in an authority are those that RFC 3986 allows there.
+fn percent_encoded(path: &[u8]) -> String {
+    let mut encoded = String::new();
+    for byte in path {
+        if byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]@".contains(byte) {
+            encoded.push(char::from(*byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authority_is_the_path_with_its_slashes_encoded() {
+        let socket = Path::new("/var/lib/kubelet/plugins_registry/example.com_vf 1.sock");
+
+        assert_eq!(
+            Authority::PercentEncodedPath.of(socket),
+            "%2Fvar%2Flib%2Fkubelet%2Fplugins_registry%2Fexample.com_vf%201.sock"
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! What can go wrong with the fake itself, as opposed to the plugins that it looks at.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("failed to create the directory `{}`", path.display())]
+    CreateDirectory { path: PathBuf, source: io::Error },
+    #[error("failed to list the directory `{}`", path.display())]
+    ListDirectory { path: PathBuf, source: io::Error },
+    #[error("failed to remove the socket `{}`", path.display())]
+    RemoveSocket { path: PathBuf, source: io::Error },
+    #[error("failed to listen on `{}`", path.display())]
+    Listen { path: PathBuf, source: io::Error },
+    #[error("failed to watch the directory `{}`", path.display())]
+    WatchDirectory { path: PathBuf, source: io::Error },
+    #[error("no plugin has registered `{resource}`")]
+    UnknownResource { resource: String },
+}

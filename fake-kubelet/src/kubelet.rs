@@ -1,0 +1,178 @@
+//! The fake kubelet itself: its life, and what it is asked.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use sriovdp_proto::deviceplugin::registration_server::RegistrationServer;
+use tokio::net::UnixListener;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+
+use crate::config::Config;
+use crate::device_manager::{Books, RegistrationService};
+use crate::error::Error;
+use crate::journal::Event;
+use crate::node::{self, Node};
+use crate::process::Process;
+use crate::shared::{Shared, lock};
+use crate::view::{ResourceView, Timeout};
+use crate::watcher::Watcher;
+use crate::wire::Wire;
+
+/// A kubelet's device manager and plugin watcher over a directory that stands for the node.
+///
+/// Dropping it is like killing it. All that tests read is kept over [`restart`](Self::restart).
+#[derive(Debug)]
+pub struct FakeKubelet {
+    pub(crate) shared: Arc<Shared>,
+    watcher: bool,
+    process: Mutex<Option<Process>>,
+}
+
+impl FakeKubelet {
+    /// Starts a kubelet. Like the real one it removes the sockets in `device-plugins` before it creates its own.
+    #[expect(
+        clippy::unused_async,
+        reason = "only works within a runtime, and reads better so"
+    )]
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let kubelet = Self {
+            watcher: config.watcher,
+            shared: Arc::new(Shared::new(config)),
+            process: Mutex::new(None),
+        };
+        kubelet.start_again()?;
+        Ok(kubelet)
+    }
+
+    /// Kills the kubelet: every connection breaks, nothing is tidied up, its socket stays behind and refuses.
+    pub async fn stop(&self) {
+        let process = self.process().take();
+        if let Some(process) = process {
+            process.kill();
+            process.ended().await;
+            self.shared.update(Books::killed);
+        }
+    }
+
+    /// Starts a kubelet that was stopped; it knows the resources that it had, but none of their devices.
+    pub fn start_again(&self) -> Result<(), Error> {
+        let mut running = self.process();
+        if running.is_some() {
+            return Ok(());
+        }
+        let node = &self.shared.node;
+        node::create_directory(&node.device_plugins())?;
+        node::remove_sockets(&node.device_plugins())?;
+        let process = Process::default();
+        let path = node.kubelet_socket();
+        let listener =
+            UnixListener::bind(&path).map_err(|source| Error::Listen { path, source })?;
+        // From here on, what fails leaves a kubelet that can be stopped.
+        *running = Some(process.clone());
+        self.shared.update(Books::started);
+        process.spawn(serve(Arc::clone(&self.shared), process.clone(), listener));
+        if self.watcher {
+            node::create_directory(&node.plugins_registry())?;
+            let watcher = Watcher::open(Arc::clone(&self.shared), process.clone())?;
+            process.spawn(watcher.run());
+        }
+        Ok(())
+    }
+
+    /// Kills the kubelet and starts it again.
+    pub async fn restart(&self) -> Result<(), Error> {
+        self.stop().await;
+        self.start_again()
+    }
+
+    /// Where the node's files are.
+    pub fn node(&self) -> &Node {
+        &self.shared.node
+    }
+
+    /// The resource as it is now, if it was ever registered.
+    pub fn resource(&self, name: &str) -> Option<ResourceView> {
+        self.shared.books().view(name).cloned()
+    }
+
+    /// Waits until a resource is registered and as wanted.
+    pub async fn wait_for(
+        &self,
+        name: &str,
+        wanted: impl Fn(&ResourceView) -> bool,
+    ) -> Result<ResourceView, Timeout> {
+        let found = self.shared.when(|| self.resource(name).filter(&wanted));
+        found.await.ok_or_else(|| Timeout {
+            last: self.resource(name),
+            ..self.timeout(format!("such state of `{name}`"))
+        })
+    }
+
+    /// Waits for an event, those of the past included.
+    pub async fn wait_for_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event, Timeout> {
+        let found = self
+            .shared
+            .when(|| self.journal().into_iter().find(&wanted));
+        found
+            .await
+            .ok_or_else(|| self.timeout("such event".to_owned()))
+    }
+
+    /// Waits for the events that follow the first `seen` ones, for as long as it takes.
+    pub async fn events_after(&self, seen: usize) -> Vec<Event> {
+        let mut changes = self.shared.changes();
+        loop {
+            let mut events = self.journal();
+            if events.len() > seen {
+                return events.split_off(seen);
+            }
+            // Cannot fail: the sender is in `self`.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Everything that happened, in order.
+    pub fn journal(&self) -> Vec<Event> {
+        self.shared.books().journal.events.clone()
+    }
+
+    /// The rules that plugins broke, in order. Not all of them have consequences in every kubelet.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.books().journal.violations.clone()
+    }
+
+    fn timeout(&self, awaited: String) -> Timeout {
+        Timeout {
+            awaited,
+            waited: self.shared.timing.patience,
+            last: None,
+            journal: self.journal(),
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        lock(&self.process)
+    }
+}
+
+impl Drop for FakeKubelet {
+    fn drop(&mut self) {
+        if let Some(process) = self.process().take() {
+            process.kill();
+        }
+    }
+}
+
+async fn serve(shared: Arc<Shared>, process: Process, listener: UnixListener) {
+    let connections = UnixListenerStream::new(listener)
+        .map(|accepted| accepted.map(|stream| Wire::accepted(&process, stream)));
+    let registration = RegistrationServer::new(RegistrationService {
+        shared,
+        process: process.clone(),
+    });
+    // Ends with the process; a listener's failures are its clients' to notice.
+    let _ = Server::builder()
+        .serve_with_incoming(registration, connections)
+        .await;
+}

@@ -1,0 +1,224 @@
+//! The command line: the Go plugin's options with one or two dashes, and our own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+/// The SR-IOV network device plugin for Kubernetes.
+///
+/// Finds network devices and accelerators, groups them into the pools of the configuration, and offers the pools to
+/// the kubelet. Device types are shared libraries in the provider directory.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "sriovdp", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub common: Common,
+
+    /// How to register with the kubelet.
+    #[arg(long, value_enum, default_value_t = Registration::Auto, help_heading = "Kubelet")]
+    pub registration: Registration,
+
+    /// Where the kubelet keeps its sockets.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet", help_heading = "Kubelet")]
+    pub kubelet_dir: PathBuf,
+
+    /// Look at the whole node again after this many seconds; SIGHUP asks for it at once.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, help_heading = "Node")]
+    pub rescan_interval: Duration,
+
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+/// What every command needs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/pcidp/config.json")]
+    pub config_file: PathBuf,
+
+    /// The prefix of resources that name none.
+    #[arg(long, value_name = "PREFIX", default_value = "intel.com")]
+    pub resource_prefix: String,
+
+    /// Leave out selector keys that no provider knows, as the Go plugin does, instead of refusing the resource.
+    #[arg(long)]
+    pub lenient: bool,
+
+    /// The directory of the provider libraries.
+    #[arg(long, value_name = "DIR", default_value = "/opt/sriovdp/providers", help_heading = "Node")]
+    pub provider_dir: PathBuf,
+
+    /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
+    /// below it.
+    #[arg(long, value_name = "DIR", default_value = "/", help_heading = "Node")]
+    pub root: PathBuf,
+}
+
+/// Logging, and the options of the Go plugin's logging library.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Logging {
+    /// error, warn, info, debug or trace; the Go plugin's numbers mean info.
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level, help_heading = "Log")]
+    pub log_level: tracing::Level,
+
+    /// One line of text or one JSON object for each event.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
+    pub log_format: LogFormat,
+
+    #[arg(short = 'v', hide = true, value_name = "N")]
+    verbosity: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    logtostderr: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    alsologtostderr: Option<String>,
+    #[arg(long, hide = true, alias = "log_dir")]
+    log_dir: Option<String>,
+    #[arg(long, hide = true)]
+    stderrthreshold: Option<String>,
+    #[arg(long, hide = true)]
+    vmodule: Option<String>,
+    #[arg(long, hide = true, alias = "log_backtrace_at")]
+    log_backtrace_at: Option<String>,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// List the provider libraries: what each brings, or why it is refused.
+    Providers,
+    /// Check the configuration against the providers, without a kubelet.
+    Check,
+}
+
+/// How to register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Through the plugin watcher where its directory exists, else through kubelet.sock.
+    Auto,
+    /// Through the plugin watcher.
+    Watcher,
+    /// Through kubelet.sock.
+    Register,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked for.
+    Success = 0,
+    /// It could not, or what it checked is wrong.
+    Failure = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Logging {
+    /// Options that were given and have no effect, by name.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let given = [
+            ("-v", self.verbosity.is_some()),
+            ("--logtostderr", self.logtostderr.is_some()),
+            ("--alsologtostderr", self.alsologtostderr.is_some()),
+            ("--log-dir", self.log_dir.is_some()),
+            ("--stderrthreshold", self.stderrthreshold.is_some()),
+            ("--vmodule", self.vmodule.is_some()),
+            ("--log-backtrace-at", self.log_backtrace_at.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+}
+
+impl Arguments {
+    /// Parses a command line, in which long options may have one dash, as Go programs take them.
+    ///
+    /// # Errors
+    ///
+    /// clap's own error, which prints itself; help and version are among them.
+    pub fn parse_go_style(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments.into_iter().map(two_dashes))
+    }
+}
+
+/// `-config-file` becomes `--config-file`; `-v`, `-v=3` and values stay.
+fn two_dashes(argument: OsString) -> OsString {
+    let Some(text) = argument.to_str() else { return argument };
+    let mut letters = text.chars();
+    let single = letters.next() == Some('-') && letters.next().is_some_and(|c| c.is_ascii_alphabetic());
+    match letters.next() {
+        Some(second) if single && second != '=' => format!("-{text}").into(),
+        _ => argument,
+    }
+}
+
+fn level(text: &str) -> Result<tracing::Level, String> {
+    if text.parse::<u32>().is_ok() {
+        return Ok(tracing::Level::INFO);
+    }
+    text.parse().map_err(|_| "write error, warn, info, debug or trace".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        _ => Err("write a number of seconds, at least 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::parse_go_style(std::iter::once("sriovdp").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_go_plugins_command_lines() {
+        let operator = parse("--log-level=10 --resource-prefix=openshift.io --config-file=/etc/pcidp/node").unwrap();
+        assert_eq!(operator.common.resource_prefix, "openshift.io");
+        assert_eq!(operator.logging.log_level, tracing::Level::INFO);
+        let go = parse("-config-file x -resource-prefix=y -v 10 -logtostderr -log_dir=/var/log/x").unwrap();
+        assert_eq!(go.common.config_file, PathBuf::from("x"));
+        assert_eq!(go.common.resource_prefix, "y");
+        assert_eq!(go.logging.without_effect(), ["-v", "--logtostderr", "--log-dir"]);
+        assert_eq!(parse("").unwrap().common.config_file, PathBuf::from("/etc/pcidp/config.json"));
+    }
+
+    #[test]
+    fn unknown_options_are_usage_errors() {
+        for line in ["-no-such-flag", "--root", "--rescan-interval=0", "--registration=both"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), Exit::Usage as i32, "{line}");
+        }
+    }
+
+    #[test]
+    fn one_dash_becomes_two_only_in_front_of_words() {
+        for (given, expected) in [("-config-file", "--config-file"), ("-v", "-v"), ("-v=3", "-v=3"), ("-", "-"), ("-1", "-1")] {
+            assert_eq!(two_dashes(given.into()), OsString::from(expected));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Values that a user adds to a device's entry in the container's environment. Some of them are secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The key that stands for every device.
+const EVERY_DEVICE: &str = "*";
+
+/// By device: key and value. Its `Debug` shows no value, so that none can reach a log.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AdditionalInfo(BTreeMap<String, BTreeMap<String, String>>);
+
+impl AdditionalInfo {
+    pub(super) fn new(by_device: BTreeMap<String, BTreeMap<String, String>>) -> Self {
+        Self(by_device)
+    }
+
+    /// What is said about a device: first about all devices, then about the function that it belongs to, then about
+    /// itself; the last word counts.
+    pub fn of(&self, id: &str, function: &str) -> BTreeMap<String, String> {
+        let mut merged = BTreeMap::new();
+        for device in [EVERY_DEVICE, function, id] {
+            let said = self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(device));
+            merged.extend(said.flat_map(|(_, values)| values.clone()));
+        }
+        merged
+    }
+}
+
+impl fmt::Debug for AdditionalInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(entries: &[(&str, &str, &str)]) -> AdditionalInfo {
+        let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for &(device, key, value) in entries {
+            by_device.entry(device.into()).or_default().insert(key.into(), value.into());
+        }
+        AdditionalInfo::new(by_device)
+    }
+
+    #[test]
+    fn the_nearest_word_counts() {
+        let info = info(&[
+            ("*", "a", "all"),
+            ("*", "b", "all"),
+            ("0000:08:00.0", "b", "function"),
+            ("mlx5_core.sf.2", "c", "own"),
+        ]);
+        let merged: Vec<_> = info.of("mlx5_core.sf.2", "0000:08:00.0").into_iter().collect();
+        let expected = [("a", "all"), ("b", "function"), ("c", "own")];
+        assert_eq!(merged, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn no_value_is_ever_shown() {
+        let shown = format!("{:?}", info(&[("*", "token", "s3cret")]));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

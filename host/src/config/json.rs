@@ -1,0 +1,182 @@
+//! JSON with places: every value knows where it stands in the file.
+//!
+//! The configuration is read as Go's `encoding/json` reads it: object keys match in any case, the last of equal keys
+//! wins, and `null` means that the key is absent.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::MapAccess;
+use serde::de::Visitor;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A line and a column, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column, in bytes.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// One value of a JSON text.
+#[derive(Clone, Copy)]
+pub(crate) struct Json<'a> {
+    document: &'a str,
+    text: &'a str,
+}
+
+/// A value of another kind than the one that is needed.
+#[derive(Debug)]
+pub(crate) struct WrongKind {
+    pub(crate) place: Place,
+    pub(crate) found: &'static str,
+}
+
+impl<'a> Json<'a> {
+    /// A whole document.
+    pub(crate) fn parse(document: &'a str) -> Result<Self, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_str(document)?;
+        Ok(Self {
+            document,
+            text: raw.get(),
+        })
+    }
+
+    /// Where the value begins.
+    pub(crate) fn place(&self) -> Place {
+        // Both texts are parts of one allocation, so the distance of their addresses is the offset.
+        let offset = self.text.as_ptr() as usize - self.document.as_ptr() as usize;
+        let before = &self.document[..offset];
+        Place {
+            line: before.bytes().filter(|&b| b == b'\n').count() + 1,
+            column: offset - before.rfind('\n').map_or(0, |at| at + 1) + 1,
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.text == "null"
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.text.starts_with('[')
+    }
+
+    /// The members of an object in the file's order, without those that are `null`.
+    pub(crate) fn members(&self) -> Result<Vec<(String, Self)>, WrongKind> {
+        let Members(members) = self.read()?;
+        let members = members.into_iter().map(|(key, raw)| (key, self.part(raw)));
+        Ok(members.filter(|(_, value)| !value.is_null()).collect())
+    }
+
+    pub(crate) fn items(&self) -> Result<Vec<Self>, WrongKind> {
+        let items: Vec<&RawValue> = self.read()?;
+        Ok(items.into_iter().map(|raw| self.part(raw)).collect())
+    }
+
+    pub(crate) fn string(&self) -> Result<String, WrongKind> {
+        self.read()
+    }
+
+    pub(crate) fn boolean(&self) -> Result<bool, WrongKind> {
+        self.read()
+    }
+
+    /// The value without places.
+    pub(crate) fn value(&self) -> Result<Value, WrongKind> {
+        self.read()
+    }
+
+    fn part(&self, raw: &'a RawValue) -> Self {
+        Self {
+            document: self.document,
+            text: raw.get(),
+        }
+    }
+
+    fn read<T: Deserialize<'a>>(&self) -> Result<T, WrongKind> {
+        serde_json::from_str(self.text).map_err(|_| WrongKind {
+            place: self.place(),
+            found: self.kind(),
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.text.bytes().next() {
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b'"') => "a string",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            _ => "a number",
+        }
+    }
+}
+
+/// The value of `key` among members: of several spellings, the last one counts.
+pub(crate) fn member<'a>(members: &[(String, Json<'a>)], key: &str) -> Option<Json<'a>> {
+    let found = members.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    found.map(|(_, value)| *value)
+}
+
+/// Object members in document order, repeated ones included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "{\n  \"a\": 1,\n  \"b\": [true, {\"c\": \"x\"}]\n}";
+        let members = Json::parse(text).unwrap().members().unwrap();
+        let list = member(&members, "B").unwrap();
+        assert_eq!(list.place(), Place { line: 3, column: 8 });
+        let inner = list.items().unwrap()[1].members().unwrap();
+        assert_eq!(inner[0].1.place().to_string(), "3:21");
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_wins_in_any_case() {
+        let members = Json::parse(r#"{"a": 1, "A": 2, "a": null, "b": 3}"#).unwrap().members().unwrap();
+        assert_eq!(member(&members, "a").unwrap().value().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_wrong_kind_is_named_with_its_place() {
+        let error = Json::parse(" [1]").unwrap().members().err().unwrap();
+        assert_eq!((error.found, error.place.to_string().as_str()), ("a list", "1:2"));
+    }
+}

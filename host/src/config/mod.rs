@@ -1,0 +1,144 @@
+//! The configuration file, as users of the Go plugin have it, parsed into values that need no second look.
+//!
+//! A file that is no JSON object is an error. Everything smaller costs one resource: the others serve, and the
+//! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
+
+mod additional_info;
+mod json;
+mod names;
+mod parse;
+mod problem;
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+pub use additional_info::AdditionalInfo;
+pub use json::Place;
+pub use names::NameError;
+pub use names::ResourceName;
+pub use problem::Problem;
+pub use problem::Severity;
+
+pub(crate) use parse::alike;
+
+use crate::report::Hint;
+
+/// What the command line adds to a file.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The prefix of resources that name none.
+    pub resource_prefix: String,
+    /// The node path of the plugin watcher's directory, which limits the length of names.
+    pub registry: PathBuf,
+}
+
+/// A parsed file.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The resources that can be offered, in the file's order.
+    pub resources: Vec<ResourceSpec>,
+    /// What is wrong with the file.
+    pub problems: Vec<Problem>,
+}
+
+/// One entry of `resourceList`.
+#[derive(Clone, Debug)]
+pub struct ResourceSpec {
+    /// Its name.
+    pub name: ResourceName,
+    /// The value of `deviceType`; which one is meant without it, a provider says.
+    pub device_type: Option<String>,
+    /// Where the device type, or else the entry, stands.
+    pub place: Place,
+    /// The entry, as a path from the top.
+    pub key: String,
+    /// The alternatives; never empty.
+    pub selectors: Vec<SelectorSpec>,
+    /// Whether the kubelet is not told the NUMA nodes.
+    pub exclude_topology: bool,
+    /// Further values for the container, by device.
+    pub additional_info: Option<AdditionalInfo>,
+}
+
+/// One selector object.
+#[derive(Clone, Debug)]
+pub struct SelectorSpec {
+    /// Where it stands.
+    pub place: Place,
+    /// It, as a path from the top.
+    pub key: String,
+    /// Its members.
+    pub members: Vec<SelectorMember>,
+}
+
+/// One member of a selector object.
+#[derive(Clone, Debug)]
+pub struct SelectorMember {
+    /// The key as it was written.
+    pub name: String,
+    /// The value; never `null`.
+    pub value: Value,
+    /// Where the value stands.
+    pub place: Place,
+}
+
+/// Why there is no configuration at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no file. The node may get one later.
+    #[error("the configuration file `{}` does not exist", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be read.
+    #[error("cannot read the configuration file `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not JSON, or not the right kind of it.
+    #[error("{}:{place}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Hint for ConfigError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(_) => Some("create it, or name another one with `--config-file`".to_owned()),
+            Self::Unreadable { .. } => None,
+            Self::Malformed { .. } => {
+                Some("the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`".to_owned())
+            }
+        }
+    }
+}
+
+/// Reads and parses a file.
+///
+/// # Errors
+///
+/// When there is nothing to parse. What is wrong with single resources is in [`Configuration::problems`].
+pub fn read(path: &Path, shown_as: &Path, defaults: &Defaults) -> Result<Configuration, ConfigError> {
+    let text = std::fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ConfigError::Missing(shown_as.to_owned()),
+        _ => ConfigError::Unreadable {
+            path: shown_as.to_owned(),
+            source,
+        },
+    })?;
+    parse::parse(&String::from_utf8_lossy(&text), shown_as, defaults)
+}
+
+#[cfg(test)]
+mod tests;

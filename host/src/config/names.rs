@@ -1,0 +1,163 @@
+//! Resource names, by the rules of the kubelets that have to take them.
+
+use std::fmt;
+use std::path::Path;
+
+/// The kubelet prepends `requests.` to a resource name and wants the result to be a qualified name of at most 253
+/// bytes, so this much is left for the prefix.
+const LONGEST_PREFIX: usize = 244;
+const LONGEST_NAME: usize = 63;
+/// `sun_path` of a unix socket address holds 108 bytes, one of which ends it.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// The name of an extended resource: `<prefix>/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceName {
+    prefix: String,
+    name: String,
+}
+
+/// Why something is no resource name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The part behind the slash.
+    #[error("`{0}` cannot be a resource name")]
+    Name(String),
+    /// The part before the slash.
+    #[error("`{0}` cannot be a resource prefix")]
+    Prefix(String),
+    /// Both are fine, and the socket's path becomes too long.
+    #[error("the socket path `{path}` is {length} bytes long, and a socket path has at most {LONGEST_SOCKET_PATH}")]
+    SocketPath {
+        /// The path.
+        path: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+impl NameError {
+    /// What a good name looks like.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Name(_) => "a name has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter \
+                              or a digit"
+                .to_owned(),
+            Self::Prefix(_) => "a prefix is a lower-case domain name such as `example.com`, and not of `kubernetes.io`"
+                .to_owned(),
+            Self::SocketPath { .. } => "shorten the resource name or its prefix".to_owned(),
+        }
+    }
+}
+
+impl ResourceName {
+    /// A name that kubelets accept, and whose socket fits below `registry`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn new(prefix: &str, name: &str, registry: &Path) -> Result<Self, NameError> {
+        if !is_name(name) {
+            return Err(NameError::Name(name.to_owned()));
+        }
+        if !is_prefix(prefix) {
+            return Err(NameError::Prefix(prefix.to_owned()));
+        }
+        let resource = Self {
+            prefix: prefix.to_owned(),
+            name: name.to_owned(),
+        };
+        let path = registry.join(format!("{}.sock", resource.file_stem()));
+        let length = path.as_os_str().len();
+        if length > LONGEST_SOCKET_PATH {
+            let path = path.display().to_string();
+            return Err(NameError::SocketPath { path, length });
+        }
+        Ok(resource)
+    }
+
+    /// The part before the slash.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The part behind the slash.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `<prefix>_<name>`, which the names of sockets begin with.
+    pub fn file_stem(&self) -> String {
+        format!("{}_{}", self.prefix, self.name)
+    }
+
+    /// The variable that lists a container's devices. Dots become `_` and dashes stay, because KubeVirt and DPDK
+    /// scripts compute the same name.
+    pub fn variable(&self) -> String {
+        format!("PCIDEVICE_{}_{}", self.prefix, self.name)
+            .replace('.', "_")
+            .to_uppercase()
+    }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.prefix, self.name)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= LONGEST_NAME && begins_and_ends_alphanumeric(text) && text.bytes().all(inner)
+}
+
+fn is_prefix(text: &str) -> bool {
+    let is_label = |label: &str| {
+        begins_and_ends_alphanumeric(label)
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.len() <= LONGEST_PREFIX
+        && text.split('.').all(is_label)
+        && !text.starts_with("requests.")
+        && !text.ends_with("kubernetes.io")
+}
+
+fn begins_and_ends_alphanumeric(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    edge(bytes.first()) && edge(bytes.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(prefix: &str, name: &str) -> Result<ResourceName, NameError> {
+        ResourceName::new(prefix, name, Path::new("/var/lib/kubelet/plugins_registry"))
+    }
+
+    #[test]
+    fn names_that_kubelets_take() {
+        for (prefix, rest) in [("intel.com", "sriov_dpdk"), ("a", "x"), ("openshift.io", "Mixed-Case.0")] {
+            assert!(name(prefix, rest).is_ok(), "{prefix}/{rest}");
+        }
+        assert!(name("intel.com", &"a".repeat(63)).is_ok() || name("i", &"a".repeat(60)).is_ok());
+    }
+
+    #[test]
+    fn names_that_kubelets_refuse() {
+        for bad in ["", "-x", "x_", ".x", "a/b", "a b", "dpdk!", &"a".repeat(64)] {
+            assert_eq!(name("intel.com", bad), Err(NameError::Name(bad.to_owned())), "{bad}");
+        }
+        for bad in ["", "Intel.com", "ex_ample.com", "a..b", "-a.b", "kubernetes.io", "x.kubernetes.io", "requests.a"] {
+            assert_eq!(name(bad, "x"), Err(NameError::Prefix(bad.to_owned())), "{bad}");
+        }
+        let long = name("a-long-prefix.of-a-long-organisation.example.org", &"a".repeat(60));
+        assert!(matches!(long, Err(NameError::SocketPath { length: 148, .. })), "{long:?}");
+    }
+
+    #[test]
+    fn variables_keep_dashes() {
+        assert_eq!(name("intel.com", "a-b.c").unwrap().variable(), "PCIDEVICE_INTEL_COM_A-B_C");
+    }
+}

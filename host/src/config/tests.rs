@@ -1,0 +1,147 @@
+//! What a configuration means, and what its mistakes cost.
+
+use std::path::Path;
+
+use expect_test::Expect;
+use expect_test::expect;
+
+use super::*;
+use crate::report::Report;
+
+fn defaults() -> Defaults {
+    Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        registry: "/var/lib/kubelet/plugins_registry".into(),
+    }
+}
+
+/// Parses `text` and shows what came of it, one line for each resource and each problem.
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    let shown = match parse::parse(text, Path::new("config.json"), &defaults()) {
+        Err(error) => Report::error(&error).to_string(),
+        Ok(configuration) => {
+            let resources = configuration.resources.iter().map(show);
+            let problems = configuration.problems.iter().map(|problem| match problem.severity {
+                Severity::Refused => Report::error(problem).to_string(),
+                Severity::Warning => Report::warning(problem).to_string(),
+            });
+            resources.chain(problems).collect::<Vec<_>>().join("\n")
+        }
+    };
+    expected.assert_eq(&shown);
+}
+
+fn show(resource: &ResourceSpec) -> String {
+    let selectors: Vec<String> = resource
+        .selectors
+        .iter()
+        .map(|selector| {
+            let members = selector.members.iter().map(|m| format!("{}={}", m.name, m.value));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    format!("{} {} {}", resource.name, resource.device_type.as_deref().unwrap_or("(default)"), selectors.join(" or "))
+}
+
+#[test]
+fn keys_match_in_any_case_and_the_last_one_wins() {
+    check(
+        r#"{"ResourceList": [{"RESOURCENAME": "a", "resourceName": "b", "selectors": {"pfNames": ["x"], "PFNAMES": ["y"]}}]}"#,
+        expect![[r#"intel.com/b (default) {PFNAMES=["y"]}"#]],
+    );
+}
+
+#[test]
+fn selectors_may_be_missing_null_an_object_or_a_list() {
+    check(
+        r#"{"resourceList": [
+            {"resourceName": "a"},
+            {"resourceName": "b", "selectors": null, "deviceType": ""},
+            {"resourceName": "c", "deviceType": "accelerator", "selectors": {"vendors": ["8086"], "devices": null}},
+            {"resourceName": "d", "resourcePrefix": "x.org", "selectors": [{"a": 1}, {}]}
+        ]}"#,
+        expect![[r#"
+            intel.com/a (default) {}
+            intel.com/b (default) {}
+            intel.com/c accelerator {vendors=["8086"]}
+            x.org/d (default) {a=1} or {}"#]],
+    );
+}
+
+#[test]
+fn nothing_to_do_is_no_mistake() {
+    check("{}", expect![""]);
+    check(r#"{"resourceList": null}"#, expect![""]);
+    check(r#"{"resourceList": []}"#, expect![""]);
+}
+
+#[test]
+fn a_file_that_is_no_configuration() {
+    check(
+        "{\n  \"resourceList\": [\n  }",
+        expect![[r#"
+            error: config.json:3:3: this is not JSON: expected value
+            hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`"#]],
+    );
+    check(
+        "[1, 2]",
+        expect![[r#"
+            error: config.json:1:1: the configuration must be an object, and it is a list
+            hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`"#]],
+    );
+    check(
+        r#"{"resourceList": {}}"#,
+        expect![[r#"
+            error: config.json:1:18: `resourceList` must be a list, and it is an object
+            hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`"#]],
+    );
+}
+
+#[test]
+fn a_mistake_costs_one_resource() {
+    check(
+        r#"{"resourceList": [
+            {"selectors": {}},
+            {"resourceName": "-x"},
+            {"resourceName": "x", "resourcePrefix": "Intel.com"},
+            {"resourceName": "good"},
+            {"resourceName": "good"},
+            {"resourceName": "empty", "selectors": []},
+            {"resourceName": "null", "selectors": [null]},
+            {"resourceName": "number", "selectors": 5},
+            {"resourceName": "topology", "excludeTopology": "yes"},
+            {"resourceName": "info", "additionalInfo": {"*": {"token": 5}}},
+            7
+        ]}"#,
+        expect![[r#"
+            intel.com/good (default) {}
+            error: config.json:2:13: `resourceList[0]`: the entry has no `resourceName`
+            error: config.json:3:30: `resourceList[1].resourceName`: `-x` cannot be a resource name
+            hint: a name has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or a digit
+            error: config.json:4:30: `resourceList[2].resourceName`: `Intel.com` cannot be a resource prefix
+            hint: a prefix is a lower-case domain name such as `example.com`, and not of `kubernetes.io`
+            error: config.json:6:30: `resourceList[4].resourceName`: the name `intel.com/good` is already taken by `resourceList[3]`
+            hint: join both into one entry with a list of selectors
+            error: config.json:7:52: `resourceList[5].selectors`: an empty list selects nothing
+            hint: write `{}` to select every device of the type, or remove the resource
+            error: config.json:8:52: `resourceList[6].selectors[0]`: it must be an object, and it is null
+            error: config.json:9:53: `resourceList[7].selectors`: it must be an object, and it is a number
+            error: config.json:10:61: `resourceList[8].excludeTopology`: it must be a boolean, and it is a string
+            error: config.json:11:72: `resourceList[9].additionalInfo.*.token`: it must be a string, and it is a number
+            error: config.json:12:13: `resourceList[10]`: it must be an object, and it is a number"#]],
+    );
+}
+
+#[test]
+fn unknown_keys_outside_selectors_only_warn() {
+    check(
+        r#"{"version": 3, "resourceList": [{"resourceName": "a", "SelectorObjs": null, "sriovMode": true, "selector": {}}]}"#,
+        expect![[r#"
+            intel.com/a (default) {}
+            warning: config.json:1:90: `resourceList[0].sriovMode`: the key is not known and has no effect
+            hint: selectors belong into the object `selectors`
+            warning: config.json:1:108: `resourceList[0].selector`: the key is not known and has no effect
+            hint: did you mean `selectors`?"#]],
+    );
+}

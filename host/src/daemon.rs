@@ -1,0 +1,138 @@
+//! The life of the daemon: a first look, then one look for each reason, until it is told to end.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::cli::Arguments;
+use crate::cli::Registration;
+use crate::config::ConfigError;
+use crate::config::Defaults;
+use crate::kubelet::Mode;
+use crate::node::NodeTree;
+use crate::pools::Strictness;
+use crate::reconcile::KubeletSide;
+use crate::reconcile::Reconciler;
+use crate::reconcile::Settings;
+use crate::report::Hint;
+use crate::watch::DirectoryWatch;
+
+/// Changes to files come in bursts (a ConfigMap is a new directory, two links and a rename), so a look waits this long.
+const GATHER: Duration = Duration::from_millis(100);
+/// All pools end at the same time, each within half a second.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The first configuration is no configuration.
+    #[error("the configuration cannot be used")]
+    Config(#[source] ConfigError),
+    /// The kernel does not let it follow directories or signals.
+    #[error("cannot follow {0}")]
+    Follow(&'static str, #[source] io::Error),
+}
+
+impl Hint for DaemonError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Follow("directories", _) => Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned()),
+            Self::Follow(..) => None,
+        }
+    }
+}
+
+/// What the command line says about the node.
+pub fn settings(arguments: &Arguments) -> Settings {
+    let common = &arguments.common;
+    let tree = NodeTree::new(&common.root, &arguments.kubelet_dir);
+    Settings {
+        defaults: Defaults {
+            resource_prefix: common.resource_prefix.clone(),
+            registry: tree.plugins_registry(),
+        },
+        config_file: common.config_file.clone(),
+        strictness: if common.lenient { Strictness::Lenient } else { Strictness::Strict },
+        provider_dir: common.provider_dir.clone(),
+        tree,
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When it cannot begin. Once it serves, nothing but a signal ends it.
+pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
+    let settings = settings(arguments);
+    let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
+    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    let mut hang_up = signals(SignalKind::hangup())?;
+    let mode = match arguments.registration {
+        Registration::Auto => Mode::detect(&settings.tree),
+        Registration::Watcher => Mode::Watcher,
+        Registration::Register => Mode::Register,
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
+    for option in arguments.logging.without_effect() {
+        tracing::info!("the option `{option}` of the Go plugin has no effect: the log goes to standard error");
+    }
+
+    let mut watches = JoinSet::new();
+    let kubelet_ticks = follow(&mut watches, vec![
+        settings.tree.real(settings.tree.device_plugins()),
+        settings.tree.real(settings.tree.plugins_registry()),
+    ])?;
+    let config_file = settings.tree.real(&settings.config_file);
+    let config_dir = config_file.parent().map(std::path::Path::to_path_buf);
+    let mut file_ticks = follow(&mut watches, config_dir.into_iter().chain([settings.provider_dir.clone()]).collect())?;
+    let mut timer = tokio::time::interval(arguments.rescan_interval);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer.tick().await;
+
+    let kubelet = KubeletSide { mode, ticks: kubelet_ticks };
+    let mut state = Reconciler::new(settings, Some(kubelet));
+    let mut first = true;
+    let serving = async {
+        loop {
+            let look = state.look().await;
+            if let (true, Some(error)) = (first, look.config_error.filter(|error| !error.may_come())) {
+                return Err(DaemonError::Config(error));
+            }
+            first = false;
+            tokio::select! {
+                _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
+                _ = timer.tick() => {}
+                _ = file_ticks.changed() => tokio::time::sleep(GATHER).await,
+            }
+            file_ticks.mark_unchanged();
+        }
+    };
+    let ended = tokio::select! {
+        ended = serving => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    tracing::info!("ending");
+    if tokio::time::timeout(DRAIN, state.withdraw()).await.is_err() {
+        tracing::warn!("not every pool ended in time");
+    }
+    ended
+}
+
+/// Starts to follow directories, on a task that ends with `watches`.
+fn follow(
+    watches: &mut JoinSet<io::Result<()>>,
+    directories: Vec<std::path::PathBuf>,
+) -> Result<watch::Receiver<u64>, DaemonError> {
+    let watch = DirectoryWatch::new(directories).map_err(|error| DaemonError::Follow("directories", error))?;
+    let ticks = watch.ticks();
+    watches.spawn(watch.run());
+    Ok(ticks)
+}

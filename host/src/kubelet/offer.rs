@@ -1,0 +1,46 @@
+//! One pool, offered to the kubelet for as long as it exists.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Mode;
+use super::register;
+use super::server::Server;
+use super::watcher;
+use crate::config::ResourceName;
+use crate::node::NodeTree;
+use crate::pools::Pool;
+
+/// What the task of one pool needs to keep it registered.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The resource.
+    pub name: ResourceName,
+    /// Its states.
+    pub pool: watch::Receiver<Arc<Pool>>,
+    /// Where the kubelet is.
+    pub tree: NodeTree,
+    /// Rises when the kubelet's directories may have changed.
+    pub ticks: watch::Receiver<u64>,
+}
+
+impl Offer {
+    /// Serves and registers the pool until `stop`, whatever the kubelet does. Returns when its streams have ended and
+    /// its socket is gone.
+    pub async fn run(self, mode: Mode, stop: CancellationToken) {
+        match mode {
+            Mode::Watcher => watcher::run(self, stop).await,
+            Mode::Register => register::run(self, stop).await,
+        }
+    }
+
+    /// Serves at the file `name` in the kubelet's directory `directory`.
+    pub(super) fn serve(&self, directory: &Path, name: &str) -> std::io::Result<Server> {
+        let endpoint = directory.join(name);
+        let path = self.tree.real(&endpoint);
+        Server::start(&path, endpoint, self.tree.device_info(), self.pool.clone())
+    }
+}

@@ -1,0 +1,248 @@
+//! Registration by calling `Register` on the kubelet's own socket.
+//!
+//! A kubelet that restarts deletes our socket and makes a new `kubelet.sock`; one that is killed leaves a dead one
+//! behind; one that lives may cancel a stream and forget about us. Each of these ends in the same way: the server is
+//! stopped, and a new one is registered under a name that was never used before. Kubelet 1.37 refuses, and then never
+//! again accepts, a path whose old stream it has not seen end.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use sriovdp_proto::deviceplugin as dp;
+use sriovdp_proto::deviceplugin::registration_client::RegistrationClient;
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+
+use super::offer::Offer;
+use super::patience::Patience;
+use super::server::Server;
+use super::service;
+use super::socket::Identity;
+use super::socket::SocketState;
+use crate::report::Hint;
+use crate::report::one_line;
+
+/// The kubelet dials back inside the call and gives up on that after 10 s.
+const REGISTER_LIMIT: Duration = Duration::from_secs(15);
+/// A kubelet opens the stream at once after the call.
+const STREAM_LIMIT: Duration = Duration::from_secs(15);
+/// A registration that held for this long was a good one, so the next failure is a new story.
+const HELD: Duration = Duration::from_secs(10);
+/// A socket's path has at most 107 bytes.
+const LONGEST_PATH: usize = 107;
+
+/// Why a registration failed.
+#[derive(Debug, thiserror::Error)]
+enum RegisterError {
+    #[error("cannot listen in `{}`", .0.display())]
+    Listen(PathBuf, #[source] io::Error),
+    #[error("cannot connect to `{}`", .0.display())]
+    Connect(PathBuf, #[source] tonic::transport::Error),
+    #[error("the kubelet has not answered `Register` within {REGISTER_LIMIT:?}")]
+    NoAnswer,
+    #[error("the kubelet refuses the registration: {0}")]
+    Refused(String),
+}
+
+impl Hint for RegisterError {}
+
+/// What ended a registration.
+#[derive(Debug)]
+enum End {
+    Stopped,
+    /// A new `kubelet.sock`: somebody waits for us.
+    NewKubelet,
+    /// Something that may happen again at once.
+    Lost(&'static str),
+}
+
+pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
+    let mut patience = Patience::new();
+    let mut last_failure = String::new();
+    loop {
+        let Some(kubelet) = stop.run_until_cancelled(kubelet_socket(&mut offer)).await else { return };
+        let started = Instant::now();
+        let wait = match stop.run_until_cancelled(register(&offer)).await {
+            None => return,
+            Some(Ok(server)) => {
+                tracing::info!(resource = %offer.name, "registered with the kubelet");
+                last_failure.clear();
+                match hold(&mut offer, server, kubelet, &stop).await {
+                    End::Stopped => return,
+                    End::NewKubelet => {
+                        patience.reset();
+                        Duration::ZERO
+                    }
+                    End::Lost(why) => {
+                        tracing::warn!(resource = %offer.name, "the registration is lost: {why}; registering again");
+                        if started.elapsed() > HELD {
+                            patience.reset();
+                        }
+                        patience.next()
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                let failure = one_line(&error);
+                // Said once; the same failure again is no news.
+                if failure != last_failure {
+                    tracing::warn!(resource = %offer.name, "cannot register, trying again: {failure}");
+                    last_failure = failure;
+                }
+                patience.next()
+            }
+        };
+        // A new kubelet is not kept waiting.
+        let pause = async {
+            let _ = tokio::time::timeout(wait, another_kubelet(&mut offer, kubelet)).await;
+        };
+        if stop.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Serves first, because the kubelet dials back inside the call.
+async fn register(offer: &Offer) -> Result<Server, RegisterError> {
+    let directory = offer.tree.device_plugins();
+    let name = fresh_name(&directory, &offer.name.file_stem());
+    let server = offer
+        .serve(&directory, &name)
+        .map_err(|error| RegisterError::Listen(offer.tree.real(directory), error))?;
+    match call_register(offer, name).await {
+        Ok(()) => Ok(server),
+        Err(error) => {
+            server.stop().await;
+            Err(error)
+        }
+    }
+}
+
+async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterError> {
+    let path = kubelet_path(offer);
+    let connector = {
+        let path = path.clone();
+        tower::service_fn(move |_| {
+            let path = path.clone();
+            async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        })
+    };
+    // The URI only makes the `:authority`, and this is the one that every gRPC stack accepts.
+    let localhost = Endpoint::from_static("http://localhost");
+    let call = async {
+        let channel = localhost.connect_with_connector(connector).await.map_err(|error| RegisterError::Connect(path, error))?;
+        let request = dp::RegisterRequest {
+            version: dp::VERSION.to_owned(),
+            endpoint,
+            resource_name: offer.name.to_string(),
+            options: Some(service::options()),
+        };
+        let answer = RegistrationClient::new(channel).register(request).await;
+        answer.map(drop).map_err(|status| RegisterError::Refused(status.message().to_owned()))
+    };
+    tokio::time::timeout(REGISTER_LIMIT, call).await.unwrap_or(Err(RegisterError::NoAnswer))
+}
+
+/// Waits until the registration is no good any more, then ends the server.
+async fn hold(offer: &mut Offer, mut server: Server, kubelet: Identity, stop: &CancellationToken) -> End {
+    let path = kubelet_path(offer);
+    let opened = tokio::time::sleep(STREAM_LIMIT);
+    tokio::pin!(opened);
+    let mut seen_stream = server.streams.borrow_and_update().opened > 0;
+    let end = loop {
+        // The kubelet may have been replaced before this task first looked.
+        if Identity::of(&path).is_some_and(|now| now != kubelet) {
+            break End::NewKubelet;
+        }
+        if server.socket_state() != SocketState::InPlace {
+            break End::Lost("its socket was deleted");
+        }
+        tokio::select! {
+            () = stop.cancelled() => break End::Stopped,
+            _ = offer.ticks.changed() => {}
+            _ = server.streams.changed() => {
+                let streams = *server.streams.borrow_and_update();
+                seen_stream |= streams.opened > 0;
+                if seen_stream && streams.open == 0 {
+                    break End::Lost("the kubelet ended the stream");
+                }
+            }
+            () = &mut opened, if !seen_stream => break End::Lost("the kubelet has not asked for the devices"),
+        }
+    };
+    server.stop().await;
+    end
+}
+
+/// The kubelet's socket, once there is one.
+async fn kubelet_socket(offer: &mut Offer) -> Identity {
+    let path = kubelet_path(offer);
+    let mut told = false;
+    loop {
+        if let Some(identity) = Identity::of(&path) {
+            return identity;
+        }
+        if !told {
+            tracing::info!(resource = %offer.name, "waiting for the kubelet's socket `{}`", path.display());
+            told = true;
+        }
+        if offer.ticks.changed().await.is_err() {
+            // Nobody follows the directories any more: the plugin is ending.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn another_kubelet(offer: &mut Offer, kubelet: Identity) {
+    let path = kubelet_path(offer);
+    while Identity::of(&path).is_none_or(|now| now == kubelet) {
+        if offer.ticks.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn kubelet_path(offer: &Offer) -> PathBuf {
+    offer.tree.real(offer.tree.device_plugins().join("kubelet.sock"))
+}
+
+/// `<prefix>_<name>.<fresh>.sock`, with the front cut where the path would become too long.
+fn fresh_name(directory: &Path, stem: &str) -> String {
+    let fresh = fresh_word();
+    let room = LONGEST_PATH.saturating_sub(directory.as_os_str().len() + 1 + fresh.len() + ".".len() + ".sock".len());
+    // Resource names are ASCII.
+    let stem = &stem[..stem.len().min(room)];
+    format!("{stem}.{fresh}.sock")
+}
+
+/// A word that no process has used in this directory since the kubelet started: the time makes it so across restarts
+/// of the plugin, the counter within one.
+fn fresh_word() -> String {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let micros = since_epoch.map_or(0, |time| time.as_micros());
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{micros:x}{count:x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_fresh_and_fit() {
+        let directory = Path::new("/var/lib/kubelet/device-plugins");
+        let (one, two) = (fresh_name(directory, "intel.com_x"), fresh_name(directory, "intel.com_x"));
+        assert_ne!(one, two);
+        assert!(one.starts_with("intel.com_x.") && one.ends_with(".sock"), "{one}");
+        let long = fresh_name(directory, &"a".repeat(300));
+        assert_eq!(directory.join(long).as_os_str().len(), LONGEST_PATH);
+    }
+}

@@ -1,0 +1,100 @@
+//! A served socket: from the first connection that it can take to the last stream that it ends.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sriovdp_proto::deviceplugin::device_plugin_server::DevicePluginServer;
+use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+
+use super::authority::Tolerant;
+use super::service::Notification;
+use super::service::Service;
+use super::service::Streams;
+use super::socket::Socket;
+use super::socket::SocketState;
+use crate::pools::Pool;
+
+/// How long an answer that is under way may take when the server stops.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// One socket that serves a pool.
+#[derive(Debug)]
+pub(super) struct Server {
+    socket: Socket,
+    end: CancellationToken,
+    /// Holds the one task that serves.
+    serving: JoinSet<Result<(), tonic::transport::Error>>,
+    /// The ListAndWatch streams, as they come and go.
+    pub(super) streams: watch::Receiver<Streams>,
+    /// What the plugin watcher says.
+    pub(super) notified: mpsc::UnboundedReceiver<Notification>,
+}
+
+impl Server {
+    /// Serves `pool` at `path`, which the kubelet knows as `endpoint`. Connections are taken from the moment that the
+    /// file is there.
+    pub(super) fn start(
+        path: &Path,
+        endpoint: PathBuf,
+        device_info: PathBuf,
+        pool: watch::Receiver<Arc<Pool>>,
+    ) -> io::Result<Self> {
+        let (socket, listener) = Socket::listen(path)?;
+        let end = CancellationToken::new();
+        let (streams_sender, streams) = watch::channel(Streams::default());
+        let (notifier, notified) = mpsc::unbounded_channel();
+        let service = Service {
+            pool,
+            endpoint,
+            device_info,
+            end: end.clone(),
+            streams: streams_sender,
+            notified: notifier,
+        };
+        // The filter is in front of both services, because old kubelets dial both with a path as the authority.
+        let connections = UnixListenerStream::new(listener).map(|connection| connection.map(Tolerant::new));
+        let server = tonic::transport::Server::builder()
+            .add_service(DevicePluginServer::new(service.clone()))
+            .add_service(RegistrationServer::new(service));
+        let mut serving = JoinSet::new();
+        serving.spawn(server.serve_with_incoming_shutdown(connections, end.clone().cancelled_owned()));
+        Ok(Self {
+            socket,
+            end,
+            serving,
+            streams,
+            notified,
+        })
+    }
+
+    /// What became of the socket's file.
+    pub(super) fn socket_state(&self) -> SocketState {
+        self.socket.state()
+    }
+
+    /// Ends the streams, waits for answers that are under way, and removes the socket. When it returns, no stream of
+    /// this server is open: only then may the pool be registered anew, because a kubelet up to 1.36 takes the end of an
+    /// old stream for the end of the new one.
+    pub(super) async fn stop(mut self) {
+        // First the file, so that nobody connects to a server that ends.
+        drop(self.socket);
+        self.end.cancel();
+        let ended = async {
+            while self.serving.join_next().await.is_some() {}
+            // Connections have tasks of their own, and a stream counts until its task has dropped it.
+            let _ = self.streams.wait_for(|streams| streams.open == 0).await;
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::debug!("an answer was still under way when its socket was closed");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The two gRPC services of a pool's socket.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+
+use sriovdp_proto::deviceplugin as dp;
+use sriovdp_proto::pluginregistration as reg;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio_stream::Stream;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+
+use crate::output::device_info;
+use crate::pools::AllocateError;
+use crate::pools::Grant;
+use crate::pools::Health;
+use crate::pools::Pool;
+use crate::pools::PoolDevice;
+use crate::pools::allocate;
+use crate::report::one_line;
+
+/// Sent by the Go plugin, and accepted by every kubelet that knows one of them.
+const SUPPORTED_VERSIONS: [&str; 2] = ["v1alpha1", dp::VERSION];
+
+/// Everything that one pool's socket answers with.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) pool: watch::Receiver<Arc<Pool>>,
+    /// The socket as the kubelet knows it.
+    pub(super) endpoint: PathBuf,
+    /// Where device-info files go.
+    pub(super) device_info: PathBuf,
+    /// Ends all streams.
+    pub(super) end: CancellationToken,
+    pub(super) streams: watch::Sender<Streams>,
+    /// What the plugin watcher says about the registration.
+    pub(super) notified: mpsc::UnboundedSender<Notification>,
+}
+
+/// The ListAndWatch streams of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Streams {
+    /// How many there have been.
+    pub(super) opened: u64,
+    /// How many there are.
+    pub(super) open: u64,
+}
+
+/// The plugin watcher's verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Notification {
+    /// The pool is registered.
+    Registered,
+    /// It is not, and the kubelet will try again.
+    Refused(String),
+}
+
+/// Counts a stream for as long as it lives.
+struct OpenStream(watch::Sender<Streams>);
+
+impl OpenStream {
+    fn new(streams: watch::Sender<Streams>) -> Self {
+        streams.send_modify(|streams| {
+            streams.opened += 1;
+            streams.open += 1;
+        });
+        Self(streams)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.send_modify(|streams| streams.open -= 1);
+    }
+}
+
+#[tonic::async_trait]
+impl dp::device_plugin_server::DevicePlugin for Service {
+    async fn get_device_plugin_options(
+        &self,
+        _: Request<dp::Empty>,
+    ) -> Result<Response<dp::DevicePluginOptions>, Status> {
+        Ok(Response::new(options()))
+    }
+
+    type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<dp::ListAndWatchResponse, Status>> + Send>>;
+
+    /// The current list, and each one that differs from the one before it, until the server ends the stream.
+    async fn list_and_watch(&self, _: Request<dp::Empty>) -> Result<Response<Self::ListAndWatchStream>, Status> {
+        let open = OpenStream::new(self.streams.clone());
+        let mut last = None;
+        let lists = WatchStream::new(self.pool.clone()).filter_map(move |pool| {
+            // Moved in here, so that it is dropped with the stream, whoever ends that.
+            let _counted = &open;
+            let list = device_list(&pool);
+            (last.as_ref() != Some(&list)).then(|| {
+                last = Some(list.clone());
+                Ok(list)
+            })
+        });
+        Ok(Response::new(Box::pin(UntilCancelled {
+            stream: Box::pin(lists),
+            ended: Box::pin(self.end.clone().cancelled_owned()),
+        })))
+    }
+
+    async fn get_preferred_allocation(
+        &self,
+        _: Request<dp::PreferredAllocationRequest>,
+    ) -> Result<Response<dp::PreferredAllocationResponse>, Status> {
+        // Not announced in the options. An error would refuse the pod, an empty answer leaves the choice to the kubelet.
+        Ok(Response::new(dp::PreferredAllocationResponse::default()))
+    }
+
+    async fn allocate(&self, request: Request<dp::AllocateRequest>) -> Result<Response<dp::AllocateResponse>, Status> {
+        let pool = Arc::clone(&self.pool.borrow());
+        let mut grants = Vec::new();
+        for container in request.into_inner().container_requests {
+            let grant = allocate(&pool, &container.devices_ids).await;
+            grants.push(grant.map_err(|error| refuse(&pool, &error))?);
+        }
+        // Effects come last, so that a failure above leaves nothing behind.
+        for file in grants.iter().flat_map(|grant| &grant.device_info) {
+            device_info::write(&self.device_info, file).map_err(|error| {
+                tracing::error!(resource = %pool.resource.name, "{}", one_line(&error));
+                Status::internal(one_line(&error))
+            })?;
+        }
+        let container_responses = grants.into_iter().map(response).collect();
+        Ok(Response::new(dp::AllocateResponse { container_responses }))
+    }
+
+    async fn pre_start_container(
+        &self,
+        _: Request<dp::PreStartContainerRequest>,
+    ) -> Result<Response<dp::PreStartContainerResponse>, Status> {
+        Ok(Response::new(dp::PreStartContainerResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl reg::registration_server::Registration for Service {
+    async fn get_info(&self, _: Request<reg::InfoRequest>) -> Result<Response<reg::PluginInfo>, Status> {
+        Ok(Response::new(reg::PluginInfo {
+            r#type: reg::DEVICE_PLUGIN.to_owned(),
+            name: self.pool.borrow().resource.name.to_string(),
+            endpoint: self.endpoint.display().to_string(),
+            supported_versions: SUPPORTED_VERSIONS.map(str::to_owned).to_vec(),
+        }))
+    }
+
+    /// Never fails: the kubelet would take that as the end of a good registration.
+    async fn notify_registration_status(
+        &self,
+        status: Request<reg::RegistrationStatus>,
+    ) -> Result<Response<reg::RegistrationStatusResponse>, Status> {
+        let status = status.into_inner();
+        let notification = if status.plugin_registered {
+            Notification::Registered
+        } else {
+            Notification::Refused(status.error)
+        };
+        // Nobody listens any more when the server is being stopped.
+        let _ = self.notified.send(notification);
+        Ok(Response::new(reg::RegistrationStatusResponse::default()))
+    }
+}
+
+/// The same for both registrations, because kubelets differ in which one they believe.
+pub(super) fn options() -> dp::DevicePluginOptions {
+    dp::DevicePluginOptions {
+        pre_start_required: false,
+        get_preferred_allocation_available: false,
+    }
+}
+
+/// A stream that ends with its own end or with the server's.
+struct UntilCancelled<S> {
+    stream: Pin<Box<S>>,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<S: Stream> Stream for UntilCancelled<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        if self.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        self.stream.as_mut().poll_next(cx)
+    }
+}
+
+fn device_list(pool: &Pool) -> dp::ListAndWatchResponse {
+    let devices = pool.devices.iter().map(|device| to_device(pool, device)).collect();
+    dp::ListAndWatchResponse { devices }
+}
+
+fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
+    let node = device.numa_node.filter(|_| !pool.resource.exclude_topology);
+    dp::Device {
+        id: device.id.to_string(),
+        health: match device.health {
+            Health::Healthy => dp::HEALTHY,
+            Health::Unhealthy(_) | Health::Left { .. } => dp::UNHEALTHY,
+        }
+        .to_owned(),
+        topology: node.map(|node| dp::TopologyInfo {
+            nodes: vec![dp::NumaNode { id: i64::from(node) }],
+        }),
+    }
+}
+
+fn response(grant: Grant) -> dp::ContainerAllocateResponse {
+    dp::ContainerAllocateResponse {
+        envs: grant.variables.into_iter().collect(),
+        devices: grant
+            .nodes
+            .into_iter()
+            .map(|(host_path, container_path)| dp::DeviceSpec {
+                container_path,
+                host_path,
+                permissions: "rw".to_owned(),
+            })
+            .collect(),
+        mounts: grant
+            .mounts
+            .into_iter()
+            .map(|(host_path, container_path, read_only)| dp::Mount {
+                container_path,
+                host_path,
+                read_only,
+            })
+            .collect(),
+        ..dp::ContainerAllocateResponse::default()
+    }
+}
+
+fn refuse(pool: &Pool, error: &AllocateError) -> Status {
+    let text = one_line(error);
+    tracing::error!(resource = %pool.resource.name, "Allocate is refused: {text}");
+    match error {
+        AllocateError::UnknownDevice { .. } => Status::not_found(text),
+        AllocateError::Left { .. } | AllocateError::Provider { .. } => Status::failed_precondition(text),
+        AllocateError::WrongNumber(_) | AllocateError::Forbidden(_) => Status::internal(text),
+    }
+}

@@ -1,0 +1,126 @@
+//! Unix sockets in directories that others clean up, replace and delete.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use tokio::net::UnixListener;
+
+/// Which file is behind a path. An inode number alone may be used again at once by the file that replaces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    made: (i64, i64),
+}
+
+impl Identity {
+    /// The file at `path` now.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            made: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// A listening socket, and the file that leads to it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl Socket {
+    /// Listens at `path`. Whoever sees the file can connect already: it is bound under a hidden name first, which
+    /// watchers of the directory ignore, and then renamed.
+    pub(super) fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
+        let hidden = hidden_name(path);
+        remove_if_there(&hidden)?;
+        let listener = UnixListener::bind(&hidden)?;
+        // A file that an earlier process left is removed for its own sake: a watcher takes the removal as the end of
+        // the old registration, and would not see it in a rename.
+        remove_if_there(path)?;
+        fs::rename(&hidden, path)?;
+        let identity = Identity::of(path).ok_or(io::ErrorKind::NotFound)?;
+        let socket = Self {
+            path: path.to_owned(),
+            identity,
+        };
+        Ok((socket, listener))
+    }
+
+    /// What is at the path now.
+    pub(super) fn state(&self) -> SocketState {
+        match Identity::of(&self.path) {
+            None => SocketState::Deleted,
+            Some(identity) if identity == self.identity => SocketState::InPlace,
+            Some(_) => SocketState::Replaced,
+        }
+    }
+}
+
+impl Drop for Socket {
+    /// Another instance of the plugin may have put its own socket there; that one is not ours to remove.
+    fn drop(&mut self) {
+        if self.state() != SocketState::InPlace {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(path = %self.path.display(), %error, "cannot remove the socket");
+        }
+    }
+}
+
+/// What became of a socket's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SocketState {
+    /// It is there.
+    InPlace,
+    /// It is gone, so nobody can connect any more.
+    Deleted,
+    /// Somebody else's is there.
+    Replaced,
+}
+
+fn hidden_name(path: &Path) -> PathBuf {
+    // Short, so that it fits wherever the final name fits; the process id keeps two instances apart.
+    let seed = path.as_os_str().as_encoded_bytes().iter().fold(std::process::id(), |hash, &byte| {
+        hash.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    path.with_file_name(format!(".{seed:08x}"))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_knows_what_became_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("intel.com_x.sock");
+        fs::write(&path, "left by an earlier process").unwrap();
+        let (socket, _listener) = Socket::listen(&path).unwrap();
+        assert_eq!(socket.state(), SocketState::InPlace);
+        tokio::net::UnixStream::connect(&path).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(socket.state(), SocketState::Deleted);
+        let (other, _listener) = Socket::listen(&path).unwrap();
+        assert_eq!(socket.state(), SocketState::Replaced);
+        drop(socket);
+        assert!(path.exists(), "the other one's socket must stay");
+        drop(other);
+        assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is left behind");
+    }
+}

@@ -1,0 +1,140 @@
+//! Registration by the kubelet's plugin watcher, which finds our socket and calls us.
+//!
+//! The watcher goes by the file: it registers when the file appears and forgets us when it is removed. When it drops
+//! the stream and the file stays, it believes us registered and never calls again, so the file has to be made anew. A
+//! kubelet that restarts finds the file by itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::offer::Offer;
+use super::patience::Patience;
+use super::server::Server;
+use super::service::Notification;
+use super::socket::SocketState;
+
+/// After the end of a stream, a restarting kubelet gets this long to come by itself; it looks once a second.
+const RETURN_LIMIT: Duration = Duration::from_secs(5);
+/// A registration that held for this long was a good one, so the next failure is a new story.
+const HELD: Duration = Duration::from_secs(30);
+
+/// What ended a registration.
+enum End {
+    Stopped,
+    Deleted,
+    /// The kubelet let the stream go and does not come back.
+    Abandoned,
+}
+
+pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
+    let mut patience = Patience::new();
+    loop {
+        let Some(directory) = stop.run_until_cancelled(registry(&mut offer)).await else { return };
+        let started = Instant::now();
+        let name = format!("{}.sock", offer.name.file_stem());
+        let end = match offer.serve(&directory, &name) {
+            Ok(server) => hold(&mut offer, server, &stop).await,
+            Err(error) => {
+                tracing::warn!(resource = %offer.name, "cannot listen for the kubelet, trying again: {error}");
+                End::Abandoned
+            }
+        };
+        let wait = match end {
+            End::Stopped => return,
+            End::Deleted => {
+                tracing::warn!(resource = %offer.name, "the socket was deleted; making it anew");
+                Duration::ZERO
+            }
+            End::Abandoned => {
+                if started.elapsed() > HELD {
+                    patience.reset();
+                }
+                patience.next()
+            }
+        };
+        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Waits until the registration is no good any more, then ends the server.
+async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -> End {
+    let mut seen_stream = false;
+    let mut last_refusal = String::new();
+    let mut told_of_replacement = false;
+    // Armed while a stream has ended and none has followed.
+    let mut returns_by: Option<Instant> = None;
+    let end = loop {
+        match server.socket_state() {
+            SocketState::InPlace => {}
+            SocketState::Deleted => break End::Deleted,
+            SocketState::Replaced => {
+                // A newer instance of this plugin took over; this one waits for its own end, or for the other's.
+                if !told_of_replacement {
+                    tracing::info!(resource = %offer.name, "another instance of the plugin has taken over the socket");
+                    told_of_replacement = true;
+                }
+                returns_by = None;
+            }
+        }
+        let deadline = returns_by.unwrap_or_else(far_away);
+        tokio::select! {
+            () = stop.cancelled() => break End::Stopped,
+            _ = offer.ticks.changed() => {}
+            _ = server.streams.changed() => {
+                let streams = *server.streams.borrow_and_update();
+                if streams.open > 0 {
+                    seen_stream = true;
+                    returns_by = None;
+                } else if seen_stream {
+                    returns_by = Some(Instant::now() + RETURN_LIMIT);
+                }
+            }
+            Some(notification) = server.notified.recv() => match notification {
+                Notification::Registered => {
+                    tracing::info!(resource = %offer.name, "registered with the kubelet");
+                    last_refusal.clear();
+                }
+                Notification::Refused(reason) => {
+                    // The kubelet tries again by itself, with growing pauses.
+                    if reason != last_refusal {
+                        tracing::warn!(resource = %offer.name, "the kubelet refuses the registration: {reason}");
+                        last_refusal = reason;
+                    }
+                }
+            },
+            () = tokio::time::sleep_until(deadline), if returns_by.is_some() => {
+                tracing::warn!(resource = %offer.name, "the kubelet ended the stream; offering the socket anew");
+                break End::Abandoned;
+            }
+        }
+    };
+    server.stop().await;
+    end
+}
+
+/// The watched directory, once there is one.
+async fn registry(offer: &mut Offer) -> PathBuf {
+    let directory = offer.tree.plugins_registry();
+    let path = offer.tree.real(&directory);
+    let mut told = false;
+    while !path.is_dir() {
+        if !told {
+            tracing::info!(resource = %offer.name, "waiting for the kubelet's directory `{}`", path.display());
+            told = true;
+        }
+        if offer.ticks.changed().await.is_err() {
+            // Nobody follows the directories any more: the plugin is ending.
+            std::future::pending::<()>().await;
+        }
+    }
+    directory
+}
+
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(86_400)
+}

@@ -1,0 +1,74 @@
+//! Where things are on the node, below one root directory.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+/// The device-plugin sockets, `kubelet.sock` among them.
+const DEVICE_PLUGINS: &str = "device-plugins";
+/// The sockets that the kubelet's plugin watcher looks at.
+const PLUGINS_REGISTRY: &str = "plugins_registry";
+/// Where Multus looks for what a device plugin knows about a device.
+const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+
+/// A file system tree that stands for the node's `/`.
+///
+/// Paths come in two kinds: *node paths*, which the kubelet and containers see, and real paths, where this process
+/// opens them. They are the same in production.
+#[derive(Clone, Debug)]
+pub struct NodeTree {
+    root: PathBuf,
+    /// The kubelet's directory as a node path.
+    kubelet: PathBuf,
+}
+
+impl NodeTree {
+    /// The tree below `root`, with the kubelet's directory at the node path `kubelet`.
+    pub fn new(root: impl Into<PathBuf>, kubelet: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            kubelet: kubelet.into(),
+        }
+    }
+
+    /// The root itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a node path really is.
+    pub fn real(&self, node_path: impl AsRef<Path>) -> PathBuf {
+        let path = node_path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// The node path of `device-plugins`.
+    pub fn device_plugins(&self) -> PathBuf {
+        self.kubelet.join(DEVICE_PLUGINS)
+    }
+
+    /// The node path of `plugins_registry`.
+    pub fn plugins_registry(&self) -> PathBuf {
+        self.kubelet.join(PLUGINS_REGISTRY)
+    }
+
+    /// The real directory of the device-info files.
+    pub fn device_info(&self) -> PathBuf {
+        self.real(DEVICE_INFO)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_paths_are_found_below_the_root() {
+        let tree = NodeTree::new("/tmp/x", "/var/lib/kubelet");
+        assert_eq!(tree.real("/sys/bus"), Path::new("/tmp/x/sys/bus"));
+        assert_eq!(
+            tree.real(tree.device_plugins()),
+            Path::new("/tmp/x/var/lib/kubelet/device-plugins")
+        );
+        assert_eq!(NodeTree::new("/", "/k").real("/etc/pcidp"), Path::new("/etc/pcidp"));
+    }
+}

@@ -1,0 +1,3 @@
+//! Files that other programs of the node read.
+
+pub mod device_info;

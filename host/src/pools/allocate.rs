@@ -1,0 +1,126 @@
+//! Asks the providers what a container gets for some devices of a pool.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::abi::wire::method;
+
+use super::Grant;
+use super::Health;
+use super::Pool;
+use super::PoolDevice;
+use super::grant::ForbiddenPath;
+use crate::config::ResourceName;
+use crate::providers::CallError;
+
+/// Why a container cannot have the devices. The kubelet rejects its pod with this text.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocateError {
+    /// The kubelet names a device that the pool does not have.
+    #[error("the resource `{resource}` has no device `{id}`")]
+    UnknownDevice {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+    },
+    /// The device was there.
+    #[error("the device `{id}` of `{resource}` is no longer on this node")]
+    Left {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+    },
+    /// A provider cannot give what the container needs.
+    #[error("cannot give `{ids}` of `{resource}` to a container")]
+    Provider {
+        /// The resource.
+        resource: ResourceName,
+        /// The devices, joined by commas.
+        ids: String,
+        /// What the provider said.
+        #[source]
+        source: Box<sriovdp_sdk::Error>,
+    },
+    /// A provider answers with the wrong number of devices.
+    #[error("the provider `{0}` answered for another number of devices than it was asked for")]
+    WrongNumber(String),
+    /// A provider hands out what it must not.
+    #[error(transparent)]
+    Forbidden(#[from] ForbiddenPath),
+}
+
+impl crate::report::Hint for AllocateError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider { source, .. } => source.hint_text().map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// Builds what a container gets for the devices `ids`, in this order. Changes nothing.
+///
+/// # Errors
+///
+/// When one of the devices is unknown or gone, or when something that it needs is missing on the node.
+pub async fn allocate(pool: &Pool, ids: &[String]) -> Result<Grant, AllocateError> {
+    let devices = ids.iter().map(|id| find(pool, id)).collect::<Result<Vec<_>, _>>()?;
+    // One question for all devices that the same selector admitted.
+    let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (n, device) in devices.iter().enumerate() {
+        by_selector.entry(device.selector).or_default().push(n);
+    }
+    let mut contributions: Vec<Vec<wire::Allocation>> = devices.iter().map(|_| Vec::new()).collect();
+    for (selector, members) in by_selector {
+        let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
+        for part in parts(pool, selector, &ids).await? {
+            for (&n, allocation) in members.iter().zip(part) {
+                contributions[n].push(allocation);
+            }
+        }
+    }
+    Ok(Grant::join(pool, &devices, contributions)?)
+}
+
+fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
+    let (resource, named) = (|| pool.resource.name.clone(), || id.to_owned());
+    match pool.device(id) {
+        None => Err(AllocateError::UnknownDevice {
+            resource: resource(),
+            id: named(),
+        }),
+        Some(device) if matches!(device.health, Health::Left { .. }) => Err(AllocateError::Left {
+            resource: resource(),
+            id: named(),
+        }),
+        Some(device) => Ok(device),
+    }
+}
+
+/// What each facet of a selector contributes for `ids`: the owner's first.
+async fn parts(pool: &Pool, selector: usize, ids: &[String]) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
+    let mut parts = Vec::new();
+    let facets = pool.resource.selectors.get(selector).map_or(&[][..], |selector| &selector.facets);
+    for facet in facets {
+        let question = wire::AllocateRequest {
+            device_type: pool.resource.device_type.clone(),
+            selectors: facet.selectors.clone(),
+            ids: ids.to_vec(),
+        };
+        let provider = Arc::clone(&facet.provider);
+        let answer: Result<wire::Allocated, CallError> = provider.call(method::ALLOCATE, question).await;
+        let allocated = answer.map_err(|error| AllocateError::Provider {
+            resource: pool.resource.name.clone(),
+            ids: ids.join(","),
+            source: Box::new(error.error),
+        })?;
+        if allocated.devices.len() != ids.len() {
+            return Err(AllocateError::WrongNumber(provider.file_name()));
+        }
+        parts.push(allocated.devices);
+    }
+    Ok(parts)
+}

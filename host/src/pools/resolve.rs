@@ -1,0 +1,201 @@
+//! Gives the selectors of a configuration their meaning.
+//!
+//! Each key goes to the provider that declares it. A key that nobody declares refuses the resource, because leaving it
+//! out would select more than the user asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::Value;
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::abi::wire::method;
+
+use super::Facet;
+use super::Resource;
+use super::Selector;
+use crate::config::Place;
+use crate::config::Problem;
+use crate::config::ResourceSpec;
+use crate::config::SelectorMember;
+use crate::config::SelectorSpec;
+use crate::config::Severity;
+use crate::config::alike;
+use crate::providers::DeviceType;
+use crate::providers::Provider;
+use crate::providers::Providers;
+
+/// What an undeclared selector key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// It refuses the resource.
+    Strict,
+    /// It is left out with a warning, as the Go plugin leaves it out silently.
+    Lenient,
+}
+
+/// Resolves one resource, with the warnings that arose.
+///
+/// # Errors
+///
+/// The problem because of which it cannot be offered.
+pub async fn resolve(
+    providers: &Providers,
+    file: &Path,
+    strictness: Strictness,
+    spec: &ResourceSpec,
+) -> Result<(Resource, Vec<Problem>), Box<Problem>> {
+    let name = spec.device_type.as_deref();
+    let Some((device_type, types)) = providers.device_type(name) else {
+        return Err(Box::new(unknown_device_type(providers, file, spec)));
+    };
+    let mut context = Context {
+        file,
+        strictness,
+        device_type,
+        types,
+        warnings: Vec::new(),
+    };
+    let mut selectors = Vec::new();
+    for selector in &spec.selectors {
+        selectors.push(context.selector(selector).await?);
+    }
+    let resource = Resource {
+        name: spec.name.clone(),
+        device_type: device_type.to_owned(),
+        selectors,
+        exclude_topology: spec.exclude_topology,
+        additional_info: spec.additional_info.clone(),
+    };
+    Ok((resource, context.warnings))
+}
+
+struct Context<'a> {
+    file: &'a Path,
+    strictness: Strictness,
+    device_type: &'a str,
+    types: &'a DeviceType,
+    warnings: Vec<Problem>,
+}
+
+impl Context<'_> {
+    async fn selector(&mut self, spec: &SelectorSpec) -> Result<Selector, Box<Problem>> {
+        let providers: Vec<Arc<Provider>> = self.types.owner.iter().chain(&self.types.extensions).cloned().collect();
+        let mut parts: Vec<Map<String, Value>> = vec![Map::new(); providers.len()];
+        for member in &spec.members {
+            let declared = providers.iter().enumerate().find_map(|(n, provider)| {
+                let key = provider.keys().find(|key| key.eq_ignore_ascii_case(&member.name))?;
+                Some((n, key.to_owned()))
+            });
+            match declared {
+                Some((n, key)) => {
+                    parts[n].insert(key, member.value.clone());
+                }
+                None => self.undeclared(spec, member, &providers)?,
+            }
+        }
+        let mut facets = Vec::new();
+        for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
+            // The owner always has a say; an extension only when it is spoken to.
+            if n > 0 && part.is_empty() {
+                continue;
+            }
+            let selectors = Value::Object(part);
+            let question = wire::CheckRequest {
+                device_type: self.device_type.to_owned(),
+                selectors: selectors.clone(),
+            };
+            let checked: Result<Map<String, Value>, _> = provider.call(method::CHECK, question).await;
+            checked.map_err(|error| Box::new(self.refused_by_provider(spec, error.path.as_deref(), error.error)))?;
+            facets.push(Facet { provider, selectors });
+        }
+        Ok(Selector { facets })
+    }
+
+    /// A key that nobody declares. One that asks for nothing, such as `false`, cannot widen a selection.
+    fn undeclared(
+        &mut self,
+        spec: &SelectorSpec,
+        member: &SelectorMember,
+        providers: &[Arc<Provider>],
+    ) -> Result<(), Box<Problem>> {
+        let elsewhere = providers.iter().find_map(|provider| {
+            let mut known = provider.manifest().brought_by_others.iter();
+            known.find(|(key, _)| key.eq_ignore_ascii_case(&member.name)).map(|(_, file)| file)
+        });
+        let asks_for_nothing = match &member.value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(values) => values.is_empty(),
+            Value::String(text) => text.is_empty(),
+            Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
+        };
+        if elsewhere.is_some() && asks_for_nothing {
+            return Ok(());
+        }
+        let hint = match elsewhere {
+            Some(file) => format!("put the provider `{file}` into the provider directory"),
+            None => match alike(&member.name, providers.iter().flat_map(|provider| provider.keys())) {
+                Some(key) => format!("did you mean `{key}`?"),
+                None => {
+                    let keys: Vec<&str> = providers.iter().flat_map(|provider| provider.keys()).collect();
+                    format!("its selectors are {}", keys.join(", "))
+                }
+            },
+        };
+        let lenient = asks_for_nothing || self.strictness == Strictness::Lenient;
+        let problem = Problem {
+            severity: if lenient { Severity::Warning } else { Severity::Refused },
+            file: self.file.to_owned(),
+            place: member.place,
+            key: format!("{}.{}", spec.key, member.name),
+            message: format!("no loaded provider knows this selector for `{}`", self.device_type),
+            hint: Some(hint),
+            cause: None,
+        };
+        if !lenient {
+            return Err(Box::new(problem));
+        }
+        self.warnings.push(problem);
+        Ok(())
+    }
+
+    fn refused_by_provider(&self, spec: &SelectorSpec, path: Option<&str>, cause: sriovdp_sdk::Error) -> Problem {
+        // The path's first word is the key whose value stands in the file.
+        let key = path.and_then(|path| path.split(['.', '[']).next());
+        let member = spec.members.iter().find(|member| key.is_some_and(|key| key.eq_ignore_ascii_case(&member.name)));
+        Problem {
+            severity: Severity::Refused,
+            file: self.file.to_owned(),
+            place: member.map_or(spec.place, |member| member.place),
+            key: path.map_or_else(|| spec.key.clone(), |path| format!("{}.{path}", spec.key)),
+            message: format!("the selectors make no sense for `{}`", self.device_type),
+            hint: None,
+            cause: Some(cause),
+        }
+    }
+}
+
+fn unknown_device_type(providers: &Providers, file: &Path, spec: &ResourceSpec) -> Problem {
+    let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
+    let (message, alike) = match &spec.device_type {
+        Some(name) => (
+            format!("no loaded provider brings the device type `{name}`"),
+            alike(name, known.iter().copied()),
+        ),
+        None => ("no loaded provider brings a default device type".to_owned(), None),
+    };
+    let hint = match (alike, known.is_empty()) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, true) => "the provider directory has no usable provider; see `sriovdp providers`".to_owned(),
+        (None, false) => format!("the loaded device types are {}", known.join(", ")),
+    };
+    Problem {
+        severity: Severity::Refused,
+        file: file.to_owned(),
+        place: Place::clone(&spec.place),
+        key: format!("{}.deviceType", spec.key),
+        message,
+        hint: Some(hint),
+        cause: None,
+    }
+}

@@ -1,0 +1,40 @@
+//! A resource whose selectors have a meaning: each is bound to the providers that understand it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::config::AdditionalInfo;
+use crate::config::ResourceName;
+use crate::providers::Provider;
+
+/// One resource that can be offered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// How the kubelet knows it.
+    pub name: ResourceName,
+    /// The device type that its devices are of.
+    pub device_type: String,
+    /// The alternatives, in the configuration's order. The first one that admits a device decides what it comes with.
+    pub selectors: Vec<Selector>,
+    /// Whether the kubelet is not told the NUMA nodes.
+    pub exclude_topology: bool,
+    /// Further values for the container.
+    pub additional_info: Option<AdditionalInfo>,
+}
+
+/// One selector object: a device has to satisfy every facet of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selector {
+    /// The owner's facet first, then those of the extensions whose keys the object uses.
+    pub facets: Vec<Facet>,
+}
+
+/// One provider's part of a selector object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facet {
+    /// Who understands it.
+    pub provider: Arc<Provider>,
+    /// The provider's keys, in its own spelling.
+    pub selectors: Value,
+}

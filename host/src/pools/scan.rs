@@ -1,0 +1,209 @@
+//! What the providers found on the node in one scan.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::PciFunction;
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::abi::wire::method;
+
+use super::Selector;
+use crate::providers::CallError;
+use crate::providers::Provider;
+use crate::providers::Providers;
+
+/// The devices of every device type, after one scan.
+#[derive(Debug, Default)]
+pub struct Scan {
+    generation: u64,
+    device_types: BTreeMap<String, FoundDevices>,
+    /// What each provider knows by heart: the scan that it answers about, and, for an extension, which devices it
+    /// knows, in the order of its own positions.
+    known: HashMap<String, Known>,
+}
+
+/// The devices of one device type.
+#[derive(Clone, Debug, Default)]
+pub struct FoundDevices {
+    /// In the owner's order.
+    pub devices: Vec<FoundDevice>,
+    /// What was left out on purpose, and why.
+    pub excluded: Vec<(String, String)>,
+}
+
+/// One device, as its owner found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDevice {
+    /// How the kubelet knows it.
+    pub id: Arc<str>,
+    /// The PCI function that it is or belongs to.
+    pub function: PciAddress,
+    /// The NUMA node.
+    pub numa_node: Option<u32>,
+    /// Why it is unhealthy, if it is.
+    pub unhealthy: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    generation: u64,
+    devices: Vec<Arc<str>>,
+}
+
+impl Scan {
+    /// Asks every provider what there is among `functions`. A provider that fails keeps what it said before, and the
+    /// failure is told.
+    pub async fn next(&mut self, providers: &Providers, root: &str, functions: &[PciFunction]) -> Vec<ScanError> {
+        self.generation += 1;
+        let mut failures = Vec::new();
+        let owners: Vec<(String, Arc<Provider>)> = providers
+            .device_types()
+            .filter_map(|(name, device_type)| Some((name.to_owned(), device_type.owner.clone()?)))
+            .collect();
+        for (device_type, owner) in owners {
+            let question = self.question(root, functions, Vec::new());
+            let found = owner.call(method::DISCOVER, question).await.and_then(to_found);
+            match found {
+                Ok(found) => {
+                    self.remember(&owner, Vec::new());
+                    self.device_types.insert(device_type, found);
+                }
+                Err(error) => failures.push(ScanError::new(&owner, error)),
+            }
+        }
+        for extension in providers.loaded().into_iter().filter(|p| !p.manifest().extends.is_empty()) {
+            let extended = self.devices_of(&extension.manifest().extends);
+            let question = self.question(root, functions, extended);
+            let found: Result<wire::Discovered, CallError> = extension.call(method::DISCOVER, question).await;
+            match found {
+                Ok(found) => {
+                    let ids = found.devices.iter().map(|device| Arc::from(device.id.as_str())).collect();
+                    self.remember(&extension, ids);
+                }
+                Err(error) => failures.push(ScanError::new(&extension, error)),
+            }
+        }
+        failures
+    }
+
+    /// The devices of a device type.
+    pub fn found(&self, device_type: &str) -> Option<&FoundDevices> {
+        self.device_types.get(device_type)
+    }
+
+    /// Which devices of a device type a selector admits, by their positions in [`FoundDevices::devices`].
+    ///
+    /// # Errors
+    ///
+    /// When a provider cannot say; then nothing is known about the resource.
+    pub async fn select(&self, device_type: &str, selector: &Selector) -> Result<Vec<u32>, ScanError> {
+        let mut admitted: Option<Vec<u32>> = None;
+        for facet in &selector.facets {
+            let provider = &facet.provider;
+            let file = provider.file_name();
+            let known = self.known.get(&file);
+            let question = wire::SelectRequest {
+                generation: known.map_or(0, |known| known.generation),
+                device_type: device_type.to_owned(),
+                selectors: facet.selectors.clone(),
+            };
+            let answer: Result<wire::Selected, CallError> = provider.call(method::SELECT, question).await;
+            let mut selected = answer.map_err(|error| ScanError::new(provider, error))?.admitted;
+            if provider.manifest().device_type.as_deref() != Some(device_type) {
+                selected = self.owners_positions(device_type, known, &selected);
+            }
+            admitted = Some(match admitted {
+                None => selected,
+                Some(before) => before.into_iter().filter(|position| selected.contains(position)).collect(),
+            });
+        }
+        Ok(admitted.unwrap_or_default())
+    }
+
+    fn question(
+        &self,
+        root: &str,
+        functions: &[PciFunction],
+        devices: Vec<wire::ExtendedDevice>,
+    ) -> wire::DiscoverRequest {
+        wire::DiscoverRequest {
+            root: root.to_owned(),
+            generation: self.generation,
+            functions: functions.iter().map(Into::into).collect(),
+            devices,
+        }
+    }
+
+    fn remember(&mut self, provider: &Provider, devices: Vec<Arc<str>>) {
+        let known = Known {
+            generation: self.generation,
+            devices,
+        };
+        self.known.insert(provider.file_name(), known);
+    }
+
+    fn devices_of(&self, device_types: &[String]) -> Vec<wire::ExtendedDevice> {
+        let found = device_types.iter().filter_map(|name| Some((name, self.device_types.get(name)?)));
+        found
+            .flat_map(|(name, found)| {
+                found.devices.iter().map(|d| wire::ExtendedDevice::new(name, &d.id, d.function))
+            })
+            .collect()
+    }
+
+    fn owners_positions(&self, device_type: &str, known: Option<&Known>, selected: &[u32]) -> Vec<u32> {
+        let ids: std::collections::HashSet<&str> = known
+            .into_iter()
+            .flat_map(|known| selected.iter().filter_map(|&position| known.devices.get(position as usize)))
+            .map(|id| &**id)
+            .collect();
+        let devices = self.device_types.get(device_type).map_or(&[][..], |found| &found.devices);
+        (0u32..).zip(devices).filter(|(_, device)| ids.contains(&*device.id)).map(|(position, _)| position).collect()
+    }
+}
+
+/// A provider that could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider `{provider}` failed")]
+pub struct ScanError {
+    provider: String,
+    #[source]
+    source: sriovdp_sdk::Error,
+}
+
+impl ScanError {
+    fn new(provider: &Provider, error: CallError) -> Self {
+        Self {
+            provider: provider.file_name(),
+            source: error.error,
+        }
+    }
+}
+
+impl crate::report::Hint for ScanError {
+    fn hint(&self) -> Option<String> {
+        self.source.hint_text().map(str::to_owned)
+    }
+}
+
+fn to_found(answer: wire::Discovered) -> Result<FoundDevices, CallError> {
+    let devices = answer.devices.into_iter().map(|device| {
+        let function = match device.function {
+            Some(function) => function,
+            None => device.id.parse()?,
+        };
+        sriovdp_sdk::DeviceId::new(device.id.as_str())?;
+        Ok(FoundDevice {
+            function,
+            id: device.id.into(),
+            numa_node: device.numa_node,
+            unhealthy: device.unhealthy.map(Into::into),
+        })
+    });
+    Ok(FoundDevices {
+        devices: devices.collect::<Result<_, sriovdp_sdk::Error>>()?,
+        excluded: answer.excluded,
+    })
+}

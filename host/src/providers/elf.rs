@@ -1,0 +1,189 @@
+//! The judgement of an ELF file: this machine's, whole, and with the note of the SDK.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::FileHeader;
+use object::read::elf::ProgramHeader;
+use sriovdp_sdk::abi::NOTE_NAME;
+
+use crate::report::Hint;
+
+/// Why an ELF file is no provider for this host.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ElfError {
+    /// It begins with other bytes.
+    #[error("it is not an ELF file")]
+    NotElf,
+    /// A header is broken.
+    #[error("its ELF headers are broken")]
+    Broken,
+    /// It has another word size or byte order.
+    #[error("it is not a library for machines of 64 bits with this machine's byte order")]
+    WrongClass,
+    /// It was built for another processor.
+    #[error("it was built for the ELF machine {found}, and this host runs on {expected}")]
+    WrongMachine {
+        /// `e_machine` of the file.
+        found: u16,
+        /// `e_machine` of this host.
+        expected: u16,
+    },
+    /// It is a program or an object file.
+    #[error("it is not a shared library")]
+    NotShared,
+    /// Loading it would crash with `SIGBUS`.
+    #[error("it is truncated: its segments end at byte {needed}, and it has {length}")]
+    Truncated {
+        /// Where the last segment ends.
+        needed: u64,
+        /// The size of the file.
+        length: u64,
+    },
+    /// It was not built with the SDK.
+    #[error("it is no provider: it lacks the note that `export_provider!` writes")]
+    NoNote,
+    /// The note is there and says too little.
+    #[error("its provider note does not say `{0}`")]
+    NoteIncomplete(&'static str),
+    /// Another major version of the interface.
+    #[error("it was built with SDK {found}, and this host takes providers of SDK {host_major}.x")]
+    WrongSdk {
+        /// The provider's SDK.
+        found: String,
+        /// The host's major version.
+        host_major: &'static str,
+    },
+    /// A panic in it would end the host.
+    #[error("it was built with `panic = \"{0}\"`, so that a panic in it would end this host")]
+    Panics(String),
+}
+
+impl Hint for ElfError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotElf | Self::NoNote => {
+                "keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate \
+                 `sriovdp-sdk`"
+            }
+            Self::Broken | Self::Truncated { .. } => "copy the file again, under another name, then rename it",
+            Self::WrongClass | Self::WrongMachine { .. } => "build it for the architecture of this node",
+            Self::NotShared => "set `crate-type = [\"cdylib\"]`",
+            Self::NoteIncomplete(_) => "rebuild it with the crate `sriovdp-sdk`",
+            Self::WrongSdk { .. } => "rebuild it with an SDK of this host's major version",
+            Self::Panics(_) => "remove `panic` from its Cargo profile",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Checks everything that can be checked without running the file.
+pub(super) fn check(bytes: &[u8]) -> Result<(), ElfError> {
+    if !bytes.starts_with(&elf::ELFMAG) {
+        return Err(ElfError::NotElf);
+    }
+    let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(|_| ElfError::WrongClass)?;
+    let endian = header.endian().map_err(|_| ElfError::Broken)?;
+    if (endian == Endianness::Little) != cfg!(target_endian = "little") {
+        return Err(ElfError::WrongClass);
+    }
+    let machine = header.e_machine(endian).0;
+    match own_machine() {
+        Some(expected) if machine != expected => {
+            return Err(ElfError::WrongMachine {
+                found: machine,
+                expected,
+            });
+        }
+        _ => {}
+    }
+    if header.e_type(endian) != elf::ET_DYN {
+        return Err(ElfError::NotShared);
+    }
+    let segments = header.program_headers(endian, bytes).map_err(|_| ElfError::Broken)?;
+    let ends = segments.iter().map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
+    let needed = ends.max().unwrap_or(0);
+    let length = bytes.len() as u64;
+    if needed > length {
+        return Err(ElfError::Truncated { needed, length });
+    }
+    let note = note(endian, segments, bytes).ok_or(ElfError::NoNote)?;
+    judge_note(&note)
+}
+
+/// `e_machine` of the architectures that this host is built for; on any other one the dynamic linker judges.
+fn own_machine() -> Option<u16> {
+    match std::env::consts::ARCH {
+        "x86_64" => Some(elf::EM_X86_64.0),
+        "aarch64" => Some(elf::EM_AARCH64.0),
+        "powerpc64" => Some(elf::EM_PPC64.0),
+        "s390x" => Some(elf::EM_S390.0),
+        "riscv64" => Some(elf::EM_RISCV.0),
+        _ => None,
+    }
+}
+
+fn note(endian: Endianness, segments: &[elf::ProgramHeader64<Endianness>], bytes: &[u8]) -> Option<String> {
+    for segment in segments {
+        let Ok(Some(mut notes)) = segment.notes(endian, bytes) else { continue };
+        while let Ok(Some(note)) = notes.next() {
+            if note.name_bytes() == NOTE_NAME || note.name_bytes() == &NOTE_NAME[..NOTE_NAME.len() - 1] {
+                return Some(String::from_utf8_lossy(note.desc()).trim_end_matches('\0').to_owned());
+            }
+        }
+    }
+    None
+}
+
+fn judge_note(note: &str) -> Result<(), ElfError> {
+    let value = |key: &'static str| {
+        let lines = note.lines().filter_map(|line| line.split_once('='));
+        lines.filter(|(name, _)| *name == key).map(|(_, value)| value).next().ok_or(ElfError::NoteIncomplete(key))
+    };
+    let host_major = major(sriovdp_sdk::VERSION);
+    let sdk = value("sdk")?;
+    if major(sdk) != host_major {
+        return Err(ElfError::WrongSdk {
+            found: sdk.to_owned(),
+            host_major,
+        });
+    }
+    match value("panic")? {
+        "unwind" => Ok(()),
+        other => Err(ElfError::Panics(other.to_owned())),
+    }
+}
+
+fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_judged_by_their_words() {
+        assert_eq!(judge_note("sdk=1.7.0\npanic=unwind\n"), Ok(()));
+        assert_eq!(judge_note("panic=unwind\n"), Err(ElfError::NoteIncomplete("sdk")));
+        assert_eq!(judge_note("sdk=1.0.0\n"), Err(ElfError::NoteIncomplete("panic")));
+        assert_eq!(judge_note("sdk=1.0.0\npanic=abort\n"), Err(ElfError::Panics("abort".to_owned())));
+        let wrong = judge_note("sdk=2.0.0\npanic=unwind\n");
+        assert!(matches!(wrong, Err(ElfError::WrongSdk { .. })), "{wrong:?}");
+    }
+
+    #[test]
+    fn other_files_are_no_providers() {
+        assert_eq!(check(b""), Err(ElfError::NotElf));
+        assert_eq!(check(b"#!/bin/sh\n"), Err(ElfError::NotElf));
+        assert_eq!(check(b"\x7fELF\x01\x01\x01"), Err(ElfError::WrongClass));
+        // A program is a shared object as well where it is position independent, but it has no note.
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(matches!(check(&program), Err(ElfError::NoNote | ElfError::NotShared)));
+        // The headers are whole, and the code is not.
+        let cut = &program[..0x4000];
+        assert!(matches!(check(cut), Err(ElfError::Truncated { .. })));
+        let mut foreign = program;
+        foreign[18] ^= 0xff;
+        assert!(matches!(check(&foreign), Err(ElfError::WrongMachine { .. })));
+    }
+}

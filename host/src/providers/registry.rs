@@ -1,0 +1,133 @@
+//! What is loaded, and who brings what.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Provider;
+use super::ProviderError;
+use super::find;
+
+/// The providers of a node.
+#[derive(Debug, Default)]
+pub struct Providers {
+    device_types: BTreeMap<String, DeviceType>,
+    refused: Vec<Refused>,
+    /// The files that were looked at, so that the next look takes only new ones.
+    seen: Vec<PathBuf>,
+}
+
+/// A device type, its owner, and what extends it.
+#[derive(Clone, Debug)]
+pub struct DeviceType {
+    /// The provider that discovers its devices. Absent while only extensions of it are loaded.
+    pub owner: Option<Arc<Provider>>,
+    /// Providers that add to it, by file name.
+    pub extensions: Vec<Arc<Provider>>,
+}
+
+/// A file that was refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub reason: ProviderError,
+}
+
+impl Providers {
+    /// Takes what is new in `directory`: loads each file that was not seen before, in the order of their names.
+    ///
+    /// Returns whether a provider was added.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be listed. A file that is no provider is in [`refused`](Self::refused) instead.
+    pub fn take_new(&mut self, directory: &Path) -> Result<bool, ProviderError> {
+        let mut added = false;
+        for file in find::find(directory)? {
+            if self.seen.contains(&file) {
+                continue;
+            }
+            self.seen.push(file.clone());
+            let loaded = Provider::load(&file).and_then(|provider| self.register(&Arc::new(provider)));
+            match loaded {
+                Ok(()) => added = true,
+                Err(reason) => self.refused.push(Refused { file, reason }),
+            }
+        }
+        Ok(added)
+    }
+
+    /// The device type `name`, if its owner is loaded; without a name, the default one.
+    pub fn device_type(&self, name: Option<&str>) -> Option<(&str, &DeviceType)> {
+        let owned = self.device_types.iter().filter(|(_, device_type)| device_type.owner.is_some());
+        let mut owned = owned.filter(|(key, device_type)| match name {
+            Some(name) => *key == name,
+            None => device_type.owner.as_ref().is_some_and(|owner| owner.manifest().default_device_type),
+        });
+        owned.next().map(|(key, device_type)| (key.as_str(), device_type))
+    }
+
+    /// The device types that have an owner, by name.
+    pub fn device_types(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
+        let owned = self.device_types.iter().filter(|(_, device_type)| device_type.owner.is_some());
+        owned.map(|(name, device_type)| (name.as_str(), device_type))
+    }
+
+    /// Every loaded provider once, by file name.
+    pub fn loaded(&self) -> Vec<Arc<Provider>> {
+        let all = self.device_types.values().flat_map(|t| t.owner.iter().chain(&t.extensions));
+        let by_file: BTreeMap<&Path, &Arc<Provider>> = all.map(|provider| (provider.file(), provider)).collect();
+        by_file.into_values().cloned().collect()
+    }
+
+    /// The files that were refused.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Two owners of one device type, or of one key of a device type, are a conflict that the first file by name wins.
+    fn register(&mut self, provider: &Arc<Provider>) -> Result<(), ProviderError> {
+        let manifest = provider.manifest();
+        let conflict = |what: String, first: &Arc<Provider>| ProviderError::Conflict {
+            what,
+            first: first.file_name(),
+        };
+        if let Some(name) = &manifest.device_type {
+            if let Some((_, DeviceType { owner: Some(first), .. })) = self.device_type(Some(name)) {
+                return Err(conflict(format!("the device type `{name}`"), first));
+            }
+            if let (true, Some((_, DeviceType { owner: Some(first), .. }))) =
+                (manifest.default_device_type, self.device_type(None))
+            {
+                return Err(conflict("the default device type".to_owned(), first));
+            }
+        }
+        let touched: Vec<String> = manifest.device_type.iter().chain(&manifest.extends).cloned().collect();
+        for name in &touched {
+            let Some(present) = self.device_types.get(name) else { continue };
+            for first in present.owner.iter().chain(&present.extensions) {
+                let twice = first.keys().find(|key| provider.keys().any(|own| own.eq_ignore_ascii_case(key)));
+                if let Some(key) = twice {
+                    return Err(conflict(format!("the selector key `{key}` of `{name}`"), first));
+                }
+            }
+        }
+        if let Some(name) = manifest.device_type.clone() {
+            self.entry(name).owner = Some(Arc::clone(provider));
+        }
+        for name in manifest.extends.clone() {
+            self.entry(name).extensions.push(Arc::clone(provider));
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, name: String) -> &mut DeviceType {
+        self.device_types.entry(name).or_insert_with(|| DeviceType {
+            owner: None,
+            extensions: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,347 @@
+//! The one loop that owns the state: it looks at the node, divides the devices, and publishes what changed.
+//!
+//! Whatever happens, a signal, the timer, a changed file, is a reason to look again. A look reads everything, builds
+//! new values and compares them with the published ones; a pool that is equal is not published. Nothing else writes.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sriovdp_sdk::PciFunction;
+use sriovdp_sdk::Root;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::config::ConfigError;
+use crate::config::Defaults;
+use crate::config::Problem;
+use crate::config::ResourceName;
+use crate::config::ResourceSpec;
+use crate::config::Severity;
+use crate::inventory;
+use crate::kubelet::Mode;
+use crate::kubelet::Offer;
+use crate::node::NodeTree;
+use crate::pools::Health;
+use crate::pools::Member;
+use crate::pools::Pool;
+use crate::pools::PoolDevice;
+use crate::pools::Request;
+use crate::pools::Resource;
+use crate::pools::Scan;
+use crate::pools::Strictness;
+use crate::pools::assign;
+use crate::pools::resolve;
+use crate::providers::Providers;
+use crate::report::one_line;
+
+/// Where the loop looks.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The node.
+    pub tree: NodeTree,
+    /// The configuration file as a node path.
+    pub config_file: PathBuf,
+    /// What the command line adds to it.
+    pub defaults: Defaults,
+    /// What an unknown selector does.
+    pub strictness: Strictness,
+    /// The directory of the providers.
+    pub provider_dir: PathBuf,
+}
+
+/// The state of the plugin.
+#[derive(Debug)]
+pub struct Reconciler {
+    settings: Settings,
+    /// How pools are offered; absent for a look without a kubelet.
+    kubelet: Option<KubeletSide>,
+    providers: Providers,
+    scan: Scan,
+    /// The last good configuration.
+    specs: Vec<ResourceSpec>,
+    offered: BTreeMap<ResourceName, Offered>,
+    tasks: JoinSet<()>,
+    /// What was said already and still holds.
+    told: BTreeSet<String>,
+}
+
+/// What an offer of a pool needs.
+#[derive(Clone, Debug)]
+pub struct KubeletSide {
+    /// How to register.
+    pub mode: Mode,
+    /// Rises when the kubelet's directories may have changed.
+    pub ticks: watch::Receiver<u64>,
+}
+
+#[derive(Debug)]
+struct Offered {
+    pool: watch::Sender<Arc<Pool>>,
+    stop: CancellationToken,
+}
+
+/// What one look came to.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// What is wrong with the configuration.
+    pub problems: Vec<Problem>,
+    /// Why there is no new configuration.
+    pub config_error: Option<ConfigError>,
+}
+
+impl Reconciler {
+    /// A state in which nothing has been looked at.
+    pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
+        Self {
+            settings,
+            kubelet,
+            providers: Providers::default(),
+            scan: Scan::default(),
+            specs: Vec::new(),
+            offered: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// The providers, as of the last look.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// The pools, as of the last look.
+    pub fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
+        self.offered.values().map(|offered| Arc::clone(&offered.pool.borrow()))
+    }
+
+    /// Looks at providers, configuration and node, and publishes what changed.
+    pub async fn look(&mut self) -> Look {
+        let mut saying = Saying::default();
+        self.take_providers(&mut saying);
+        let mut look = self.read_configuration();
+        let resources = self.resolve(&mut look).await;
+        let functions = self.scan_bus().await;
+        let root = self.settings.tree.root().display().to_string();
+        for error in self.scan.next(&self.providers, &root, &functions).await {
+            saying.warn(one_line(&error));
+        }
+        let shares = self.select(&resources, &mut saying).await;
+        self.publish(resources, shares);
+        for problem in &look.problems {
+            match problem.severity {
+                Severity::Refused => saying.error(format!("the resource is not offered: {}", one_line(problem))),
+                Severity::Warning => saying.warn(one_line(problem)),
+            }
+        }
+        if let Some(error) = &look.config_error {
+            saying.error(format!("{}; what was valid before goes on", one_line(error)));
+        }
+        self.told = saying.say(&self.told);
+        look
+    }
+
+    /// Withdraws every pool, and returns when their streams have ended and their sockets are gone.
+    pub async fn withdraw(&mut self) {
+        for offered in self.offered.values() {
+            offered.stop.cancel();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn take_providers(&mut self, saying: &mut Saying) {
+        if let Err(error) = self.providers.take_new(&self.settings.provider_dir) {
+            saying.error(one_line(&error));
+        }
+        for provider in self.providers.loaded() {
+            saying.info(format!("provider `{}` is loaded: {}", provider.file_name(), provider.manifest().summary));
+        }
+        for refused in self.providers.refused() {
+            let file = refused.file.display();
+            saying.error(format!("the provider `{file}` is refused: {}", one_line(&refused.reason)));
+        }
+        if self.providers.loaded().is_empty() {
+            let directory = self.settings.provider_dir.display();
+            saying.error(format!("no provider is loaded, so no resource can be offered (hint: put provider libraries into `{directory}`)"));
+        }
+    }
+
+    /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
+    /// ConfigMap is briefly absent while it is replaced.
+    fn read_configuration(&mut self) -> Look {
+        let path = self.settings.tree.real(&self.settings.config_file);
+        match config::read(&path, &self.settings.config_file, &self.settings.defaults) {
+            Ok(configuration) => {
+                self.specs = configuration.resources;
+                Look {
+                    problems: configuration.problems,
+                    config_error: None,
+                }
+            }
+            Err(error) => Look {
+                problems: Vec::new(),
+                config_error: Some(error),
+            },
+        }
+    }
+
+    async fn resolve(&self, look: &mut Look) -> Vec<Arc<Resource>> {
+        let mut resources = Vec::new();
+        for spec in &self.specs {
+            let file = &self.settings.config_file;
+            match resolve(&self.providers, file, self.settings.strictness, spec).await {
+                Ok((resource, warnings)) => {
+                    resources.push(Arc::new(resource));
+                    look.problems.extend(warnings);
+                }
+                Err(problem) => look.problems.push(*problem),
+            }
+        }
+        resources
+    }
+
+    async fn scan_bus(&self) -> Vec<PciFunction> {
+        let root = Root::new(self.settings.tree.root());
+        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root)).await;
+        scanned.unwrap_or_else(|error| {
+            // Only a panic of our own gets here; the pools then keep their devices as parting ones.
+            tracing::error!(%error, "the scan of the PCI bus failed");
+            Vec::new()
+        })
+    }
+
+    /// The devices of each resource; nothing for a resource about which a provider cannot speak now.
+    async fn select(&self, resources: &[Arc<Resource>], saying: &mut Saying) -> Vec<Option<Vec<PoolDevice>>> {
+        let mut requests = Vec::new();
+        let mut unknown = BTreeSet::new();
+        for (n, resource) in resources.iter().enumerate() {
+            let mut alternatives = Vec::new();
+            for selector in &resource.selectors {
+                match self.scan.select(&resource.device_type, selector).await {
+                    Ok(positions) => alternatives.push(positions),
+                    Err(error) => {
+                        saying.warn(format!("the pool `{}` keeps its devices: {}", resource.name, one_line(&error)));
+                        unknown.insert(n);
+                    }
+                }
+            }
+            let devices = self.scan.found(&resource.device_type).map_or(&[][..], |found| &found.devices);
+            requests.push(Request { devices, alternatives });
+        }
+        let assigned = assign(&requests);
+        let shares = requests.iter().zip(assigned).enumerate().map(|(n, (request, members))| {
+            (!unknown.contains(&n)).then(|| members.iter().map(|member| pool_device(request, member)).collect())
+        });
+        shares.collect()
+    }
+
+    fn publish(&mut self, resources: Vec<Arc<Resource>>, shares: Vec<Option<Vec<PoolDevice>>>) {
+        let wanted: BTreeSet<&ResourceName> = resources.iter().map(|resource| &resource.name).collect();
+        self.offered.retain(|name, offered| {
+            let kept = wanted.contains(name);
+            if !kept {
+                tracing::info!(resource = %name, "withdrawn");
+                offered.stop.cancel();
+            }
+            kept
+        });
+        // Ended tasks are collected here, so that withdrawn pools leave nothing behind.
+        while self.tasks.try_join_next().is_some() {}
+        let now = Instant::now();
+        for (resource, devices) in resources.into_iter().zip(shares) {
+            let Some(offered) = self.offered.get(&resource.name) else {
+                self.offer(resource, devices.unwrap_or_default(), now);
+                continue;
+            };
+            let Some(devices) = devices else { continue };
+            let changed = offered.pool.send_if_modified(|pool| {
+                let next = pool.then(Arc::clone(&resource), devices, now);
+                let changed = **pool != next;
+                if changed {
+                    *pool = Arc::new(next);
+                }
+                changed
+            });
+            if changed {
+                tell_pool(&offered.pool.borrow());
+            }
+        }
+    }
+
+    fn offer(&mut self, resource: Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+        let name = resource.name.clone();
+        let first = Pool::empty(Arc::clone(&resource)).then(resource, devices, now);
+        tell_pool(&first);
+        let (pool, states) = watch::channel(Arc::new(first));
+        let stop = CancellationToken::new();
+        if let Some(kubelet) = &self.kubelet {
+            let offer = Offer {
+                name: name.clone(),
+                pool: states,
+                tree: self.settings.tree.clone(),
+                ticks: kubelet.ticks.clone(),
+            };
+            self.tasks.spawn(offer.run(kubelet.mode, stop.clone()));
+        }
+        self.offered.insert(name, Offered { pool, stop });
+    }
+}
+
+impl ConfigError {
+    /// Whether the plugin can wait for a better file, which a node without its own may get.
+    pub fn may_come(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+}
+
+fn pool_device(request: &Request<'_>, member: &Member) -> PoolDevice {
+    let found = &request.devices[member.position as usize];
+    PoolDevice {
+        id: Arc::clone(&found.id),
+        function: found.function,
+        numa_node: found.numa_node,
+        health: found.unhealthy.clone().map_or(Health::Healthy, Health::Unhealthy),
+        selector: member.selector,
+    }
+}
+
+fn tell_pool(pool: &Pool) {
+    let (devices, healthy) = (pool.devices.len(), pool.healthy());
+    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
+    for device in &pool.devices {
+        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
+    }
+}
+
+/// What a look has to say. What was said before and still holds is not said again.
+#[derive(Debug, Default)]
+struct Saying(Vec<(tracing::Level, String)>);
+
+impl Saying {
+    fn error(&mut self, text: String) {
+        self.0.push((tracing::Level::ERROR, text));
+    }
+
+    fn warn(&mut self, text: String) {
+        self.0.push((tracing::Level::WARN, text));
+    }
+
+    fn info(&mut self, text: String) {
+        self.0.push((tracing::Level::INFO, text));
+    }
+
+    fn say(self, told: &BTreeSet<String>) -> BTreeSet<String> {
+        for (level, text) in self.0.iter().filter(|(_, text)| !told.contains(text)) {
+            match *level {
+                tracing::Level::ERROR => tracing::error!("{text}"),
+                tracing::Level::WARN => tracing::warn!("{text}"),
+                _ => tracing::info!("{text}"),
+            }
+        }
+        self.0.into_iter().map(|(_, text)| text).collect()
+    }
+}

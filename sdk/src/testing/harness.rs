@@ -1,0 +1,224 @@
+//! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
+
+mod functions;
+
+use std::fmt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::Value;
+
+use crate::abi::wire;
+use crate::abi::wire::method;
+use crate::abi::Session;
+use crate::Error;
+use crate::ExtendedDevice;
+use crate::Provider;
+
+/// A provider that has looked at the node below a directory.
+///
+/// Selectors are the provider's own keys in the schema's spelling, as a JSON object: the host has removed `null` and
+/// the keys of others before a provider sees them.
+///
+/// ```
+/// # use sriovdp_sdk::*;
+/// # #[derive(Default)]
+/// # struct Fpga;
+/// # #[derive(Default, Deserialize, JsonSchema)]
+/// # #[serde(crate = "sriovdp_sdk::serde", default)]
+/// # #[schemars(crate = "sriovdp_sdk::schemars")]
+/// # struct Selectors { devices: Vec<HexId> }
+/// # impl Provider for Fpga {
+/// #     type Selectors = Selectors;
+/// #     type Facts = HexId;
+/// #     fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "") }
+/// #     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
+/// #         Ok(node.functions().iter().map(|f| Device::of(f, f.device)).collect())
+/// #     }
+/// #     fn admit(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Refusal> {
+/// #         one_of("devices", &selectors.devices, Some(&device.facts))
+/// #     }
+/// #     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<HexId>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
+/// # }
+/// use sriovdp_sdk::testing::{Harness, Tree};
+///
+/// let node = Tree::parse("pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl")?.temp();
+/// let fpga = Harness::new(Fpga, node.path());
+/// assert_eq!(fpga.select(serde_json::json!({"devices": ["5001"]})), ["0000:17:00.1"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Harness<P: Provider> {
+    session: Session<P>,
+    root: PathBuf,
+    extended: Vec<ExtendedDevice>,
+    device_type: String,
+    generation: u64,
+    found: wire::Discovered,
+}
+
+impl<P: Provider> Harness<P> {
+    /// Lets `provider`, the owner of a device type, discover the node below `root`.
+    ///
+    /// # Panics
+    ///
+    /// When the discovery fails; see [`rescan`](Self::rescan) for one that may.
+    #[track_caller]
+    pub fn new(provider: P, root: &Path) -> Self {
+        Self::extending(provider, root, Vec::new())
+    }
+
+    /// Lets `provider`, an extension, discover what it has to say about `devices`, which are of one device type.
+    ///
+    /// # Panics
+    ///
+    /// When the discovery fails.
+    #[track_caller]
+    pub fn extending(provider: P, root: &Path, devices: Vec<ExtendedDevice>) -> Self {
+        let session = Session::new(provider, ("under-test", "0.0.0"));
+        let manifest: wire::Manifest = expect(call(&session, method::MANIFEST, &json!({})));
+        let of_devices = devices.first().map(|device| device.device_type.clone());
+        let mut harness = Self {
+            session,
+            root: root.to_owned(),
+            device_type: of_devices.or(manifest.device_type).unwrap_or_default(),
+            extended: devices,
+            generation: 0,
+            found: wire::Discovered::default(),
+        };
+        expect(harness.rescan());
+        harness
+    }
+
+    /// Discovers again, after the node has changed.
+    ///
+    /// # Errors
+    ///
+    /// The provider's own; the last discovery then stays.
+    pub fn rescan(&mut self) -> Result<(), Error> {
+        let functions = functions::below(&self.root);
+        let devices = self.extended.iter();
+        let request = wire::DiscoverRequest {
+            root: self.root.to_string_lossy().into_owned(),
+            generation: self.generation + 1,
+            functions: functions.iter().map(Into::into).collect(),
+            devices: devices
+                .map(|device| {
+                    wire::ExtendedDevice::new(
+                        &device.device_type,
+                        device.id.as_str(),
+                        device.function,
+                    )
+                })
+                .collect(),
+        };
+        self.found = call(&self.session, method::DISCOVER, &request)?;
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Id and NUMA node of each device that was found.
+    pub fn devices(&self) -> Vec<(String, Option<u32>)> {
+        let devices = self.found.devices.iter();
+        devices
+            .map(|device| (device.id.clone(), device.numa_node))
+            .collect()
+    }
+
+    /// What was left out on purpose, and why.
+    pub fn excluded(&self) -> &[(String, String)] {
+        &self.found.excluded
+    }
+
+    /// The ids of the devices that fit `selectors`.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood; see [`check`](Self::check) for those.
+    #[track_caller]
+    pub fn select(&self, selectors: Value) -> Vec<String> {
+        let request = wire::SelectRequest {
+            generation: self.generation,
+            device_type: self.device_type.clone(),
+            selectors,
+        };
+        let selected: wire::Selected = expect(call(&self.session, method::SELECT, &request));
+        let devices = selected
+            .admitted
+            .iter()
+            .map(|&position| &self.found.devices[position as usize]);
+        devices.map(|device| device.id.clone()).collect()
+    }
+
+    /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood, or no such device was found.
+    #[track_caller]
+    pub fn why_not(&self, selectors: Value, id: &str) -> Option<String> {
+        let request = wire::ExplainRequest {
+            generation: self.generation,
+            selectors,
+            id: id.to_owned(),
+        };
+        let explained: wire::Explained = expect(call(&self.session, method::EXPLAIN, &request));
+        Some(format!("{}: {}", explained.key?, explained.reason?))
+    }
+
+    /// What a container gets for each of `ids` from a resource with these `selectors`.
+    ///
+    /// # Errors
+    ///
+    /// The provider's own, for the first device that it cannot hand out.
+    pub fn allocate(&self, selectors: Value, ids: &[&str]) -> Result<Vec<wire::Allocation>, Error> {
+        let request = wire::AllocateRequest {
+            device_type: self.device_type.clone(),
+            selectors,
+            ids: ids.iter().map(|&id| id.to_owned()).collect(),
+        };
+        let allocated: wire::Allocated = call(&self.session, method::ALLOCATE, &request)?;
+        Ok(allocated.devices)
+    }
+
+    /// Whether `selectors` are sensible.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the provider refuses them.
+    pub fn check(&self, selectors: Value) -> Result<(), Error> {
+        let request = wire::CheckRequest {
+            device_type: self.device_type.clone(),
+            selectors,
+        };
+        call::<P, Value>(&self.session, method::CHECK, &request).map(drop)
+    }
+}
+
+impl<P: Provider> fmt::Debug for Harness<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+fn call<P: Provider, T: DeserializeOwned>(
+    session: &Session<P>,
+    method: &str,
+    request: &impl Serialize,
+) -> Result<T, Error> {
+    let input = serde_json::to_string(request).map_err(|e| Error::from_std(&e))?;
+    let output = session.call(method, &input)?;
+    serde_json::from_str(&output).map_err(|e| Error::from_std(&e))
+}
+
+#[track_caller]
+fn expect<T>(result: Result<T, Error>) -> T {
+    result.unwrap_or_else(|error| {
+        let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
+        panic!("{error}{causes}")
+    })
+}

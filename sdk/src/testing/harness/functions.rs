@@ -1,0 +1,64 @@
+//! The PCI functions below a directory, as the host would find them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::view::PciDir;
+use crate::HexId;
+use crate::PciAddress;
+use crate::PciFunction;
+use crate::Root;
+
+/// Every function that has a vendor, a device and a class.
+pub(super) fn below(root: &Path) -> Vec<PciFunction> {
+    let root = Root::new(root);
+    let names = root.list("/sys/bus/pci/devices");
+    let addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    let vf_indexes: HashMap<PciAddress, u32> = addresses
+        .iter()
+        .flat_map(|&address| vf_indexes(&PciDir::at(&root, address)))
+        .collect();
+    addresses
+        .iter()
+        .filter_map(|&address| function(&PciDir::at(&root, address), address, &vf_indexes))
+        .collect()
+}
+
+fn function(
+    directory: &PciDir<'_>,
+    address: PciAddress,
+    vf_indexes: &HashMap<PciAddress, u32>,
+) -> Option<PciFunction> {
+    Some(PciFunction {
+        address,
+        vendor: id(directory, "vendor")?,
+        device: id(directory, "device")?,
+        class: u32::from_str_radix(directory.attribute("class")?.trim_start_matches("0x"), 16)
+            .ok()?,
+        driver: directory.link_name("driver"),
+        numa_node: number(directory, "numa_node"),
+        physical_function: directory
+            .link_name("physfn")
+            .and_then(|name| name.parse().ok()),
+        vf_index: vf_indexes.get(&address).copied(),
+        vf_count: number(directory, "sriov_numvfs").unwrap_or(0),
+    })
+}
+
+/// The numbers in the names of a PF's `virtfnN` links, by the VFs that they lead to.
+fn vf_indexes(directory: &PciDir<'_>) -> Vec<(PciAddress, u32)> {
+    let links = directory.list("");
+    let index = |link: &String| {
+        let index = link.strip_prefix("virtfn")?.parse().ok()?;
+        Some((directory.link_name(link)?.parse().ok()?, index))
+    };
+    links.iter().filter_map(index).collect()
+}
+
+fn id(directory: &PciDir<'_>, name: &str) -> Option<HexId> {
+    directory.attribute(name)?.parse().ok()
+}
+
+fn number(directory: &PciDir<'_>, name: &str) -> Option<u32> {
+    directory.attribute(name)?.parse().ok()
+}

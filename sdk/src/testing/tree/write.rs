@@ -1,0 +1,99 @@
+//! From entries to files.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::entries::{Entries, Entry};
+
+/// Writes `entries` below `root`. What was removed goes first, so that a device can leave and come again in one text.
+pub(super) fn write(entries: &Entries, root: &Path) -> io::Result<()> {
+    for path in entries.removed() {
+        let full = root.join(path.trim_start_matches('/'));
+        remove(&full).map_err(|error| at("remove", &full, &error))?;
+    }
+    let mut directories = Directories::default();
+    for (path, entry) in entries.iter() {
+        let relative = Path::new(path.trim_start_matches('/'));
+        let full = root.join(relative);
+        let written = match entry {
+            Entry::Directory => directories.make(root, relative),
+            Entry::File(contents) => directories
+                .make_parent(root, relative)
+                .and_then(|()| write_file(&full, contents)),
+            Entry::Link(target) => directories
+                .make_parent(root, relative)
+                .and_then(|()| write_link(&full, target)),
+        };
+        written.map_err(|error| at("write", &full, &error))?;
+    }
+    Ok(())
+}
+
+/// The directories that exist for sure: thousands of entries share a few, and asking the disk each time is slow.
+#[derive(Default)]
+struct Directories {
+    made: HashSet<String>,
+}
+
+impl Directories {
+    fn make_parent(&mut self, root: &Path, path: &Path) -> io::Result<()> {
+        self.make(root, path.parent().unwrap_or(path))
+    }
+
+    fn make(&mut self, root: &Path, path: &Path) -> io::Result<()> {
+        let name = path.to_string_lossy();
+        if !self.made.contains(name.as_ref()) {
+            fs::create_dir_all(root.join(path))?;
+            self.made.insert(name.into_owned());
+        }
+        Ok(())
+    }
+}
+
+/// An attribute that exists keeps its inode, as one in sysfs does: whoever watches it sees a change, not a new file.
+fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    match fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+    {
+        Ok(mut file) => io::Write::write_all(&mut file, contents),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_symlink() {
+                fs::remove_file(path)?;
+            }
+            fs::write(path, contents)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn write_link(path: &Path, target: &str) -> io::Result<()> {
+    match symlink(target, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove(path)?;
+            symlink(target, path)
+        }
+        result => result,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An `io::Error` says what failed but not where.
+fn at(verb: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot {verb} `{}`: {error}", path.display()),
+    )
+}

@@ -1,0 +1,131 @@
+//! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
+
+use crate::Allocation;
+use crate::Error;
+use crate::Node;
+use crate::PciAddress;
+
+/// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
+const VFIO_CONTAINER: &str = "/dev/vfio/vfio";
+
+/// What the kernel calls the groups that it makes up where there is no IOMMU (Linux: `drivers/vfio/group.c`).
+const NO_IOMMU: &str = "vfio-noiommu";
+
+/// Adds the device nodes of `function`, and the values of `PCIDEVICE_…_INFO` that name them, by the driver that is
+/// bound to it now.
+///
+/// | driver | device nodes | `_INFO` |
+/// | --- | --- | --- |
+/// | `vfio-pci` and the variants of vendors, such as `mlx5_vfio_pci` | `/dev/vfio/vfio`, `/dev/vfio/<group>` | `vfio`: `mount`, `dev-mount` |
+/// | `uio`, `igb_uio`, `uio_pci_generic` | `/dev/uioN` | `uio`: `mount` |
+/// | any other | none: its devices are netdevs and the like | none |
+///
+/// Without an IOMMU the node of a group is `/dev/vfio/noiommu-<group>`; the container sees it as
+/// `/dev/vfio/<group>`.
+///
+/// ```
+/// use sriovdp_sdk::{userspace_nodes, Allocation, Error, Node, PciAddress};
+///
+/// fn allocate(node: &Node, function: PciAddress) -> Result<Allocation, Error> {
+///     let mut allocation = Allocation::default();
+///     userspace_nodes(node, function, &mut allocation)?;
+///     Ok(allocation)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When no driver is bound, or when the driver's group, entry or device node is missing.
+pub fn userspace_nodes(
+    node: &Node,
+    function: PciAddress,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    let driver = node.pci(function).link_name("driver").ok_or_else(|| {
+        Error::new(format!("no driver is bound to `{function}`"))
+            .hint("bind one, or wait until that is done")
+    })?;
+    match Framework::of(&driver) {
+        Some(Framework::Vfio) => vfio(node, function, &driver, allocation),
+        Some(Framework::Uio) => uio(node, function, &driver, allocation),
+        None => Ok(()),
+    }
+}
+
+enum Framework {
+    Vfio,
+    Uio,
+}
+
+impl Framework {
+    /// Variant drivers are named after their device, with the ending of the driver that they build on:
+    /// `mlx5_vfio_pci`, `nvgrace-gpu-vfio-pci` (Linux: `drivers/vfio/pci`).
+    fn of(driver: &str) -> Option<Self> {
+        match driver {
+            "uio" | "igb_uio" | "uio_pci_generic" => Some(Self::Uio),
+            "vfio-pci" => Some(Self::Vfio),
+            _ if driver.ends_with("-vfio-pci") || driver.ends_with("_vfio_pci") => Some(Self::Vfio),
+            _ => None,
+        }
+    }
+}
+
+fn vfio(
+    node: &Node,
+    function: PciAddress,
+    driver: &str,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    let group = node.pci(function).link_name("iommu_group").ok_or_else(|| {
+        Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).hint(
+            "switch the IOMMU on in the firmware and on the kernel's command line, or let the module `vfio` work \
+             without one: `enable_unsafe_noiommu_mode=1`",
+        )
+    })?;
+    let name = node
+        .root()
+        .read(&format!("/sys/kernel/iommu_groups/{group}/name"));
+    let in_container = format!("/dev/vfio/{group}");
+    let on_node = match name.as_deref() {
+        Some(NO_IOMMU) => format!("/dev/vfio/noiommu-{group}"),
+        _ => in_container.clone(),
+    };
+    for path in [VFIO_CONTAINER, on_node.as_str()] {
+        require(node, path, function, driver)?;
+    }
+    allocation
+        .node(VFIO_CONTAINER)
+        .node_as(on_node, in_container.clone())
+        .info("vfio", "mount", VFIO_CONTAINER)
+        .info("vfio", "dev-mount", in_container);
+    Ok(())
+}
+
+/// A UIO device appears in the directory `uio` of its parent, under the name of its device node (Linux:
+/// `Documentation/driver-api/uio-howto.rst`).
+fn uio(
+    node: &Node,
+    function: PciAddress,
+    driver: &str,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    let entries = node.pci(function).list("uio");
+    let entry = entries.first().ok_or_else(|| {
+        Error::new(format!(
+            "`{function}` is bound to `{driver}` and has no entry in its directory `uio`"
+        ))
+        .hint("the driver has not finished binding, or it failed: see the kernel's log")
+    })?;
+    let path = format!("/dev/{entry}");
+    require(node, &path, function, driver)?;
+    allocation.node(path.as_str()).info("uio", "mount", path);
+    Ok(())
+}
+
+fn require(node: &Node, path: &str, function: PciAddress, driver: &str) -> Result<(), Error> {
+    node.require_device_node(path).map_err(|missing| {
+        missing
+            .context(format!("cannot hand out `{function}`, which is bound to `{driver}`"))
+            .hint("see that the driver's modules are loaded, and that the plugin sees the `/dev` of the node")
+    })
+}
