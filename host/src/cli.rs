@@ -27,7 +27,7 @@ pub struct Arguments {
     pub registration: Registration,
 
     /// Where the kubelet keeps its sockets.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet", help_heading = "Kubelet")]
+    #[arg(global = true, long, value_name = "DIR", default_value = "/var/lib/kubelet", help_heading = "Kubelet")]
     pub kubelet_dir: PathBuf,
 
     /// Look at the whole node again after this many seconds; SIGHUP asks for it at once.
@@ -42,24 +42,24 @@ pub struct Arguments {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/pcidp/config.json")]
+    #[arg(global = true, long, value_name = "FILE", default_value = "/etc/pcidp/config.json")]
     pub config_file: PathBuf,
 
     /// The prefix of resources that name none.
-    #[arg(long, value_name = "PREFIX", default_value = "intel.com")]
+    #[arg(global = true, long, value_name = "PREFIX", default_value = "intel.com")]
     pub resource_prefix: String,
 
     /// Leave out selector keys that no provider knows, as the Go plugin does, instead of refusing the resource.
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub lenient: bool,
 
     /// The directory of the provider libraries.
-    #[arg(long, value_name = "DIR", default_value = "/opt/sriovdp/providers", help_heading = "Node")]
+    #[arg(global = true, long, value_name = "DIR", default_value = "/opt/sriovdp/providers", help_heading = "Node")]
     pub provider_dir: PathBuf,
 
     /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
     /// below it.
-    #[arg(long, value_name = "DIR", default_value = "/", help_heading = "Node")]
+    #[arg(global = true, long, value_name = "DIR", default_value = "/", help_heading = "Node")]
     pub root: PathBuf,
 }
 
@@ -67,26 +67,26 @@ pub struct Common {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Logging {
     /// error, warn, info, debug or trace; the Go plugin's numbers mean info.
-    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level, help_heading = "Log")]
+    #[arg(global = true, long, value_name = "LEVEL", default_value = "info", value_parser = level, help_heading = "Log")]
     pub log_level: tracing::Level,
 
     /// One line of text or one JSON object for each event.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
+    #[arg(global = true, long, value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
     pub log_format: LogFormat,
 
-    #[arg(short = 'v', hide = true, value_name = "N")]
+    #[arg(global = true, short = 'v', hide = true, value_name = "N")]
     verbosity: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(global = true, long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     logtostderr: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(global = true, long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     alsologtostderr: Option<String>,
-    #[arg(long, hide = true, alias = "log_dir")]
+    #[arg(global = true, long, hide = true, alias = "log_dir")]
     log_dir: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(global = true, long, hide = true)]
     stderrthreshold: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(global = true, long, hide = true)]
     vmodule: Option<String>,
-    #[arg(long, hide = true, alias = "log_backtrace_at")]
+    #[arg(global = true, long, hide = true, alias = "log_backtrace_at")]
     log_backtrace_at: Option<String>,
 }
 

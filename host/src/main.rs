@@ -19,7 +19,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),
     };
-    logging::start(&arguments.logging);
+    // A command prints what it finds; the log is the daemon's.
+    if arguments.command.is_none() {
+        logging::start(&arguments.logging);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

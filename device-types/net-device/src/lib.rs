@@ -53,6 +53,7 @@ impl Provider for NetDevice {
             "PCI network functions and SR-IOV virtual functions",
         )
         .cdi_class("net-pci")
+        .default_device_type()
         .brought_by("isRdma", "mellanox-rdma.so")
         .brought_by("pKeys", "mellanox-rdma.so")
         .brought_by("ddpProfiles", "intel-ddp.so")

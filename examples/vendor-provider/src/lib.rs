@@ -1,0 +1,58 @@
+//! The device type `acmeFpga`: cards of the made-up vendor Acme, each with a node `/dev/acme<N>`.
+
+use sriovdp_sdk::*;
+
+#[derive(Default)]
+struct AcmeFpga;
+
+/// Which cards belong to a resource.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde", default)]
+#[schemars(crate = "sriovdp_sdk::schemars")]
+struct Keys {
+    /// PCI device ids, as `lspci -n` prints them.
+    devices: Vec<HexId>,
+}
+
+impl Provider for AcmeFpga {
+    type Selectors = Keys;
+    type Facts = HexId;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::device_type("acmeFpga", "Acme FPGA cards")
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
+        let all = node.functions().iter();
+        let cards = all.filter(|f| f.vendor == HexId(0xac3e));
+        Ok(cards.map(|card| Device::of(card, card.device)).collect())
+    }
+
+    fn admit(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Refusal> {
+        one_of("devices", &keys.devices, Some(&card.facts))
+    }
+
+    fn allocate(&self, on: &Node, _: &Keys, card: &Device<HexId>) -> Result<Allocation, Error> {
+        let names = on.pci(card.function).list("acme");
+        let name = names.first().ok_or(Error::new("no entry in `acme`"))?;
+        on.require_device_node(&format!("/dev/{name}"))?;
+        let mut allocation = Allocation::default();
+        allocation.node(format!("/dev/{name}"));
+        Ok(allocation)
+    }
+}
+
+export_provider!(AcmeFpga);
+
+#[test]
+fn a_selected_card_brings_its_node() {
+    let node = "pci 0000:17:00.{0-1} ac3e:000{0-1} class=120000 driver=acme
+        file @0000:17:00.1/acme/acme7/dev 240:7
+        dev /dev/acme7";
+    let node = testing::Tree::parse(node).unwrap().temp();
+    let acme = testing::Harness::new(AcmeFpga, node.path());
+    let keys = serde_json::json!({"devices": ["0001"]});
+    assert_eq!(acme.select(keys.clone()), ["0000:17:00.1"]);
+    let allocated = acme.allocate(keys, &["0000:17:00.1"]).unwrap();
+    assert_eq!(allocated[0].nodes[0].0, "/dev/acme7");
+}
