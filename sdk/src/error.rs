@@ -83,6 +83,14 @@ impl Error {
         self.chain().filter_map(|error| error.hint.as_deref()).last()
     }
 
+    /// The sentence with its hint, for places that carry one text only.
+    pub(crate) fn with_hint(&self) -> String {
+        match self.hint_text() {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |error| error.source.as_deref())
     }

@@ -1,0 +1,220 @@
+//! Mistakes of users and of provider authors: one clear sentence each, and everything else goes on.
+
+use expect_test::Expect;
+use expect_test::expect;
+
+use crate::world::CAPTURED;
+use crate::world::Way;
+use crate::world::World;
+use crate::world::built;
+
+const GOOD: &str = r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
+
+/// What `sriovdp check` prints, and its exit code.
+async fn check(config: &str, expected: Expect) {
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let (code, output, _) = world.run(&["check"]).await;
+    expected.assert_eq(&format!("{output}exit {}", code.unwrap_or(-1)));
+}
+
+/// What `sriovdp providers` says about one more file in the directory.
+async fn provider(file: &str, bytes: &[u8], expected: Expect) {
+    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
+    world.provide_bytes(file, bytes);
+    let (code, output, _) = world.run(&["providers"]).await;
+    assert_eq!(code, Some(1), "{output}");
+    let about: Vec<&str> = output.lines().filter(|line| line.contains(file)).collect();
+    // Numbers differ from build to build and from machine to machine.
+    let numbers = |c: char| c.is_ascii_digit();
+    let shown: Vec<String> = about.join("\n").split(numbers).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    expected.assert_eq(&shown.join("N"));
+    // The others serve.
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+}
+
+#[tokio::test]
+async fn selectors() {
+    check(
+        r#"{"resourceList": [
+  {"resourceName": "typo", "selectors": {"pfName": ["eth2"]}},
+  {"resourceName": "elsewhere", "selectors": {"isRdma": true}},
+  {"resourceName": "operator", "selectors": {"IsRdma": false, "vendors": ["8086"], "PFNAMES": ["eth2#0-1"]}},
+  {"resourceName": "range", "selectors": {"pfNames": ["eth2#3-1"]}},
+  {"resourceName": "number", "selectors": {"vendors": [8086]}},
+  {"resourceName": "id", "selectors": {"devices": ["intel"]}},
+  {"resourceName": "accel", "deviceType": "accelerator", "selectors": {"pfNames": ["eth2"]}},
+  {"resourceName": "gpu", "deviceType": "gpu"},
+  {"resourceName": "acc", "deviceType": "Accelerator"}
+]}"#,
+        expect![[r#"
+            error: /etc/pcidp/config.json:2:52: `resourceList[0].selectors.pfName`: no loaded provider knows this selector for `netDevice`
+            hint: did you mean `pfNames`?
+            error: /etc/pcidp/config.json:3:57: `resourceList[1].selectors.isRdma`: no loaded provider knows this selector for `netDevice`
+            hint: put the provider `mellanox-rdma.so` into the provider directory
+            error: /etc/pcidp/config.json:5:54: `resourceList[3].selectors.pfNames[0]`: the selectors make no sense for `netDevice`
+            Caused by: `3-1` in `eth2#3-1` is not a list of numbers and ranges
+            error: /etc/pcidp/config.json:6:55: `resourceList[4].selectors.vendors[0]`: the selectors make no sense for `netDevice`
+            Caused by: invalid type: integer `8086`, expected a string
+            error: /etc/pcidp/config.json:7:51: `resourceList[5].selectors.devices[0]`: the selectors make no sense for `netDevice`
+            Caused by: `intel` is not a PCI id
+            error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider knows this selector for `accelerator`
+            hint: its selectors are acpiIndexes, devices, drivers, pciAddresses, vendors
+            error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`
+            hint: the loaded device types are accelerator, netDevice
+            error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`
+            hint: did you mean `accelerator`?
+            intel.com/operator: 2 devices, 2 healthy
+            exit 1"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_file() {
+    check("{\n  \"resourceList\": [}\n", expect![[r#"
+        error: /etc/pcidp/config.json:2:20: this is not JSON: expected value
+        hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`
+        exit 1"#]]).await;
+}
+
+#[tokio::test]
+async fn the_daemon_does_not_start_with_a_broken_file() {
+    let world = World::with_config(CAPTURED, Way::Watcher, "[]");
+    let mut daemon = world.daemon();
+    assert_eq!(daemon.ended().await.code(), Some(1));
+    let log = daemon.log();
+    assert!(log.contains("error: the configuration cannot be used\nCaused by: /etc/pcidp/config.json:1:1: "), "{log}");
+    assert!(log.contains("\nhint: the file is one JSON object"), "{log}");
+}
+
+#[tokio::test]
+async fn nothing_to_do_is_no_crash_loop() {
+    for config in [None, Some("{}"), Some(r#"{"resourceList": []}"#)] {
+        let world = World::new(CAPTURED, Way::Watcher);
+        if let Some(config) = config {
+            world.configure(config);
+        }
+        let kubelet = world.kubelet().await;
+        let mut daemon = world.daemon();
+        daemon.says("starting").await;
+        if config.is_none() {
+            daemon.says("the configuration file `/etc/pcidp/config.json` does not exist").await;
+        }
+        // It serves as soon as there is something to serve.
+        world.configure(GOOD);
+        kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+        assert!(daemon.is_running());
+    }
+}
+
+#[tokio::test]
+async fn a_broken_update_keeps_the_last_good_configuration() {
+    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon();
+    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    world.configure("{");
+    daemon.says("this is not JSON").await;
+    assert!(daemon.is_running());
+    kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
+    assert_eq!(kubelet.resource("intel.com/a").unwrap().registrations, 1);
+}
+
+#[tokio::test]
+async fn no_providers() {
+    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
+    for file in ["net-device.so", "accelerator.so"] {
+        std::fs::remove_file(world.provider_dir().join(file)).unwrap();
+    }
+    let mut daemon = world.daemon();
+    daemon.says("no provider is loaded").await;
+    assert!(daemon.is_running());
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(1));
+    assert!(output.contains("no loaded provider brings a default device type"), "{output}");
+}
+
+#[tokio::test]
+async fn files_that_are_no_providers() {
+    provider("text.so", b"#!/bin/sh\n", expect!["PROVIDERS/text.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
+    provider("empty.so", b"", expect!["PROVIDERS/empty.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
+    let good = std::fs::read(built("sriovdp_accelerator")).unwrap();
+    provider("truncated.so", &good[..good.len() / 20], expect!["PROVIDERS/truncated.so: refused: it is truncated: its segments end at byte N, and it has N (hint: copy the file again, under another name, then rename it)"]).await;
+    let mut foreign = good.clone();
+    foreign[18..20].copy_from_slice(&[0xf3, 0x00]);
+    provider("foreign.so", &foreign, expect!["PROVIDERS/foreign.so: refused: it was built for the ELF machine N, and this host runs on N (hint: build it for the architecture of this node)"]).await;
+    let mut small = good.clone();
+    small[4] = 1;
+    provider("32bit.so", &small, expect!["PROVIDERS/Nbit.so: refused: it is not a library for machines of N bits with this machine's byte order (hint: build it for the architecture of this node)"]).await;
+    // A library of somebody else's: this one is in every process.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("libc.so"));
+    provider("libc.so", &std::fs::read(libc.unwrap()).unwrap(), expect!["PROVIDERS/libc.so: refused: it is no provider: it lacks the note that `export_provider!` writes (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
+    // The same device type twice: the first file by name has it.
+    provider("second.so", &good, expect!["PROVIDERS/second.so: refused: it brings the device type `accelerator`, which `accelerator.so` already brings (hint: remove one of the two files; the first one by name counts)"]).await;
+}
+
+#[tokio::test]
+async fn files_that_others_may_change() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
+    let file = world.provider_dir().join("net-device.so");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o646)).unwrap();
+    let (code, output, _) = world.run(&["providers"]).await;
+    assert_eq!(code, Some(1));
+    let expected = "net-device.so: refused: its mode is 0646, so others than its owner may write to it (hint: `chmod go-w` the file)";
+    assert!(output.contains(expected), "{output}");
+    if rustix::process::geteuid().is_root() {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
+        let (_, output, _) = world.run(&["providers"]).await;
+        assert!(output.contains("it belongs to user 12345"), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_manifest_refuses_the_provider() {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, GOOD);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    world.environment("FAULTY_PROVIDER", "manifest=panic");
+    let (code, output, errors) = world.run(&["providers"]).await;
+    assert_eq!(code, Some(1));
+    let expected = "faulty.so: refused: it does not answer `manifest`: the provider panicked in `manifest` at ";
+    assert!(output.contains(expected), "{output}");
+    assert!(output.contains("a fault in manifest"), "{output}");
+    assert!(!errors.contains("panicked at"), "a panic goes through the log: {errors}");
+}
+
+#[tokio::test]
+async fn a_panic_in_any_other_method_costs_that_call() {
+    for (fault, says) in [
+        ("check=panic", "the provider panicked in `check`"),
+        ("discover=panic", "the provider panicked in `discover`"),
+        ("discover=twice", "the provider found the device `0000:02:10.0` twice"),
+        ("admit=panic", "the provider panicked in `select`"),
+        ("allocate=panic", "the provider panicked in `allocate`"),
+        ("allocate=escape", "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`"),
+    ] {
+        let config = r#"{"resourceList": [
+            {"resourceName": "faulty", "deviceType": "faulty"},
+            {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
+        ]}"#;
+        let mut world = World::with_config(CAPTURED, Way::Watcher, config);
+        world.provide("faulty", &built("sriovdp_faulty_provider"));
+        world.environment("FAULTY_PROVIDER", fault);
+        let kubelet = world.kubelet().await;
+        let mut daemon = world.daemon();
+        kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+        if fault.starts_with("allocate") {
+            kubelet.wait_for("intel.com/faulty", |view| view.allocatable() > 0).await.unwrap();
+            let status = kubelet.allocate("intel.com/faulty", &["0000:02:10.0"]).await.unwrap_err();
+            assert!(status.to_string().contains(says), "{fault}: {status}");
+        }
+        let log = daemon.says(says).await;
+        assert!(!log.contains("thread '"), "{fault}: a panic goes through the log: {log}");
+        kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
+        assert!(daemon.is_running());
+    }
+}

@@ -1,0 +1,18 @@
+//! The daemon from the outside: the real binary, real provider files, real sockets, and a kubelet with faults.
+//!
+//! Each module is a theme. Every test has a node of its own in a temporary directory, so they run in any number at a
+//! time and need no rights.
+#![forbid(unsafe_code)]
+
+mod world;
+
+/// Mistakes of users and of provider authors, and what each one costs.
+mod bad_input;
+/// Many pools and many devices.
+mod many;
+/// Whatever the kubelet does, the pools are registered in the end.
+mod registration;
+/// A device type that the host has never heard of.
+mod third_party;
+/// From a provider file in a directory to a device in a container.
+mod whole_path;

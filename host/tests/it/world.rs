@@ -1,0 +1,241 @@
+//! A node, its kubelet and the daemon, for one test.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::Config;
+use sriovdp_fake_kubelet::FakeKubelet;
+use sriovdp_fake_kubelet::Timing;
+use sriovdp_sdk::testing::Tree;
+use tokio::process::Child;
+use tokio::process::Command;
+
+/// How pools get registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Watcher,
+    Register,
+}
+
+/// The captured node of a real kernel.
+pub(crate) const CAPTURED: &str = include_str!("../../../examples/nodes/igb-guest.tree");
+
+/// Long enough for a loaded machine, and never waited for when all is well.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A node without a kubelet and without a daemon.
+pub(crate) struct World {
+    node: sriovdp_sdk::testing::TempTree,
+    providers: tempfile::TempDir,
+    way: Way,
+    environment: Vec<(String, String)>,
+}
+
+/// A running daemon. It is killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl World {
+    /// The node that `tree` describes, with the built-in providers.
+    pub(crate) fn new(tree: &str, way: Way) -> Self {
+        let world = Self {
+            node: Tree::parse(tree).expect("a tree").temp(),
+            providers: tempfile::tempdir().expect("a directory"),
+            way,
+            environment: Vec::new(),
+        };
+        world.provide("net-device", &built("sriovdp_net_device"));
+        world.provide("accelerator", &built("sriovdp_accelerator"));
+        // Before the daemon starts, this is what it chooses its way by.
+        let directory = match way {
+            Way::Watcher => "plugins_registry",
+            Way::Register => "device-plugins",
+        };
+        std::fs::create_dir_all(world.root().join("var/lib/kubelet").join(directory)).expect("a directory");
+        world
+    }
+
+    /// The same, with a configuration.
+    pub(crate) fn with_config(tree: &str, way: Way, config: &str) -> Self {
+        let world = Self::new(tree, way);
+        world.configure(config);
+        world
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.node.path()
+    }
+
+    pub(crate) fn provider_dir(&self) -> &Path {
+        self.providers.path()
+    }
+
+    /// Replaces the configuration in one step, as a ConfigMap does.
+    pub(crate) fn configure(&self, config: &str) {
+        let directory = self.root().join("etc/pcidp");
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let next = directory.join(".next");
+        std::fs::write(&next, config).expect("a file");
+        std::fs::rename(next, directory.join("config.json")).expect("a renamed file");
+    }
+
+    /// Further lines of the tree language, on the living node.
+    pub(crate) fn change(&self, lines: &str) {
+        Tree::apply(self.root(), lines).expect("a change of the node");
+    }
+
+    /// Puts a library into the provider directory, with the rights that it must have, in one step.
+    pub(crate) fn provide(&self, name: &str, library: &Path) {
+        let bytes = std::fs::read(library).unwrap_or_else(|error| {
+            panic!("cannot read `{}` ({error}); build it with `cargo build --workspace`", library.display())
+        });
+        self.provide_bytes(&format!("{name}.so"), &bytes);
+    }
+
+    /// Puts any bytes into the provider directory.
+    pub(crate) fn provide_bytes(&self, file: &str, bytes: &[u8]) {
+        use std::os::unix::fs::PermissionsExt;
+        let next = self.provider_dir().join(".next");
+        std::fs::write(&next, bytes).expect("a file");
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+        std::fs::rename(next, self.provider_dir().join(file)).expect("a renamed file");
+    }
+
+    /// Sets a variable for the daemons that are started from now on.
+    pub(crate) fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A kubelet on this node, with a quick plugin watcher.
+    pub(crate) async fn kubelet(&self) -> FakeKubelet {
+        self.kubelet_with(|_| {}).await
+    }
+
+    pub(crate) async fn kubelet_with(&self, change: impl FnOnce(&mut Config)) -> FakeKubelet {
+        let mut config = Config::new(self.root());
+        config.watcher = self.way == Way::Watcher;
+        config.timing = Timing {
+            watcher_tick: Duration::from_millis(20),
+            first_backoff: Duration::from_millis(50),
+            patience: BOUND,
+            ..Timing::default()
+        };
+        change(&mut config);
+        FakeKubelet::start(config).await.expect("a kubelet")
+    }
+
+    /// The daemon, serving.
+    pub(crate) fn daemon(&self) -> Daemon {
+        self.daemon_with(&[])
+    }
+
+    pub(crate) fn daemon_with(&self, more: &[&str]) -> Daemon {
+        let log = self.root().join("daemon.log");
+        let file = std::fs::File::options().create(true).append(true).open(&log).expect("a log");
+        let child = self.command(more).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn();
+        Daemon {
+            child: child.expect("a daemon"),
+            log,
+        }
+    }
+
+    /// Runs a command of the program to its end: exit code, standard output and standard error.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command(arguments).output();
+        let output = tokio::time::timeout(BOUND, output).await.expect("it ends").expect("it starts");
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            text.replace(&*self.provider_dir().to_string_lossy(), "PROVIDERS")
+        };
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+        command
+            .arg("--root")
+            .arg(self.root())
+            .arg("--provider-dir")
+            .arg(self.provider_dir())
+            .args(more)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+impl Daemon {
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it runs");
+        let id = Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id");
+        rustix::process::kill_process(id, signal).expect("a signal");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        match tokio::time::timeout(BOUND, self.child.wait()).await {
+            Ok(status) => status.expect("a status"),
+            Err(_) => panic!("the daemon goes on; its log:\n{}", self.log()),
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_none()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until the log says something.
+    pub(crate) async fn says(&self, text: &str) -> String {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        let said = async {
+            loop {
+                let log = self.log();
+                if log.contains(text) {
+                    return log;
+                }
+                ticks.tick().await;
+            }
+        };
+        match tokio::time::timeout(BOUND, said).await {
+            Ok(log) => log,
+            Err(_) => panic!("the log does not say `{text}`:\n{}", self.log()),
+        }
+    }
+}
+
+/// A library of this workspace, as the same build made it.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_sriovdp"));
+    binary.with_file_name(format!("lib{name}.so"))
+}
+
+/// Runs one scenario for both ways to register.
+macro_rules! both_ways {
+    ($($name:ident),+ $(,)?) => {
+        mod watcher {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Way::Watcher).await;
+            })+
+        }
+
+        mod register {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Way::Register).await;
+            })+
+        }
+    };
+}
+
+pub(crate) use both_ways;
