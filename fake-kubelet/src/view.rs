@@ -137,8 +137,8 @@ impl fmt::Display for ResourceView {
     }
 }
 
-/// What was waited for did not happen.
-#[derive(Debug, Error)]
+/// What was waited for did not happen. `unwrap` shows it just as legibly as printing it does.
+#[derive(Error)]
 pub struct Timeout {
     /// What it was, in words.
     pub awaited: String,
@@ -167,6 +167,12 @@ impl fmt::Display for Timeout {
             write!(f, "\n  {:>8.3}s {}", after.as_secs_f64(), event.what)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -26,7 +26,7 @@ async fn every_list_replaces_the_one_before() {
 
 #[tokio::test]
 async fn the_end_of_the_stream_makes_all_devices_unhealthy_and_is_final() {
-    let (kubelet, mut plugin, _node) = registered().await;
+    let (kubelet, plugin, _node) = registered().await;
 
     plugin.end_streams(&[healthy("d0")]);
 

@@ -12,7 +12,7 @@ const STILL_OPEN: &str =
 #[tokio::test]
 async fn up_to_1_36_the_end_of_the_older_stream_disconnects_the_newer_one() {
     let (kubelet, _node) = kubelet(v1_36).await;
-    let mut old = Plugin::in_device_plugins(&kubelet, "old.sock");
+    let old = Plugin::in_device_plugins(&kubelet, "old.sock");
     let _new = Plugin::in_device_plugins(&kubelet, "new.sock");
     for endpoint in ["old.sock", "new.sock"] {
         register(&kubelet, register_request(endpoint))
@@ -34,7 +34,7 @@ async fn up_to_1_36_the_end_of_the_older_stream_disconnects_the_newer_one() {
 #[tokio::test]
 async fn up_to_1_36_a_path_can_be_registered_again_at_once() {
     let (kubelet, _node) = kubelet(v1_36).await;
-    let mut plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
+    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
     for _ in 0..20 {
         register(&kubelet, register_request("vf.sock"))
             .await
@@ -51,7 +51,7 @@ async fn up_to_1_36_a_path_can_be_registered_again_at_once() {
 #[tokio::test]
 async fn from_1_37_on_the_newer_one_survives_the_older_ones_end() {
     let (kubelet, _node) = kubelet(|_| ()).await;
-    let mut old = Plugin::in_device_plugins(&kubelet, "old.sock");
+    let old = Plugin::in_device_plugins(&kubelet, "old.sock");
     let new = Plugin::in_device_plugins(&kubelet, "new.sock");
     for endpoint in ["old.sock", "new.sock"] {
         register(&kubelet, register_request(endpoint))
@@ -95,7 +95,7 @@ async fn from_1_37_on_the_older_one_takes_over_when_the_newer_one_leaves() {
 #[tokio::test]
 async fn from_1_37_on_a_path_whose_stream_is_open_is_refused_until_the_kubelet_restarts() {
     let (kubelet, _node) = kubelet(|_| ()).await;
-    let mut plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
+    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
     register(&kubelet, register_request("vf.sock"))
         .await
         .unwrap();

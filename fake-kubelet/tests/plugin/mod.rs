@@ -1,13 +1,12 @@
 //! A small but complete device plugin that does what a test tells it to.
-#![allow(
-    dead_code,
-    clippy::missing_panics_doc,
-    reason = "each test file uses a part of this"
-)]
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use sriovdp_fake_kubelet::{Config, Event, FakeKubelet, Happening, Timing};
 use sriovdp_proto::deviceplugin::device_plugin_server::{DevicePlugin, DevicePluginServer};
@@ -24,9 +23,8 @@ use sriovdp_proto::pluginregistration::{
     DEVICE_PLUGIN, InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse,
 };
 use tempfile::TempDir;
-use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_stream::wrappers::{UnixListenerStream, WatchStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::codegen::{Service, http};
@@ -34,11 +32,10 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 use tower::service_fn;
 
-pub const VF: &str = "example.com/vf";
+pub(crate) const VF: &str = "example.com/vf";
 
 /// A kubelet whose limits are short enough to wait for, and the node that it runs on.
-pub async fn kubelet(change: impl FnOnce(&mut Config)) -> (FakeKubelet, TempDir) {
-    use std::time::Duration;
+pub(crate) async fn kubelet(change: impl FnOnce(&mut Config)) -> (FakeKubelet, TempDir) {
     let node = tempfile::tempdir().expect("a directory can be created");
     let mut config = Config::new(node.path());
     config.watcher = false;
@@ -55,7 +52,7 @@ pub async fn kubelet(change: impl FnOnce(&mut Config)) -> (FakeKubelet, TempDir)
     (kubelet, node)
 }
 
-pub fn healthy(id: &str) -> Device {
+pub(crate) fn healthy(id: &str) -> Device {
     Device {
         id: id.to_owned(),
         health: HEALTHY.to_owned(),
@@ -65,7 +62,7 @@ pub fn healthy(id: &str) -> Device {
     }
 }
 
-pub fn unhealthy(id: &str) -> Device {
+pub(crate) fn unhealthy(id: &str) -> Device {
     Device {
         health: UNHEALTHY.to_owned(),
         ..healthy(id)
@@ -74,12 +71,12 @@ pub fn unhealthy(id: &str) -> Device {
 
 /// How a plugin answers, apart from its list.
 #[derive(Debug, Clone)]
-pub struct Answers {
-    pub options: Result<DevicePluginOptions, Status>,
-    pub info: PluginInfo,
-    pub notified: Result<(), Status>,
+pub(crate) struct Answers {
+    pub(crate) options: Result<DevicePluginOptions, Status>,
+    pub(crate) info: PluginInfo,
+    pub(crate) notified: Result<(), Status>,
     /// `Allocate` takes a permit for each call.
-    pub allocations: Arc<Semaphore>,
+    pub(crate) allocations: Arc<Semaphore>,
 }
 
 impl Default for Answers {
@@ -101,68 +98,111 @@ impl Default for Answers {
     }
 }
 
-/// A plugin that serves one socket, until it is dropped.
+/// A plugin that serves one socket. Dropping it is like killing it, which is why it has a runtime of its own.
 #[derive(Debug)]
-pub struct Plugin {
-    pub socket: PathBuf,
+pub(crate) struct Plugin {
+    pub(crate) socket: PathBuf,
     service: PluginService,
-    _server: JoinSet<()>,
+    stop: Option<oneshot::Sender<()>>,
+    process: Option<JoinHandle<()>>,
 }
 
 impl Plugin {
     /// Listens and serves; both of a plugin's services are on the one socket.
-    pub fn serve(socket: &Path, answers: Answers) -> Self {
+    pub(crate) fn serve(socket: &Path, answers: Answers) -> Self {
         let listener = UnixListener::bind(socket).expect("the plugin can listen");
         let service = PluginService {
-            lists: watch::Sender::new(Some(vec![healthy("d0"), healthy("d1")])),
+            list: watch::Sender::new(List::default()),
             statuses: watch::Sender::new(Vec::new()),
             answers,
         };
-        let mut server = JoinSet::new();
-        server.spawn(run_server(service.clone(), listener));
+        let (stop, stopped) = oneshot::channel();
+        let server = service.clone();
+        let process = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a runtime can be built");
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(server, listener) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
         Self {
             socket: socket.to_owned(),
             service,
-            _server: server,
+            stop: Some(stop),
+            process: Some(process),
         }
     }
 
-    pub fn in_device_plugins(kubelet: &FakeKubelet, name: &str) -> Self {
+    pub(crate) fn in_device_plugins(kubelet: &FakeKubelet, name: &str) -> Self {
         Self::serve(
             &kubelet.node().device_plugins().join(name),
             Answers::default(),
         )
     }
 
-    pub fn in_registry(kubelet: &FakeKubelet, name: &str) -> Self {
+    pub(crate) fn in_registry(kubelet: &FakeKubelet, name: &str) -> Self {
         Self::serve(
             &kubelet.node().plugins_registry().join(name),
             Answers::default(),
         )
     }
 
-    pub fn list(&self, devices: &[Device]) {
-        self.service.lists.send_replace(Some(devices.to_vec()));
+    pub(crate) fn list(&self, devices: &[Device]) {
+        let devices = devices.to_vec();
+        self.service.list.send_modify(|list| list.devices = devices);
     }
 
     /// Ends the streams that are open; new ones begin with this list.
-    pub fn end_streams(&mut self, next: &[Device]) {
-        self.service.lists.send_replace(None);
-        self.service.lists = watch::Sender::new(Some(next.to_vec()));
+    pub(crate) fn end_streams(&self, next: &[Device]) {
+        self.service.list.send_modify(|list| {
+            list.generation += 1;
+            list.devices = next.to_vec();
+        });
     }
 
     /// The outcomes of the registration that the watcher reported, once there are so many.
-    pub async fn statuses(&self, count: usize) -> Vec<RegistrationStatus> {
+    pub(crate) async fn statuses(&self, count: usize) -> Vec<RegistrationStatus> {
         let mut statuses = self.service.statuses.subscribe();
         let seen = statuses.wait_for(|statuses| statuses.len() >= count);
-        let seen = tokio::time::timeout(std::time::Duration::from_secs(10), seen).await;
+        let seen = tokio::time::timeout(Duration::from_secs(10), seen).await;
         seen.expect("the watcher reports in time")
             .expect("the sender is here")
             .clone()
     }
 }
 
-pub fn register_request(endpoint: &str) -> RegisterRequest {
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.process.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            ended
+                .expect("it is joined once")
+                .expect("the plugin did not panic");
+        }
+    }
+}
+
+/// What is listed, by streams of this generation.
+#[derive(Debug, Clone)]
+struct List {
+    generation: u64,
+    devices: Vec<Device>,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            devices: vec![healthy("d0"), healthy("d1")],
+        }
+    }
+}
+
+pub(crate) fn register_request(endpoint: &str) -> RegisterRequest {
     RegisterRequest {
         version: VERSION.to_owned(),
         endpoint: endpoint.to_owned(),
@@ -171,7 +211,10 @@ pub fn register_request(endpoint: &str) -> RegisterRequest {
     }
 }
 
-pub async fn register(kubelet: &FakeKubelet, request: RegisterRequest) -> Result<(), Status> {
+pub(crate) async fn register(
+    kubelet: &FakeKubelet,
+    request: RegisterRequest,
+) -> Result<(), Status> {
     let channel = connect(&kubelet.node().kubelet_socket())
         .await
         .map_err(|error| Status::unavailable(format!("{error:?}")))?;
@@ -180,7 +223,7 @@ pub async fn register(kubelet: &FakeKubelet, request: RegisterRequest) -> Result
 }
 
 /// The message of a refused registration; the kubelet has no other code than this.
-pub async fn refusal(kubelet: &FakeKubelet, request: RegisterRequest) -> String {
+pub(crate) async fn refusal(kubelet: &FakeKubelet, request: RegisterRequest) -> String {
     let status = register(kubelet, request)
         .await
         .expect_err("the kubelet refuses");
@@ -188,7 +231,7 @@ pub async fn refusal(kubelet: &FakeKubelet, request: RegisterRequest) -> String 
     status.message().to_owned()
 }
 
-pub async fn connect(socket: &Path) -> Result<Channel, tonic::transport::Error> {
+pub(crate) async fn connect(socket: &Path) -> Result<Channel, tonic::transport::Error> {
     let socket = socket.to_owned();
     let connector = service_fn(move |_: http::Uri| {
         let socket = socket.clone();
@@ -204,12 +247,16 @@ pub async fn connect(socket: &Path) -> Result<Channel, tonic::transport::Error> 
 
 #[derive(Debug, Clone)]
 struct PluginService {
-    lists: watch::Sender<Option<Vec<Device>>>,
+    list: watch::Sender<List>,
     statuses: watch::Sender<Vec<RegistrationStatus>>,
     answers: Answers,
 }
 
-async fn run_server(service: PluginService, listener: UnixListener) {
+async fn serve(service: PluginService, listener: UnixListener) {
+    listener
+        .set_nonblocking(true)
+        .expect("a socket can be made nonblocking");
+    let listener = tokio::net::UnixListener::from_std(listener).expect("within a runtime");
     let plugin = DevicePluginServer::new(service.clone());
     let registration = RegistrationServer::new(service);
     let both = service_fn(move |request: http::Request<tonic::body::Body>| {
@@ -243,9 +290,11 @@ impl DevicePlugin for PluginService {
         &self,
         _: Request<Empty>,
     ) -> Result<Response<Self::ListAndWatchStream>, Status> {
-        let lists = WatchStream::new(self.lists.subscribe());
-        let messages =
-            lists.map_while(|list| list.map(|devices| Ok(ListAndWatchResponse { devices })));
+        let list = self.list.subscribe();
+        let generation = list.borrow().generation;
+        let messages = WatchStream::new(list)
+            .take_while(move |list| list.generation == generation)
+            .map(|List { devices, .. }| Ok(ListAndWatchResponse { devices }));
         Ok(Response::new(Box::pin(messages)))
     }
 
@@ -306,7 +355,7 @@ impl Registration for PluginService {
 }
 
 /// Waits until the kubelet has seen a stream end.
-pub async fn stream_end(kubelet: &FakeKubelet) {
+pub(crate) async fn stream_end(kubelet: &FakeKubelet) {
     let is_end = |event: &Event| matches!(event.what, Happening::StreamEnded { .. });
     let seen = kubelet.wait_for_event(is_end).await;
     seen.expect("a stream ends");

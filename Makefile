@@ -1,0 +1,75 @@
+# Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint audit fmt bench dist clean require
+
+EXAMPLE := examples/vendor-provider/Cargo.toml
+PROVIDERS := net-device accelerator
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
+	cargo build --locked -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
+	cargo run --locked -q -p sriovdp-demo
+
+# The tests of the host load the provider libraries that `cargo build` leaves beside the program.
+test: require ## Run every test: the workspace, then the example provider outside of it.
+	cargo build --locked --workspace
+	cargo test --locked --workspace
+	cargo test --locked --manifest-path $(EXAMPLE)
+
+lint: require ## Check formatting, lints, documentation and dependencies; every warning is an error.
+	cargo fmt --all --check
+	cargo fmt --manifest-path $(EXAMPLE) --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then \
+		echo cargo deny --locked check bans licenses sources; \
+		cargo deny --locked check bans licenses sources; \
+	else \
+		echo 'cargo-deny is not installed, so dependencies are not checked (cargo install cargo-deny --locked)'; \
+	fi
+
+audit: require ## Ask the RustSec database about known vulnerabilities; needs cargo-deny and the network.
+	cargo deny --locked check advisories
+
+fmt: require ## Format all code.
+	cargo fmt --all
+	cargo fmt --manifest-path $(EXAMPLE)
+
+bench: require ## Run the benchmarks of the host.
+	cargo bench --locked -p sriovdp-host
+
+dist: require ## Build for release and lay the files out in dist/ as they are installed.
+	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
+	rm -rf dist
+	install -d -m 0755 dist/usr/bin dist/opt/sriovdp/providers
+	install -m 0755 $(TARGET_DIR)/release/sriovdp dist/usr/bin/sriovdp
+	for name in $(PROVIDERS); do \
+		file=libsriovdp_$$(echo "$$name" | tr - _).so; \
+		install -m 0644 "$(TARGET_DIR)/release/$$file" "dist/opt/sriovdp/providers/$$name.so" || exit 1; \
+	done
+
+clean: ## Remove everything that was built.
+	cargo clean
+	cargo clean --manifest-path $(EXAMPLE)
+	rm -rf dist
+
+# What every build needs, said in one sentence before cargo says it in a hundred.
+require:
+	@fail() { echo "$$1" >&2; exit 1; }; \
+	want=$$(sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml); \
+	for tool in cargo rustc; do \
+		command -v $$tool >/dev/null 2>&1 || \
+			fail "$$tool is missing: install Rust $$want or newer, for example from https://rustup.rs"; \
+		have=$$($$tool --version 2>/dev/null | cut -d ' ' -f 2); \
+		test -n "$$have" || \
+			fail "$$tool is installed and does not run: see what '$$tool --version' says, and mend that"; \
+		newer=$$(printf '%s\n%s\n' "$$want" "$$have" | sort -t . -k 1,1n -k 2,2n | tail -n 1); \
+		test "$$newer" != "$$want" || \
+			fail "$$tool $$have is too old: install Rust $$want or newer, for example with 'rustup update'"; \
+	done; \
+	command -v cc >/dev/null 2>&1 || \
+		fail "the C linker 'cc' is missing: install a C compiler, for example with 'apt-get install gcc libc6-dev'"

@@ -1,0 +1,115 @@
+//! A node in a temporary directory, with the programs that this build made.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::Context;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::Config;
+use sriovdp_fake_kubelet::FakeKubelet;
+use sriovdp_sdk::testing::TempTree;
+use sriovdp_sdk::testing::Tree;
+use tokio::process::Child;
+use tokio::process::Command;
+
+/// The captured node.
+const NODE: &str = include_str!("../../examples/nodes/igb-guest.tree");
+/// The libraries that the build made, and what they are installed as.
+const PROVIDERS: [(&str, &str); 2] = [
+    ("libsriovdp_net_device.so", "net-device.so"),
+    ("libsriovdp_accelerator.so", "accelerator.so"),
+];
+
+pub(crate) struct Stage {
+    node: TempTree,
+    providers: tempfile::TempDir,
+    /// Where the build put the programs: this one is among them.
+    built: PathBuf,
+}
+
+/// The running daemon.
+pub(crate) struct Daemon(Child);
+
+impl Stage {
+    /// The captured node with a configuration and the provider files, as they are installed.
+    pub(crate) fn set(config: &str) -> anyhow::Result<Self> {
+        let this = std::env::current_exe()?;
+        let stage = Self {
+            node: Tree::parse(NODE)?.temp(),
+            providers: tempfile::tempdir()?,
+            built: this.parent().context("this program is in no directory")?.to_owned(),
+        };
+        for (library, name) in PROVIDERS {
+            let to = stage.providers.path().join(name);
+            let from = stage.built.join(library);
+            std::fs::copy(&from, &to)
+                .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o644))?;
+        }
+        let directory = stage.root().join("etc/pcidp");
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("config.json"), config)?;
+        // What the daemon chooses its way to register by.
+        std::fs::create_dir_all(stage.root().join("var/lib/kubelet/plugins_registry"))?;
+        Ok(stage)
+    }
+
+    /// Runs a command of the program and returns what it prints. Its exit code may be that of a failed check.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.program()?.args(arguments).output().await?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub(crate) async fn kubelet(&self) -> anyhow::Result<FakeKubelet> {
+        Ok(FakeKubelet::start(Config::new(self.root())).await?)
+    }
+
+    pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
+        // Its log would be in between the lines of the narration.
+        let child = self.program()?.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        Ok(Daemon(child))
+    }
+
+    /// Changes the node, by lines of the tree language.
+    pub(crate) fn change(&self, lines: &str) -> anyhow::Result<()> {
+        Ok(Tree::apply(self.root(), lines)?)
+    }
+
+    pub(crate) fn device_info(&self, device: &str) -> anyhow::Result<String> {
+        let directory = self.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
+        Ok(std::fs::read_to_string(directory.join(format!("{device}-device.json")))?)
+    }
+
+    fn root(&self) -> &Path {
+        self.node.path()
+    }
+
+    fn program(&self) -> anyhow::Result<Command> {
+        let program = self.built.join("sriovdp");
+        anyhow::ensure!(program.exists(), "`{}` is missing; `make demo` builds it", program.display());
+        let mut command = Command::new(program);
+        command.arg("--root").arg(self.root()).arg("--provider-dir").arg(self.providers.path());
+        Ok(command)
+    }
+}
+
+impl Daemon {
+    pub(crate) fn look_again(&self) -> anyhow::Result<()> {
+        self.signal(Signal::HUP)
+    }
+
+    /// Asks it to end, and returns its exit code.
+    pub(crate) async fn end(&mut self) -> anyhow::Result<i32> {
+        self.signal(Signal::TERM)?;
+        self.0.wait().await?.code().context("it was killed")
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.0.id().context("the daemon has ended")?;
+        let id = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        Ok(rustix::process::kill_process(id, signal)?)
+    }
+}
