@@ -1,0 +1,1 @@
+//! The device type auxNetDevice: auxiliary devices of network functions.

@@ -1,0 +1,1 @@
+//! DDP profiles of Intel network functions: ddpProfiles.

@@ -1,0 +1,1 @@
+//! RDMA for network device types: isRdma, pKeys and the character devices.
