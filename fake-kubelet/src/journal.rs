@@ -35,6 +35,8 @@ pub enum Happening {
         way: Way,
         message: String,
     },
+    /// A `Register` call is held, as [`never_answer`](crate::FakeKubelet::never_answer) commanded.
+    Held { resource: String },
     /// A message of `ListAndWatch`.
     Listed {
         resource: String,
@@ -101,6 +103,7 @@ impl fmt::Display for Happening {
                 f,
                 "`{resource}` refused through {way} at `{endpoint}`: {message}"
             ),
+            Self::Held { resource } => write!(f, "`{resource}` is not answered"),
             Self::Listed {
                 resource,
                 devices,

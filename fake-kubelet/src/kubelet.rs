@@ -56,6 +56,9 @@ impl FakeKubelet {
     }
 
     /// Starts a kubelet that was stopped; it knows the resources that it had, but none of their devices.
+    ///
+    /// Its socket is a new one, but as the old one is removed just before, many file systems give it the same inode
+    /// number. That is so on real nodes, too: who tells kubelets apart by that number alone misses some.
     pub fn start_again(&self) -> Result<(), Error> {
         let mut running = self.process();
         if running.is_some() {
@@ -103,9 +106,16 @@ impl FakeKubelet {
         wanted: impl Fn(&ResourceView) -> bool,
     ) -> Result<ResourceView, Timeout> {
         let found = self.shared.when(|| self.resource(name).filter(&wanted));
-        found.await.ok_or_else(|| Timeout {
-            last: self.resource(name),
-            ..self.timeout(format!("such state of `{name}`"))
+        found.await.ok_or_else(|| {
+            let last = self.resource(name);
+            let awaited = match last {
+                Some(_) => format!("such state of `{name}`"),
+                None => format!("registration of `{name}`"),
+            };
+            Timeout {
+                last,
+                ..self.timeout(awaited)
+            }
         })
     }
 

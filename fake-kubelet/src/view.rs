@@ -81,11 +81,10 @@ impl ResourceView {
         };
         self.healthy = ids(true);
         self.unhealthy = ids(false);
-        self.devices.clear();
-        for device in list {
-            self.devices.retain(|earlier| earlier.id != device.id);
-            self.devices.push(DeviceView::of(device));
-        }
+        let mut seen = BTreeSet::new();
+        let last_of_each = list.iter().rev().filter(|device| seen.insert(&device.id));
+        self.devices = last_of_each.map(DeviceView::of).collect();
+        self.devices.reverse();
     }
 
     pub(crate) fn lose_all_devices(&mut self) {
@@ -98,15 +97,17 @@ impl ResourceView {
 
 impl DeviceView {
     fn of(device: &Device) -> Self {
-        let topology = device.topology.iter();
         Self {
             id: device.id.clone(),
             healthy: is_healthy(device),
-            numa: topology
-                .flat_map(|topology| topology.nodes.iter().map(|node| node.id))
-                .collect(),
+            numa: numa_nodes(device),
         }
     }
+}
+
+pub(crate) fn numa_nodes(device: &Device) -> Vec<i64> {
+    let nodes = device.topology.iter().flat_map(|near| &near.nodes);
+    nodes.map(|node| node.id).collect()
 }
 
 pub(crate) fn is_healthy(device: &Device) -> bool {
@@ -143,7 +144,7 @@ pub struct Timeout {
     /// What it was, in words.
     pub awaited: String,
     pub waited: Duration,
-    /// The resource as it was in the end, if that was what was waited for.
+    /// The resource as it was in the end, if it was waited for and known.
     pub last: Option<ResourceView>,
     pub journal: Vec<Event>,
 }
@@ -154,9 +155,8 @@ impl fmt::Display for Timeout {
             awaited, waited, ..
         } = self;
         writeln!(f, "no {awaited} within {waited:?}")?;
-        match &self.last {
-            Some(view) => writeln!(f, "last state: {view}")?,
-            None => writeln!(f, "last state: never registered")?,
+        if let Some(view) = &self.last {
+            writeln!(f, "last state: {view}")?;
         }
         write!(f, "journal:")?;
         let Some(first) = self.journal.first() else {
@@ -196,7 +196,7 @@ mod tests {
 
         assert_eq!((view.allocatable(), view.capacity()), (1, 2));
         assert_eq!(view.devices.len(), 1);
-        assert!(!view.devices[0].healthy);
+        assert!(!view.devices[0].healthy, "the last one stays");
     }
 
     #[test]

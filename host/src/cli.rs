@@ -26,6 +26,20 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Registration::Auto, help_heading = "Kubelet")]
     pub registration: Registration,
 
+    /// Hand device nodes to containers through the Container Device Interface: specifications in /var/run/cdi, and
+    /// their names in the answer to the kubelet (Kubernetes 1.29 or later).
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        help_heading = "Kubelet"
+    )]
+    pub use_cdi: bool,
+
     /// Where the kubelet keeps its sockets.
     #[arg(global = true, long, value_name = "DIR", default_value = "/var/lib/kubelet", help_heading = "Kubelet")]
     pub kubelet_dir: PathBuf,

@@ -96,7 +96,11 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
 
-    let kubelet = KubeletSide { mode, ticks: kubelet_ticks };
+    let kubelet = KubeletSide {
+        mode,
+        ticks: kubelet_ticks,
+        use_cdi: arguments.use_cdi,
+    };
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;
     let serving = async {

@@ -10,6 +10,9 @@ const PLUGINS_REGISTRY: &str = "plugins_registry";
 /// Where Multus looks for what a device plugin knows about a device.
 const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 
+/// Where container runtimes look for generated CDI specifications.
+const CDI: &str = "/var/run/cdi";
+
 /// A file system tree that stands for the node's `/`.
 ///
 /// Paths come in two kinds: *node paths*, which the kubelet and containers see, and real paths, where this process
@@ -54,6 +57,11 @@ impl NodeTree {
     /// The real directory of the device-info files.
     pub fn device_info(&self) -> PathBuf {
         self.real(DEVICE_INFO)
+    }
+
+    /// The real directory of the CDI specifications.
+    pub fn cdi(&self) -> PathBuf {
+        self.real(CDI)
     }
 }
 

@@ -1,1 +1,126 @@
-//! The device type auxNetDevice: auxiliary devices of network functions.
+//! The device type `auxNetDevice`: auxiliary devices below PCI network functions, which are subfunctions.
+
+#![forbid(unsafe_code)]
+
+mod parent;
+mod selectors;
+mod subfunction;
+mod survey;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::Discovery;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::Manifest;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::Provider;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::export_provider;
+
+use parent::Parents;
+use subfunction::Subfunction;
+use survey::Survey;
+
+pub use selectors::Selectors;
+pub use survey::Facts;
+
+const VHOST_NET: &str = "/dev/vhost-net";
+const TUN: &str = "/dev/net/tun";
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct AuxNetDevice {
+    /// Of the last scan, for what cannot be read while a pod has it.
+    parents: Mutex<Parents>,
+}
+
+impl Provider for AuxNetDevice {
+    type Selectors = Selectors;
+    type Facts = Facts;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::device_type("auxNetDevice", "Subfunctions of PCI network functions")
+            .cdi_class("net-sf")
+            .brought_by("isRdma", "mellanox-rdma.so")
+            .brought_by("pKeys", "mellanox-rdma.so")
+    }
+
+    fn check(&self, selectors: &Selectors) -> Result<(), Error> {
+        selectors.check()
+    }
+
+    /// The node's default route does not matter here: a subfunction has traffic of its own, and giving it away leaves
+    /// the network interface of its parent where it is.
+    fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
+        let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut survey = Survey::new(node, &parents);
+        let mut found = Discovery::default();
+        for name in subfunction::names(node) {
+            match survey.device(&name) {
+                Ok(device) => found.device(device),
+                Err(reason) => found.excluded(name, reason),
+            }
+        }
+        *parents = survey.into_parents();
+        Ok(found)
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+        selectors.admit(&device.facts)
+    }
+
+    /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification has
+    /// no type for it, and CNIs know it by its id.
+    fn allocate(
+        &self,
+        node: &Node,
+        selectors: &Selectors,
+        device: &Device<Facts>,
+    ) -> Result<Allocation, Error> {
+        unchanged(node, device)?;
+        let mut allocation = Allocation::default();
+        if selectors.need_vhost_net {
+            vhost_net(node, &mut allocation)?;
+        }
+        Ok(allocation)
+    }
+}
+
+/// Makes sure that the subfunction is the one that the last scan saw: the kernel gives the name of a deleted one to
+/// the next that is made, which may have another number or parent.
+fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
+    const WAIT: &str = "wait until the plugin has seen the change; `devlink port show` lists what there is";
+    let id = device.id.as_str();
+    let now = Subfunction::of(node, id)
+        .map_err(|reason| Error::new(format!("cannot hand out `{id}`: {reason}")).hint(WAIT))?;
+    let scanned = Subfunction {
+        parent: device.function,
+        number: device.facts.number,
+    };
+    if now != scanned {
+        let message =
+            format!("`{id}` was {scanned} in the last scan, and is {now} by now");
+        return Err(Error::new(message).hint(WAIT));
+    }
+    Ok(())
+}
+
+fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
+    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
+        node.require_device_node(path).map_err(|missing| {
+            missing
+                .context("cannot give the container what `needVhostNet` asks for")
+                .hint(format!("load the module `{module}` on this node"))
+        })?;
+        allocation.companion(path);
+    }
+    allocation
+        .info("vhost", "net-mount", VHOST_NET)
+        .info("vhost", "tun-mount", TUN);
+    Ok(())
+}
+
+export_provider!(AuxNetDevice);

@@ -40,6 +40,9 @@ impl RegistrationService {
             (faults.never_answer, faults.version.clone())
         };
         if never_answer {
+            let resource = request.resource_name;
+            self.shared
+                .update(|books| books.journal.note(Happening::Held { resource }));
             return future::pending().await;
         }
         let socket = self.shared.node.registered_socket(&request.endpoint);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::KubeletVersion;
 use crate::journal::{Journal, Way};
-use crate::view::{ResourceView, is_healthy};
+use crate::view::{ResourceView, is_healthy, numa_nodes};
 
 use super::client::Client;
 
@@ -152,12 +152,13 @@ impl Resource {
 
 /// Whether two lists say the same, in whatever order.
 fn is_same_list(one: &[Device], other: &[Device]) -> bool {
-    one.len() == other.len()
-        && one.iter().all(|device| {
-            other.iter().any(|twin| {
-                twin.id == device.id
-                    && is_healthy(twin) == is_healthy(device)
-                    && twin.topology == device.topology
-            })
-        })
+    let in_order = |list: &[Device]| {
+        let mut said: Vec<_> = list
+            .iter()
+            .map(|device| (device.id.clone(), is_healthy(device), numa_nodes(device)))
+            .collect();
+        said.sort_unstable();
+        said
+    };
+    one.len() == other.len() && in_order(one) == in_order(other)
 }

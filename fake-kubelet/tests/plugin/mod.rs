@@ -163,6 +163,13 @@ impl Plugin {
         });
     }
 
+    /// Waits until the streams that were open have been dropped.
+    pub(crate) async fn no_streams(&self) {
+        let gone = self.service.list.closed();
+        let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
+        gone.expect("the streams end");
+    }
+
     /// The outcomes of the registration that the watcher reported, once there are so many.
     pub(crate) async fn statuses(&self, count: usize) -> Vec<RegistrationStatus> {
         let mut statuses = self.service.statuses.subscribe();

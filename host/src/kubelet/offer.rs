@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::Mode;
 use super::register;
 use super::server::Server;
+use super::service::Outputs;
 use super::watcher;
 use crate::config::ResourceName;
 use crate::node::NodeTree;
+use crate::output::cdi::PoolSpec;
 use crate::pools::Pool;
 
 /// What the task of one pool needs to keep it registered.
@@ -21,6 +23,8 @@ pub struct Offer {
     pub name: ResourceName,
     /// Its states.
     pub pool: watch::Receiver<Arc<Pool>>,
+    /// The CDI specification that its device nodes are handed out through, if they are.
+    pub cdi: Option<Arc<PoolSpec>>,
     /// Where the kubelet is.
     pub tree: NodeTree,
     /// Rises when the kubelet's directories may have changed.
@@ -41,6 +45,10 @@ impl Offer {
     pub(super) fn serve(&self, directory: &Path, name: &str) -> std::io::Result<Server> {
         let endpoint = directory.join(name);
         let path = self.tree.real(&endpoint);
-        Server::start(&path, endpoint, self.tree.device_info(), self.pool.clone())
+        let outputs = Outputs {
+            device_info: self.tree.device_info(),
+            cdi: self.cdi.clone(),
+        };
+        Server::start(&path, endpoint, outputs, self.pool.clone())
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::authority::Tolerant;
 use super::service::Notification;
+use super::service::Outputs;
 use super::service::Service;
 use super::service::Streams;
 use super::socket::Socket;
@@ -45,7 +46,7 @@ impl Server {
     pub(super) fn start(
         path: &Path,
         endpoint: PathBuf,
-        device_info: PathBuf,
+        outputs: Outputs,
         pool: watch::Receiver<Arc<Pool>>,
     ) -> io::Result<Self> {
         let (socket, listener) = Socket::listen(path)?;
@@ -55,7 +56,7 @@ impl Server {
         let service = Service {
             pool,
             endpoint,
-            device_info,
+            outputs,
             end: end.clone(),
             streams: streams_sender,
             notified: notifier,

@@ -19,6 +19,8 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
+use crate::output::WriteError;
+use crate::output::cdi::PoolSpec;
 use crate::output::device_info;
 use crate::pools::AllocateError;
 use crate::pools::Grant;
@@ -37,13 +39,22 @@ pub(super) struct Service {
     pub(super) pool: watch::Receiver<Arc<Pool>>,
     /// The socket as the kubelet knows it.
     pub(super) endpoint: PathBuf,
-    /// Where device-info files go.
-    pub(super) device_info: PathBuf,
+    /// Where files go.
+    pub(super) outputs: Outputs,
     /// Ends all streams.
     pub(super) end: CancellationToken,
     pub(super) streams: watch::Sender<Streams>,
     /// What the plugin watcher says about the registration.
     pub(super) notified: mpsc::UnboundedSender<Notification>,
+}
+
+/// What an allocation writes besides its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Outputs {
+    /// The directory of the device-info files.
+    pub(super) device_info: PathBuf,
+    /// The pool's CDI specification, when device nodes are handed out through CDI.
+    pub(super) cdi: Option<Arc<PoolSpec>>,
 }
 
 /// The ListAndWatch streams of a socket.
@@ -129,13 +140,12 @@ impl dp::device_plugin_server::DevicePlugin for Service {
             grants.push(grant.map_err(|error| refuse(&pool, &error))?);
         }
         // Effects come last, so that a failure above leaves nothing behind.
-        for file in grants.iter().flat_map(|grant| &grant.device_info) {
-            device_info::write(&self.device_info, file).map_err(|error| {
-                tracing::error!(resource = %pool.resource.name, "{}", one_line(&error));
-                Status::internal(one_line(&error))
-            })?;
-        }
-        let container_responses = grants.into_iter().map(response).collect();
+        self.outputs.write(&grants).map_err(|error| {
+            tracing::error!(resource = %pool.resource.name, "{}", one_line(&error));
+            Status::internal(one_line(&error))
+        })?;
+        let cdi = self.outputs.cdi.as_deref();
+        let container_responses = grants.into_iter().map(|grant| response(grant, cdi)).collect();
         Ok(Response::new(dp::AllocateResponse { container_responses }))
     }
 
@@ -220,11 +230,32 @@ fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
     }
 }
 
-fn response(grant: Grant) -> dp::ContainerAllocateResponse {
+impl Outputs {
+    fn write(&self, grants: &[Grant]) -> Result<(), WriteError> {
+        for grant in grants {
+            if let Some(cdi) = &self.cdi {
+                cdi.update(grant.nodes_by_device.iter().cloned())?;
+            }
+            for file in &grant.device_info {
+                device_info::write(&self.device_info, file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kubelet's answer; with CDI it names devices, and the container runtime adds their nodes.
+fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateResponse {
+    let with_nodes = grant.nodes_by_device.iter().filter(|(_, nodes)| !nodes.is_empty());
+    let cdi_devices = cdi.map(|cdi| {
+        let names = with_nodes.map(|(id, _)| cdi.qualified(id));
+        names.map(|name| dp::CdiDevice { name }).collect()
+    });
+    let nodes = if cdi.is_some() { Vec::new() } else { grant.nodes };
     dp::ContainerAllocateResponse {
         envs: grant.variables.into_iter().collect(),
-        devices: grant
-            .nodes
+        cdi_devices: cdi_devices.unwrap_or_default(),
+        devices: nodes
             .into_iter()
             .map(|(host_path, container_path)| dp::DeviceSpec {
                 container_path,

@@ -18,8 +18,10 @@ const DEVICE_INFO_VERSION: &str = "1.1.0";
 pub struct Grant {
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
-    /// Device nodes: host path and container path.
+    /// Device nodes: host path and container path; none twice.
     pub nodes: Vec<(String, String)>,
+    /// The device nodes of each device, in the order of the request.
+    pub nodes_by_device: Vec<(String, Vec<(String, String)>)>,
     /// Mounts: host path, container path, read only.
     pub mounts: Vec<(String, String, bool)>,
     /// Files for CNIs.
@@ -73,14 +75,16 @@ impl Grant {
                     merge(&mut device_info, part.device_info.into_iter().collect());
                 }
             }
-            for (host, container) in nodes.into_iter().chain(companions) {
-                if !is_device_path(&host) || !is_device_path(&container) {
-                    return Err(ForbiddenPath(host));
+            nodes.append(&mut companions);
+            for (host, container) in &nodes {
+                if !is_device_path(host) || !is_device_path(container) {
+                    return Err(ForbiddenPath(host.clone()));
                 }
                 if handed_out.insert(host.clone()) {
-                    grant.nodes.push((host, container));
+                    grant.nodes.push((host.clone(), container.clone()));
                 }
             }
+            grant.nodes_by_device.push((device.id.to_string(), nodes));
             if let Some(additional) = &pool.resource.additional_info {
                 sections.insert("extra".to_owned(), additional.of(&device.id, &device.function.to_string()));
             }

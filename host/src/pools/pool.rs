@@ -114,6 +114,7 @@ mod tests {
         Arc::new(Resource {
             name: ResourceName::new("intel.com", "x", std::path::Path::new("/r")).unwrap(),
             device_type: "t".to_owned(),
+            cdi_class: "t".to_owned(),
             selectors: Vec::new(),
             exclude_topology: false,
             additional_info: None,

@@ -60,9 +60,11 @@ pub async fn resolve(
     for selector in &spec.selectors {
         selectors.push(context.selector(selector).await?);
     }
+    let cdi_class = types.owner.as_ref().and_then(|owner| owner.manifest().cdi_class.clone());
     let resource = Resource {
         name: spec.name.clone(),
         device_type: device_type.to_owned(),
+        cdi_class: cdi_class.unwrap_or_else(|| device_type.to_owned()),
         selectors,
         exclude_topology: spec.exclude_topology,
         additional_info: spec.additional_info.clone(),

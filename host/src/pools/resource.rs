@@ -15,6 +15,8 @@ pub struct Resource {
     pub name: ResourceName,
     /// The device type that its devices are of.
     pub device_type: String,
+    /// The class part of the CDI kind of its devices.
+    pub cdi_class: String,
     /// The alternatives, in the configuration's order. The first one that admits a device decides what it comes with.
     pub selectors: Vec<Selector>,
     /// Whether the kubelet is not told the NUMA nodes.

@@ -54,11 +54,11 @@ async fn selectors() {
             error: /etc/pcidp/config.json:3:57: `resourceList[1].selectors.isRdma`: no loaded provider knows this selector for `netDevice`
             hint: put the provider `mellanox-rdma.so` into the provider directory
             error: /etc/pcidp/config.json:5:54: `resourceList[3].selectors.pfNames[0]`: the selectors make no sense for `netDevice`
-            Caused by: `3-1` in `eth2#3-1` is not a list of numbers and ranges
+            Caused by: `3-1` in `eth2#3-1` is not a list of numbers and ranges; write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
             error: /etc/pcidp/config.json:6:55: `resourceList[4].selectors.vendors[0]`: the selectors make no sense for `netDevice`
             Caused by: invalid type: integer `8086`, expected a string
             error: /etc/pcidp/config.json:7:51: `resourceList[5].selectors.devices[0]`: the selectors make no sense for `netDevice`
-            Caused by: `intel` is not a PCI id
+            Caused by: `intel` is not a PCI id; an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider knows this selector for `accelerator`
             hint: its selectors are acpiIndexes, devices, drivers, pciAddresses, vendors
             error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`

@@ -3,28 +3,28 @@
 //! Whatever happens, a signal, the timer, a changed file, is a reason to look again. A look reads everything, builds
 //! new values and compares them with the published ones; a pool that is equal is not published. Nothing else writes.
 
-use std::collections::BTreeMap;
+mod offered;
+mod saying;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use sriovdp_sdk::PciFunction;
 use sriovdp_sdk::Root;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+
+pub use offered::KubeletSide;
+
+use offered::OfferedPools;
+use saying::Saying;
 
 use crate::config;
 use crate::config::ConfigError;
 use crate::config::Defaults;
 use crate::config::Problem;
-use crate::config::ResourceName;
 use crate::config::ResourceSpec;
 use crate::config::Severity;
 use crate::inventory;
-use crate::kubelet::Mode;
-use crate::kubelet::Offer;
 use crate::node::NodeTree;
 use crate::pools::Health;
 use crate::pools::Member;
@@ -58,31 +58,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Reconciler {
     settings: Settings,
-    /// How pools are offered; absent for a look without a kubelet.
-    kubelet: Option<KubeletSide>,
     providers: Providers,
     scan: Scan,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
-    offered: BTreeMap<ResourceName, Offered>,
-    tasks: JoinSet<()>,
+    offered: OfferedPools,
     /// What was said already and still holds.
     told: BTreeSet<String>,
-}
-
-/// What an offer of a pool needs.
-#[derive(Clone, Debug)]
-pub struct KubeletSide {
-    /// How to register.
-    pub mode: Mode,
-    /// Rises when the kubelet's directories may have changed.
-    pub ticks: watch::Receiver<u64>,
-}
-
-#[derive(Debug)]
-struct Offered {
-    pool: watch::Sender<Arc<Pool>>,
-    stop: CancellationToken,
 }
 
 /// What one look came to.
@@ -95,16 +77,14 @@ pub struct Look {
 }
 
 impl Reconciler {
-    /// A state in which nothing has been looked at.
+    /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
         Self {
+            offered: OfferedPools::new(settings.tree.clone(), settings.defaults.resource_prefix.clone(), kubelet),
             settings,
-            kubelet,
             providers: Providers::default(),
             scan: Scan::default(),
             specs: Vec::new(),
-            offered: BTreeMap::new(),
-            tasks: JoinSet::new(),
             told: BTreeSet::new(),
         }
     }
@@ -116,7 +96,7 @@ impl Reconciler {
 
     /// The pools, as of the last look.
     pub fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.offered.values().map(|offered| Arc::clone(&offered.pool.borrow()))
+        self.offered.states()
     }
 
     /// Looks at providers, configuration and node, and publishes what changed.
@@ -131,7 +111,8 @@ impl Reconciler {
             saying.warn(one_line(&error));
         }
         let shares = self.select(&resources, &mut saying).await;
-        self.publish(resources, shares);
+        self.offered.publish(resources, shares);
+        self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {
                 Severity::Refused => saying.error(format!("the resource is not offered: {}", one_line(problem))),
@@ -147,10 +128,7 @@ impl Reconciler {
 
     /// Withdraws every pool, and returns when their streams have ended and their sockets are gone.
     pub async fn withdraw(&mut self) {
-        for offered in self.offered.values() {
-            offered.stop.cancel();
-        }
-        while self.tasks.join_next().await.is_some() {}
+        self.offered.withdraw().await;
     }
 
     fn take_providers(&mut self, saying: &mut Saying) {
@@ -238,57 +216,6 @@ impl Reconciler {
         });
         shares.collect()
     }
-
-    fn publish(&mut self, resources: Vec<Arc<Resource>>, shares: Vec<Option<Vec<PoolDevice>>>) {
-        let wanted: BTreeSet<&ResourceName> = resources.iter().map(|resource| &resource.name).collect();
-        self.offered.retain(|name, offered| {
-            let kept = wanted.contains(name);
-            if !kept {
-                tracing::info!(resource = %name, "withdrawn");
-                offered.stop.cancel();
-            }
-            kept
-        });
-        // Ended tasks are collected here, so that withdrawn pools leave nothing behind.
-        while self.tasks.try_join_next().is_some() {}
-        let now = Instant::now();
-        for (resource, devices) in resources.into_iter().zip(shares) {
-            let Some(offered) = self.offered.get(&resource.name) else {
-                self.offer(resource, devices.unwrap_or_default(), now);
-                continue;
-            };
-            let Some(devices) = devices else { continue };
-            let changed = offered.pool.send_if_modified(|pool| {
-                let next = pool.then(Arc::clone(&resource), devices, now);
-                let changed = **pool != next;
-                if changed {
-                    *pool = Arc::new(next);
-                }
-                changed
-            });
-            if changed {
-                tell_pool(&offered.pool.borrow());
-            }
-        }
-    }
-
-    fn offer(&mut self, resource: Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
-        let name = resource.name.clone();
-        let first = Pool::empty(Arc::clone(&resource)).then(resource, devices, now);
-        tell_pool(&first);
-        let (pool, states) = watch::channel(Arc::new(first));
-        let stop = CancellationToken::new();
-        if let Some(kubelet) = &self.kubelet {
-            let offer = Offer {
-                name: name.clone(),
-                pool: states,
-                tree: self.settings.tree.clone(),
-                ticks: kubelet.ticks.clone(),
-            };
-            self.tasks.spawn(offer.run(kubelet.mode, stop.clone()));
-        }
-        self.offered.insert(name, Offered { pool, stop });
-    }
 }
 
 impl ConfigError {
@@ -306,42 +233,5 @@ fn pool_device(request: &Request<'_>, member: &Member) -> PoolDevice {
         numa_node: found.numa_node,
         health: found.unhealthy.clone().map_or(Health::Healthy, Health::Unhealthy),
         selector: member.selector,
-    }
-}
-
-fn tell_pool(pool: &Pool) {
-    let (devices, healthy) = (pool.devices.len(), pool.healthy());
-    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
-    for device in &pool.devices {
-        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
-    }
-}
-
-/// What a look has to say. What was said before and still holds is not said again.
-#[derive(Debug, Default)]
-struct Saying(Vec<(tracing::Level, String)>);
-
-impl Saying {
-    fn error(&mut self, text: String) {
-        self.0.push((tracing::Level::ERROR, text));
-    }
-
-    fn warn(&mut self, text: String) {
-        self.0.push((tracing::Level::WARN, text));
-    }
-
-    fn info(&mut self, text: String) {
-        self.0.push((tracing::Level::INFO, text));
-    }
-
-    fn say(self, told: &BTreeSet<String>) -> BTreeSet<String> {
-        for (level, text) in self.0.iter().filter(|(_, text)| !told.contains(text)) {
-            match *level {
-                tracing::Level::ERROR => tracing::error!("{text}"),
-                tracing::Level::WARN => tracing::warn!("{text}"),
-                _ => tracing::info!("{text}"),
-            }
-        }
-        self.0.into_iter().map(|(_, text)| text).collect()
     }
 }

@@ -1,0 +1,77 @@
+//! The PCI function below which subfunctions are, read once per scan and remembered while a pod has its interface.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::Name;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::PciFunction;
+
+/// What all subfunctions of one function have in common.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub(crate) address: PciAddress,
+    pub(crate) numa_node: Option<u32>,
+    pub(crate) vendor: HexId,
+    pub(crate) device: HexId,
+    pub(crate) driver: String,
+    /// What `pfNames` call it.
+    pub(crate) name: Option<Name>,
+    pub(crate) link_type: Option<Name>,
+}
+
+/// The parents of one scan; for a function that can have no subfunctions, the reason.
+pub(crate) type Parents = HashMap<PciAddress, Result<Arc<Parent>, String>>;
+
+/// PCI base class 0x02 (PCI Code and ID Assignment Specification, section 1.3).
+const NETWORK_CONTROLLER: u8 = 0x02;
+
+impl Parent {
+    /// The parent at `address`, given those of the scan `before`, or why its subfunctions are not offered.
+    ///
+    /// A network interface that was moved into a pod is no longer in sysfs. Its function keeps the name and the link
+    /// that it had, so that a subfunction does not fall out of its pool because of that.
+    pub(crate) fn at(
+        node: &Node,
+        address: PciAddress,
+        before: &Parents,
+    ) -> Result<Arc<Self>, String> {
+        let function = node
+            .function(address)
+            .filter(|function| function.base_class() == NETWORK_CONTROLLER)
+            .ok_or_else(|| format!("its parent {address} is no network function"))?;
+        let driver = function
+            .driver
+            .clone()
+            .ok_or_else(|| format!("no driver is bound to its parent {address}"))?;
+        // The directory outlives the interfaces in it: this asks whether there ever was one.
+        if !node.root().exists(&format!("/sys/bus/pci/devices/{address}/net")) {
+            return Err(format!("its parent {address} makes no network interface"));
+        }
+        let parent = Self::new(node, function, driver);
+        match before.get(&address) {
+            Some(Ok(known)) if parent.name.is_none() && known.driver == parent.driver => {
+                Ok(Arc::clone(known))
+            }
+            _ => Ok(Arc::new(parent)),
+        }
+    }
+
+    fn new(node: &Node, function: &PciFunction, driver: String) -> Self {
+        // A virtual function is known by the network interface of its physical one.
+        let uplink = function.physical_function.unwrap_or(function.address);
+        let netdevs = node.pci(uplink).netdevs();
+        let link_type = netdevs.iter().find_map(|netdev| netdev.link_type());
+        Self {
+            address: function.address,
+            numa_node: function.numa_node,
+            vendor: function.vendor,
+            device: function.device,
+            driver,
+            name: node.pf_name(uplink).as_deref().map(Name::from),
+            link_type: link_type.as_deref().map(Name::from),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
+
+use std::fmt;
+
+use sriovdp_sdk::Deserialize;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::JsonSchema;
+use sriovdp_sdk::Name;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::Ranged;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::one_of;
+use sriovdp_sdk::schemars;
+use sriovdp_sdk::serde;
+
+use crate::subfunction::SF;
+use crate::survey::Facts;
+
+/// Which subfunctions belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "serde", default, rename_all = "camelCase")]
+#[schemars(crate = "schemars")]
+pub struct Selectors {
+    /// PCI vendor ids of the parent in hexadecimal, as `lspci -n` prints them.
+    pub(crate) vendors: Vec<HexId>,
+    /// PCI device ids of the parent in hexadecimal, as `lspci -n` prints them.
+    pub(crate) devices: Vec<HexId>,
+    /// Names of the drivers that are bound to the parent, such as `mlx5_core`.
+    pub(crate) drivers: Vec<String>,
+    /// Required: the types of auxiliary devices. `sf`, subfunctions, is the only one.
+    pub(crate) aux_types: Vec<String>,
+    /// By the network interface of the parent: all subfunctions (`p0`), or some by number (`p0#0,88-95`).
+    pub(crate) pf_names: Vec<Ranged<Name>>,
+    /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
+    /// (`0000:08:00.0#0,88-95`).
+    pub(crate) root_devices: Vec<Ranged<PciAddress>>,
+    /// Kinds of link: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
+    /// its parent.
+    pub(crate) link_types: Vec<Name>,
+    /// Whether containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    pub(crate) need_vhost_net: bool,
+}
+
+impl Selectors {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.aux_types.is_empty() {
+            return Err(Error::new("the selector `auxTypes` is missing")
+                .hint(r#"add `"auxTypes": ["sf"]`"#));
+        }
+        match self.aux_types.iter().find(|kind| *kind != SF) {
+            None => Ok(()),
+            Some(unknown) => Err(Error::new(format!(
+                "`{unknown}` in `auxTypes` is no auxiliary device that a container could have"
+            ))
+            .hint(r#"subfunctions are the only ones: write `"auxTypes": ["sf"]`"#)),
+        }
+    }
+
+    pub(crate) fn admit(&self, facts: &Facts) -> Result<(), Refusal> {
+        let parent = &*facts.parent;
+        one_of("vendors", &self.vendors, Some(&parent.vendor))?;
+        one_of("devices", &self.devices, Some(&parent.device))?;
+        one_of("drivers", &self.drivers, Some(&parent.driver))?;
+        below("pfNames", &self.pf_names, parent.name.as_ref(), facts)?;
+        below("rootDevices", &self.root_devices, Some(&parent.address), facts)?;
+        one_of("linkTypes", &self.link_types, facts.link_type())
+    }
+}
+
+/// Admits a subfunction by its parent, known as `parent`, and its number.
+fn below<T>(
+    key: &'static str,
+    wanted: &[Ranged<T>],
+    parent: Option<&T>,
+    facts: &Facts,
+) -> Result<(), Refusal>
+where
+    T: PartialEq + fmt::Display,
+{
+    let fits = |parent| wanted.iter().any(|range| range.contains(parent, facts.number));
+    if wanted.is_empty() || parent.is_some_and(fits) {
+        return Ok(());
+    }
+    let wanted = wanted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = match (parent, facts.number) {
+        (None, _) => format!("its parent {} has no network interface", facts.parent.address),
+        (Some(parent), Some(number)) => format!("it is number {number} of {parent}"),
+        (Some(parent), None) => format!("it is a subfunction of {parent} without a number"),
+    };
+    Err(Refusal::new(
+        key,
+        format!("{found}, and one of {wanted} is asked for"),
+    ))
+}

@@ -1,0 +1,74 @@
+//! One scan: the facts about each subfunction, with what its parent has in common for all of them.
+
+use std::sync::Arc;
+
+use sriovdp_sdk::Device;
+use sriovdp_sdk::DeviceId;
+use sriovdp_sdk::Health;
+use sriovdp_sdk::Name;
+use sriovdp_sdk::Node;
+
+use crate::parent::Parent;
+use crate::parent::Parents;
+use crate::subfunction;
+use crate::subfunction::Subfunction;
+
+/// What selectors are compared with.
+#[derive(Debug)]
+pub struct Facts {
+    /// What stands behind `#` in `pfNames` and `rootDevices`.
+    pub(crate) number: Option<u32>,
+    /// Of its own network interface.
+    pub(crate) own_link_type: Option<Name>,
+    pub(crate) parent: Arc<Parent>,
+}
+
+impl Facts {
+    /// Its own link, or that of its parent while its network interface is not to be seen.
+    pub(crate) fn link_type(&self) -> Option<&Name> {
+        self.own_link_type.as_ref().or(self.parent.link_type.as_ref())
+    }
+}
+
+/// A scan that is going on.
+pub(crate) struct Survey<'a> {
+    node: &'a Node,
+    before: &'a Parents,
+    parents: Parents,
+}
+
+impl<'a> Survey<'a> {
+    /// Begins a scan; `before` are the parents of the last one.
+    pub(crate) fn new(node: &'a Node, before: &'a Parents) -> Self {
+        Self {
+            node,
+            before,
+            parents: Parents::new(),
+        }
+    }
+
+    /// The subfunction `name`, or the reason why it is not offered.
+    pub(crate) fn device(&mut self, name: &str) -> Result<Device<Facts>, String> {
+        let Subfunction { parent, number } = Subfunction::of(self.node, name)?;
+        let known = self.parents.entry(parent);
+        let parent = known
+            .or_insert_with(|| Parent::at(self.node, parent, self.before))
+            .clone()?;
+        Ok(Device {
+            id: DeviceId::new(name).map_err(|error| error.to_string())?,
+            function: parent.address,
+            numa_node: parent.numa_node,
+            health: Health::Healthy,
+            facts: Facts {
+                number,
+                own_link_type: subfunction::link_type(self.node, name),
+                parent,
+            },
+        })
+    }
+
+    /// Ends the scan; the next one wants to know.
+    pub(crate) fn into_parents(self) -> Parents {
+        self.parents
+    }
+}

@@ -1,0 +1,79 @@
+//! The daemon of this build with the provider files of this build, and how it is started on a node.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use crate::built::provide;
+use crate::peer::Peer;
+
+const PROVIDERS: [&str; 2] = ["sriovdp_net_device", "sriovdp_accelerator"];
+
+/// What is measured.
+#[derive(Debug)]
+pub(crate) enum Program {
+    /// The daemon of this build.
+    Ours(Ours),
+    /// Another device plugin.
+    Peer(Peer),
+}
+
+/// The daemon, and a directory with nothing but its providers.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    daemon: PathBuf,
+    providers: tempfile::TempDir,
+}
+
+impl Program {
+    /// What the table calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "sriovdp",
+            Self::Peer(_) => "peer",
+        }
+    }
+
+    /// Starts it on the node below `root`, which has its configuration, behind the words of `wrapper`.
+    pub(crate) fn command(&self, root: &Path, wrapper: &[&str]) -> Command {
+        match self {
+            Self::Ours(ours) => ours.command(root, wrapper),
+            Self::Peer(peer) => peer.command(root, wrapper),
+        }
+    }
+}
+
+impl Ours {
+    /// Finds what the build made.
+    ///
+    /// # Errors
+    ///
+    /// When a file is not there.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let providers = tempfile::tempdir()?;
+        for name in PROVIDERS {
+            provide(name, providers.path())?;
+        }
+        Ok(Self {
+            daemon: PathBuf::from(env!("CARGO_BIN_EXE_sriovdp")),
+            providers,
+        })
+    }
+
+    fn command(&self, root: &Path, wrapper: &[&str]) -> Command {
+        let mut words = wrapper
+            .iter()
+            .map(OsStr::new)
+            .chain([self.daemon.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command
+            .args(words)
+            .arg("--root")
+            .arg(root)
+            .arg("--provider-dir")
+            .arg(self.providers.path());
+        command
+    }
+}

@@ -1,0 +1,160 @@
+//! One start of a program: a node, a kubelet, and the way to the last registered pool.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::bail;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::Config;
+use sriovdp_fake_kubelet::Event;
+use sriovdp_fake_kubelet::FakeKubelet;
+use sriovdp_fake_kubelet::Happening;
+use sriovdp_fake_kubelet::Timing;
+use sriovdp_sdk::testing::TempTree;
+use sriovdp_sdk::testing::Tree;
+use tokio::process::Child;
+
+use crate::process;
+use crate::program::Program;
+use crate::tree::Size;
+
+/// The kubelet looks once a second, which would be all that is measured.
+const TICK: Duration = Duration::from_millis(5);
+/// A program that is traced is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node with its configuration.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) size: Size,
+    tree: TempTree,
+}
+
+/// A program that serves all its pools.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) kubelet: FakeKubelet,
+    child: Child,
+    /// The program, which may be the child of what was started.
+    pub(crate) pid: u32,
+    /// Until its first socket was there: the bus is read and the devices are divided.
+    pub(crate) scanned: Duration,
+    /// Until the last pool was registered and had sent its list.
+    pub(crate) ready: Duration,
+}
+
+impl Node {
+    pub(crate) fn write(size: Size) -> anyhow::Result<Self> {
+        let tree = Tree::parse(&size.tree())?.temp();
+        let directory = tree.path().join("etc/pcidp");
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("config.json"), size.config())?;
+        Ok(Self { size, tree })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.tree.path()
+    }
+
+    /// Starts `program` behind the words of `wrapper`, under a new kubelet.
+    pub(crate) async fn start(
+        &self,
+        program: &Program,
+        wrapper: &[&str],
+    ) -> anyhow::Result<Started> {
+        let kubelet = self.new_kubelet().await?;
+        let log = self.root().join("program.log");
+        let begin = Instant::now();
+        let child = program
+            .command(self.root(), wrapper)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn();
+        let mut child = child.with_context(|| format!("cannot start the {}", program.name()))?;
+        tokio::select! {
+            listed = self.all_listed(&kubelet) => listed.with_context(|| tail(&log))?,
+            status = child.wait() => bail!("the {} has ended ({}): {}", program.name(), status?, tail(&log)),
+        }
+        let child_id = child.id().context("the program has ended")?;
+        let pid = if wrapper.is_empty() {
+            Some(child_id)
+        } else {
+            process::child_of(child_id)
+        };
+        let journal = kubelet.journal();
+        let sockets = |event: &&Event| matches!(event.what, Happening::SocketAppeared { .. });
+        let lists = |event: &&Event| matches!(event.what, Happening::Listed { .. });
+        let first_socket = journal
+            .iter()
+            .find(sockets)
+            .context("no socket appeared")?
+            .at;
+        let last_list = journal.iter().rfind(lists).context("no list was sent")?.at;
+        Ok(Started {
+            pid: pid.context("the program has ended")?,
+            scanned: first_socket - begin,
+            ready: last_list - begin,
+            kubelet,
+            child,
+        })
+    }
+
+    /// Whatever the last start left behind is gone.
+    async fn new_kubelet(&self) -> anyhow::Result<FakeKubelet> {
+        let directory = self.root().join("var/lib/kubelet");
+        if directory.exists() {
+            std::fs::remove_dir_all(directory)?;
+        }
+        let mut config = Config::new(self.root());
+        config.timing = Timing {
+            watcher_tick: TICK,
+            // A traced program may be slow to answer.
+            get_info: PATIENCE,
+            patience: PATIENCE,
+            ..Timing::default()
+        };
+        Ok(FakeKubelet::start(config).await?)
+    }
+
+    async fn all_listed(&self, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+        let devices = self.size.devices_of_a_pool();
+        for resource in self.size.resources() {
+            let listed = kubelet
+                .wait_for(&resource, |view| view.allocatable() == devices)
+                .await;
+            if let Err(timeout) = listed {
+                bail!(
+                    "no {} of {devices} devices within {:?}",
+                    timeout.awaited,
+                    timeout.waited
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Started {
+    /// Kills the program, so that nothing that it does at its end is measured.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.pid)?).context("no process id")?;
+        rustix::process::kill_process(pid, Signal::KILL)?;
+        self.child.wait().await?;
+        self.kubelet.stop().await;
+        Ok(())
+    }
+}
+
+fn tail(log: &PathBuf) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let mut last: Vec<&str> = text.lines().rev().take(5).collect();
+    last.reverse();
+    last.join("\n")
+}

@@ -1,0 +1,292 @@
+//! CDI specifications: one file for each pool, which the container runtime finds device nodes in.
+//!
+//! A container that restarts needs the entry of its device as much as a new one does. So entries are kept while the
+//! pool exists, also over restarts of the plugin, and a device whose nodes cannot be seen now, because they moved into
+//! a pod, keeps those that it had.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::WriteError;
+use super::write_whole;
+use crate::config::ResourceName;
+
+/// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
+/// Container runtimes refuse versions that they do not know, so it is never a newer one.
+const VERSION: &str = "0.5.0";
+/// What the names of our files begin with, as the Go plugin's do.
+const FILE_PREFIX: &str = "sriov-dp-";
+
+/// A device's nodes: host path and container path.
+pub type Nodes = Vec<(String, String)>;
+
+/// The specification of one pool.
+#[derive(Debug)]
+pub struct PoolSpec {
+    directory: PathBuf,
+    file: String,
+    kind: String,
+    devices: Mutex<BTreeMap<String, Nodes>>,
+}
+
+impl PoolSpec {
+    /// The specification of a resource, with what an earlier run of the plugin wrote. Nothing when the resource's
+    /// prefix cannot be a CDI vendor; its containers then get their nodes from the kubelet.
+    pub fn open(directory: &Path, resource: &ResourceName, class: &str) -> Option<Self> {
+        if !is_vendor(resource.prefix()) || !is_class(class) {
+            return None;
+        }
+        let file = format!("{FILE_PREFIX}{}-{class}-{}.yaml", resource.prefix(), resource.name());
+        let kind = format!("{}/{class}", resource.prefix());
+        let earlier = read(&directory.join(&file)).filter(|document| document.kind == kind);
+        let devices = earlier.map(|document| document.devices.into_iter().map(DeviceEntry::into_nodes).collect());
+        Some(Self {
+            directory: directory.to_owned(),
+            devices: Mutex::new(devices.unwrap_or_default()),
+            file,
+            kind,
+        })
+    }
+
+    /// The name by which a runtime finds a device.
+    pub fn qualified(&self, id: &str) -> String {
+        format!("{}={id}", self.kind)
+    }
+
+    /// Brings entries up to date. A device without nodes has no entry, because an entry without edits is invalid.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn update(&self, entries: impl IntoIterator<Item = (String, Nodes)>) -> Result<(), WriteError> {
+        self.change(|devices| devices.extend(entries.into_iter().filter(|(_, nodes)| !nodes.is_empty())))
+    }
+
+    /// Removes the entries of devices that are not `members` of the pool.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn keep_only(&self, members: &BTreeSet<&str>) -> Result<(), WriteError> {
+        self.change(|devices| devices.retain(|id, _| members.contains(id.as_str())))
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Nodes>)) -> Result<(), WriteError> {
+        let mut devices = self.devices();
+        let before = devices.clone();
+        change(&mut devices);
+        let path = self.directory.join(&self.file);
+        if *devices == before && (path.exists() || devices.is_empty()) {
+            return Ok(());
+        }
+        if devices.is_empty() {
+            // A specification without devices is invalid.
+            return remove(path);
+        }
+        let document = Document {
+            version: VERSION.to_owned(),
+            kind: self.kind.clone(),
+            devices: devices.iter().map(|(id, nodes)| DeviceEntry::new(id, nodes)).collect(),
+            edits: Edits::default(),
+        };
+        // JSON is YAML as well, and serialising plain structs does not fail.
+        write_whole(&self.directory, &self.file, &serde_json::to_string_pretty(&document).unwrap_or_default())
+    }
+
+    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Nodes>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes the files that earlier runs wrote for pools that no longer exist: a device in two files is a conflict, and
+/// runtimes then know it from neither. Files of another plugin's prefix are not ours.
+///
+/// # Errors
+///
+/// When a file cannot be removed.
+pub fn remove_stale(directory: &Path, prefixes: &BTreeSet<&str>, current: &BTreeSet<&str>) -> Result<(), WriteError> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with(FILE_PREFIX) || current.contains(&*name) {
+            continue;
+        }
+        let kind = read(&path).map(|document| document.kind).unwrap_or_default();
+        if kind.split('/').next().is_some_and(|vendor| prefixes.contains(vendor)) {
+            tracing::info!(file = %path.display(), "removing the CDI specification of a pool that is gone");
+            remove(path.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// A specification file (CDI specification 0.5.0).
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    #[serde(rename = "cdiVersion")]
+    version: String,
+    kind: String,
+    #[serde(default)]
+    devices: Vec<DeviceEntry>,
+    #[serde(rename = "containerEdits", default)]
+    edits: Edits,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct DeviceEntry {
+    name: String,
+    #[serde(rename = "containerEdits", default)]
+    edits: Edits,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Edits {
+    #[serde(rename = "deviceNodes", default, skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct NodeEntry {
+    path: String,
+    #[serde(rename = "hostPath", default)]
+    host_path: String,
+    #[serde(default)]
+    permissions: String,
+}
+
+impl DeviceEntry {
+    fn new(id: &str, nodes: &Nodes) -> Self {
+        let node = |(host, container): &(String, String)| NodeEntry {
+            path: container.clone(),
+            host_path: host.clone(),
+            permissions: "rw".to_owned(),
+        };
+        Self {
+            name: id.to_owned(),
+            edits: Edits {
+                nodes: nodes.iter().map(node).collect(),
+            },
+        }
+    }
+
+    fn into_nodes(self) -> (String, Nodes) {
+        let nodes = self.edits.nodes.into_iter().map(|node| (node.host_path, node.path)).collect();
+        (self.name, nodes)
+    }
+}
+
+fn read(path: &Path) -> Option<Document> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn remove(path: PathBuf) -> Result<(), WriteError> {
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(WriteError { path, source }),
+        _ => Ok(()),
+    }
+}
+
+/// The CDI library's rule, with the two letters that its version 0.5.4 crashes without.
+fn is_vendor(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    bytes.len() > 1
+        && bytes[0].is_ascii_alphabetic()
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(inner)
+}
+
+/// As a vendor, without dots, which classes have had since 0.6.0 only.
+fn is_class(text: &str) -> bool {
+    is_vendor(text) && !text.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(prefix: &str, name: &str) -> ResourceName {
+        ResourceName::new(prefix, name, Path::new("/r")).unwrap()
+    }
+
+    fn nodes(paths: &[&str]) -> Nodes {
+        paths.iter().map(|&path| (path.to_owned(), path.to_owned())).collect()
+    }
+
+    fn content(directory: &Path, file: &str) -> Value {
+        serde_json::from_slice(&std::fs::read(directory.join(file)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pool_is_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = PoolSpec::open(dir.path(), &resource("intel.com", "dpdk"), "net-pci").unwrap();
+        let entry = ("0000:03:02.0".to_owned(), nodes(&["/dev/vfio/40"]));
+        spec.update([entry, ("0000:03:02.1".to_owned(), Vec::new())]).unwrap();
+        assert_eq!(
+            content(dir.path(), "sriov-dp-intel.com-net-pci-dpdk.yaml"),
+            json!({
+                "cdiVersion": "0.5.0",
+                "kind": "intel.com/net-pci",
+                "containerEdits": {},
+                "devices": [{"name": "0000:03:02.0", "containerEdits": {"deviceNodes": [
+                    {"path": "/dev/vfio/40", "hostPath": "/dev/vfio/40", "permissions": "rw"}
+                ]}}]
+            })
+        );
+        assert_eq!(spec.qualified("0000:03:02.0"), "intel.com/net-pci=0000:03:02.0");
+        spec.keep_only(&BTreeSet::new()).unwrap();
+        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "no devices, no file");
+    }
+
+    #[test]
+    fn entries_outlive_the_plugin() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
+        open().update([("a".to_owned(), nodes(&["/dev/infiniband/uverbs0"]))]).unwrap();
+        // The nodes of the device are in a pod now.
+        open().update([("a".to_owned(), Vec::new()), ("b".to_owned(), nodes(&["/dev/x"]))]).unwrap();
+        let written = content(dir.path(), open().file());
+        let names: Vec<&Value> = written["devices"].as_array().unwrap().iter().map(|d| &d["name"]).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn only_our_own_stale_files_go() {
+        let dir = tempfile::tempdir().unwrap();
+        for (prefix, name) in [("intel.com", "here"), ("intel.com", "gone"), ("other.org", "theirs")] {
+            let spec = PoolSpec::open(dir.path(), &resource(prefix, name), "net-pci").unwrap();
+            spec.update([("a".to_owned(), nodes(&["/dev/x"]))]).unwrap();
+        }
+        std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
+        let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml"]);
+        remove_stale(dir.path(), &BTreeSet::from(["intel.com"]), &current).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+        left.sort();
+        let expected = ["sriov-dp-intel.com-net-pci-here.yaml", "sriov-dp-other.org-net-pci-theirs.yaml", "vendor.yaml"];
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn vendors_and_classes_of_the_cdi_library() {
+        for (text, vendor, class) in [("intel.com", true, false), ("net-pci", true, true), ("x", false, false), ("0a", false, false), ("a-", false, false)] {
+            assert_eq!((is_vendor(text), is_class(text)), (vendor, class), "{text}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The pools that are offered to the kubelet, each with its published state, its task and its CDI specification.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::saying::Saying;
+use crate::config::ResourceName;
+use crate::kubelet::Mode;
+use crate::kubelet::Offer;
+use crate::node::NodeTree;
+use crate::output::cdi;
+use crate::output::cdi::PoolSpec;
+use crate::pools::Pool;
+use crate::pools::PoolDevice;
+use crate::pools::Resource;
+use crate::pools::allocate;
+use crate::report::one_line;
+
+/// How pools are offered.
+#[derive(Clone, Debug)]
+pub struct KubeletSide {
+    /// How to register.
+    pub mode: Mode,
+    /// Rises when the kubelet's directories may have changed.
+    pub ticks: watch::Receiver<u64>,
+    /// Whether device nodes are handed out through CDI.
+    pub use_cdi: bool,
+}
+
+/// All offered pools. It owns the task of each.
+#[derive(Debug)]
+pub(super) struct OfferedPools {
+    tree: NodeTree,
+    /// The prefix of the command line, whose CDI specifications are this plugin's even without a pool.
+    prefix: String,
+    /// Absent for a look without a kubelet.
+    kubelet: Option<KubeletSide>,
+    pools: BTreeMap<ResourceName, OfferedPool>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct OfferedPool {
+    state: watch::Sender<Arc<Pool>>,
+    cdi: Option<Arc<PoolSpec>>,
+    /// The pool has changed since its CDI specification was written.
+    cdi_outdated: bool,
+    stop: CancellationToken,
+}
+
+impl OfferedPools {
+    pub(super) fn new(tree: NodeTree, prefix: String, kubelet: Option<KubeletSide>) -> Self {
+        Self {
+            tree,
+            prefix,
+            kubelet,
+            pools: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// The published states.
+    pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
+        self.pools.values().map(|pool| Arc::clone(&pool.state.borrow()))
+    }
+
+    /// Offers `resources` and no others, each with its devices; without devices a pool keeps those that it has. A pool
+    /// that comes out as it was is not published.
+    pub(super) fn publish(&mut self, resources: Vec<Arc<Resource>>, shares: Vec<Option<Vec<PoolDevice>>>) {
+        let wanted: BTreeSet<&ResourceName> = resources.iter().map(|resource| &resource.name).collect();
+        self.pools.retain(|name, pool| {
+            let kept = wanted.contains(name);
+            if !kept {
+                tracing::info!(resource = %name, "withdrawn");
+                pool.stop.cancel();
+            }
+            kept
+        });
+        // Ended tasks are collected here, so that withdrawn pools leave nothing behind.
+        while self.tasks.try_join_next().is_some() {}
+        let now = Instant::now();
+        for (resource, devices) in resources.into_iter().zip(shares) {
+            match self.pools.get_mut(&resource.name) {
+                None => self.offer(&resource, devices.unwrap_or_default(), now),
+                Some(pool) => {
+                    if let Some(devices) = devices {
+                        pool.publish(&resource, devices, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
+    /// one whose nodes are missing now costs nobody else.
+    pub(super) async fn write_cdi(&mut self, saying: &mut Saying) {
+        if !self.kubelet.as_ref().is_some_and(|kubelet| kubelet.use_cdi) {
+            return;
+        }
+        for pool in self.pools.values_mut() {
+            let outdated = std::mem::take(&mut pool.cdi_outdated);
+            let Some(spec) = pool.cdi.as_ref().filter(|_| outdated) else { continue };
+            let state = Arc::clone(&pool.state.borrow());
+            if let Err(error) = write_spec(spec, &state).await {
+                saying.error(one_line(&error));
+                pool.cdi_outdated = true;
+            }
+        }
+        let current = self.pools.values().filter_map(|pool| Some(pool.cdi.as_ref()?.file())).collect();
+        let prefixes = self.pools.keys().map(ResourceName::prefix).chain([&*self.prefix]).collect();
+        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current) {
+            saying.error(one_line(&error));
+        }
+    }
+
+    /// Withdraws every pool, and returns when their streams have ended and their sockets are gone.
+    pub(super) async fn withdraw(&mut self) {
+        for pool in self.pools.values() {
+            pool.stop.cancel();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+        let first = Pool::empty(Arc::clone(resource)).then(Arc::clone(resource), devices, now);
+        tell(&first);
+        let (state, states) = watch::channel(Arc::new(first));
+        let stop = CancellationToken::new();
+        let mut cdi = None;
+        if let Some(kubelet) = &self.kubelet {
+            cdi = if kubelet.use_cdi { open_spec(&self.tree, resource) } else { None };
+            let offer = Offer {
+                name: resource.name.clone(),
+                pool: states,
+                cdi: cdi.clone(),
+                tree: self.tree.clone(),
+                ticks: kubelet.ticks.clone(),
+            };
+            self.tasks.spawn(offer.run(kubelet.mode, stop.clone()));
+        }
+        let offered = OfferedPool {
+            state,
+            cdi,
+            cdi_outdated: true,
+            stop,
+        };
+        self.pools.insert(resource.name.clone(), offered);
+    }
+}
+
+impl OfferedPool {
+    fn publish(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+        let changed = self.state.send_if_modified(|state| {
+            let next = state.then(Arc::clone(resource), devices, now);
+            let changed = **state != next;
+            if changed {
+                *state = Arc::new(next);
+            }
+            changed
+        });
+        if changed {
+            self.cdi_outdated = true;
+            tell(&self.state.borrow());
+        }
+    }
+}
+
+fn open_spec(tree: &NodeTree, resource: &Resource) -> Option<Arc<PoolSpec>> {
+    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class);
+    if spec.is_none() {
+        tracing::warn!(
+            resource = %resource.name,
+            "its prefix cannot be a CDI vendor, so its device nodes go through the kubelet"
+        );
+    }
+    spec.map(Arc::new)
+}
+
+async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
+    let mut entries = Vec::new();
+    for device in &pool.devices {
+        match allocate(pool, &[device.id.to_string()]).await {
+            Ok(grant) => entries.extend(grant.nodes_by_device),
+            Err(error) => {
+                tracing::debug!(device = %device.id, "not in the CDI specification: {}", one_line(&error));
+            }
+        }
+    }
+    spec.keep_only(&pool.devices.iter().map(|device| &*device.id).collect())?;
+    spec.update(entries)
+}
+
+fn tell(pool: &Pool) {
+    let (devices, healthy) = (pool.devices.len(), pool.healthy());
+    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
+    for device in &pool.devices {
+        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
+    }
+}
