@@ -115,6 +115,7 @@ pub use selector::Name;
 pub use selector::Ranged;
 pub use selector::Refusal;
 pub use userspace::userspace_nodes;
+pub use view::Devlink;
 pub use view::Netdev;
 pub use view::Node;
 pub use view::PciDir;

@@ -92,7 +92,8 @@ impl Provider for AuxNetDevice {
 /// Makes sure that the subfunction is the one that the last scan saw: the kernel gives the name of a deleted one to
 /// the next that is made, which may have another number or parent.
 fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
-    const WAIT: &str = "wait until the plugin has seen the change; `devlink port show` lists what there is";
+    const WAIT: &str =
+        "wait until the plugin has seen the change; `devlink port show` lists what there is";
     let id = device.id.as_str();
     let now = Subfunction::of(node, id)
         .map_err(|reason| Error::new(format!("cannot hand out `{id}`: {reason}")).hint(WAIT))?;
@@ -101,8 +102,7 @@ fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
         number: device.facts.number,
     };
     if now != scanned {
-        let message =
-            format!("`{id}` was {scanned} in the last scan, and is {now} by now");
+        let message = format!("`{id}` was {scanned} in the last scan, and is {now} by now");
         return Err(Error::new(message).hint(WAIT));
     }
     Ok(())

@@ -46,8 +46,12 @@ impl Parent {
             .driver
             .clone()
             .ok_or_else(|| format!("no driver is bound to its parent {address}"))?;
-        // The directory outlives the interfaces in it: this asks whether there ever was one.
-        if !node.root().exists(&format!("/sys/bus/pci/devices/{address}/net")) {
+        // As in the Go plugin. The directory is there as long as any network namespace has an interface in it, so one
+        // that a pod took away does not matter here.
+        if !node
+            .root()
+            .exists(&format!("/sys/bus/pci/devices/{address}/net"))
+        {
             return Err(format!("its parent {address} makes no network interface"));
         }
         let parent = Self::new(node, function, driver);

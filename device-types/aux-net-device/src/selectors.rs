@@ -63,7 +63,12 @@ impl Selectors {
         one_of("devices", &self.devices, Some(&parent.device))?;
         one_of("drivers", &self.drivers, Some(&parent.driver))?;
         below("pfNames", &self.pf_names, parent.name.as_ref(), facts)?;
-        below("rootDevices", &self.root_devices, Some(&parent.address), facts)?;
+        below(
+            "rootDevices",
+            &self.root_devices,
+            Some(&parent.address),
+            facts,
+        )?;
         one_of("linkTypes", &self.link_types, facts.link_type())
     }
 }
@@ -78,7 +83,11 @@ fn below<T>(
 where
     T: PartialEq + fmt::Display,
 {
-    let fits = |parent| wanted.iter().any(|range| range.contains(parent, facts.number));
+    let fits = |parent| {
+        wanted
+            .iter()
+            .any(|range| range.contains(parent, facts.number))
+    };
     if wanted.is_empty() || parent.is_some_and(fits) {
         return Ok(());
     }
@@ -88,7 +97,10 @@ where
         .collect::<Vec<_>>()
         .join(", ");
     let found = match (parent, facts.number) {
-        (None, _) => format!("its parent {} has no network interface", facts.parent.address),
+        (None, _) => format!(
+            "its parent {} has no network interface",
+            facts.parent.address
+        ),
         (Some(parent), Some(number)) => format!("it is number {number} of {parent}"),
         (Some(parent), None) => format!("it is a subfunction of {parent} without a number"),
     };

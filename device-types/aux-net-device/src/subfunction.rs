@@ -17,7 +17,8 @@ pub(crate) const SF: &str = "sf";
 pub(crate) struct Subfunction {
     /// The PCI function that it is a child of.
     pub(crate) parent: PciAddress,
-    /// What `devlink port add ... sfnum` gave it (Linux: `Documentation/ABI/testing/sysfs-devices-...`).
+    /// What it was made with, by `devlink port add ... sfnum` (Linux: `sfnum_show` in
+    /// `drivers/net/ethernet/mellanox/mlx5/core/sf/dev/dev.c`).
     pub(crate) number: Option<u32>,
 }
 
@@ -68,7 +69,9 @@ impl fmt::Display for Subfunction {
 pub(crate) fn link_type(node: &Node, name: &str) -> Option<Name> {
     let directory = format!("{BUS}/{name}/net");
     let netdevs = node.root().list(&directory);
-    let arphrd = node.root().read(&format!("{directory}/{}/type", netdevs.first()?))?;
+    let arphrd = node
+        .root()
+        .read(&format!("{directory}/{}/type", netdevs.first()?))?;
     // The links that a subfunction can have (Linux: `include/uapi/linux/if_arp.h`).
     match arphrd.as_str() {
         "1" => Some("ether".into()),

@@ -26,7 +26,9 @@ pub struct Facts {
 impl Facts {
     /// Its own link, or that of its parent while its network interface is not to be seen.
     pub(crate) fn link_type(&self) -> Option<&Name> {
-        self.own_link_type.as_ref().or(self.parent.link_type.as_ref())
+        self.own_link_type
+            .as_ref()
+            .or(self.parent.link_type.as_ref())
     }
 }
 

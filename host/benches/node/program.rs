@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::built::provide;
@@ -24,7 +25,8 @@ pub(crate) enum Program {
 #[derive(Debug)]
 pub(crate) struct Ours {
     daemon: PathBuf,
-    providers: tempfile::TempDir,
+    providers: PathBuf,
+    _around_providers: TempDir,
 }
 
 impl Program {
@@ -52,13 +54,17 @@ impl Ours {
     ///
     /// When a file is not there.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let providers = tempfile::tempdir()?;
+        let around_providers = tempfile::tempdir()?;
+        // One level down: the daemon also follows the directory above, and in `/tmp` others are busy.
+        let providers = around_providers.path().join("providers");
+        std::fs::create_dir(&providers)?;
         for name in PROVIDERS {
-            provide(name, providers.path())?;
+            provide(name, &providers)?;
         }
         Ok(Self {
             daemon: PathBuf::from(env!("CARGO_BIN_EXE_sriovdp")),
             providers,
+            _around_providers: around_providers,
         })
     }
 
@@ -73,7 +79,7 @@ impl Ours {
             .arg("--root")
             .arg(root)
             .arg("--provider-dir")
-            .arg(self.providers.path());
+            .arg(&self.providers);
         command
     }
 }

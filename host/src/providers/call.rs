@@ -40,7 +40,7 @@ pub struct Provider {
 pub struct CallError {
     /// What the provider said, or what happened to it.
     pub error: Error,
-    /// The place in the selectors that is meant, such as `pfNames[0]`.
+    /// The place in the selectors that is meant, such as `vendors[0]`.
     pub path: Option<String>,
 }
 

@@ -8,10 +8,18 @@ mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
 mod bad_input;
+/// Device nodes through the Container Device Interface.
+mod cdi;
+/// The example configurations and manifests are what they say.
+mod examples;
+/// What is logged, and what never is.
+mod log;
 /// Many pools and many devices.
 mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
+/// What every file of the repository has to keep to.
+mod tidy;
 /// A device type that the host has never heard of.
 mod third_party;
 /// From a provider file in a directory to a device in a container.

@@ -84,7 +84,7 @@ extern "C" fn attach<E: Export>(host: HostFunctions, settings: RStr<'_>) -> Outc
         let settings: Settings = serde_json::from_str(settings.as_str())
             .map_err(|e| Error::from_std(&e).context("cannot read the host's settings"))?;
         forward_log(host, E::PACKAGE.0, settings.log_level.as_deref());
-        E::state().0.get_or_init(|| Session::new(E::Provider::default(), E::PACKAGE));
+        E::state().0.get_or_init(|| Session::new(E::Provider::default(), E::PACKAGE).attached_to(host));
         Ok("{}".to_owned())
     }))
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::types::HostFunctions;
 use super::wire;
 use super::wire::method;
 use crate::Device;
@@ -24,6 +25,8 @@ use crate::Root;
 pub struct Session<P: Provider> {
     provider: P,
     package: (&'static str, &'static str),
+    /// Absent under test.
+    host: Option<HostFunctions>,
     scan: RwLock<Option<Arc<Scan<P::Facts>>>>,
 }
 
@@ -42,7 +45,17 @@ impl<P: Provider> Session<P> {
         Self {
             provider,
             package,
+            host: None,
             scan: RwLock::new(None),
+        }
+    }
+
+    /// The same provider with a host to ask.
+    #[must_use]
+    pub fn attached_to(self, host: HostFunctions) -> Self {
+        Self {
+            host: Some(host),
+            ..self
         }
     }
 
@@ -99,7 +112,7 @@ impl<P: Provider> Session<P> {
     fn discover(&self, request: wire::DiscoverRequest) -> Result<wire::Discovered, Error> {
         let functions = request.functions.into_iter().map(Into::into).collect();
         let extended = request.devices.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
-        let node = Node::new(Root::new(request.root), functions, extended);
+        let node = Node::new(Root::new(request.root), functions, extended).asking(self.host);
         let Discovery { devices, excluded } = self.provider.discover(&node)?;
         let scan = Scan::new(request.generation, node, devices)?;
         let found = wire::Discovered {

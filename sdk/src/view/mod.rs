@@ -3,16 +3,19 @@
 //! Nothing in a provider opens `/sys`, `/proc` or `/dev` by itself: it asks the [`Node`], so that it runs unchanged
 //! against a directory in a test.
 
+mod devlink;
 mod net;
 mod pci_dir;
 mod root;
 
 use std::collections::BTreeSet;
 
+pub use devlink::Devlink;
 pub use net::Netdev;
 pub use pci_dir::PciDir;
 pub use root::Root;
 
+use crate::abi::HostFunctions;
 use crate::Error;
 use crate::ExtendedDevice;
 use crate::PciAddress;
@@ -22,6 +25,7 @@ use crate::PciFunction;
 #[derive(Debug)]
 pub struct Node {
     root: Root,
+    devlink: devlink::Source,
     /// Sorted by address.
     functions: Vec<PciFunction>,
     devices: Vec<ExtendedDevice>,
@@ -31,9 +35,18 @@ impl Node {
     pub(crate) fn new(root: Root, mut functions: Vec<PciFunction>, devices: Vec<ExtendedDevice>) -> Self {
         functions.sort_by_key(|f| f.address);
         Self {
+            devlink: devlink::Source::of(&root, None),
             root,
             functions,
             devices,
+        }
+    }
+
+    /// The same node, whose kernel `host` can ask.
+    pub(crate) fn asking(self, host: Option<HostFunctions>) -> Self {
+        Self {
+            devlink: devlink::Source::of(&self.root, host),
+            ..self
         }
     }
 
@@ -83,6 +96,21 @@ impl Node {
         let netdevs = self.pci(address).netdevs();
         let uplink = netdevs.iter().find(|netdev| netdev.is_uplink());
         uplink.or_else(|| netdevs.first()).map(|netdev| netdev.name().to_owned())
+    }
+
+    /// The handles of the devices that devlink knows, such as `pci/0000:5e:00.0`; empty where it cannot be asked.
+    ///
+    /// One question for the whole node: ask it once in a discovery, and [`devlink`](Self::devlink) only about those.
+    pub fn devlink_devices(&self) -> BTreeSet<String> {
+        self.devlink.devices(&self.root)
+    }
+
+    /// What devlink says about the device `device` on `bus`, `pci` or `auxiliary`.
+    ///
+    /// Each question to it goes to the kernel, and may wait for a device that is busy with new firmware. Ask in a
+    /// discovery, at most once for each device.
+    pub fn devlink(&self, bus: &str, device: &str) -> Devlink<'_> {
+        Devlink::new(self, bus, device)
     }
 
     /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a

@@ -58,6 +58,7 @@
 //! | `ib NAME` | character devices of an RDMA device: `uverbs=N,..` `umad=` `issm=` `ucm=`, and its `pkey=` |
 //! | `net NAME` | a netdev of no device: `link=ether` or `infiniband`, `up=1` |
 //! | `route NETDEV [default\|default6\|CIDR] [via=IP]` | a route in `/proc/net`; the netdev goes up |
+//! | `devlink BUS/DEV` | what devlink says of a device: `eswitch=legacy` or `switchdev`, `rdma=1` or `0`, `info.KEY=VALUE` or `info.KEY="TWO WORDS"` |
 //! | `dev PATH`, `nodev PATH` | a device node more, or one that is missing |
 //! | `file PATH TEXT`, `link PATH TARGET`, `dir PATH`, `rm PATH` | edits; a relative PATH is below `/sys` |
 //! | `unplug NAME` | a device leaves, and everything that led to it; a PF takes its VFs along |
@@ -71,6 +72,7 @@
 //! Device nodes are plain files: who makes them needs no rights, and who looks for them finds them.
 
 mod children;
+mod devlink;
 mod entries;
 mod error;
 mod net;

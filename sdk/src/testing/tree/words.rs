@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::Problem;
-use super::{children, net, parse, pci, route, unplug, Tree};
+use super::{children, devlink, net, parse, pci, route, unplug, Tree};
 
 /// What follows a word, checked against what it takes.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub(super) fn expand(tree: &mut Tree, word: &str, rest: &str) -> Result<(), Prob
     })?;
     match word.expand {
         Expand::Device(expand) => expand(tree, &word.arguments(rest)?),
+        Expand::Line(expand) => expand(tree, word.usage, rest),
         Expand::Edit(edit) => match parse::split_word(rest) {
             ("", _) => Err(Problem::Usage { usage: word.usage }),
             (path, text) => {
@@ -88,6 +89,8 @@ struct Word {
 enum Expand {
     /// A line of names and `key=value`.
     Device(fn(&mut Tree, &Arguments) -> Result<(), Problem>),
+    /// The usage, and the line as it stands, which the word takes apart itself.
+    Line(fn(&mut Tree, &'static str, &str) -> Result<(), Problem>),
     /// A path, and the rest of the line as it stands.
     Edit(fn(&mut Tree, &str, &str) -> Result<(), Problem>),
 }
@@ -223,6 +226,13 @@ const WORDS: &[Word] = &[
         &[&["via"]],
         route::route,
     ),
+    Word {
+        name: "devlink",
+        usage: "devlink BUS/DEV [eswitch=MODE] [rdma=1|0] [info.KEY=VALUE]",
+        positional: 0..=0,
+        keys: &[],
+        expand: Expand::Line(devlink::devlink),
+    },
     Word::device("unplug", "unplug NAME", 1..=1, &[], unplug::unplug),
     Word::edit("dev", "dev PATH", dev),
     Word::edit("nodev", "nodev PATH", nodev),

@@ -1,0 +1,99 @@
+//! What containers get of subfunctions, and when they are refused.
+
+use serde_json::Value;
+use serde_json::json;
+use sriovdp_aux_net_device::AuxNetDevice;
+use sriovdp_sdk::testing::Harness;
+
+use crate::scan;
+
+const CARD: &str = "
+    pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0
+    pf 0000:08:00.1 15b3:a2d6 driver=mlx5_core net=p1
+    sf mlx5_core.sf.2 on=0000:08:00.0 num=88 net=s88
+    dev /dev/vhost-net
+    dev /dev/net/tun
+";
+
+fn plain() -> Value {
+    json!({"auxTypes": ["sf"]})
+}
+
+fn vm() -> Value {
+    json!({"auxTypes": ["sf"], "needVhostNet": true})
+}
+
+/// What a container gets for the subfunction, as JSON.
+#[track_caller]
+fn allocate(provider: &Harness<AuxNetDevice>, selectors: Value) -> Value {
+    let allocated = provider.allocate(selectors, &["mlx5_core.sf.2"]);
+    serde_json::to_value(allocated.expect("an allocation").remove(0)).expect("JSON")
+}
+
+/// The message and causes of an allocation that must fail, as one text.
+#[track_caller]
+fn refused(provider: &Harness<AuxNetDevice>, selectors: Value) -> String {
+    let allocated = provider.allocate(selectors, &["mlx5_core.sf.2"]);
+    let error = allocated.expect_err("a refusal");
+    assert!(error.hint_text().is_some(), "no cure: {error:?}");
+    let causes = error.causes().map(|cause| format!(": {cause}"));
+    format!("{error}{}", causes.collect::<String>())
+}
+
+#[test]
+fn a_subfunction_brings_no_device_node_and_no_device_info() {
+    let (node, provider) = scan(CARD);
+    assert_eq!(allocate(&provider, plain()), json!({}));
+    // Its interface is no condition: a pod that is being deleted may still have it.
+    node.apply("rm @mlx5_core.sf.2/net/s88");
+    assert_eq!(allocate(&provider, plain()), json!({}));
+}
+
+#[test]
+fn vhost_net_accompanies_it() {
+    let (node, provider) = scan(CARD);
+    assert_eq!(
+        allocate(&provider, vm()),
+        json!({
+            "companions": [["/dev/vhost-net", "/dev/vhost-net"], ["/dev/net/tun", "/dev/net/tun"]],
+            "info": {"vhost": {"net-mount": "/dev/vhost-net", "tun-mount": "/dev/net/tun"}},
+        })
+    );
+    for path in ["/dev/net/tun", "/dev/vhost-net"] {
+        node.apply(&format!("nodev {path}"));
+        assert_eq!(
+            refused(&provider, vm()),
+            format!(
+                "cannot give the container what `needVhostNet` asks for: \
+                 the device node `{path}` does not exist on this node"
+            )
+        );
+    }
+    assert_eq!(allocate(&provider, plain()), json!({}));
+}
+
+#[test]
+fn a_subfunction_that_is_gone_or_another_one_by_now_is_refused() {
+    let (node, mut provider) = scan(CARD);
+    node.apply("unplug mlx5_core.sf.2");
+    assert_eq!(
+        refused(&provider, plain()),
+        "cannot hand out `mlx5_core.sf.2`: it is not on the auxiliary bus any more"
+    );
+    node.apply("sf mlx5_core.sf.2 on=0000:08:00.0 num=7");
+    assert_eq!(
+        refused(&provider, plain()),
+        "`mlx5_core.sf.2` was subfunction 88 of 0000:08:00.0 in the last scan, \
+         and is subfunction 7 of 0000:08:00.0 by now"
+    );
+    node.apply("unplug mlx5_core.sf.2");
+    node.apply("sf mlx5_core.sf.2 on=0000:08:00.1 num=88");
+    assert_eq!(
+        refused(&provider, plain()),
+        "`mlx5_core.sf.2` was subfunction 88 of 0000:08:00.0 in the last scan, \
+         and is subfunction 88 of 0000:08:00.1 by now"
+    );
+
+    provider.rescan().expect("a discovery");
+    assert_eq!(allocate(&provider, plain()), json!({}));
+}

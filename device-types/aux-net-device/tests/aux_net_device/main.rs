@@ -1,0 +1,18 @@
+//! `auxNetDevice` over small nodes: what is offered, what selectors select, what containers get.
+
+mod allocated;
+mod checked;
+mod offered;
+mod selected;
+
+use sriovdp_aux_net_device::AuxNetDevice;
+use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk::testing::TempTree;
+use sriovdp_sdk::testing::Tree;
+
+/// A node and the provider that has looked at it.
+fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {
+    let node = Tree::parse(tree).expect("a node").temp();
+    let provider = Harness::new(AuxNetDevice::default(), node.path());
+    (node, provider)
+}

@@ -1,0 +1,59 @@
+//! What is logged, and what never is.
+
+use rustix::process::Signal;
+
+use crate::world::CAPTURED;
+use crate::world::Way;
+use crate::world::World;
+use crate::world::built;
+
+#[tokio::test]
+async fn what_a_provider_logs_is_in_the_hosts_log() {
+    let config = r#"{"resourceList": [{"resourceName": "x", "deviceType": "faulty", "selectors": {"anything": ["a", "b"]}}]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    let daemon = world.daemon_with(&["--log-level", "debug"]);
+    let log = daemon.says("2 values").await;
+    let line = log.lines().find(|line| line.contains("2 values")).unwrap();
+    assert!(line.contains("DEBUG") && line.contains("provider=\"sriovdp-faulty-provider\""), "{line}");
+}
+
+#[tokio::test]
+async fn no_value_of_additional_info_is_logged() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}, "additionalInfo": {"*": {"token": "s3cret"}}},
+        {"resourceName": "b", "selectors": {"pfNames": 5}, "additionalInfo": {"*": {"token": "s3cret"}}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon_with(&["--log-level", "trace"]);
+    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    let container = kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
+    assert!(container.envs["PCIDEVICE_INTEL_COM_A_INFO"].contains("s3cret"), "the container gets it");
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    assert!(!daemon.log().contains("s3cret"), "{}", daemon.log());
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_new_says_nothing() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}},
+        {"resourceName": "typo", "selectors": {"pfName": ["eth2"]}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    daemon.says("registered with the kubelet").await;
+    daemon.signal(Signal::HUP);
+    // The second look is over when a third one shows something new.
+    daemon.says("SIGHUP").await;
+    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    daemon.signal(Signal::HUP);
+    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 5).await.unwrap();
+    let log = daemon.says("devices=5").await;
+    assert_eq!(log.matches("selectors.pfName").count(), 1, "a mistake is told once: {log}");
+    assert_eq!(log.matches("devices=4").count(), 1, "{log}");
+    assert_eq!(log.matches("is loaded").count(), 2, "{log}");
+}

@@ -1,0 +1,86 @@
+//! What every file of the repository has to keep to, where no compiler looks.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Longer files need a reason, which is then written here.
+const LONGEST: usize = 350;
+const LONG_FOR_A_REASON: [(&str, &str); 0] = [];
+
+/// Words of device types and of what only some of them know. A new device type changes no line of the host.
+const WORDS_OF_DEVICE_TYPES: [&str; 12] = [
+    "netDevice", "auxNetDevice", "\"accelerator\"", "vfio", "uio", "vdpa", "vhost", "rdma", "infiniband", "ddp", "mellanox",
+    "pfNames",
+];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Rust files below `directory`, without what is built or generated.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if path.is_dir() && !["target", "gen", ".git"].iter().any(|skipped| name == *skipped) {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_is() {
+    let files = sources(&repository());
+    assert!(files.len() > 50, "the search finds too little");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//! "), "`{}` has no `//!` first line", file.display());
+    }
+}
+
+#[test]
+fn files_are_small() {
+    for file in sources(&repository()) {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        let reason = LONG_FOR_A_REASON.iter().any(|(name, _)| file.ends_with(name));
+        assert!(lines <= LONGEST || reason, "`{}` has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn the_host_has_no_word_of_any_device_type() {
+    for file in sources(&repository().join("host/src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for word in WORDS_OF_DEVICE_TYPES {
+            let is_part = |c: char| c.is_ascii_alphanumeric();
+            let found = code.match_indices(word).find(|(at, _)| {
+                let before = code[..*at].chars().next_back().is_some_and(is_part);
+                let after = code[at + word.len()..].chars().next().is_some_and(is_part);
+                !before && !after
+            });
+            assert!(found.is_none(), "`{}` speaks of `{word}`", file.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
+    let allowed = ["host/src/providers/open.rs", "sdk/src/abi/export.rs"];
+    for file in sources(&repository()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let has_unsafe = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
+        });
+        let is_allowed = allowed.iter().any(|name| file.ends_with(name)) || file.ends_with("tidy.rs");
+        assert!(!has_unsafe || is_allowed, "`{}` has unsafe code", file.display());
+    }
+}
