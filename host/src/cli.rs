@@ -105,12 +105,43 @@ pub struct Logging {
 }
 
 /// What to do instead of serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// List the provider libraries: what each brings, or why it is refused.
     Providers,
     /// Check the configuration against the providers, without a kubelet.
-    Check,
+    Check {
+        /// The file, instead of the one of `--config-file`.
+        #[arg(value_name = "CONFIG")]
+        file: Option<PathBuf>,
+    },
+    /// List the pools and their devices.
+    List {
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+        output: OutputFormat,
+    },
+    /// Tell for each device which resource takes it, and why every other one does not.
+    Explain {
+        /// This resource only.
+        #[arg(long, value_name = "PREFIX/NAME")]
+        resource: Option<String>,
+        /// This device only.
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+        output: OutputFormat,
+    },
+    /// Print the JSON schema of the configuration, as the loaded providers make it.
+    Schema,
+}
+
+/// The form of what a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// How to register.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -36,6 +37,9 @@ pub enum DaemonError {
     /// The kernel does not let it follow directories or signals.
     #[error("cannot follow {0}")]
     Follow(&'static str, #[source] io::Error),
+    /// A fault of this program.
+    #[error("a task of the plugin failed, so it cannot go on")]
+    Task(#[source] JoinError),
 }
 
 impl Hint for DaemonError {
@@ -44,6 +48,7 @@ impl Hint for DaemonError {
             Self::Config(error) => error.hint(),
             Self::Follow("directories", _) => Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned()),
             Self::Follow(..) => None,
+            Self::Task(_) => Some("report this with the log to the authors of sriovdp".to_owned()),
         }
     }
 }
@@ -57,7 +62,8 @@ pub fn settings(arguments: &Arguments) -> Settings {
             resource_prefix: common.resource_prefix.clone(),
             registry: tree.plugins_registry(),
         },
-        config_file: common.config_file.clone(),
+        // A relative path is meant from here, and looked up below the root like any other.
+        config_file: std::path::absolute(&common.config_file).unwrap_or_else(|_| common.config_file.clone()),
         strictness: if common.lenient { Strictness::Lenient } else { Strictness::Strict },
         provider_dir: common.provider_dir.clone(),
         tree,
@@ -113,13 +119,20 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
             tokio::select! {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
-                _ = file_ticks.changed() => tokio::time::sleep(GATHER).await,
+                Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
+                error = state.task_failed() => return Err(DaemonError::Task(error)),
             }
             file_ticks.mark_unchanged();
         }
     };
     let ended = tokio::select! {
         ended = serving => ended,
+        // These tasks end only when they fail.
+        Some(ended) = watches.join_next() => match ended {
+            Ok(Err(error)) => Err(DaemonError::Follow("directories", error)),
+            Ok(Ok(())) => Err(DaemonError::Follow("directories", io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(DaemonError::Task(error)),
+        },
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };

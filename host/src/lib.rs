@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod inventory;
 pub mod kubelet;
 pub mod logging;
+mod netlink;
 pub mod node;
 pub mod output;
 pub mod pools;

@@ -4,7 +4,6 @@
 use std::process::ExitCode;
 
 use sriovdp_host::cli::Arguments;
-use sriovdp_host::cli::Command;
 use sriovdp_host::cli::Exit;
 use sriovdp_host::daemon;
 use sriovdp_host::logging;
@@ -32,13 +31,12 @@ fn main() -> ExitCode {
         Err(error) => return fail(&sriovdp_sdk::Error::from_std(&error).context("cannot start the runtime")).into(),
     };
     let exit = runtime.block_on(async {
-        match arguments.command {
+        match &arguments.command {
             None => match daemon::run(&arguments).await {
                 Ok(()) => Exit::Success,
                 Err(error) => fail(&error),
             },
-            Some(Command::Providers) => show::providers(&arguments).await,
-            Some(Command::Check) => show::check(&arguments).await,
+            Some(command) => show::run(&arguments, command).await,
         }
     });
     // A provider that hangs in a call must not keep the process.

@@ -87,6 +87,7 @@ mod pci;
 mod provider;
 mod selector;
 mod userspace;
+mod vhost;
 mod view;
 
 #[doc(hidden)]
@@ -111,10 +112,12 @@ pub use pci::PciAddress;
 pub use pci::PciFunction;
 pub use provider::Provider;
 pub use selector::one_of;
+pub use selector::one_of_ranges;
 pub use selector::Name;
 pub use selector::Ranged;
 pub use selector::Refusal;
 pub use userspace::userspace_nodes;
+pub use vhost::vhost_net;
 pub use view::Devlink;
 pub use view::Netdev;
 pub use view::Node;

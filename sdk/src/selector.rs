@@ -65,6 +65,47 @@ pub fn one_of<T: PartialEq + fmt::Display>(
     ))
 }
 
+/// Admits a device that is number `index` below `parent`, when that is in one of `wanted`; an empty list asks for
+/// nothing.
+///
+/// A device without a parent is refused with the sentence that `no_parent` says.
+///
+/// ```
+/// use sriovdp_sdk::{one_of_ranges, Name, Ranged};
+///
+/// let wanted: Vec<Ranged<Name>> = vec!["ens1f0#0-3".parse()?];
+/// let vf = |index| one_of_ranges("pfNames", &wanted, Some(&Name::from("ens1f0")), Some(index), String::new);
+/// assert!(vf(2).is_ok());
+/// assert_eq!(
+///     vf(7).unwrap_err().to_string(),
+///     "`pfNames`: it is number 7 of ens1f0, and one of ens1f0#0-3 is asked for"
+/// );
+/// # Ok::<(), sriovdp_sdk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The refusal, which names what the device is and what was asked for.
+pub fn one_of_ranges<T: PartialEq + fmt::Display>(
+    key: &'static str,
+    wanted: &[Ranged<T>],
+    parent: Option<&T>,
+    index: Option<u32>,
+    no_parent: impl FnOnce() -> String,
+) -> Result<(), Refusal> {
+    let fits = |parent| wanted.iter().any(|range| range.contains(parent, index));
+    if wanted.is_empty() || parent.is_some_and(fits) {
+        return Ok(());
+    }
+    let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let found = match (parent, index) {
+        (None, _) => no_parent(),
+        (Some(parent), Some(index)) => format!("it is number {index} of {parent}"),
+        (Some(parent), None) => format!("it belongs to {parent} and has no number"),
+    };
+    Err(Refusal::new(key, format!("{found}, and one of {wanted} is asked for")))
+}
+
 /// A name that compares without regard to case: link types, PF names.
 #[derive(Clone, Debug)]
 pub struct Name(String);

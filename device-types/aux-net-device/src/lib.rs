@@ -19,6 +19,7 @@ use sriovdp_sdk::Node;
 use sriovdp_sdk::Provider;
 use sriovdp_sdk::Refusal;
 use sriovdp_sdk::export_provider;
+use sriovdp_sdk::vhost_net;
 
 use parent::Parents;
 use subfunction::Subfunction;
@@ -26,9 +27,6 @@ use survey::Survey;
 
 pub use selectors::Selectors;
 pub use survey::Facts;
-
-const VHOST_NET: &str = "/dev/vhost-net";
-const TUN: &str = "/dev/net/tun";
 
 /// The provider.
 #[derive(Debug, Default)]
@@ -105,21 +103,6 @@ fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
         let message = format!("`{id}` was {scanned} in the last scan, and is {now} by now");
         return Err(Error::new(message).hint(WAIT));
     }
-    Ok(())
-}
-
-fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
-    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
-        node.require_device_node(path).map_err(|missing| {
-            missing
-                .context("cannot give the container what `needVhostNet` asks for")
-                .hint(format!("load the module `{module}` on this node"))
-        })?;
-        allocation.companion(path);
-    }
-    allocation
-        .info("vhost", "net-mount", VHOST_NET)
-        .info("vhost", "tun-mount", TUN);
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
-use std::fmt;
-
 use sriovdp_sdk::Deserialize;
 use sriovdp_sdk::Error;
 use sriovdp_sdk::HexId;
@@ -11,6 +9,7 @@ use sriovdp_sdk::PciAddress;
 use sriovdp_sdk::Ranged;
 use sriovdp_sdk::Refusal;
 use sriovdp_sdk::one_of;
+use sriovdp_sdk::one_of_ranges;
 use sriovdp_sdk::schemars;
 use sriovdp_sdk::serde;
 
@@ -62,50 +61,10 @@ impl Selectors {
         one_of("vendors", &self.vendors, Some(&parent.vendor))?;
         one_of("devices", &self.devices, Some(&parent.device))?;
         one_of("drivers", &self.drivers, Some(&parent.driver))?;
-        below("pfNames", &self.pf_names, parent.name.as_ref(), facts)?;
-        below(
-            "rootDevices",
-            &self.root_devices,
-            Some(&parent.address),
-            facts,
-        )?;
+        let number = facts.number;
+        let no_name = || format!("its parent {} has no network interface", parent.address);
+        one_of_ranges("pfNames", &self.pf_names, parent.name.as_ref(), number, no_name)?;
+        one_of_ranges("rootDevices", &self.root_devices, Some(&parent.address), number, no_name)?;
         one_of("linkTypes", &self.link_types, facts.link_type())
     }
-}
-
-/// Admits a subfunction by its parent, known as `parent`, and its number.
-fn below<T>(
-    key: &'static str,
-    wanted: &[Ranged<T>],
-    parent: Option<&T>,
-    facts: &Facts,
-) -> Result<(), Refusal>
-where
-    T: PartialEq + fmt::Display,
-{
-    let fits = |parent| {
-        wanted
-            .iter()
-            .any(|range| range.contains(parent, facts.number))
-    };
-    if wanted.is_empty() || parent.is_some_and(fits) {
-        return Ok(());
-    }
-    let wanted = wanted
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let found = match (parent, facts.number) {
-        (None, _) => format!(
-            "its parent {} has no network interface",
-            facts.parent.address
-        ),
-        (Some(parent), Some(number)) => format!("it is number {number} of {parent}"),
-        (Some(parent), None) => format!("it is a subfunction of {parent} without a number"),
-    };
-    Err(Refusal::new(
-        key,
-        format!("{found}, and one of {wanted} is asked for"),
-    ))
 }

@@ -22,6 +22,7 @@ use sriovdp_sdk::Refusal;
 use sriovdp_sdk::export_provider;
 use sriovdp_sdk::one_of;
 use sriovdp_sdk::userspace_nodes;
+use sriovdp_sdk::vhost_net;
 
 use facts::Survey;
 use uplink::Uplinks;
@@ -32,9 +33,6 @@ pub use vdpa::VdpaType;
 
 /// PCI base class 0x02 (PCI Code and ID Assignment Specification, section 1.3).
 const NETWORK_CONTROLLER: u8 = 0x02;
-
-const VHOST_NET: &str = "/dev/vhost-net";
-const TUN: &str = "/dev/net/tun";
 
 /// The provider.
 #[derive(Debug, Default)]
@@ -111,21 +109,6 @@ impl Provider for NetDevice {
         }
         Ok(allocation)
     }
-}
-
-fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
-    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
-        node.require_device_node(path).map_err(|missing| {
-            missing
-                .context("cannot give the container what `needVhostNet` asks for")
-                .hint(format!("load the module `{module}` on this node"))
-        })?;
-        allocation.companion(path);
-    }
-    allocation
-        .info("vhost", "net-mount", VHOST_NET)
-        .info("vhost", "tun-mount", TUN);
-    Ok(())
 }
 
 export_provider!(NetDevice);

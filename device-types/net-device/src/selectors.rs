@@ -1,7 +1,5 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
-use std::fmt;
-
 use sriovdp_sdk::Deserialize;
 use sriovdp_sdk::Device;
 use sriovdp_sdk::HexId;
@@ -11,6 +9,7 @@ use sriovdp_sdk::PciAddress;
 use sriovdp_sdk::Ranged;
 use sriovdp_sdk::Refusal;
 use sriovdp_sdk::one_of;
+use sriovdp_sdk::one_of_ranges;
 use sriovdp_sdk::schemars;
 use sriovdp_sdk::serde;
 
@@ -62,54 +61,15 @@ impl Selectors {
             facts.acpi_index.as_deref(),
         )?;
         let name = pf.and_then(|pf| pf.name.as_ref());
-        vf_of("pfNames", &self.pf_names, name, facts)?;
-        vf_of(
-            "rootDevices",
-            &self.root_devices,
-            pf.map(|pf| &pf.address),
-            facts,
-        )?;
+        let no_pf = || match pf {
+            None => "it is no virtual function".to_owned(),
+            Some(pf) => format!("its physical function {} has no network interface", pf.address),
+        };
+        one_of_ranges("pfNames", &self.pf_names, name, facts.vf_index, no_pf)?;
+        let address = pf.map(|pf| &pf.address);
+        one_of_ranges("rootDevices", &self.root_devices, address, facts.vf_index, no_pf)?;
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
     }
-}
-
-/// Admits a VF by its physical function, known as `pf`, and its number.
-fn vf_of<T>(
-    key: &'static str,
-    wanted: &[Ranged<T>],
-    pf: Option<&T>,
-    facts: &Facts,
-) -> Result<(), Refusal>
-where
-    T: PartialEq + fmt::Display,
-{
-    if wanted.is_empty()
-        || pf.is_some_and(|pf| {
-            wanted
-                .iter()
-                .any(|range| range.contains(pf, facts.vf_index))
-        })
-    {
-        return Ok(());
-    }
-    let wanted = wanted
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let found = match (&facts.pf, pf, facts.vf_index) {
-        (None, ..) => "it is no virtual function".to_owned(),
-        (Some(parent), None, _) => format!(
-            "its physical function {} has no network interface",
-            parent.address
-        ),
-        (_, Some(pf), Some(index)) => format!("it is number {index} of {pf}"),
-        (_, Some(pf), None) => format!("it is a virtual function of {pf} without a number"),
-    };
-    Err(Refusal::new(
-        key,
-        format!("{found}, and one of {wanted} is asked for"),
-    ))
 }

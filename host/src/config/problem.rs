@@ -25,7 +25,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// The place in the file.
     pub place: Place,
-    /// The key, as a path from the top: `resourceList[1].selectors.pfNames[0]`.
+    /// The key, as a path from the top: `resourceList[1].selectors.vendors[0]`.
     pub key: String,
     /// The sentence.
     pub message: String,

@@ -164,8 +164,8 @@ async fn hold(offer: &mut Offer, mut server: Server, kubelet: Identity, stop: &C
         }
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
-            _ = offer.ticks.changed() => {}
-            _ = server.streams.changed() => {
+            Ok(()) = offer.ticks.changed() => {}
+            Ok(()) = server.streams.changed() => {
                 let streams = *server.streams.borrow_and_update();
                 seen_stream |= streams.opened > 0;
                 if seen_stream && streams.open == 0 {

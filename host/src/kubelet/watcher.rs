@@ -84,8 +84,8 @@ async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -
         let deadline = returns_by.unwrap_or_else(far_away);
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
-            _ = offer.ticks.changed() => {}
-            _ = server.streams.changed() => {
+            Ok(()) = offer.ticks.changed() => {}
+            Ok(()) = server.streams.changed() => {
                 let streams = *server.streams.borrow_and_update();
                 if streams.open > 0 {
                     seen_stream = true;

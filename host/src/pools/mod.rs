@@ -30,3 +30,4 @@ pub use resource::Selector;
 pub use scan::FoundDevice;
 pub use scan::FoundDevices;
 pub use scan::Scan;
+pub use scan::WhyNot;

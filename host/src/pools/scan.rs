@@ -46,6 +46,15 @@ pub struct FoundDevice {
     pub unhealthy: Option<Arc<str>>,
 }
 
+/// The reason of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyNot {
+    /// The selector key that does not fit.
+    pub key: Option<String>,
+    /// What the device has instead.
+    pub reason: String,
+}
+
 #[derive(Debug)]
 struct Known {
     generation: u64,
@@ -120,6 +129,33 @@ impl Scan {
             });
         }
         Ok(admitted.unwrap_or_default())
+    }
+
+    /// Why a selector does not admit a device: the key and the reason; nothing when it does.
+    ///
+    /// # Errors
+    ///
+    /// When a provider cannot say.
+    pub async fn why_not(&self, selector: &Selector, id: &str) -> Result<Option<WhyNot>, ScanError> {
+        for facet in &selector.facets {
+            let provider = &facet.provider;
+            let question = wire::ExplainRequest {
+                generation: self.known.get(&provider.file_name()).map_or(0, |known| known.generation),
+                selectors: facet.selectors.clone(),
+                id: id.to_owned(),
+            };
+            let answer: Result<wire::Explained, CallError> = provider.call(method::EXPLAIN, question).await;
+            let explained = answer.map_err(|error| ScanError::new(provider, error))?;
+            if let wire::Explained { key, reason: Some(reason) } = explained {
+                return Ok(Some(WhyNot { key, reason }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The device types that were looked for, with what was found.
+    pub fn device_types(&self) -> impl Iterator<Item = (&str, &FoundDevices)> {
+        self.device_types.iter().map(|(name, found)| (name.as_str(), found))
     }
 
     fn question(

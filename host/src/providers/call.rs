@@ -51,12 +51,22 @@ impl From<CallError> for Error {
 }
 
 impl Provider {
-    /// Verifies and loads a file, and asks for its manifest.
+    /// Verifies and loads a file, and asks for its manifest, all within [`BUDGET`].
     ///
     /// # Errors
     ///
     /// Why it is refused.
-    pub fn load(file: &Path) -> Result<Self, ProviderError> {
+    pub async fn load(file: &Path) -> Result<Self, ProviderError> {
+        let path = file.to_owned();
+        let loading = tokio::task::spawn_blocking(move || Self::load_here(&path));
+        match tokio::time::timeout(BUDGET, loading).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => Err(ProviderError::Read(std::io::Error::other(error))),
+            Err(_) => Err(ProviderError::Hangs(BUDGET)),
+        }
+    }
+
+    fn load_here(file: &Path) -> Result<Self, ProviderError> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let module = open::open(&name, &verify::verify(file)?)?;
         let settings = serde_json::json!({

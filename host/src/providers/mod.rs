@@ -67,7 +67,10 @@ pub enum ProviderError {
     /// It was built against another interface.
     #[error("its interface is not this host's: {0}")]
     Interface(String),
-    /// It answers wrongly or not at all.
+    /// Its code does not come back.
+    #[error("loading it has not ended within {0:?}")]
+    Hangs(std::time::Duration),
+    /// It answers wrongly.
     #[error("it does not answer `{method}`")]
     Call {
         /// The method.
@@ -99,7 +102,7 @@ impl crate::report::Hint for ProviderError {
             Self::Link(_) => "build the provider on the oldest distribution that it has to run on",
             Self::Interface(_) => "rebuild it with an SDK of this host's major version",
             Self::Call { source, .. } => return source.hint_text().map(str::to_owned),
-            Self::Manifest(_) => "report this to the provider's author",
+            Self::Hangs(_) | Self::Manifest(_) => "report this to the provider's author",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
             Self::List { .. } | Self::Read(_) | Self::NotAFile | Self::TooLarge { .. } => return None,
         };

@@ -28,6 +28,7 @@ use sriovdp_sdk::abi::ProviderModuleRef;
 use sriovdp_sdk::abi::wire;
 
 use super::ProviderError;
+use crate::netlink;
 
 /// Loads the library in `bytes`. It stays loaded for as long as the process lives.
 ///
@@ -65,6 +66,10 @@ extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
             log_for_provider(input.as_str());
             ROk(RString::from("{}"))
         }
+        wire::method::DEVLINK => match netlink::ask_devlink(input.as_str()) {
+            Some(answer) => ROk(RString::from(answer)),
+            None => refuse("this host does not know the question to devlink".to_owned()),
+        },
         unknown => refuse(format!("this host, SDK {}, has no method `{unknown}`", sriovdp_sdk::VERSION)),
     }));
     called.unwrap_or_else(|payload| {

@@ -1,6 +1,8 @@
 //! What is loaded, and who brings what.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +16,10 @@ use super::find;
 pub struct Providers {
     device_types: BTreeMap<String, DeviceType>,
     refused: Vec<Refused>,
-    /// The files that were looked at, so that the next look takes only new ones.
-    seen: Vec<PathBuf>,
+    /// The files that were looked at, so that the next look takes only new and changed ones.
+    seen: BTreeMap<PathBuf, Stamp>,
+    /// Files that changed after they were loaded.
+    replaced: BTreeSet<PathBuf>,
 }
 
 /// A device type, its owner, and what extends it.
@@ -25,6 +29,18 @@ pub struct DeviceType {
     pub owner: Option<Arc<Provider>>,
     /// Providers that add to it, by file name.
     pub extensions: Vec<Arc<Provider>>,
+}
+
+/// What a file was when it was looked at; another one differs in something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp(Option<(u64, u64, i64, i64)>);
+
+impl Stamp {
+    fn of(file: &Path) -> Self {
+        let metadata = std::fs::metadata(file).ok();
+        // The time of change moves with owner and mode as well, which may be what was refused.
+        Self(metadata.map(|m| (m.ino(), m.size(), m.ctime(), m.ctime_nsec())))
+    }
 }
 
 /// A file that was refused.
@@ -37,27 +53,34 @@ pub struct Refused {
 }
 
 impl Providers {
-    /// Takes what is new in `directory`: loads each file that was not seen before, in the order of their names.
-    ///
-    /// Returns whether a provider was added.
+    /// Takes what is new in `directory`, in the order of the names. A file that was refused is judged again when it has
+    /// changed, for it may have been half copied; one that is loaded stays as it was loaded.
     ///
     /// # Errors
     ///
     /// When the directory cannot be listed. A file that is no provider is in [`refused`](Self::refused) instead.
-    pub fn take_new(&mut self, directory: &Path) -> Result<bool, ProviderError> {
-        let mut added = false;
+    pub async fn take_new(&mut self, directory: &Path) -> Result<(), ProviderError> {
         for file in find::find(directory)? {
-            if self.seen.contains(&file) {
+            let stamp = Stamp::of(&file);
+            if self.seen.insert(file.clone(), stamp) == Some(stamp) {
                 continue;
             }
-            self.seen.push(file.clone());
-            let loaded = Provider::load(&file).and_then(|provider| self.register(&Arc::new(provider)));
-            match loaded {
-                Ok(()) => added = true,
-                Err(reason) => self.refused.push(Refused { file, reason }),
+            if self.loaded().iter().any(|provider| provider.file() == file) {
+                self.replaced.insert(file);
+                continue;
+            }
+            self.refused.retain(|refused| refused.file != file);
+            let loaded = Provider::load(&file).await;
+            if let Err(reason) = loaded.and_then(|provider| self.register(&Arc::new(provider))) {
+                self.refused.push(Refused { file, reason });
             }
         }
-        Ok(added)
+        Ok(())
+    }
+
+    /// Files that changed after they were loaded. What they hold now counts from the next start on.
+    pub fn replaced(&self) -> &BTreeSet<PathBuf> {
+        &self.replaced
     }
 
     /// The device type `name`, if its owner is loaded; without a name, the default one.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::PciFunction;
 use sriovdp_sdk::Root;
+use tokio::task::JoinError;
 
 pub use offered::KubeletSide;
 
@@ -62,6 +63,8 @@ pub struct Reconciler {
     scan: Scan,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
+    /// Its resources that can be offered, in the file's order.
+    resources: Vec<Arc<Resource>>,
     offered: OfferedPools,
     /// What was said already and still holds.
     told: BTreeSet<String>,
@@ -85,6 +88,7 @@ impl Reconciler {
             providers: Providers::default(),
             scan: Scan::default(),
             specs: Vec::new(),
+            resources: Vec::new(),
             told: BTreeSet::new(),
         }
     }
@@ -92,6 +96,16 @@ impl Reconciler {
     /// The providers, as of the last look.
     pub fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// The resources, in the configuration's order, as of the last look.
+    pub fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
+    }
+
+    /// What the providers found, as of the last look.
+    pub fn scan(&self) -> &Scan {
+        &self.scan
     }
 
     /// The pools, as of the last look.
@@ -102,7 +116,7 @@ impl Reconciler {
     /// Looks at providers, configuration and node, and publishes what changed.
     pub async fn look(&mut self) -> Look {
         let mut saying = Saying::default();
-        self.take_providers(&mut saying);
+        self.take_providers(&mut saying).await;
         let mut look = self.read_configuration();
         let resources = self.resolve(&mut look).await;
         let functions = self.scan_bus().await;
@@ -111,6 +125,7 @@ impl Reconciler {
             saying.warn(one_line(&error));
         }
         let shares = self.select(&resources, &mut saying).await;
+        self.resources.clone_from(&resources);
         self.offered.publish(resources, shares);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
@@ -131,8 +146,13 @@ impl Reconciler {
         self.offered.withdraw().await;
     }
 
-    fn take_providers(&mut self, saying: &mut Saying) {
-        if let Err(error) = self.providers.take_new(&self.settings.provider_dir) {
+    /// Waits for the task of a pool to fail, which only a fault of this program can bring about.
+    pub async fn task_failed(&mut self) -> JoinError {
+        self.offered.task_failed().await
+    }
+
+    async fn take_providers(&mut self, saying: &mut Saying) {
+        if let Err(error) = self.providers.take_new(&self.settings.provider_dir).await {
             saying.error(one_line(&error));
         }
         for provider in self.providers.loaded() {
@@ -141,6 +161,9 @@ impl Reconciler {
         for refused in self.providers.refused() {
             let file = refused.file.display();
             saying.error(format!("the provider `{file}` is refused: {}", one_line(&refused.reason)));
+        }
+        for file in self.providers.replaced() {
+            saying.warn(format!("the provider `{}` has changed; restart the plugin to load it", file.display()));
         }
         if self.providers.loaded().is_empty() {
             let directory = self.settings.provider_dir.display();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -82,8 +83,6 @@ impl OfferedPools {
             }
             kept
         });
-        // Ended tasks are collected here, so that withdrawn pools leave nothing behind.
-        while self.tasks.try_join_next().is_some() {}
         let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
@@ -116,6 +115,17 @@ impl OfferedPools {
         let prefixes = self.pools.keys().map(ResourceName::prefix).chain([&*self.prefix]).collect();
         if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current) {
             saying.error(one_line(&error));
+        }
+    }
+
+    /// Collects the tasks of withdrawn pools, and returns when one of a pool failed.
+    pub(super) async fn task_failed(&mut self) -> JoinError {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return error,
+                None => std::future::pending().await,
+            }
         }
     }
 

@@ -10,6 +10,8 @@ mod world;
 mod bad_input;
 /// Device nodes through the Container Device Interface.
 mod cdi;
+/// The commands that look once and print.
+mod commands;
 /// The example configurations and manifests are what they say.
 mod examples;
 /// What is logged, and what never is.

@@ -53,6 +53,7 @@ impl World {
         };
         world.provide("net-device", &built("sriovdp_net_device"));
         world.provide("accelerator", &built("sriovdp_accelerator"));
+        world.provide("aux-net-device", &built("sriovdp_aux_net_device"));
         // Before the daemon starts, this is what it chooses its way by.
         let directory = match way {
             Way::Watcher => "plugins_registry",

@@ -187,7 +187,7 @@ fn refusals_say_what_was_found() {
         (
             json!({"rootDevices": ["0000:0a:00.0#0"]}),
             "mlx5_core.sf.9",
-            "rootDevices: it is a subfunction of 0000:0a:00.0 without a number, and one of 0000:0a:00.0#0 is asked for",
+            "rootDevices: it belongs to 0000:0a:00.0 and has no number, and one of 0000:0a:00.0#0 is asked for",
         ),
         (
             json!({"pfNames": ["p0"]}),

@@ -1,0 +1,61 @@
+//! `sriovdp list`: the pools and their devices.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::cli::OutputFormat;
+use crate::pools::Health;
+use crate::pools::Pool;
+use crate::pools::PoolDevice;
+use crate::reconcile::Reconciler;
+
+pub(super) fn list(state: &Reconciler, output: OutputFormat) -> Exit {
+    match output {
+        OutputFormat::Json => {
+            let pools: Vec<Value> = state.pools().map(|pool| to_json(&pool)).collect();
+            println!("{:#}", Value::Array(pools));
+        }
+        OutputFormat::Text => {
+            for pool in state.pools() {
+                println!("{} ({})", pool.resource.name, pool.resource.device_type);
+                for device in &pool.devices {
+                    println!("    {}{}{}", device.id, numa(device), unhealthy(device));
+                }
+            }
+        }
+    }
+    Exit::Success
+}
+
+fn numa(device: &PoolDevice) -> String {
+    device.numa_node.map(|node| format!(" numa {node}")).unwrap_or_default()
+}
+
+fn unhealthy(device: &PoolDevice) -> String {
+    reason(device).map(|reason| format!(" unhealthy: {reason}")).unwrap_or_default()
+}
+
+fn reason(device: &PoolDevice) -> Option<&str> {
+    match &device.health {
+        Health::Healthy => None,
+        Health::Unhealthy(reason) => Some(reason),
+        Health::Left { .. } => Some("it is no longer on this node"),
+    }
+}
+
+fn to_json(pool: &Pool) -> Value {
+    let devices = pool.devices.iter().map(|device| {
+        json!({
+            "id": &*device.id,
+            "function": device.function.to_string(),
+            "numaNode": device.numa_node,
+            "unhealthy": reason(device),
+        })
+    });
+    json!({
+        "resource": pool.resource.name.to_string(),
+        "deviceType": pool.resource.device_type,
+        "devices": devices.collect::<Vec<_>>(),
+    })
+}

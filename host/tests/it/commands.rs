@@ -1,0 +1,107 @@
+//! The commands that look once and print: `list`, `explain`, `schema`.
+
+use expect_test::expect;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::world::CAPTURED;
+use crate::world::Way;
+use crate::world::World;
+
+const POOLS: &str = r#"{"resourceList": [
+    {"resourceName": "kernel", "selectors": {"drivers": ["igbvf"], "pfNames": ["eth2"]}},
+    {"resourceName": "dpdk", "selectors": [{"pfNames": ["eth2#7"]}, {"drivers": ["vfio-pci"]}]},
+    {"resourceName": "rest", "selectors": {"vendors": ["8086"]}},
+    {"resourceName": "accel", "deviceType": "accelerator"}
+]}"#;
+
+#[tokio::test]
+async fn a_devices_story() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let mut told = String::new();
+    for device in ["0000:41:10.2", "0000:41:00.0", "0000:41:10.0"] {
+        let (code, output, _) = world.run(&["explain", "--device", device]).await;
+        assert_eq!(code, Some(0));
+        told.push_str(&output);
+    }
+    expect![[r#"
+        0000:41:10.2 (netDevice)
+            intel.com/kernel: `drivers`: it has vfio-pci, not one of igbvf
+            intel.com/dpdk: takes it, by selector 1
+            intel.com/rest: it fits, and `intel.com/dpdk` comes first
+        0000:41:00.0 (netDevice)
+            not offered: it is a physical function with 4 virtual functions
+        0000:41:10.0 (netDevice)
+            intel.com/kernel: takes it, by selector 0
+            intel.com/dpdk: `pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
+            intel.com/dpdk: `drivers`: it has igbvf, not one of vfio-pci
+            intel.com/rest: it fits, and `intel.com/kernel` comes first
+    "#]].assert_eq(&told);
+    let (code, output, _) = world.run(&["explain", "--device", "0000:ff:00.0"]).await;
+    assert_eq!(code, Some(1));
+    assert!(output.contains("no provider knows a device `0000:ff:00.0`"), "{output}");
+    let (code, output, _) = world.run(&["explain", "--resource", "intel.com/none"]).await;
+    assert_eq!(code, Some(1));
+    assert!(output.contains("no resource `intel.com/none` is offered"), "{output}");
+}
+
+#[tokio::test]
+async fn a_devices_story_for_programs() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let arguments = ["explain", "-o", "json", "--device", "0000:41:10.0", "--resource", "intel.com/dpdk"];
+    let (_, output, _) = world.run(&arguments).await;
+    let story: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(
+        story,
+        json!([{
+            "device": "0000:41:10.0",
+            "deviceType": "netDevice",
+            "excluded": null,
+            "resources": [{"resource": "intel.com/dpdk", "takes": false, "refusals": [
+                {"key": "pfNames", "reason": "it is number 0 of eth2, and one of eth2#7 is asked for"},
+                {"key": "drivers", "reason": "it has igbvf, not one of vfio-pci"}
+            ]}]
+        }])
+    );
+}
+
+#[tokio::test]
+async fn the_pools() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let (code, output, _) = world.run(&["list"]).await;
+    assert_eq!(code, Some(0));
+    assert!(output.contains("intel.com/dpdk (netDevice)\n    0000:41:10.2 numa 0\n"), "{output}");
+    let (_, output, _) = world.run(&["list", "--output", "json"]).await;
+    let pools: Value = serde_json::from_str(&output).unwrap();
+    let device = json!({"id": "0000:02:10.0", "function": "0000:02:10.0", "numaNode": null, "unhealthy": null});
+    assert_eq!(pools[0], json!({"resource": "intel.com/accel", "deviceType": "accelerator", "devices": [device]}));
+}
+
+#[tokio::test]
+async fn the_schema_takes_what_the_plugin_takes() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let (code, output, _) = world.run(&["schema"]).await;
+    assert_eq!(code, Some(0));
+    let schema: Value = serde_json::from_str(&output).unwrap();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let good: Value = serde_json::from_str(POOLS).unwrap();
+    assert!(validator.is_valid(&good), "{:?}", validator.iter_errors(&good).map(|e| e.to_string()).collect::<Vec<_>>());
+    for bad in [
+        json!({"resourceList": [{"resourceName": "a", "selectors": {"pfName": ["eth2"]}}]}),
+        json!({"resourceList": [{"resourceName": "a", "selectors": {"devices": ["intel"]}}]}),
+        json!({"resourceList": [{"resourceName": "a", "deviceType": "gpu"}]}),
+        json!({"resourceList": [{"resourceName": "a", "deviceType": "accelerator", "selectors": {"pfNames": []}}]}),
+        json!({"resourceList": [{"selectors": {}}]}),
+    ] {
+        assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_named_on_the_command_line() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    std::fs::write(world.root().join("other.json"), r#"{"resourceList": [{"resourceName": "-"}]}"#).unwrap();
+    let (code, output, _) = world.run(&["check", "/other.json"]).await;
+    assert_eq!(code, Some(1));
+    assert!(output.starts_with("error: /other.json:1:36: `resourceList[0].resourceName`: "), "{output}");
+}

@@ -1,0 +1,43 @@
+//! What a container needs to put a software network device in front of a real one.
+
+use crate::Allocation;
+use crate::Error;
+use crate::Node;
+
+/// The in-kernel half of a virtio network device (Linux: `drivers/vhost/net.c`).
+const VHOST_NET: &str = "/dev/vhost-net";
+/// Where virtual network interfaces are made (Linux: `Documentation/networking/tuntap.rst`).
+const TUN: &str = "/dev/net/tun";
+
+/// Adds `/dev/vhost-net` and `/dev/net/tun` as companions of a device, and the section `vhost` of
+/// `PCIDEVICE_…_INFO` that names them.
+///
+/// ```
+/// use sriovdp_sdk::{vhost_net, Allocation, Error, Node};
+///
+/// fn allocate(node: &Node, need_vhost_net: bool) -> Result<Allocation, Error> {
+///     let mut allocation = Allocation::default();
+///     if need_vhost_net {
+///         vhost_net(node, &mut allocation)?;
+///     }
+///     Ok(allocation)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When one of the two does not exist on the node.
+pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
+    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
+        node.require_device_node(path).map_err(|missing| {
+            missing
+                .context("cannot give the container what `needVhostNet` asks for")
+                .hint(format!("load the module `{module}` on this node"))
+        })?;
+        allocation.companion(path);
+    }
+    allocation
+        .info("vhost", "net-mount", VHOST_NET)
+        .info("vhost", "tun-mount", TUN);
+    Ok(())
+}
