@@ -89,8 +89,12 @@ where
     A: serde::de::DeserializeOwned + Send + 'static,
 {
     let library = LIBRARY.get().expect("`main` has set it");
-    let provider = Arc::new(Provider::load(library).expect("a provider"));
     let runtime = runtime();
+    let provider = Arc::new(
+        runtime
+            .block_on(Provider::load(library))
+            .expect("a provider"),
+    );
     let found: wire::Discovered = runtime
         .block_on(provider.call(method::DISCOVER, discover()))
         .expect("a discovery");

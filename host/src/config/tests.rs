@@ -17,6 +17,7 @@ fn defaults() -> Defaults {
 
 /// Parses `text` and shows what came of it, one line for each resource and each problem.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "every caller makes one in place")]
 fn check(text: &str, expected: Expect) {
     let shown = match parse::parse(text, Path::new("config.json"), &defaults()) {
         Err(error) => Report::error(&error).to_string(),
@@ -155,8 +156,9 @@ proptest::proptest! {
     /// JSON of any shape, with the words of a configuration in likely and unlikely places.
     #[test]
     fn no_json_at_all_panics(value in any_json()) {
-        let listed = serde_json::json!({"resourceList": [value.clone(), {"resourceName": "a", "selectors": value.clone()}]});
-        for text in [value.to_string(), listed.to_string()] {
+        let text = value.to_string();
+        let listed = serde_json::json!({"resourceList": [value.clone(), {"resourceName": "a", "selectors": value}]});
+        for text in [text, listed.to_string()] {
             let _ = parse::parse(&text, Path::new("config.json"), &defaults());
         }
     }

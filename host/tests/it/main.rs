@@ -3,6 +3,7 @@
 //! Each module is a theme. Every test has a node of its own in a temporary directory, so they run in any number at a
 //! time and need no rights.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by its line")]
 
 mod world;
 
