@@ -17,6 +17,7 @@ use crate::config::Defaults;
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
+use crate::providers::heap;
 use crate::reconcile::KubeletSide;
 use crate::reconcile::Reconciler;
 use crate::reconcile::Settings;
@@ -112,6 +113,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let serving = async {
         loop {
             let look = state.look().await;
+            heap::trim();
             if let (true, Some(error)) = (first, look.config_error.filter(|error| !error.may_come())) {
                 return Err(DaemonError::Config(error));
             }

@@ -7,6 +7,7 @@ use sriovdp_host::cli::Arguments;
 use sriovdp_host::cli::Exit;
 use sriovdp_host::daemon;
 use sriovdp_host::logging;
+use sriovdp_host::providers::heap;
 use sriovdp_host::report::Report;
 use sriovdp_host::show;
 
@@ -14,6 +15,7 @@ use sriovdp_host::show;
 const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
+    heap::keep_small();
     let arguments = match Arguments::parse_go_style(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),

@@ -61,7 +61,8 @@
 //!
 //! An *extension* differs in two places: its manifest names the device types that it extends, and its discovery goes
 //! over [`Node::devices`], the devices that their owners found. It is asked about a selector object only when one of
-//! its keys is in it.
+//! its keys in it asks for something, which `false`, an empty text and an empty list do not; and it discovers only while
+//! there is such an object.
 //!
 //! # What you can rely on
 //!

@@ -1,1 +1,84 @@
-//! DDP profiles of Intel network functions: ddpProfiles.
+//! The extension for DDP, Dynamic Device Personalization of Intel network cards: `ddpProfiles` for `netDevice`.
+
+#![forbid(unsafe_code)]
+
+mod ddptool;
+mod survey;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Deserialize;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::Discovery;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::JsonSchema;
+use sriovdp_sdk::Manifest;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::Provider;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::export_provider;
+use sriovdp_sdk::one_of;
+use sriovdp_sdk::schemars;
+use sriovdp_sdk::serde;
+
+use ddptool::Ddptool;
+use survey::Profiles;
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct IntelDdp {
+    tool: Ddptool,
+    /// Of the last scan, for functions that the tool does not get round to.
+    known: Mutex<Profiles>,
+}
+
+/// Which network functions belong to a resource, by what is loaded into their card.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "serde", default, rename_all = "camelCase")]
+#[schemars(crate = "schemars")]
+pub struct Selectors {
+    /// Names of DDP packages, as `devlink dev info` shows them at `fw.app.name`, or `ddptool` as the name of the profile.
+    ddp_profiles: Vec<String>,
+}
+
+impl Provider for IntelDdp {
+    type Selectors = Selectors;
+    /// The name of the package that is loaded.
+    type Facts = Option<String>;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::extension(&["netDevice"], "DDP profiles of Intel network cards")
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<Option<String>>, Error> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = survey::profiles(node, &self.tool, &known);
+        let devices = node.devices().iter();
+        Ok(devices
+            .map(|device| Device::extending(device, known.get(&device.function).cloned()))
+            .collect())
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Option<String>>) -> Result<(), Refusal> {
+        one_of(
+            "ddpProfiles",
+            &selectors.ddp_profiles,
+            device.facts.as_ref(),
+        )
+    }
+
+    fn allocate(
+        &self,
+        _: &Node,
+        _: &Selectors,
+        _: &Device<Option<String>>,
+    ) -> Result<Allocation, Error> {
+        Ok(Allocation::default())
+    }
+}
+
+export_provider!(IntelDdp);

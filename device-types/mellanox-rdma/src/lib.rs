@@ -1,1 +1,124 @@
-//! RDMA for network device types: isRdma, pKeys and the character devices.
+//! The extension for RDMA: `isRdma` and `pKeys`, for device types whose devices carry RDMA devices.
+
+#![forbid(unsafe_code)]
+
+mod character_devices;
+mod partition_key;
+mod rdma_device;
+mod selectors;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use serde_json::json;
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Device;
+use sriovdp_sdk::DeviceId;
+use sriovdp_sdk::Discovery;
+use sriovdp_sdk::Error;
+use sriovdp_sdk::ExtendedDevice;
+use sriovdp_sdk::Manifest;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::Provider;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::export_provider;
+
+use rdma_device::Parent;
+use rdma_device::Presence;
+
+pub use partition_key::PartitionKey;
+pub use selectors::Selectors;
+
+/// The device type whose owner writes a device-info file of the type `pci`, which has a field for RDMA devices.
+const PCI_DEVICE_INFO: &str = "netDevice";
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct MellanoxRdma {
+    /// Of the last scan, for devices whose RDMA device is in a pod, where its key cannot be read.
+    partition_keys: Mutex<HashMap<DeviceId, PartitionKey>>,
+}
+
+/// What selectors are compared with.
+#[derive(Debug)]
+pub struct Facts {
+    presence: Presence,
+    partition_key: Option<PartitionKey>,
+    has_pci_device_info: bool,
+}
+
+impl Provider for MellanoxRdma {
+    type Selectors = Selectors;
+    type Facts = Facts;
+
+    fn manifest(&self) -> Manifest {
+        let summary =
+            "RDMA devices of network functions and subfunctions, and their partition keys";
+        Manifest::extension(&["netDevice", "auxNetDevice"], summary)
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
+        let mut keys = self
+            .partition_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let in_devlink = node.devlink_devices();
+        let facts = |device: &ExtendedDevice| {
+            let parent = Parent::of(node, device.id.as_str(), device.function);
+            let names = parent.rdma_devices();
+            let presence = parent.presence(&names, &in_devlink);
+            Facts {
+                presence,
+                partition_key: match presence {
+                    Presence::Here => parent.partition_key(&names),
+                    Presence::InPod => keys.get(&device.id).copied(),
+                    Presence::Absent => None,
+                },
+                has_pci_device_info: device.device_type == PCI_DEVICE_INFO,
+            }
+        };
+        let devices = node
+            .devices()
+            .iter()
+            .map(|device| Device::extending(device, facts(device)));
+        let devices: Vec<Device<Facts>> = devices.collect();
+        let known = devices
+            .iter()
+            .filter_map(|device| Some((device.id.clone(), device.facts.partition_key?)));
+        *keys = known.collect();
+        Ok(devices.into_iter().collect())
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+        selectors.admit(&device.facts)
+    }
+
+    fn allocate(
+        &self,
+        node: &Node,
+        selectors: &Selectors,
+        device: &Device<Facts>,
+    ) -> Result<Allocation, Error> {
+        let mut allocation = Allocation::default();
+        if !selectors.is_rdma {
+            return Ok(allocation);
+        }
+        let parent = Parent::of(node, device.id.as_str(), device.function);
+        let names = parent.rdma_devices();
+        if names.is_empty() {
+            return Err(parent.has_no_rdma_device());
+        }
+        for name in &names {
+            character_devices::add(&parent, name, &mut allocation)?;
+        }
+        let names = names.join(",");
+        allocation.info("rdma", "rdma_dev", names.as_str());
+        if device.facts.has_pci_device_info {
+            allocation.device_info("pci", json!({"rdma-device": names}));
+        }
+        Ok(allocation)
+    }
+}
+
+export_provider!(MellanoxRdma);

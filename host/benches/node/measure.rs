@@ -36,6 +36,8 @@ pub(crate) struct Row {
     /// Until all pools had been listed; nothing without strace.
     pub(crate) system_calls: Option<u64>,
     pub(crate) allocate: Latency,
+    /// CPU time of the program for one of the calls.
+    pub(crate) cpu_of_a_call: Duration,
     pub(crate) idle: Activity,
 }
 
@@ -74,6 +76,7 @@ pub(crate) async fn measure(program: &Program, node: &Node, effort: Effort) -> a
         used,
         system_calls,
         allocate,
+        cpu_of_a_call: (used.cpu - serving.cpu) / u32::try_from(effort.calls)?,
         idle,
     })
 }

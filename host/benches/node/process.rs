@@ -18,6 +18,8 @@ pub(crate) struct Snapshot {
     pub(crate) resident_kb: u64,
     /// `RssAnon`: what it has allocated.
     pub(crate) anonymous_kb: u64,
+    /// `RssShmem`: among other things, the sealed copies of the provider files.
+    pub(crate) shared_kb: u64,
     /// `VmHWM`: the most that was ever resident.
     pub(crate) peak_kb: u64,
     pub(crate) threads: u64,
@@ -43,6 +45,7 @@ impl Snapshot {
         Ok(Self {
             resident_kb: field(&status, "VmRSS")?,
             anonymous_kb: field(&status, "RssAnon")?,
+            shared_kb: field(&status, "RssShmem")?,
             peak_kb: field(&status, "VmHWM")?,
             threads: field(&status, "Threads")?,
             reads: field(&io, "syscr")?,

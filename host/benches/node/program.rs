@@ -10,7 +10,13 @@ use tokio::process::Command;
 use crate::built::provide;
 use crate::peer::Peer;
 
-const PROVIDERS: [&str; 2] = ["sriovdp_net_device", "sriovdp_accelerator"];
+const PROVIDERS: [&str; 5] = [
+    "sriovdp_accelerator",
+    "sriovdp_aux_net_device",
+    "sriovdp_intel_ddp",
+    "sriovdp_mellanox_rdma",
+    "sriovdp_net_device",
+];
 
 /// What is measured.
 #[derive(Debug)]

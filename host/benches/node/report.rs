@@ -30,6 +30,9 @@ const COLUMNS: &[Column] = &[
     column(["anon", "MB"], 7, 2, |row, _| {
         Some(megabytes(row.serving.anonymous_kb))
     }),
+    column(["shmem", "MB"], 7, 2, |row, _| {
+        Some(megabytes(row.serving.shared_kb))
+    }),
     column(["peak", "MB"], 7, 2, |row, _| {
         Some(megabytes(row.serving.peak_kb))
     }),
@@ -49,6 +52,9 @@ const COLUMNS: &[Column] = &[
     }),
     column(["", "p99 us"], 7, 0, |row, _| {
         Some(microseconds(row.allocate.slow))
+    }),
+    column(["", "CPU us"], 7, 0, |row, _| {
+        Some(microseconds(row.cpu_of_a_call))
     }),
     column(["idle", "switches"], 9, 0, |row, _| {
         Some(count(row.idle.switches))

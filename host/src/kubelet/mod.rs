@@ -10,6 +10,7 @@ mod patience;
 mod register;
 mod server;
 mod service;
+mod services;
 mod socket;
 mod watcher;
 

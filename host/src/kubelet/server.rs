@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_proto::deviceplugin::device_plugin_server::DevicePluginServer;
-use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,6 +18,7 @@ use super::service::Notification;
 use super::service::Outputs;
 use super::service::Service;
 use super::service::Streams;
+use super::services::Services;
 use super::socket::Socket;
 use super::socket::SocketState;
 use crate::pools::Pool;
@@ -63,11 +62,13 @@ impl Server {
         };
         // The filter is in front of both services, because old kubelets dial both with a path as the authority.
         let connections = UnixListenerStream::new(listener).map(|connection| connection.map(Tolerant::new));
-        let server = tonic::transport::Server::builder()
-            .add_service(DevicePluginServer::new(service.clone()))
-            .add_service(RegistrationServer::new(service));
+        let serve = tonic::transport::Server::builder().serve_with_incoming_shutdown(
+            Services::new(service),
+            connections,
+            end.clone().cancelled_owned(),
+        );
         let mut serving = JoinSet::new();
-        serving.spawn(server.serve_with_incoming_shutdown(connections, end.clone().cancelled_owned()));
+        serving.spawn(serve);
         Ok(Self {
             socket,
             end,

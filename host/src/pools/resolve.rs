@@ -102,6 +102,7 @@ impl Context<'_> {
             if n > 0 && part.is_empty() {
                 continue;
             }
+            let is_asked = n == 0 || !part.values().all(asks_for_nothing);
             let selectors = Value::Object(part);
             let question = wire::CheckRequest {
                 device_type: self.device_type.to_owned(),
@@ -109,7 +110,10 @@ impl Context<'_> {
             };
             let checked: Result<Map<String, Value>, _> = provider.call(method::CHECK, question).await;
             checked.map_err(|error| Box::new(self.refused_by_provider(spec, error.path.as_deref(), error.error)))?;
-            facets.push(Facet { provider, selectors });
+            // The operator writes every key, and an extension may have to read much to be asked for nothing.
+            if is_asked {
+                facets.push(Facet { provider, selectors });
+            }
         }
         Ok(Selector { facets })
     }
@@ -125,12 +129,7 @@ impl Context<'_> {
             let mut known = provider.manifest().brought_by_others.iter();
             known.find(|(key, _)| key.eq_ignore_ascii_case(&member.name)).map(|(_, file)| file)
         });
-        let asks_for_nothing = match &member.value {
-            Value::Null | Value::Bool(false) => true,
-            Value::Array(values) => values.is_empty(),
-            Value::String(text) => text.is_empty(),
-            Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
-        };
+        let asks_for_nothing = asks_for_nothing(&member.value);
         if elsewhere.is_some() && asks_for_nothing {
             return Ok(());
         }
@@ -174,6 +173,16 @@ impl Context<'_> {
             hint: None,
             cause: Some(cause),
         }
+    }
+}
+
+/// Whether a value constrains nothing, by the rule that a selector's default has to.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(values) => values.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
     }
 }
 

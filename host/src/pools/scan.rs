@@ -9,6 +9,7 @@ use sriovdp_sdk::PciFunction;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 
+use super::Resource;
 use super::Selector;
 use crate::providers::CallError;
 use crate::providers::Provider;
@@ -62,9 +63,16 @@ struct Known {
 }
 
 impl Scan {
-    /// Asks every provider what there is among `functions`. A provider that fails keeps what it said before, and the
-    /// failure is told.
-    pub async fn next(&mut self, providers: &Providers, root: &str, functions: &[PciFunction]) -> Vec<ScanError> {
+    /// Asks the owners what there is among `functions`, and the extensions that one of `resources` speaks to what they
+    /// know about it; the facts of the others would be read for nothing. A provider that fails keeps what it said
+    /// before, and the failure is told.
+    pub async fn next(
+        &mut self,
+        providers: &Providers,
+        resources: &[Arc<Resource>],
+        root: &str,
+        functions: &[PciFunction],
+    ) -> Vec<ScanError> {
         self.generation += 1;
         let mut failures = Vec::new();
         let owners: Vec<(String, Arc<Provider>)> = providers
@@ -82,7 +90,10 @@ impl Scan {
                 Err(error) => failures.push(ScanError::new(&owner, error)),
             }
         }
-        for extension in providers.loaded().into_iter().filter(|p| !p.manifest().extends.is_empty()) {
+        let facets = || resources.iter().flat_map(|resource| &resource.selectors).flat_map(|selector| &selector.facets);
+        let spoken_to = |provider: &Arc<Provider>| facets().any(|facet| Arc::ptr_eq(&facet.provider, provider));
+        let extensions = providers.loaded().into_iter().filter(|p| !p.manifest().extends.is_empty());
+        for extension in extensions.filter(spoken_to) {
             let extended = self.devices_of(&extension.manifest().extends);
             let question = self.question(root, functions, extended);
             let found: Result<wire::Discovered, CallError> = extension.call(method::DISCOVER, question).await;
@@ -125,7 +136,8 @@ impl Scan {
             }
             admitted = Some(match admitted {
                 None => selected,
-                Some(before) => before.into_iter().filter(|position| selected.contains(position)).collect(),
+                // The facet of an extension: its positions were translated in ascending order.
+                Some(before) => before.into_iter().filter(|position| selected.binary_search(position).is_ok()).collect(),
             });
         }
         Ok(admitted.unwrap_or_default())

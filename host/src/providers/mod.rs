@@ -7,6 +7,7 @@
 mod call;
 mod elf;
 mod find;
+pub mod heap;
 mod open;
 mod registry;
 mod verify;

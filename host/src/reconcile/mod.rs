@@ -121,7 +121,7 @@ impl Reconciler {
         let resources = self.resolve(&mut look).await;
         let functions = self.scan_bus().await;
         let root = self.settings.tree.root().display().to_string();
-        for error in self.scan.next(&self.providers, &root, &functions).await {
+        for error in self.scan.next(&self.providers, &resources, &root, &functions).await {
             saying.warn(one_line(&error));
         }
         let shares = self.select(&resources, &mut saying).await;

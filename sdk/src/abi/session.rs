@@ -114,7 +114,7 @@ impl<P: Provider> Session<P> {
         let extended = request.devices.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
         let node = Node::new(Root::new(request.root), functions, extended).asking(self.host);
         let Discovery { devices, excluded } = self.provider.discover(&node)?;
-        let scan = Scan::new(request.generation, node, devices)?;
+        let scan = Scan::new(request.generation, node.without_scan(), devices)?;
         let found = wire::Discovered {
             devices: scan.devices.iter().map(to_wire).collect(),
             excluded,

@@ -3,6 +3,8 @@
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
+mod devlink;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -14,6 +16,9 @@ use crate::Error;
 use crate::HexId;
 use crate::PciAddress;
 use crate::PciFunction;
+
+pub use devlink::DevlinkHandle;
+pub use devlink::DevlinkQuestion;
 
 /// The methods of interface version 1.
 pub mod method {
@@ -259,35 +264,6 @@ pub struct LogRecord {
     pub level: String,
     /// The text.
     pub message: String,
-}
-
-/// A device as devlink names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DevlinkHandle {
-    /// `pci` or `auxiliary`.
-    pub bus: String,
-    /// The device's name on its bus.
-    pub device: String,
-}
-
-/// What does devlink say? `null` where it says nothing.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
-pub enum DevlinkQuestion {
-    /// All devices, as `<bus>/<device>`: a list of texts.
-    Devices,
-    /// Driver, serial numbers and versions of a device: an object of texts.
-    Info(DevlinkHandle),
-    /// The mode of a device's switch, `legacy` or `switchdev`: a text.
-    Eswitch(DevlinkHandle),
-    /// A parameter of a device that is on or off: a boolean.
-    Parameter {
-        /// The device.
-        #[serde(flatten)]
-        of: DevlinkHandle,
-        /// The parameter's name.
-        name: String,
-    },
 }
 
 impl From<&PciFunction> for Function {

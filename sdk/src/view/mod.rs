@@ -50,7 +50,10 @@ impl Node {
         }
     }
 
-    /// All functions on the PCI bus, by address.
+    /// All functions on the PCI bus as the scan found them, by address.
+    ///
+    /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only what the node says now counts: see
+    /// [`pci`](Self::pci).
     pub fn functions(&self) -> &[PciFunction] {
         &self.functions
     }
@@ -59,6 +62,15 @@ impl Node {
     pub fn function(&self, address: PciAddress) -> Option<&PciFunction> {
         let at = self.functions.binary_search_by_key(&address, |f| f.address).ok()?;
         Some(&self.functions[at])
+    }
+
+    /// The node without the facts of the scan, which take memory and grow old.
+    pub(crate) fn without_scan(self) -> Self {
+        Self {
+            functions: Vec::new(),
+            devices: Vec::new(),
+            ..self
+        }
     }
 
     /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.

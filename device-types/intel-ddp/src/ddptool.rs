@@ -1,0 +1,114 @@
+//! Intel's program `ddptool`, which reads the profile of cards whose driver does not tell devlink: it is run once for a
+//! function, and not for long.
+
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ChildStdout;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::Root;
+
+/// More than any answer has.
+const LARGEST: u64 = 64 * 1024;
+
+/// The program, and the time for it.
+#[derive(Debug)]
+pub(crate) struct Ddptool {
+    pub(crate) program: PathBuf,
+    /// Whether it knows the machine below any root; the real one knows the machine that it runs on.
+    pub(crate) everywhere: bool,
+    pub(crate) patience: Patience,
+}
+
+/// How long the program may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For one function.
+    pub(crate) run: Duration,
+    /// For all functions of a scan, for which the host gives ten seconds.
+    pub(crate) scan: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolError {
+    /// There is no such program.
+    #[error("`ddptool` is not installed")]
+    NotInstalled,
+    /// It is built for another machine, or may not be run.
+    #[error("cannot run `ddptool`: {0}")]
+    Start(io::Error),
+    /// It was ended.
+    #[error("`ddptool` has not answered in time")]
+    Late,
+}
+
+impl Default for Ddptool {
+    fn default() -> Self {
+        Self {
+            program: "ddptool".into(),
+            everywhere: false,
+            patience: Patience {
+                run: Duration::from_secs(2),
+                scan: Duration::from_secs(5),
+            },
+        }
+    }
+}
+
+impl Ddptool {
+    /// Whether its answers are about the machine below `root`.
+    pub(crate) fn works_below(&self, root: &Root) -> bool {
+        self.everywhere || root.directory() == Path::new("/")
+    }
+
+    /// The name of the profile in `function`, if it has one.
+    pub(crate) fn profile(
+        &self,
+        function: PciAddress,
+        time: Duration,
+    ) -> Result<Option<String>, ToolError> {
+        let mut command = Command::new(&self.program);
+        command.args(["-l", "-a", "-j", "-s", &function.to_string()]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ToolError::NotInstalled,
+            _ => ToolError::Start(error),
+        })?;
+        let reader = child.stdout.take().map(read_aside).transpose();
+        let output = reader.map(|reader| reader.and_then(|output| output.recv_timeout(time).ok()));
+        // One that has said everything is as good as ended; its exit code says no more than its output.
+        let _ = child.kill();
+        let _ = child.wait();
+        let output = output.map_err(ToolError::Start)?.ok_or(ToolError::Late)?;
+        let inventory: Value = serde_json::from_slice(&output).unwrap_or_default();
+        let name = inventory
+            .pointer("/DDPInventory/DDPpackage/name")
+            .and_then(Value::as_str);
+        Ok(name.filter(|name| !name.is_empty()).map(str::to_owned))
+    }
+}
+
+/// Reads on a thread of its own, which ends when the program and its children do.
+fn read_aside(output: ChildStdout) -> io::Result<mpsc::Receiver<Vec<u8>>> {
+    let (bytes, read) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("ddptool".to_owned())
+        .spawn(move || {
+            let mut text = Vec::new();
+            // What was read before an error is no JSON, so the error needs no words of its own.
+            let _ = output.take(LARGEST).read_to_end(&mut text);
+            let _ = bytes.send(text);
+        })?;
+    Ok(read)
+}

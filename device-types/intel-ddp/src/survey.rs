@@ -1,0 +1,149 @@
+//! Which DDP package is loaded for each network function: devlink is asked first, then the tool.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use sriovdp_sdk::HexId;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::PciFunction;
+use sriovdp_sdk::log;
+
+use crate::ddptool::Ddptool;
+use crate::ddptool::ToolError;
+
+const INTEL: HexId = HexId(0x8086);
+/// The version that devlink has of a loaded package (Linux: `Documentation/networking/devlink/ice.rst`).
+const PACKAGE_NAME: &str = "fw.app.name";
+
+/// Functions with the names of their packages.
+pub(crate) type Profiles = HashMap<PciAddress, String>;
+
+/// The packages of all devices that this extension extends, given those of the scan `before`.
+pub(crate) fn profiles(node: &Node, tool: &Ddptool, before: &Profiles) -> Profiles {
+    let extended = node
+        .devices()
+        .iter()
+        .filter_map(|device| node.function(device.function));
+    let functions: Vec<&PciFunction> = extended
+        .filter(|function| function.vendor == INTEL)
+        .collect();
+    let mut devlink = Devlink::new(node);
+    let mut profiles = Profiles::new();
+    let mut others = Vec::new();
+    for function in functions {
+        // The package is in the card, and the driver of a VF knows nothing of it.
+        let places = [Some(function.address), function.physical_function];
+        match places
+            .into_iter()
+            .flatten()
+            .find_map(|address| devlink.package(address))
+        {
+            Some(package) => drop(profiles.insert(function.address, package)),
+            None => others.push(function.address),
+        }
+    }
+    if tool.works_below(node.root()) {
+        // Those that nothing is known about come first, for the case that there is no time for all.
+        others.sort_by_key(|address| before.contains_key(address));
+        ask_tool(tool, &others, before, &mut profiles);
+    }
+    profiles
+}
+
+/// Runs the tool for each of `functions`, as long as the time for it lasts. Those that it does not get round to keep
+/// what they had `before`.
+fn ask_tool(tool: &Ddptool, functions: &[PciAddress], before: &Profiles, profiles: &mut Profiles) {
+    let end = Instant::now() + tool.patience.scan;
+    let mut left = functions;
+    while let [address, rest @ ..] = left {
+        let time = end
+            .saturating_duration_since(Instant::now())
+            .min(tool.patience.run);
+        if time.is_zero() {
+            break;
+        }
+        left = rest;
+        let profile = match tool.profile(*address, time) {
+            Ok(profile) => profile,
+            Err(ToolError::NotInstalled) => return,
+            Err(error @ ToolError::Start(_)) => {
+                log::warn!("DDP profiles stay unknown where devlink has none: {error}");
+                return;
+            }
+            Err(error @ ToolError::Late) => {
+                log::warn!("the DDP profile of `{address}` stays what it was: {error}");
+                before.get(address).cloned()
+            }
+        };
+        profiles.extend(profile.map(|profile| (*address, profile)));
+    }
+    profiles.extend(
+        left.iter()
+            .filter_map(|address| Some((*address, before.get(address)?.clone()))),
+    );
+}
+
+/// devlink, asked once about each function.
+struct Devlink<'a> {
+    node: &'a Node,
+    devices: BTreeSet<String>,
+    packages: HashMap<PciAddress, Option<String>>,
+}
+
+impl<'a> Devlink<'a> {
+    fn new(node: &'a Node) -> Self {
+        Self {
+            node,
+            devices: node.devlink_devices(),
+            packages: HashMap::new(),
+        }
+    }
+
+    fn package(&mut self, address: PciAddress) -> Option<String> {
+        let (node, devices) = (self.node, &self.devices);
+        let package = self.packages.entry(address).or_insert_with(|| {
+            let name = address.to_string();
+            let known = devices.contains(&format!("pci/{name}"));
+            known
+                .then(|| node.devlink("pci", &name).info().remove(PACKAGE_NAME))
+                .flatten()
+        });
+        package.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ddptool::Patience;
+
+    #[test]
+    fn without_time_a_profile_stays_what_it_was() {
+        let [known, unknown]: [PciAddress; 2] =
+            ["0000:03:02.0", "0000:03:02.1"].map(|a| a.parse().unwrap());
+        let before = Profiles::from([(known, "old".to_owned())]);
+        let asked = |run: u64, scan: u64, functions: &[PciAddress]| {
+            let tool = Ddptool {
+                program: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ddptool").into(),
+                everywhere: true,
+                patience: Patience {
+                    run: Duration::from_millis(run),
+                    scan: Duration::from_millis(scan),
+                },
+            };
+            let mut profiles = Profiles::new();
+            ask_tool(&tool, functions, &before, &mut profiles);
+            profiles
+        };
+        assert_eq!(asked(60_000, 0, &[unknown, known]), before);
+        assert_ne!(asked(60_000, 60_000, &[known])[&known], "old");
+        // The tool sleeps at this address, so it is late.
+        let asleep: PciAddress = "0000:03:02.4".parse().unwrap();
+        let before_of_one = asked(1, 1, &[asleep, known]);
+        assert_eq!(before_of_one, before);
+    }
+}

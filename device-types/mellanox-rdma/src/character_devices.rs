@@ -1,0 +1,80 @@
+//! The character devices by which programs use an RDMA device (rdma-core's `libibverbs`, `libibumad`, `librdmacm`).
+
+use sriovdp_sdk::Allocation;
+use sriovdp_sdk::Error;
+
+use crate::rdma_device::Parent;
+
+const DIRECTORY: &str = "/dev/infiniband";
+/// One for the whole node: the connection manager.
+const CONNECTION_MANAGER: &str = "/dev/infiniband/rdma_cm";
+/// Without this one a program cannot even open the RDMA device.
+const VERBS: &str = "uverbs";
+
+/// Class directory, beginning of the names, key in `_INFO`; in the order in which containers get them. The kernel makes
+/// these devices siblings of the RDMA device, so that no other one has to be looked at (Linux:
+/// `drivers/infiniband/core`, the `dev.parent` of each).
+const KINDS: [(&str, &str, Option<&str>); 4] = [
+    // Of the module `ib_ucm`, which newer kernels do not have.
+    ("infiniband_cm", "ucm", None),
+    ("infiniband_mad", "issm", Some("issm")),
+    ("infiniband_mad", "umad", Some("umad")),
+    ("infiniband_verbs", VERBS, Some("uverbs")),
+];
+
+/// Adds those of the RDMA device `name`, a child of `parent`. A port has a umad and an issm of its own, and a container
+/// gets all of them; `_INFO` has room for one of each kind, the last.
+pub(crate) fn add(
+    parent: &Parent<'_>,
+    name: &str,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    let (node, id) = (parent.node, parent.id);
+    let mut has_verbs = false;
+    for (class, kind, key) in KINDS {
+        for entry in parent
+            .list(class)
+            .iter()
+            .filter(|entry| entry.starts_with(kind))
+        {
+            if parent
+                .attribute(&format!("{class}/{entry}/ibdev"))
+                .as_deref()
+                != Some(name)
+            {
+                continue;
+            }
+            let path = format!("{DIRECTORY}/{entry}");
+            node.require_device_node(&path).map_err(|missing| {
+                missing
+                    .context(format!(
+                        "cannot hand out the RDMA device `{name}` of `{id}`"
+                    ))
+                    .hint("see that the plugin sees the `/dev` of the node")
+            })?;
+            has_verbs |= kind == VERBS;
+            if let Some(key) = key {
+                allocation.info("rdma", key, path.as_str());
+            }
+            allocation.node(path);
+        }
+    }
+    if !has_verbs {
+        return Err(Error::new(format!(
+            "the RDMA device `{name}` of `{id}` has no character device `{VERBS}N`"
+        ))
+        .hint("load the module `ib_uverbs` on this node"));
+    }
+    if node.require_device_node(CONNECTION_MANAGER).is_ok()
+        && !allocation.nodes.iter().any(is_connection_manager)
+    {
+        allocation
+            .node(CONNECTION_MANAGER)
+            .info("rdma", "rdma_cm", CONNECTION_MANAGER);
+    }
+    Ok(())
+}
+
+fn is_connection_manager(node: &sriovdp_sdk::DeviceNode) -> bool {
+    node.host_path == CONNECTION_MANAGER
+}

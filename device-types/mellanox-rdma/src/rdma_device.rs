@@ -1,0 +1,131 @@
+//! The RDMA devices of a PCI function or subfunction: which there are, and whether a pod has them now.
+
+use std::collections::BTreeSet;
+
+use sriovdp_sdk::Error;
+use sriovdp_sdk::Node;
+use sriovdp_sdk::PciAddress;
+
+use crate::PartitionKey;
+
+/// Whether a device carries RDMA devices, and where these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It carries none.
+    Absent,
+    /// They are in the node's network namespace.
+    Here,
+    /// They are in another network namespace: RDMA is in exclusive mode, and a pod has them.
+    InPod,
+}
+
+/// The device that an RDMA device is a child of.
+#[derive(Debug)]
+pub(crate) struct Parent<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) id: &'a str,
+    /// Its directory in sysfs.
+    directory: String,
+    function: PciAddress,
+    /// Its bus, as devlink names it.
+    bus: &'static str,
+}
+
+impl<'a> Parent<'a> {
+    /// The device `id`, which is a PCI function itself, or an auxiliary device of `function`.
+    pub(crate) fn of(node: &'a Node, id: &'a str, function: PciAddress) -> Self {
+        let bus = if id == function.to_string() {
+            "pci"
+        } else {
+            "auxiliary"
+        };
+        Self {
+            node,
+            id,
+            directory: format!("/sys/bus/{bus}/devices/{id}"),
+            function,
+            bus,
+        }
+    }
+
+    /// The names of its RDMA devices in the node's network namespace.
+    pub(crate) fn rdma_devices(&self) -> Vec<String> {
+        self.list("infiniband")
+    }
+
+    /// Where its RDMA devices are; `names` are those that it [has here](Self::rdma_devices).
+    ///
+    /// In exclusive mode the kernel shows an RDMA device only in the network namespace that it is in, and its
+    /// character devices everywhere (Linux: `drivers/infiniband/core`; `ib_class` has a namespace type and
+    /// `uverbs_class` has none). Without these, the driver's own word counts: devlink is asked for `enable_rdma`
+    /// where `in_devlink` has the device.
+    pub(crate) fn presence(&self, names: &[String], in_devlink: &BTreeSet<String>) -> Presence {
+        if !names.is_empty() {
+            return Presence::Here;
+        }
+        let elsewhere = !self.list("infiniband_verbs").is_empty() || {
+            in_devlink.contains(&format!("{}/{}", self.bus, self.id))
+                && self
+                    .node
+                    .devlink(self.bus, self.id)
+                    .parameter("enable_rdma")
+                    == Some(true)
+        };
+        if elsewhere {
+            Presence::InPod
+        } else {
+            Presence::Absent
+        }
+    }
+
+    /// The partition key at index 0 of the first port of the first of its RDMA devices, `names`.
+    ///
+    /// Only InfiniBand has partitions; on Ethernet every device shows the default key.
+    pub(crate) fn partition_key(&self, names: &[String]) -> Option<PartitionKey> {
+        let port = format!("infiniband/{}/ports/1", names.first()?);
+        let layer = self.attribute(&format!("{port}/link_layer"));
+        let is_infiniband =
+            layer.map_or_else(|| self.has_infiniband_link(), |layer| layer == "InfiniBand");
+        let key = is_infiniband.then(|| self.attribute(&format!("{port}/pkeys/0")))??;
+        key.parse().ok()
+    }
+
+    pub(crate) fn has_no_rdma_device(&self) -> Error {
+        let id = self.id;
+        Error::new(format!("`{id}` has no RDMA device in the network namespace of the node")).hint(
+            "an RDMA device that a pod has in exclusive mode comes back when the pod ends; `rdma link show` lists what \
+             there is, and `rdma system show` the mode",
+        )
+    }
+
+    /// The names in a directory of the device.
+    pub(crate) fn list(&self, directory: &str) -> Vec<String> {
+        self.node
+            .root()
+            .list(&format!("{}/{directory}", self.directory))
+    }
+
+    /// The text of an attribute of the device, or of something below it.
+    pub(crate) fn attribute(&self, path: &str) -> Option<String> {
+        self.node.root().read(&format!("{}/{path}", self.directory))
+    }
+
+    /// By the network interface of the function, or of its physical function while a pod has the function's own.
+    fn has_infiniband_link(&self) -> bool {
+        let link = |function| {
+            self.node
+                .pci(function)
+                .netdevs()
+                .first()
+                .and_then(|netdev| netdev.link_type())
+        };
+        let physical = || {
+            self.node
+                .function(self.function)
+                .and_then(|function| function.physical_function)
+        };
+        link(self.function)
+            .or_else(|| link(physical()?))
+            .is_some_and(|link| link == "infiniband")
+    }
+}

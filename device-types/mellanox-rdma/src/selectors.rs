@@ -1,0 +1,47 @@
+//! The selector keys that the extension adds, and how a device is measured by them.
+
+use sriovdp_sdk::Deserialize;
+use sriovdp_sdk::JsonSchema;
+use sriovdp_sdk::Refusal;
+use sriovdp_sdk::schemars;
+use sriovdp_sdk::serde;
+
+use crate::Facts;
+use crate::PartitionKey;
+use crate::rdma_device::Presence;
+
+/// Which devices belong to a resource, by their RDMA devices.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "serde", default, rename_all = "camelCase")]
+#[schemars(crate = "schemars")]
+pub struct Selectors {
+    /// Only devices with an RDMA device; containers get its character devices.
+    pub(crate) is_rdma: bool,
+    /// InfiniBand partition keys: `0x8001` means the full members of partition 1, `0x1` all of its members.
+    pub(crate) p_keys: Vec<PartitionKey>,
+}
+
+impl Selectors {
+    pub(crate) fn admit(&self, facts: &Facts) -> Result<(), Refusal> {
+        if self.is_rdma && facts.presence == Presence::Absent {
+            return Err(Refusal::new("isRdma", "it has no RDMA device"));
+        }
+        let selects = |found| self.p_keys.iter().any(|wanted| wanted.selects(found));
+        if self.p_keys.is_empty() || facts.partition_key.is_some_and(selects) {
+            return Ok(());
+        }
+        let wanted: Vec<String> = self.p_keys.iter().map(ToString::to_string).collect();
+        let wanted = wanted.join(", ");
+        let reason = match (facts.partition_key, facts.presence) {
+            (Some(found), _) => format!("it has {found}, not one of {wanted}"),
+            (None, Presence::Absent) => "it has no RDMA device".to_owned(),
+            (None, Presence::Here) => {
+                "its link is not InfiniBand, so it has no partition key".to_owned()
+            }
+            (None, Presence::InPod) => {
+                "its RDMA device is in a pod, and its partition key is not known".to_owned()
+            }
+        };
+        Err(Refusal::new("pKeys", reason))
+    }
+}

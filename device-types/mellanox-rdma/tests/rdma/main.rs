@@ -1,0 +1,49 @@
+//! `isRdma` and `pKeys` over small nodes and a captured one: what they select, and what containers get.
+
+mod allocated;
+mod selected;
+
+use sriovdp_mellanox_rdma::MellanoxRdma;
+use sriovdp_sdk::DeviceId;
+use sriovdp_sdk::ExtendedDevice;
+use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk::testing::TempTree;
+use sriovdp_sdk::testing::Tree;
+
+/// A node, and the extension that has looked at these PCI functions on it.
+fn functions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
+    scan(tree, netdevices(ids))
+}
+
+/// A node, and the extension that has looked at these subfunctions of `0000:08:00.0` on it.
+fn subfunctions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
+    scan(
+        tree,
+        ids.iter()
+            .map(|id| device("auxNetDevice", id, "0000:08:00.0"))
+            .collect(),
+    )
+}
+
+fn scan(tree: &str, devices: Vec<ExtendedDevice>) -> (TempTree, Harness<MellanoxRdma>) {
+    let node = Tree::parse(tree).expect("a node").temp();
+    let provider = look(&node, devices);
+    (node, provider)
+}
+
+/// The extension as it is after the start of the host.
+fn look(node: &TempTree, devices: Vec<ExtendedDevice>) -> Harness<MellanoxRdma> {
+    Harness::extending(MellanoxRdma::default(), node.path(), devices)
+}
+
+fn netdevices(ids: &[&str]) -> Vec<ExtendedDevice> {
+    ids.iter().map(|id| device("netDevice", id, id)).collect()
+}
+
+fn device(device_type: &str, id: &str, function: &str) -> ExtendedDevice {
+    ExtendedDevice {
+        device_type: device_type.to_owned(),
+        id: DeviceId::new(id).expect("an id"),
+        function: function.parse().expect("an address"),
+    }
+}

@@ -1,0 +1,54 @@
+//! Both gRPC services behind one socket, told apart by the path of the call.
+//!
+//! tonic's own router would do the same with a web framework's routing tree for each of the sockets.
+
+use std::convert::Infallible;
+use std::task::Context;
+use std::task::Poll;
+
+use sriovdp_proto::deviceplugin::device_plugin_server::DevicePluginServer;
+use sriovdp_proto::deviceplugin::device_plugin_server::SERVICE_NAME as DEVICE_PLUGIN;
+use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
+use tonic::body::Body;
+use tonic::codegen::BoxFuture;
+use tonic::codegen::http::Request;
+use tonic::codegen::http::Response;
+
+use super::service::Service;
+
+/// What a socket serves.
+#[derive(Clone, Debug)]
+pub(super) struct Services {
+    plugin: DevicePluginServer<Service>,
+    registration: RegistrationServer<Service>,
+}
+
+impl Services {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            plugin: DevicePluginServer::new(service.clone()),
+            registration: RegistrationServer::new(service),
+        }
+    }
+}
+
+impl tower::Service<Request<Body>> for Services {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Both are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = request.uri().path().trim_start_matches('/').split('/').next();
+        if service == Some(DEVICE_PLUGIN) {
+            self.plugin.call(request)
+        } else {
+            // Answers `unimplemented` to what neither of them has.
+            self.registration.call(request)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What a provider may ask its host about devlink, as JSON.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// A device as devlink names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevlinkHandle {
+    /// `pci` or `auxiliary`.
+    pub bus: String,
+    /// The device's name on its bus.
+    pub device: String,
+}
+
+/// What does devlink say? `null` where it says nothing.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum DevlinkQuestion {
+    /// All devices, as `<bus>/<device>`: a list of texts.
+    Devices,
+    /// Driver, serial numbers and versions of a device: an object of texts.
+    Info(DevlinkHandle),
+    /// The mode of a device's switch, `legacy` or `switchdev`: a text.
+    Eswitch(DevlinkHandle),
+    /// A parameter of a device that is on or off: a boolean.
+    Parameter {
+        /// The device.
+        #[serde(flatten)]
+        of: DevlinkHandle,
+        /// The parameter's name.
+        name: String,
+    },
+}
