@@ -13,17 +13,38 @@ pub(crate) fn chapter(title: &str) {
 
 /// A pool as the kubelet sees it.
 pub(crate) fn pool(name: &str, view: &ResourceView) {
-    println!("  {name}: {} of {} devices allocatable, at {}", view.allocatable(), view.capacity(), view.endpoint);
+    println!(
+        "  {name}: {} of {} devices allocatable, at {}",
+        view.allocatable(),
+        view.capacity(),
+        view.endpoint
+    );
     for device in &view.devices {
-        let numa: Vec<String> = device.numa.iter().map(|node| format!(" numa {node}")).collect();
-        println!("    {} {}{}", device.id, if device.healthy { "healthy" } else { "unhealthy" }, numa.concat());
+        let numa: Vec<String> = device
+            .numa
+            .iter()
+            .map(|node| format!(" numa {node}"))
+            .collect();
+        println!(
+            "    {} {}{}",
+            device.id,
+            if device.healthy {
+                "healthy"
+            } else {
+                "unhealthy"
+            },
+            numa.concat()
+        );
     }
 }
 
 /// What a container gets.
 pub(crate) fn container(answer: &ContainerAllocateResponse) {
     for device in &answer.devices {
-        println!("  device node {} as {} ({})", device.host_path, device.container_path, device.permissions);
+        println!(
+            "  device node {} as {} ({})",
+            device.host_path, device.container_path, device.permissions
+        );
     }
     for mount in &answer.mounts {
         println!("  mount {} at {}", mount.host_path, mount.container_path);

@@ -1,19 +1,14 @@
 //! A node in a temporary directory, with the programs that this build made.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use sriovdp_fake_kubelet::Config;
-use sriovdp_fake_kubelet::FakeKubelet;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
-use tokio::process::Child;
-use tokio::process::Command;
+use rustix::process::{Pid, Signal};
+use sriovdp_fake_kubelet::{Config, FakeKubelet};
+use sriovdp_sdk::testing::{TempTree, Tree};
+use tokio::process::{Child, Command};
 
 /// The captured node.
 const NODE: &str = include_str!("../../examples/nodes/igb-guest.tree");
@@ -40,13 +35,17 @@ impl Stage {
         let stage = Self {
             node: Tree::parse(NODE)?.temp(),
             providers: tempfile::tempdir()?,
-            built: this.parent().context("this program is in no directory")?.to_owned(),
+            built: this
+                .parent()
+                .context("this program is in no directory")?
+                .to_owned(),
         };
         for (library, name) in PROVIDERS {
             let to = stage.providers.path().join(name);
             let from = stage.built.join(library);
-            std::fs::copy(&from, &to)
-                .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
+            std::fs::copy(&from, &to).with_context(|| {
+                format!("`{}` is missing; `make demo` builds it", from.display())
+            })?;
             std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o644))?;
         }
         let directory = stage.root().join("etc/pcidp");
@@ -69,7 +68,12 @@ impl Stage {
 
     pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
         // Its log would be in between the lines of the narration.
-        let child = self.program()?.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        let child = self
+            .program()?
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
         Ok(Daemon(child))
     }
 
@@ -80,7 +84,9 @@ impl Stage {
 
     pub(crate) fn device_info(&self, device: &str) -> anyhow::Result<String> {
         let directory = self.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
-        Ok(std::fs::read_to_string(directory.join(format!("{device}-device.json")))?)
+        Ok(std::fs::read_to_string(
+            directory.join(format!("{device}-device.json")),
+        )?)
     }
 
     fn root(&self) -> &Path {
@@ -89,9 +95,17 @@ impl Stage {
 
     fn program(&self) -> anyhow::Result<Command> {
         let program = self.built.join("sriovdp");
-        anyhow::ensure!(program.exists(), "`{}` is missing; `make demo` builds it", program.display());
+        anyhow::ensure!(
+            program.exists(),
+            "`{}` is missing; `make demo` builds it",
+            program.display()
+        );
         let mut command = Command::new(program);
-        command.arg("--root").arg(self.root()).arg("--provider-dir").arg(self.providers.path());
+        command
+            .arg("--root")
+            .arg(self.root())
+            .arg("--provider-dir")
+            .arg(self.providers.path());
         Ok(command)
     }
 }

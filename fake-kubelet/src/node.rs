@@ -1,9 +1,8 @@
 //! The node's file system, which is a directory here: where the kubelet's files are, and what it does to them.
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use sriovdp_proto::{deviceplugin, pluginregistration};
 

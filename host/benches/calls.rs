@@ -10,8 +10,7 @@ mod built;
 mod tree;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use divan::Bencher;
 use serde_json::json;
@@ -19,9 +18,8 @@ use sriovdp_host::inventory;
 use sriovdp_host::providers::Provider;
 use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::Root;
-use sriovdp_sdk::abi::Session;
-use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
+use sriovdp_sdk::abi::{Session, wire};
 use sriovdp_sdk::testing::Tree;
 use tokio::runtime::Runtime;
 use tree::Size;

@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use clap::Subcommand;
-use clap::ValueEnum;
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// The SR-IOV network device plugin for Kubernetes.
 ///
@@ -41,7 +39,13 @@ pub struct Arguments {
     pub use_cdi: bool,
 
     /// Where the kubelet keeps its sockets.
-    #[arg(global = true, long, value_name = "DIR", default_value = "/var/lib/kubelet", help_heading = "Kubelet")]
+    #[arg(
+        global = true,
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/kubelet",
+        help_heading = "Kubelet"
+    )]
     pub kubelet_dir: PathBuf,
 
     /// Look at the whole node again after this many seconds; SIGHUP asks for it at once.
@@ -56,11 +60,21 @@ pub struct Arguments {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
-    #[arg(global = true, long, value_name = "FILE", default_value = "/etc/pcidp/config.json")]
+    #[arg(
+        global = true,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/pcidp/config.json"
+    )]
     pub config_file: PathBuf,
 
     /// The prefix of resources that name none.
-    #[arg(global = true, long, value_name = "PREFIX", default_value = "intel.com")]
+    #[arg(
+        global = true,
+        long,
+        value_name = "PREFIX",
+        default_value = "intel.com"
+    )]
     pub resource_prefix: String,
 
     /// Leave out selector keys that no provider knows, as the Go plugin does, instead of refusing the resource.
@@ -68,12 +82,24 @@ pub struct Common {
     pub lenient: bool,
 
     /// The directory of the provider libraries.
-    #[arg(global = true, long, value_name = "DIR", default_value = "/opt/sriovdp/providers", help_heading = "Node")]
+    #[arg(
+        global = true,
+        long,
+        value_name = "DIR",
+        default_value = "/opt/sriovdp/providers",
+        help_heading = "Node"
+    )]
     pub provider_dir: PathBuf,
 
     /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
     /// below it.
-    #[arg(global = true, long, value_name = "DIR", default_value = "/", help_heading = "Node")]
+    #[arg(
+        global = true,
+        long,
+        value_name = "DIR",
+        default_value = "/",
+        help_heading = "Node"
+    )]
     pub root: PathBuf,
 }
 
@@ -193,7 +219,11 @@ impl Logging {
             ("--vmodule", self.vmodule.is_some()),
             ("--log-backtrace-at", self.log_backtrace_at.is_some()),
         ];
-        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+        given
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 
@@ -203,16 +233,21 @@ impl Arguments {
     /// # Errors
     ///
     /// clap's own error, which prints itself; help and version are among them.
-    pub fn parse_go_style(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub fn parse_go_style(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
         Self::try_parse_from(arguments.into_iter().map(two_dashes))
     }
 }
 
 /// `-config-file` becomes `--config-file`; `-v`, `-v=3` and values stay.
 fn two_dashes(argument: OsString) -> OsString {
-    let Some(text) = argument.to_str() else { return argument };
+    let Some(text) = argument.to_str() else {
+        return argument;
+    };
     let mut letters = text.chars();
-    let single = letters.next() == Some('-') && letters.next().is_some_and(|c| c.is_ascii_alphabetic());
+    let single =
+        letters.next() == Some('-') && letters.next().is_some_and(|c| c.is_ascii_alphabetic());
     match letters.next() {
         Some(second) if single && second != '=' => format!("-{text}").into(),
         _ => argument,
@@ -223,7 +258,8 @@ fn level(text: &str) -> Result<tracing::Level, String> {
     if text.parse::<u32>().is_ok() {
         return Ok(tracing::Level::INFO);
     }
-    text.parse().map_err(|_| "write error, warn, info, debug or trace".to_owned())
+    text.parse()
+        .map_err(|_| "write error, warn, info, debug or trace".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -238,31 +274,59 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::parse_go_style(std::iter::once("sriovdp").chain(line.split_whitespace()).map(OsString::from))
+        Arguments::parse_go_style(
+            std::iter::once("sriovdp")
+                .chain(line.split_whitespace())
+                .map(OsString::from),
+        )
     }
 
     #[test]
     fn the_go_plugins_command_lines() {
-        let operator = parse("--log-level=10 --resource-prefix=openshift.io --config-file=/etc/pcidp/node").unwrap();
+        let operator =
+            parse("--log-level=10 --resource-prefix=openshift.io --config-file=/etc/pcidp/node")
+                .unwrap();
         assert_eq!(operator.common.resource_prefix, "openshift.io");
         assert_eq!(operator.logging.log_level, tracing::Level::INFO);
-        let go = parse("-config-file x -resource-prefix=y -v 10 -logtostderr -log_dir=/var/log/x").unwrap();
+        let go = parse("-config-file x -resource-prefix=y -v 10 -logtostderr -log_dir=/var/log/x")
+            .unwrap();
         assert_eq!(go.common.config_file, PathBuf::from("x"));
         assert_eq!(go.common.resource_prefix, "y");
-        assert_eq!(go.logging.without_effect(), ["-v", "--logtostderr", "--log-dir"]);
-        assert_eq!(parse("").unwrap().common.config_file, PathBuf::from("/etc/pcidp/config.json"));
+        assert_eq!(
+            go.logging.without_effect(),
+            ["-v", "--logtostderr", "--log-dir"]
+        );
+        assert_eq!(
+            parse("").unwrap().common.config_file,
+            PathBuf::from("/etc/pcidp/config.json")
+        );
     }
 
     #[test]
     fn unknown_options_are_usage_errors() {
-        for line in ["-no-such-flag", "--root", "--rescan-interval=0", "--registration=both"] {
-            assert_eq!(parse(line).unwrap_err().exit_code(), Exit::Usage as i32, "{line}");
+        for line in [
+            "-no-such-flag",
+            "--root",
+            "--rescan-interval=0",
+            "--registration=both",
+        ] {
+            assert_eq!(
+                parse(line).unwrap_err().exit_code(),
+                Exit::Usage as i32,
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn one_dash_becomes_two_only_in_front_of_words() {
-        for (given, expected) in [("-config-file", "--config-file"), ("-v", "-v"), ("-v=3", "-v=3"), ("-", "-"), ("-1", "-1")] {
+        for (given, expected) in [
+            ("-config-file", "--config-file"),
+            ("-v", "-v"),
+            ("-v=3", "-v=3"),
+            ("-", "-"),
+            ("-1", "-1"),
+        ] {
             assert_eq!(two_dashes(given.into()), OsString::from(expected));
         }
     }

@@ -3,24 +3,18 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use crate::cli::Arguments;
-use crate::cli::Registration;
-use crate::config::ConfigError;
-use crate::config::Defaults;
+use crate::cli::{Arguments, Registration};
+use crate::config::{ConfigError, Defaults};
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
 use crate::providers::heap;
-use crate::reconcile::KubeletSide;
-use crate::reconcile::Reconciler;
-use crate::reconcile::Settings;
+use crate::reconcile::{KubeletSide, Reconciler, Settings};
 use crate::report::Hint;
 use crate::watch::DirectoryWatch;
 
@@ -47,7 +41,9 @@ impl Hint for DaemonError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::Follow("directories", _) => Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned()),
+            Self::Follow("directories", _) => {
+                Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned())
+            }
             Self::Follow(..) => None,
             Self::Task(_) => Some("report this with the log to the authors of sriovdp".to_owned()),
         }
@@ -64,8 +60,13 @@ pub fn settings(arguments: &Arguments) -> Settings {
             registry: tree.plugins_registry(),
         },
         // A relative path is meant from here, and looked up below the root like any other.
-        config_file: std::path::absolute(&common.config_file).unwrap_or_else(|_| common.config_file.clone()),
-        strictness: if common.lenient { Strictness::Lenient } else { Strictness::Strict },
+        config_file: std::path::absolute(&common.config_file)
+            .unwrap_or_else(|_| common.config_file.clone()),
+        strictness: if common.lenient {
+            Strictness::Lenient
+        } else {
+            Strictness::Strict
+        },
         provider_dir: common.provider_dir.clone(),
         tree,
     }
@@ -79,7 +80,10 @@ pub fn settings(arguments: &Arguments) -> Settings {
 pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let settings = settings(arguments);
     let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
-    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signals(SignalKind::terminate())?,
+        signals(SignalKind::interrupt())?,
+    );
     let mut hang_up = signals(SignalKind::hangup())?;
     let mode = match arguments.registration {
         Registration::Auto => Mode::detect(&settings.tree),
@@ -88,17 +92,28 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
     for option in arguments.logging.without_effect() {
-        tracing::info!("the option `{option}` of the Go plugin has no effect: the log goes to standard error");
+        tracing::info!(
+            "the option `{option}` of the Go plugin has no effect: the log goes to standard error"
+        );
     }
 
     let mut watches = JoinSet::new();
-    let kubelet_ticks = follow(&mut watches, vec![
-        settings.tree.real(settings.tree.device_plugins()),
-        settings.tree.real(settings.tree.plugins_registry()),
-    ])?;
+    let kubelet_ticks = follow(
+        &mut watches,
+        vec![
+            settings.tree.real(settings.tree.device_plugins()),
+            settings.tree.real(settings.tree.plugins_registry()),
+        ],
+    )?;
     let config_file = settings.tree.real(&settings.config_file);
     let config_dir = config_file.parent().map(std::path::Path::to_path_buf);
-    let mut file_ticks = follow(&mut watches, config_dir.into_iter().chain([settings.provider_dir.clone()]).collect())?;
+    let mut file_ticks = follow(
+        &mut watches,
+        config_dir
+            .into_iter()
+            .chain([settings.provider_dir.clone()])
+            .collect(),
+    )?;
     let mut timer = tokio::time::interval(arguments.rescan_interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
@@ -114,7 +129,9 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         loop {
             let look = state.look().await;
             heap::trim();
-            if let (true, Some(error)) = (first, look.config_error.filter(|error| !error.may_come())) {
+            if let (true, Some(error)) =
+                (first, look.config_error.filter(|error| !error.may_come()))
+            {
                 return Err(DaemonError::Config(error));
             }
             first = false;
@@ -150,7 +167,8 @@ fn follow(
     watches: &mut JoinSet<io::Result<()>>,
     directories: Vec<std::path::PathBuf>,
 ) -> Result<watch::Receiver<u64>, DaemonError> {
-    let watch = DirectoryWatch::new(directories).map_err(|error| DaemonError::Follow("directories", error))?;
+    let watch = DirectoryWatch::new(directories)
+        .map_err(|error| DaemonError::Follow("directories", error))?;
     let ticks = watch.ticks();
     watches.spawn(watch.run());
     Ok(ticks)

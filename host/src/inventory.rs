@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::PciDir;
-use sriovdp_sdk::PciFunction;
-use sriovdp_sdk::Root;
+use sriovdp_sdk::{HexId, PciAddress, PciDir, PciFunction, Root};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
@@ -15,8 +11,13 @@ const VF_LINK: &str = "virtfn";
 /// All PCI functions, by address. Every attribute is read at most once; a function whose vendor, device or class
 /// cannot be read is left out, and costs nobody else.
 pub fn scan(root: &Root) -> Vec<PciFunction> {
-    let addresses = root.list(DEVICES).into_iter().filter_map(|name| name.parse().ok());
-    let mut functions: Vec<PciFunction> = addresses.filter_map(|address| function(root, address)).collect();
+    let addresses = root
+        .list(DEVICES)
+        .into_iter()
+        .filter_map(|name| name.parse().ok());
+    let mut functions: Vec<PciFunction> = addresses
+        .filter_map(|address| function(root, address))
+        .collect();
     functions.sort_unstable_by_key(|function| function.address);
     number_virtual_functions(root, &mut functions);
     functions
@@ -30,12 +31,17 @@ fn function(root: &Root, address: PciAddress) -> Option<PciFunction> {
         device: dir.attribute("device")?.parse::<HexId>().ok()?,
         class: class(&dir.attribute("class")?)?,
         driver: dir.link_name("driver"),
-        numa_node: dir.attribute("numa_node").and_then(|text| text.parse().ok()),
+        numa_node: dir
+            .attribute("numa_node")
+            .and_then(|text| text.parse().ok()),
         vf_index: None,
         vf_count: match physical_function {
             // Only physical functions have the attribute, so virtual ones save the attempt.
             Some(_) => 0,
-            None => dir.attribute("sriov_numvfs").and_then(|text| text.parse().ok()).unwrap_or(0),
+            None => dir
+                .attribute("sriov_numvfs")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
         },
         physical_function,
         address,
@@ -50,15 +56,22 @@ fn class(text: &str) -> Option<u32> {
 fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
     let mut indexes: HashMap<PciAddress, HashMap<PciAddress, u32>> = HashMap::new();
     for function in functions {
-        let Some(pf) = function.physical_function else { continue };
-        let of_pf = indexes.entry(pf).or_insert_with(|| virtual_functions(root, pf));
+        let Some(pf) = function.physical_function else {
+            continue;
+        };
+        let of_pf = indexes
+            .entry(pf)
+            .or_insert_with(|| virtual_functions(root, pf));
         function.vf_index = of_pf.get(&function.address).copied();
     }
 }
 
 fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
     let dir = PciDir::at(root, pf);
-    let links = dir.list("").into_iter().filter(|name| name.starts_with(VF_LINK));
+    let links = dir
+        .list("")
+        .into_iter()
+        .filter(|name| name.starts_with(VF_LINK));
     links
         .filter_map(|link| {
             let index = link.strip_prefix(VF_LINK)?.parse().ok()?;

@@ -1,7 +1,6 @@
 //! The log: structured events on standard error.
 
-use crate::cli::LogFormat;
-use crate::cli::Logging;
+use crate::cli::{LogFormat, Logging};
 
 /// Sets up the log of this process.
 pub fn start(logging: &Logging) {

@@ -3,13 +3,10 @@
 
 use std::process::ExitCode;
 
-use sriovdp_host::cli::Arguments;
-use sriovdp_host::cli::Exit;
-use sriovdp_host::daemon;
-use sriovdp_host::logging;
+use sriovdp_host::cli::{Arguments, Exit};
 use sriovdp_host::providers::heap;
 use sriovdp_host::report::Report;
-use sriovdp_host::show;
+use sriovdp_host::{daemon, logging, show};
 
 /// Calls into providers and reads of sysfs run beside the loop; more of them at a time only wait for each other.
 const BLOCKING_THREADS: usize = 4;
@@ -30,7 +27,10 @@ fn main() -> ExitCode {
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&sriovdp_sdk::Error::from_std(&error).context("cannot start the runtime")).into(),
+        Err(error) => {
+            return fail(&sriovdp_sdk::Error::from_std(&error).context("cannot start the runtime"))
+                .into();
+        }
     };
     let exit = runtime.block_on(async {
         match &arguments.command {
@@ -50,10 +50,17 @@ fn main() -> ExitCode {
 fn tell(told: &clap::Error) -> Exit {
     // There is no other place to say that standard output is closed.
     let _ = told.print();
-    if told.use_stderr() { Exit::Usage } else { Exit::Success }
+    if told.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    }
 }
 
-#[allow(clippy::print_stderr, reason = "the one place that tells the user why the program ends")]
+#[allow(
+    clippy::print_stderr,
+    reason = "the one place that tells the user why the program ends"
+)]
 fn fail(error: &impl sriovdp_host::report::Hint) -> Exit {
     eprintln!("{}", Report::error(error));
     Exit::Failure

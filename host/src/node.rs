@@ -1,7 +1,6 @@
 //! Where things are on the node, below one root directory.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The device-plugin sockets, `kubelet.sock` among them.
 const DEVICE_PLUGINS: &str = "device-plugins";
@@ -77,6 +76,9 @@ mod tests {
             tree.real(tree.device_plugins()),
             Path::new("/tmp/x/var/lib/kubelet/device-plugins")
         );
-        assert_eq!(NodeTree::new("/", "/k").real("/etc/pcidp"), Path::new("/etc/pcidp"));
+        assert_eq!(
+            NodeTree::new("/", "/k").real("/etc/pcidp"),
+            Path::new("/etc/pcidp")
+        );
     }
 }

@@ -4,12 +4,9 @@
 //! is part of the job: its nearest existing ancestor is followed as well.
 
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use inotify::EventStream;
-use inotify::Inotify;
-use inotify::WatchMask;
+use inotify::{EventStream, Inotify, WatchMask};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
@@ -83,6 +80,8 @@ impl DirectoryWatch {
 
 impl fmt::Debug for DirectoryWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirectoryWatch").field("directories", &self.directories).finish_non_exhaustive()
+        f.debug_struct("DirectoryWatch")
+            .field("directories", &self.directories)
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,7 @@
 //! Generates the Rust code of every `.proto` anew and compares it with what is committed in `src/gen`.
 
-use std::env;
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 const PROTOS: [&str; 3] = [
     "deviceplugin_v1beta1.proto",

@@ -60,7 +60,11 @@ impl Allocation {
     }
 
     /// Adds a device node under another path in the container.
-    pub fn node_as(&mut self, host_path: impl Into<String>, container_path: impl Into<String>) -> &mut Self {
+    pub fn node_as(
+        &mut self,
+        host_path: impl Into<String>,
+        container_path: impl Into<String>,
+    ) -> &mut Self {
         self.nodes.push(DeviceNode {
             host_path: host_path.into(),
             container_path: container_path.into(),

@@ -3,9 +3,10 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use crate::Error;
-use crate::PciAddress;
-use crate::PciFunction;
+use compact_str::{CompactString, ToCompactString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Error, PciAddress, PciFunction};
 
 /// The id by which the kubelet, CNIs and containers know a device.
 ///
@@ -13,7 +14,8 @@ use crate::PciFunction;
 /// is the name below `/sys/bus/auxiliary/devices`. It must stay the same over restarts of the plugin and of the node's
 /// kubelet, which remembers it in its checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeviceId(String);
+// A PCI address fits into the value itself: thousands of ids are no allocations.
+pub struct DeviceId(CompactString);
 
 impl DeviceId {
     /// Checks what a kubelet can carry: not empty, at most 253 bytes, visible ASCII without a comma or a slash.
@@ -30,15 +32,19 @@ impl DeviceId {
     /// # Errors
     ///
     /// When the text is no such id.
-    pub fn new(text: impl Into<String>) -> Result<Self, Error> {
-        let text = text.into();
+    pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
+        let text = text.as_ref();
         let fits = (1..=253).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_graphic() && b != b',' && b != b'/');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b',' && b != b'/');
         if fits {
-            Ok(Self(text))
+            Ok(Self(text.into()))
         } else {
-            Err(Error::new(format!("`{}` cannot be a device id", text.escape_debug()))
-                .hint("an id is 1 to 253 visible ASCII characters without `,` and `/`"))
+            Err(
+                Error::new(format!("`{}` cannot be a device id", text.escape_debug()))
+                    .hint("an id is 1 to 253 visible ASCII characters without `,` and `/`"),
+            )
         }
     }
 
@@ -50,7 +56,26 @@ impl DeviceId {
 
 impl From<PciAddress> for DeviceId {
     fn from(address: PciAddress) -> Self {
-        Self(address.to_string())
+        Self(address.to_compact_string())
+    }
+}
+
+impl Serialize for DeviceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = CompactString::deserialize(deserializer)?;
+        Self::new(text).map_err(|error| serde::de::Error::custom(error.with_hint()))
+    }
+}
+
+impl AsRef<str> for DeviceId {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

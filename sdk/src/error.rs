@@ -68,7 +68,9 @@ impl Error {
     /// Any standard error, with its sources as causes.
     pub fn from_std(error: &dyn std::error::Error) -> Self {
         Self {
-            source: error.source().map(|source| Box::new(Self::from_std(source))),
+            source: error
+                .source()
+                .map(|source| Box::new(Self::from_std(source))),
             ..Self::new(error.to_string())
         }
     }
@@ -80,7 +82,9 @@ impl Error {
 
     /// The cure, if somebody knew one. The innermost hint counts, because it knows most.
     pub fn hint_text(&self) -> Option<&str> {
-        self.chain().filter_map(|error| error.hint.as_deref()).last()
+        self.chain()
+            .filter_map(|error| error.hint.as_deref())
+            .last()
     }
 
     /// The sentence with its hint, for places that carry one text only.
@@ -138,8 +142,14 @@ mod tests {
 
     #[test]
     fn a_failure_crosses_the_boundary_and_comes_back() {
-        let error = Error::new("root").hint("cure").context("middle").context("outer");
-        assert_eq!(Error::from(Failure::from(error.clone())).to_string(), "outer");
+        let error = Error::new("root")
+            .hint("cure")
+            .context("middle")
+            .context("outer");
+        assert_eq!(
+            Error::from(Failure::from(error.clone())).to_string(),
+            "outer"
+        );
         let back = Error::from(Failure::from(error));
         assert_eq!(back.causes().collect::<Vec<_>>(), ["middle", "root"]);
         assert_eq!(back.hint_text(), Some("cure"));

@@ -97,38 +97,19 @@ pub mod abi;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use allocation::Allocation;
-pub use allocation::DeviceNode;
-pub use allocation::Mount;
-pub use device::Device;
-pub use device::DeviceId;
-pub use device::Discovery;
-pub use device::ExtendedDevice;
-pub use device::Health;
+pub use allocation::{Allocation, DeviceNode, Mount};
+pub use device::{Device, DeviceId, Discovery, ExtendedDevice, Health};
 pub use error::Error;
-pub use manifest::Manifest;
-pub use manifest::Role;
-pub use pci::HexId;
-pub use pci::PciAddress;
-pub use pci::PciFunction;
+pub use manifest::{Manifest, Role};
+pub use pci::{HexId, PciAddress, PciFunction};
 pub use provider::Provider;
-pub use selector::one_of;
-pub use selector::one_of_ranges;
-pub use selector::Name;
-pub use selector::Ranged;
-pub use selector::Refusal;
+pub use selector::{Name, Ranged, Refusal, one_of, one_of_ranges};
 pub use userspace::userspace_nodes;
 pub use vhost::vhost_net;
-pub use view::Devlink;
-pub use view::Netdev;
-pub use view::Node;
-pub use view::PciDir;
-pub use view::Root;
+pub use view::{Devlink, Netdev, Node, PciDir, Root};
 
-pub use schemars;
-pub use schemars::JsonSchema;
-pub use serde;
-pub use serde::Deserialize;
+pub use schemars::{self, JsonSchema};
+pub use serde::{self, Deserialize};
 
 /// The version of this SDK.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -163,7 +144,8 @@ macro_rules! export_provider {
             impl $crate::abi::Export for Exported {
                 type Provider = $provider;
 
-                const PACKAGE: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+                const PACKAGE: (&'static str, &'static str) =
+                    (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
                 fn state() -> &'static $crate::abi::State<$provider> {
                     static STATE: $crate::abi::State<$provider> = $crate::abi::State::new();
@@ -173,7 +155,8 @@ macro_rules! export_provider {
 
             #[used]
             #[unsafe(link_section = ".note.sriovdp")]
-            static NOTE: $crate::abi::Note = $crate::abi::Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+            static NOTE: $crate::abi::Note =
+                $crate::abi::Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static HEADER: $crate::abi::LibHeader = $crate::abi::header::<Exported>();

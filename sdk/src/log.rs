@@ -4,8 +4,4 @@
 //! bridge. Use these macros, or any crate that logs through `log`. One line per event at `info`; a device's story
 //! belongs to `debug`.
 
-pub use log::debug;
-pub use log::error;
-pub use log::info;
-pub use log::trace;
-pub use log::warn;
+pub use log::{debug, error, info, trace, warn};

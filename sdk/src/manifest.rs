@@ -77,7 +77,8 @@ impl Manifest {
     /// Says that `key` is a selector that the provider file `file` brings.
     #[must_use]
     pub fn brought_by(mut self, key: &str, file: &str) -> Self {
-        self.brought_by_others.push((key.to_owned(), file.to_owned()));
+        self.brought_by_others
+            .push((key.to_owned(), file.to_owned()));
         self
     }
 }

@@ -4,10 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::Serialize;
-use serde::Serializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 
@@ -70,7 +67,8 @@ fn parse_address(text: &str) -> Option<PciAddress> {
 }
 
 fn hex(text: &str, digits: usize) -> Option<u32> {
-    let sane = !text.is_empty() && text.len() <= digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let sane =
+        !text.is_empty() && text.len() <= digits && text.bytes().all(|b| b.is_ascii_hexdigit());
     sane.then(|| u32::from_str_radix(text, 16).ok()).flatten()
 }
 
@@ -214,7 +212,11 @@ mod tests {
             ("-1", None),
             ("intel", None),
         ] {
-            assert_eq!(text.parse::<HexId>().ok().map(|id| id.0), expected, "{text}");
+            assert_eq!(
+                text.parse::<HexId>().ok().map(|id| id.0),
+                expected,
+                "{text}"
+            );
         }
     }
 }

@@ -3,13 +3,7 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::Allocation;
-use crate::Device;
-use crate::Discovery;
-use crate::Error;
-use crate::Manifest;
-use crate::Node;
-use crate::Refusal;
+use crate::{Allocation, Device, Discovery, Error, Manifest, Node, Refusal};
 
 /// A device type, or an extension of device types that others own.
 ///
@@ -57,7 +51,11 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// # Errors
     ///
     /// Not a failure: the refusal that says which key does not fit, and what was found instead.
-    fn admit(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> Result<(), Refusal>;
+    fn admit(
+        &self,
+        selectors: &Self::Selectors,
+        device: &Device<Self::Facts>,
+    ) -> Result<(), Refusal>;
 
     /// Builds what a container gets for `device`, from the node as it is now.
     ///

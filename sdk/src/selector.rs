@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Deserializer;
+use serde::{Deserialize, Deserializer};
 
 use crate::Error;
 
@@ -55,7 +54,11 @@ pub fn one_of<T: PartialEq + fmt::Display>(
     if wanted.is_empty() || value.is_some_and(|value| wanted.contains(value)) {
         return Ok(());
     }
-    let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let wanted = wanted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     Err(Refusal::new(
         key,
         match value {
@@ -97,13 +100,20 @@ pub fn one_of_ranges<T: PartialEq + fmt::Display>(
     if wanted.is_empty() || parent.is_some_and(fits) {
         return Ok(());
     }
-    let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let wanted = wanted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     let found = match (parent, index) {
         (None, _) => no_parent(),
         (Some(parent), Some(index)) => format!("it is number {index} of {parent}"),
         (Some(parent), None) => format!("it belongs to {parent} and has no number"),
     };
-    Err(Refusal::new(key, format!("{found}, and one of {wanted} is asked for")))
+    Err(Refusal::new(
+        key,
+        format!("{found}, and one of {wanted} is asked for"),
+    ))
 }
 
 /// A name that compares without regard to case: link types, PF names.
@@ -182,7 +192,11 @@ impl<T: PartialEq> Ranged<T> {
         self.parent == *parent
             && match &self.indexes {
                 None => true,
-                Some(ranges) => index.is_some_and(|i| ranges.iter().any(|&(first, last)| (first..=last).contains(&i))),
+                Some(ranges) => index.is_some_and(|i| {
+                    ranges
+                        .iter()
+                        .any(|&(first, last)| (first..=last).contains(&i))
+                }),
             }
     }
 }
@@ -190,7 +204,9 @@ impl<T: PartialEq> Ranged<T> {
 impl<T: fmt::Display> fmt::Display for Ranged<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.parent)?;
-        let Some(ranges) = &self.indexes else { return Ok(()) };
+        let Some(ranges) = &self.indexes else {
+            return Ok(());
+        };
         for (n, (first, last)) in ranges.iter().enumerate() {
             f.write_str(if n == 0 { "#" } else { "," })?;
             if first == last {
@@ -224,17 +240,28 @@ impl FromStr for Ranged<crate::PciAddress> {
     }
 }
 
-fn parse_ranged<T>(text: &str, parent: impl Fn(&str) -> Result<T, Error>) -> Result<Ranged<T>, Error> {
+fn parse_ranged<T>(
+    text: &str,
+    parent: impl Fn(&str) -> Result<T, Error>,
+) -> Result<Ranged<T>, Error> {
     let (name, ranges) = match text.split_once('#') {
         None => (text, None),
         Some((name, ranges)) => (name, Some(ranges)),
     };
     let indexes = ranges
-        .map(|ranges| ranges.split(',').map(parse_range).collect::<Option<Vec<_>>>().ok_or(ranges))
+        .map(|ranges| {
+            ranges
+                .split(',')
+                .map(parse_range)
+                .collect::<Option<Vec<_>>>()
+                .ok_or(ranges)
+        })
         .transpose()
         .map_err(|ranges| {
-            Error::new(format!("`{ranges}` in `{text}` is not a list of numbers and ranges"))
-                .hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
+            Error::new(format!(
+                "`{ranges}` in `{text}` is not a list of numbers and ranges"
+            ))
+            .hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
         })?;
     Ok(Ranged {
         parent: parent(name.trim())?,
@@ -257,7 +284,8 @@ where
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error: Error| serde::de::Error::custom(error.with_hint()))
+        text.parse()
+            .map_err(|error: Error| serde::de::Error::custom(error.with_hint()))
     }
 }
 
@@ -291,13 +319,25 @@ mod tests {
             ("ens1f1#0", Some(0), false),
         ] {
             let ranged: Ranged<Name> = text.parse().expect(text);
-            assert_eq!(ranged.contains(&"Ens1F0".into(), index), expected, "{text} {index:?}");
+            assert_eq!(
+                ranged.contains(&"Ens1F0".into(), index),
+                expected,
+                "{text} {index:?}"
+            );
         }
     }
 
     #[test]
     fn ranges_that_select_nothing_are_refused() {
-        for text in ["ens1f0#", "ens1f0#3-1", "ens1f0#a", "ens1f0#1,,2", "#0", "ens1f0#0#1", "ens1f0#-1"] {
+        for text in [
+            "ens1f0#",
+            "ens1f0#3-1",
+            "ens1f0#a",
+            "ens1f0#1,,2",
+            "#0",
+            "ens1f0#0#1",
+            "ens1f0#-1",
+        ] {
             assert!(text.parse::<Ranged<Name>>().is_err(), "{text}");
         }
         assert!("41:00#0".parse::<Ranged<crate::PciAddress>>().is_err());
@@ -306,7 +346,12 @@ mod tests {
     #[test]
     fn ranges_print_as_they_are_written() {
         for text in ["0000:41:00.0", "0000:41:00.0#0,2-7"] {
-            assert_eq!(text.parse::<Ranged<crate::PciAddress>>().expect(text).to_string(), text);
+            assert_eq!(
+                text.parse::<Ranged<crate::PciAddress>>()
+                    .expect(text)
+                    .to_string(),
+                text
+            );
         }
     }
 }

@@ -1,9 +1,6 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
-use crate::Allocation;
-use crate::Error;
-use crate::Node;
-use crate::PciAddress;
+use crate::{Allocation, Error, Node, PciAddress};
 
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
 const VFIO_CONTAINER: &str = "/dev/vfio/vfio";

@@ -1,8 +1,6 @@
 //! What a container needs to put a software network device in front of a real one.
 
-use crate::Allocation;
-use crate::Error;
-use crate::Node;
+use crate::{Allocation, Error, Node};
 
 /// The in-kernel half of a virtio network device (Linux: `drivers/vhost/net.c`).
 const VHOST_NET: &str = "/dev/vhost-net";

@@ -4,18 +4,10 @@
 
 mod selectors;
 
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::Discovery;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::Manifest;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::Provider;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::export_provider;
-use sriovdp_sdk::one_of;
-use sriovdp_sdk::userspace_nodes;
+use sriovdp_sdk::{
+    Allocation, Device, Discovery, Error, HexId, Manifest, Node, Provider, Refusal,
+    export_provider, one_of, userspace_nodes,
+};
 
 pub use selectors::Selectors;
 

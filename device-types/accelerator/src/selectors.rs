@@ -1,11 +1,6 @@
 //! The selector keys of `accelerator`.
 
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{Deserialize, HexId, JsonSchema, PciAddress, schemars, serde};
 
 /// Which accelerators belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -1,12 +1,9 @@
 //! `accelerator` over small nodes: what is offered, what selectors select, what containers get.
 
 use sriovdp_accelerator::Accelerator;
-use sriovdp_sdk::testing::Harness;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CARDS: &str = "
     pci 0000:17:00.0 8086:0d8f class=120000 driver=vfio-pci group=12 numa=1

@@ -7,19 +7,12 @@ mod selectors;
 mod subfunction;
 mod survey;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::Discovery;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::Manifest;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::Provider;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::export_provider;
-use sriovdp_sdk::vhost_net;
+use sriovdp_sdk::{
+    Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
+    vhost_net,
+};
 
 use parent::Parents;
 use subfunction::Subfunction;

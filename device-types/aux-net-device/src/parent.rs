@@ -3,11 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::Name;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::PciFunction;
+use sriovdp_sdk::{HexId, Name, Node, PciAddress, PciFunction};
 
 /// What all subfunctions of one function have in common.
 #[derive(Debug)]

@@ -1,17 +1,9 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::Name;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::Ranged;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::one_of;
-use sriovdp_sdk::one_of_ranges;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{
+    Deserialize, Error, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
+    one_of_ranges, schemars, serde,
+};
 
 use crate::subfunction::SF;
 use crate::survey::Facts;
@@ -63,8 +55,20 @@ impl Selectors {
         one_of("drivers", &self.drivers, Some(&parent.driver))?;
         let number = facts.number;
         let no_name = || format!("its parent {} has no network interface", parent.address);
-        one_of_ranges("pfNames", &self.pf_names, parent.name.as_ref(), number, no_name)?;
-        one_of_ranges("rootDevices", &self.root_devices, Some(&parent.address), number, no_name)?;
+        one_of_ranges(
+            "pfNames",
+            &self.pf_names,
+            parent.name.as_ref(),
+            number,
+            no_name,
+        )?;
+        one_of_ranges(
+            "rootDevices",
+            &self.root_devices,
+            Some(&parent.address),
+            number,
+            no_name,
+        )?;
         one_of("linkTypes", &self.link_types, facts.link_type())
     }
 }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use sriovdp_sdk::Name;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::{Name, Node, PciAddress};
 
 /// Linux: `Documentation/driver-api/auxiliary_bus.rst`.
 const BUS: &str = "/sys/bus/auxiliary/devices";

@@ -2,14 +2,9 @@
 
 use std::sync::Arc;
 
-use sriovdp_sdk::Device;
-use sriovdp_sdk::DeviceId;
-use sriovdp_sdk::Health;
-use sriovdp_sdk::Name;
-use sriovdp_sdk::Node;
+use sriovdp_sdk::{Device, DeviceId, Health, Name, Node};
 
-use crate::parent::Parent;
-use crate::parent::Parents;
+use crate::parent::{Parent, Parents};
 use crate::subfunction;
 use crate::subfunction::Subfunction;
 

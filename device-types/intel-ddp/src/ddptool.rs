@@ -3,17 +3,13 @@
 
 use std::io;
 use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::ChildStdout;
-use std::process::Command;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::Root;
+use sriovdp_sdk::{PciAddress, Root};
 
 /// More than any answer has.
 const LARGEST: u64 = 64 * 1024;

@@ -7,23 +7,12 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::Discovery;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::Manifest;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::Provider;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::export_provider;
-use sriovdp_sdk::one_of;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{
+    Allocation, Deserialize, Device, Discovery, Error, JsonSchema, Manifest, Node, Provider,
+    Refusal, export_provider, one_of, schemars, serde,
+};
 
 use ddptool::Ddptool;
 use survey::Profiles;

@@ -1,17 +1,11 @@
 //! Which DDP package is loaded for each network function: devlink is asked first, then the tool.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::PciFunction;
-use sriovdp_sdk::log;
+use sriovdp_sdk::{HexId, Node, PciAddress, PciFunction, log};
 
-use crate::ddptool::Ddptool;
-use crate::ddptool::ToolError;
+use crate::ddptool::{Ddptool, ToolError};
 
 const INTEL: HexId = HexId(0x8086);
 /// The version that devlink has of a loaded package (Linux: `Documentation/networking/devlink/ice.rst`).

@@ -3,17 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
-use sriovdp_sdk::DeviceId;
-use sriovdp_sdk::ExtendedDevice;
-use sriovdp_sdk::testing::Harness;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use serde_json::{Value, json};
+use sriovdp_sdk::testing::{Harness, TempTree, Tree};
+use sriovdp_sdk::{DeviceId, ExtendedDevice};
 
 use crate::IntelDdp;
-use crate::ddptool::Ddptool;
-use crate::ddptool::Patience;
+use crate::ddptool::{Ddptool, Patience};
 
 const GTP: &str = "GTPv1-C/U IPv4/IPv6 payload";
 const PPPOE: &str = "PPPoE/PPPoL2TPv2 payload";

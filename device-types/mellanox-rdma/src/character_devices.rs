@@ -1,7 +1,6 @@
 //! The character devices by which programs use an RDMA device (rdma-core's `libibverbs`, `libibumad`, `librdmacm`).
 
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Error;
+use sriovdp_sdk::{Allocation, Error};
 
 use crate::rdma_device::Parent;
 

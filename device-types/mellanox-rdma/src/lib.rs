@@ -8,24 +8,15 @@ mod rdma_device;
 mod selectors;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::DeviceId;
-use sriovdp_sdk::Discovery;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::ExtendedDevice;
-use sriovdp_sdk::Manifest;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::Provider;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::export_provider;
+use sriovdp_sdk::{
+    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Manifest, Node, Provider,
+    Refusal, export_provider,
+};
 
-use rdma_device::Parent;
-use rdma_device::Presence;
+use rdma_device::{Parent, Presence};
 
 pub use partition_key::PartitionKey;
 pub use selectors::Selectors;

@@ -4,11 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{Deserialize, Error, JsonSchema, schemars, serde};
 
 /// The highest bit: full members talk with all members of a partition, limited ones with full ones only (InfiniBand
 /// Architecture Specification, volume 1, section 10.9).

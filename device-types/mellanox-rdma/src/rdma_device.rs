@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sriovdp_sdk::Error;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::{Error, Node, PciAddress};
 
 use crate::PartitionKey;
 

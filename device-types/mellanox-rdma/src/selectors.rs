@@ -1,14 +1,9 @@
 //! The selector keys that the extension adds, and how a device is measured by them.
 
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{Deserialize, JsonSchema, Refusal, schemars, serde};
 
-use crate::Facts;
-use crate::PartitionKey;
 use crate::rdma_device::Presence;
+use crate::{Facts, PartitionKey};
 
 /// Which devices belong to a resource, by their RDMA devices.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -1,17 +1,11 @@
 //! What is kept about each network function. There may be thousands, so what many share is stored once.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::Name;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::PciFunction;
+use sriovdp_sdk::{HexId, Name, Node, PciAddress, PciFunction};
 
-use crate::uplink::Uplink;
-use crate::uplink::Uplinks;
+use crate::uplink::{Uplink, Uplinks};
 use crate::vdpa;
 use crate::vdpa::VdpaType;
 

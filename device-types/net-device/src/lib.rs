@@ -7,22 +7,13 @@ mod selectors;
 mod uplink;
 mod vdpa;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::Discovery;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::Manifest;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::Provider;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::export_provider;
-use sriovdp_sdk::one_of;
-use sriovdp_sdk::userspace_nodes;
-use sriovdp_sdk::vhost_net;
+use sriovdp_sdk::{
+    Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
+    one_of, userspace_nodes, vhost_net,
+};
 
 use facts::Survey;
 use uplink::Uplinks;

@@ -1,17 +1,9 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::Device;
-use sriovdp_sdk::HexId;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::Name;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::Ranged;
-use sriovdp_sdk::Refusal;
-use sriovdp_sdk::one_of;
-use sriovdp_sdk::one_of_ranges;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{
+    Deserialize, Device, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
+    one_of_ranges, schemars, serde,
+};
 
 use crate::facts::Facts;
 use crate::vdpa::VdpaType;
@@ -63,11 +55,20 @@ impl Selectors {
         let name = pf.and_then(|pf| pf.name.as_ref());
         let no_pf = || match pf {
             None => "it is no virtual function".to_owned(),
-            Some(pf) => format!("its physical function {} has no network interface", pf.address),
+            Some(pf) => format!(
+                "its physical function {} has no network interface",
+                pf.address
+            ),
         };
         one_of_ranges("pfNames", &self.pf_names, name, facts.vf_index, no_pf)?;
         let address = pf.map(|pf| &pf.address);
-        one_of_ranges("rootDevices", &self.root_devices, address, facts.vf_index, no_pf)?;
+        one_of_ranges(
+            "rootDevices",
+            &self.root_devices,
+            address,
+            facts.vf_index,
+            no_pf,
+        )?;
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())

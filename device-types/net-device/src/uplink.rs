@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::Name;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::{Name, Node, PciAddress};
 
 /// A function that is the way out for its virtual functions, or for itself where it has none.
 #[derive(Debug)]

@@ -7,14 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::json;
-use sriovdp_sdk::Allocation;
-use sriovdp_sdk::Deserialize;
-use sriovdp_sdk::Error;
-use sriovdp_sdk::JsonSchema;
-use sriovdp_sdk::Node;
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::schemars;
-use sriovdp_sdk::serde;
+use sriovdp_sdk::{Allocation, Deserialize, Error, JsonSchema, Node, PciAddress, schemars, serde};
 
 const BUS: &str = "/sys/bus/vdpa/devices";
 

@@ -1,11 +1,10 @@
 //! A fake kubelet to try a plugin by hand: prints what happens, takes commands from standard input.
 #![forbid(unsafe_code)]
 
-use std::env;
 use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
-use std::thread;
+use std::{env, thread};
 
 use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion};
 use tokio::sync::mpsc;

@@ -2,11 +2,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 /// Puts the library of the crate `name` into `directory`.
 ///

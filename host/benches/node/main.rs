@@ -19,12 +19,9 @@ mod tree;
 
 use std::time::Duration;
 
-use measure::Effort;
-use measure::Row;
-use measure::measure;
+use measure::{Effort, Row, measure};
 use peer::Peer;
-use program::Ours;
-use program::Program;
+use program::{Ours, Program};
 use start::Node;
 use tree::Size;
 

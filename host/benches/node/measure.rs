@@ -1,13 +1,11 @@
 //! One row of the table: what one program needs on one node.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::process::Activity;
-use crate::process::Snapshot;
+use crate::process::{Activity, Snapshot};
 use crate::program::Program;
 use crate::start::Node;
 use crate::syscalls;

@@ -4,11 +4,9 @@
 //! written node. What it writes elsewhere below `/var/lib` and `/var/run` goes to memory and is gone with it. The file
 //! itself must not be below one of these directories.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tokio::process::Command;
 
 /// `$0` is the root, `$@` what to run. `/dev` comes last, because the root may be in it.

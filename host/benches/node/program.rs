@@ -1,8 +1,7 @@
 //! The daemon of this build with the provider files of this build, and how it is started on a node.
 
 use std::ffi::OsStr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tokio::process::Command;

@@ -1,22 +1,13 @@
 //! One start of a program: a node, a kubelet, and the way to the last registered pool.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use anyhow::bail;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use sriovdp_fake_kubelet::Config;
-use sriovdp_fake_kubelet::Event;
-use sriovdp_fake_kubelet::FakeKubelet;
-use sriovdp_fake_kubelet::Happening;
-use sriovdp_fake_kubelet::Timing;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal};
+use sriovdp_fake_kubelet::{Config, Event, FakeKubelet, Happening, Timing};
+use sriovdp_sdk::testing::{TempTree, Tree};
 use tokio::process::Child;
 
 use crate::process;

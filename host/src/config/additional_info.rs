@@ -20,7 +20,10 @@ impl AdditionalInfo {
     pub fn of(&self, id: &str, function: &str) -> BTreeMap<String, String> {
         let mut merged = BTreeMap::new();
         for device in [EVERY_DEVICE, function, id] {
-            let said = self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(device));
+            let said = self
+                .0
+                .iter()
+                .filter(|(key, _)| key.eq_ignore_ascii_case(device));
             merged.extend(said.flat_map(|(_, values)| values.clone()));
         }
         merged
@@ -40,7 +43,10 @@ mod tests {
     fn info(entries: &[(&str, &str, &str)]) -> AdditionalInfo {
         let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for &(device, key, value) in entries {
-            by_device.entry(device.into()).or_default().insert(key.into(), value.into());
+            by_device
+                .entry(device.into())
+                .or_default()
+                .insert(key.into(), value.into());
         }
         AdditionalInfo::new(by_device)
     }
@@ -53,7 +59,10 @@ mod tests {
             ("0000:08:00.0", "b", "function"),
             ("mlx5_core.sf.2", "c", "own"),
         ]);
-        let merged: Vec<_> = info.of("mlx5_core.sf.2", "0000:08:00.0").into_iter().collect();
+        let merged: Vec<_> = info
+            .of("mlx5_core.sf.2", "0000:08:00.0")
+            .into_iter()
+            .collect();
         let expected = [("a", "all"), ("b", "function"), ("c", "own")];
         assert_eq!(merged, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }

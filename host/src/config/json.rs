@@ -5,10 +5,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::MapAccess;
-use serde::de::Visitor;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -123,7 +121,10 @@ impl<'a> Json<'a> {
 
 /// The value of `key` among members: of several spellings, the last one counts.
 pub(crate) fn member<'a>(members: &[(String, Json<'a>)], key: &str) -> Option<Json<'a>> {
-    let found = members.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    let found = members
+        .iter()
+        .rev()
+        .find(|(name, _)| name.eq_ignore_ascii_case(key));
     found.map(|(_, value)| *value)
 }
 
@@ -170,13 +171,19 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_keys_wins_in_any_case() {
-        let members = Json::parse(r#"{"a": 1, "A": 2, "a": null, "b": 3}"#).unwrap().members().unwrap();
+        let members = Json::parse(r#"{"a": 1, "A": 2, "a": null, "b": 3}"#)
+            .unwrap()
+            .members()
+            .unwrap();
         assert_eq!(member(&members, "a").unwrap().value().unwrap(), 2);
     }
 
     #[test]
     fn a_wrong_kind_is_named_with_its_place() {
         let error = Json::parse(" [1]").unwrap().members().err().unwrap();
-        assert_eq!((error.found, error.place.to_string().as_str()), ("a list", "1:2"));
+        assert_eq!(
+            (error.found, error.place.to_string().as_str()),
+            ("a list", "1:2")
+        );
     }
 }

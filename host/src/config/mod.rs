@@ -10,17 +10,14 @@ mod parse;
 mod problem;
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
 pub use json::Place;
-pub use names::NameError;
-pub use names::ResourceName;
-pub use problem::Problem;
-pub use problem::Severity;
+pub use names::{NameError, ResourceName};
+pub use problem::{Problem, Severity};
 
 pub(crate) use parse::alike;
 
@@ -115,11 +112,14 @@ pub enum ConfigError {
 impl Hint for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing(_) => Some("create it, or name another one with `--config-file`".to_owned()),
-            Self::Unreadable { .. } => None,
-            Self::Malformed { .. } => {
-                Some("the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`".to_owned())
+            Self::Missing(_) => {
+                Some("create it, or name another one with `--config-file`".to_owned())
             }
+            Self::Unreadable { .. } => None,
+            Self::Malformed { .. } => Some(
+                "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -129,7 +129,11 @@ impl Hint for ConfigError {
 /// # Errors
 ///
 /// When there is nothing to parse. What is wrong with single resources is in [`Configuration::problems`].
-pub fn read(path: &Path, shown_as: &Path, defaults: &Defaults) -> Result<Configuration, ConfigError> {
+pub fn read(
+    path: &Path,
+    shown_as: &Path,
+    defaults: &Defaults,
+) -> Result<Configuration, ConfigError> {
     let text = std::fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing(shown_as.to_owned()),
         _ => ConfigError::Unreadable {

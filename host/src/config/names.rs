@@ -27,7 +27,9 @@ pub enum NameError {
     #[error("`{0}` cannot be a resource prefix")]
     Prefix(String),
     /// Both are fine, and the socket's path becomes too long.
-    #[error("the socket path `{path}` is {length} bytes long, and a socket path has at most {LONGEST_SOCKET_PATH}")]
+    #[error(
+        "the socket path `{path}` is {length} bytes long, and a socket path has at most {LONGEST_SOCKET_PATH}"
+    )]
     SocketPath {
         /// The path.
         path: String,
@@ -114,7 +116,9 @@ fn is_name(text: &str) -> bool {
 fn is_prefix(text: &str) -> bool {
     let is_label = |label: &str| {
         begins_and_ends_alphanumeric(label)
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     text.len() <= LONGEST_PREFIX
         && text.split('.').all(is_label)
@@ -138,7 +142,11 @@ mod tests {
 
     #[test]
     fn names_that_kubelets_take() {
-        for (prefix, rest) in [("intel.com", "sriov_dpdk"), ("a", "x"), ("openshift.io", "Mixed-Case.0")] {
+        for (prefix, rest) in [
+            ("intel.com", "sriov_dpdk"),
+            ("a", "x"),
+            ("openshift.io", "Mixed-Case.0"),
+        ] {
             assert!(name(prefix, rest).is_ok(), "{prefix}/{rest}");
         }
         assert!(name("intel.com", &"a".repeat(63)).is_ok() || name("i", &"a".repeat(60)).is_ok());
@@ -147,17 +155,43 @@ mod tests {
     #[test]
     fn names_that_kubelets_refuse() {
         for bad in ["", "-x", "x_", ".x", "a/b", "a b", "dpdk!", &"a".repeat(64)] {
-            assert_eq!(name("intel.com", bad), Err(NameError::Name(bad.to_owned())), "{bad}");
+            assert_eq!(
+                name("intel.com", bad),
+                Err(NameError::Name(bad.to_owned())),
+                "{bad}"
+            );
         }
-        for bad in ["", "Intel.com", "ex_ample.com", "a..b", "-a.b", "kubernetes.io", "x.kubernetes.io", "requests.a"] {
-            assert_eq!(name(bad, "x"), Err(NameError::Prefix(bad.to_owned())), "{bad}");
+        for bad in [
+            "",
+            "Intel.com",
+            "ex_ample.com",
+            "a..b",
+            "-a.b",
+            "kubernetes.io",
+            "x.kubernetes.io",
+            "requests.a",
+        ] {
+            assert_eq!(
+                name(bad, "x"),
+                Err(NameError::Prefix(bad.to_owned())),
+                "{bad}"
+            );
         }
-        let long = name("a-long-prefix.of-a-long-organisation.example.org", &"a".repeat(60));
-        assert!(matches!(long, Err(NameError::SocketPath { length: 148, .. })), "{long:?}");
+        let long = name(
+            "a-long-prefix.of-a-long-organisation.example.org",
+            &"a".repeat(60),
+        );
+        assert!(
+            matches!(long, Err(NameError::SocketPath { length: 148, .. })),
+            "{long:?}"
+        );
     }
 
     #[test]
     fn variables_keep_dashes() {
-        assert_eq!(name("intel.com", "a-b.c").unwrap().variable(), "PCIDEVICE_INTEL_COM_A-B_C");
+        assert_eq!(
+            name("intel.com", "a-b.c").unwrap().variable(),
+            "PCIDEVICE_INTEL_COM_A-B_C"
+        );
     }
 }

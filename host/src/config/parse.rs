@@ -3,20 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::AdditionalInfo;
-use super::ConfigError;
-use super::Configuration;
-use super::Defaults;
-use super::Place;
-use super::Problem;
-use super::ResourceName;
-use super::ResourceSpec;
-use super::SelectorMember;
-use super::SelectorSpec;
-use super::Severity;
-use super::json::Json;
-use super::json::WrongKind;
-use super::json::member;
+use super::json::{Json, WrongKind, member};
+use super::{
+    AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
+    ResourceSpec, SelectorMember, SelectorSpec, Severity,
+};
 
 const RESOURCE_KEYS: [&str; 6] = [
     "resourceName",
@@ -31,25 +22,39 @@ const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
 /// How alike a word must be to be suggested.
 const ALIKE: f64 = 0.75;
 
-pub(super) fn parse(text: &str, file: &Path, defaults: &Defaults) -> Result<Configuration, ConfigError> {
+pub(super) fn parse(
+    text: &str,
+    file: &Path,
+    defaults: &Defaults,
+) -> Result<Configuration, ConfigError> {
     let malformed = |place, message| ConfigError::Malformed {
         path: file.to_owned(),
         place,
         message,
     };
     let wrong = |what: &str, wanted: &str, found: &WrongKind| {
-        malformed(found.place, format!("{what} must be {wanted}, and it is {}", found.found))
+        malformed(
+            found.place,
+            format!("{what} must be {wanted}, and it is {}", found.found),
+        )
     };
     let document = Json::parse(text).map_err(|error| {
         let place = Place {
             line: error.line(),
             column: error.column(),
         };
-        malformed(place, format!("this is not JSON: {}", without_place(&error)))
+        malformed(
+            place,
+            format!("this is not JSON: {}", without_place(&error)),
+        )
     })?;
-    let top = document.members().map_err(|found| wrong("the configuration", "an object", &found))?;
+    let top = document
+        .members()
+        .map_err(|found| wrong("the configuration", "an object", &found))?;
     let list = match member(&top, "resourceList") {
-        Some(list) => list.items().map_err(|found| wrong("`resourceList`", "a list", &found))?,
+        Some(list) => list
+            .items()
+            .map_err(|found| wrong("`resourceList`", "a list", &found))?,
         None => Vec::new(),
     };
     let mut parser = Parser {
@@ -82,33 +87,54 @@ type Parsed<T> = Result<T, Box<Problem>>;
 
 impl Parser<'_> {
     fn resource(&mut self, key: &str, entry: Json<'_>) -> Parsed<ResourceSpec> {
-        let members = entry.members().map_err(|found| self.wrong(key, "an object", &found))?;
+        let members = entry
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found))?;
         self.warn_of_unknown_keys(key, &members);
         let text = |name: &str| -> Parsed<Option<(String, Place)>> {
-            let Some(value) = member(&members, name) else { return Ok(None) };
+            let Some(value) = member(&members, name) else {
+                return Ok(None);
+            };
             let text = value.string();
-            let text = text.map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
+            let text =
+                text.map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
             Ok(Some((text, value.place())))
         };
         let (name, place) = text("resourceName")?.ok_or_else(|| {
-            self.refuse(key, entry.place(), "the entry has no `resourceName`".to_owned(), None)
+            self.refuse(
+                key,
+                entry.place(),
+                "the entry has no `resourceName`".to_owned(),
+                None,
+            )
         })?;
         let prefix = text("resourcePrefix")?.filter(|(prefix, _)| !prefix.is_empty());
-        let prefix = prefix.map_or_else(|| self.defaults.resource_prefix.clone(), |(prefix, _)| prefix);
+        let prefix = prefix.map_or_else(
+            || self.defaults.resource_prefix.clone(),
+            |(prefix, _)| prefix,
+        );
         let device_type = text("deviceType")?.filter(|(name, _)| !name.is_empty());
         let name = self.name(key, place, &prefix, &name)?;
         let exclude_topology = match member(&members, "excludeTopology") {
             None => false,
-            Some(value) => value
-                .boolean()
-                .map_err(|found| self.wrong(&format!("{key}.excludeTopology"), "a boolean", &found))?,
+            Some(value) => value.boolean().map_err(|found| {
+                self.wrong(&format!("{key}.excludeTopology"), "a boolean", &found)
+            })?,
         };
         Ok(ResourceSpec {
-            selectors: self.selectors(&format!("{key}.selectors"), entry, member(&members, "selectors"))?,
-            additional_info: self
-                .additional_info(&format!("{key}.additionalInfo"), member(&members, "additionalInfo"))?,
+            selectors: self.selectors(
+                &format!("{key}.selectors"),
+                entry,
+                member(&members, "selectors"),
+            )?,
+            additional_info: self.additional_info(
+                &format!("{key}.additionalInfo"),
+                member(&members, "additionalInfo"),
+            )?,
             name,
-            place: device_type.as_ref().map_or_else(|| entry.place(), |(_, place)| *place),
+            place: device_type
+                .as_ref()
+                .map_or_else(|| entry.place(), |(_, place)| *place),
             device_type: device_type.map(|(name, _)| name),
             key: key.to_owned(),
             exclude_topology,
@@ -127,7 +153,12 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn selectors(&self, key: &str, entry: Json<'_>, selectors: Option<Json<'_>>) -> Parsed<Vec<SelectorSpec>> {
+    fn selectors(
+        &self,
+        key: &str,
+        entry: Json<'_>,
+        selectors: Option<Json<'_>>,
+    ) -> Parsed<Vec<SelectorSpec>> {
         let Some(selectors) = selectors else {
             // Absent or null: everything of the device type.
             return Ok(vec![SelectorSpec {
@@ -139,24 +170,33 @@ impl Parser<'_> {
         if !selectors.is_list() {
             return Ok(vec![self.selector(key, selectors)?]);
         }
-        let alternatives = selectors.items().map_err(|found| self.wrong(key, "a list", &found))?;
+        let alternatives = selectors
+            .items()
+            .map_err(|found| self.wrong(key, "a list", &found))?;
         if alternatives.is_empty() {
-            let hint = "write `{}` to select every device of the type, or remove the resource".to_owned();
+            let hint =
+                "write `{}` to select every device of the type, or remove the resource".to_owned();
             let message = "an empty list selects nothing".to_owned();
             return Err(self.refuse(key, selectors.place(), message, Some(hint)));
         }
         let numbered = alternatives.into_iter().enumerate();
-        numbered.map(|(n, selector)| self.selector(&format!("{key}[{n}]"), selector)).collect()
+        numbered
+            .map(|(n, selector)| self.selector(&format!("{key}[{n}]"), selector))
+            .collect()
     }
 
     fn selector(&self, key: &str, selector: Json<'_>) -> Parsed<SelectorSpec> {
-        let members = selector.members().map_err(|found| self.wrong(key, "an object", &found))?;
+        let members = selector
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found))?;
         let mut kept: Vec<SelectorMember> = Vec::new();
         for (name, value) in members {
             kept.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&name));
             kept.push(SelectorMember {
                 place: value.place(),
-                value: value.value().map_err(|found| self.wrong(key, "simple", &found))?,
+                value: value
+                    .value()
+                    .map_err(|found| self.wrong(key, "simple", &found))?,
                 name,
             });
         }
@@ -170,11 +210,19 @@ impl Parser<'_> {
     fn additional_info(&self, key: &str, info: Option<Json<'_>>) -> Parsed<Option<AdditionalInfo>> {
         let Some(info) = info else { return Ok(None) };
         let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for (device, values) in info.members().map_err(|found| self.wrong(key, "an object", &found))? {
+        for (device, values) in info
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found))?
+        {
             let key = format!("{key}.{device}");
             let said = by_device.entry(device).or_default();
-            for (name, value) in values.members().map_err(|found| self.wrong(&key, "an object", &found))? {
-                let value = value.string().map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
+            for (name, value) in values
+                .members()
+                .map_err(|found| self.wrong(&key, "an object", &found))?
+            {
+                let value = value
+                    .string()
+                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
                 said.insert(name, value);
             }
         }
@@ -183,7 +231,11 @@ impl Parser<'_> {
 
     fn warn_of_unknown_keys(&mut self, key: &str, members: &[(String, Json<'_>)]) {
         for (name, value) in members {
-            if RESOURCE_KEYS.iter().chain(&IDLE_KEYS).any(|known| known.eq_ignore_ascii_case(name)) {
+            if RESOURCE_KEYS
+                .iter()
+                .chain(&IDLE_KEYS)
+                .any(|known| known.eq_ignore_ascii_case(name))
+            {
                 continue;
             }
             let hint = alike(name, RESOURCE_KEYS).map_or_else(
@@ -192,7 +244,12 @@ impl Parser<'_> {
             );
             self.problems.push(Problem {
                 severity: Severity::Warning,
-                ..*self.refuse(&format!("{key}.{name}"), value.place(), "the key is not known and has no effect".to_owned(), Some(hint))
+                ..*self.refuse(
+                    &format!("{key}.{name}"),
+                    value.place(),
+                    "the key is not known and has no effect".to_owned(),
+                    Some(hint),
+                )
             });
         }
     }
@@ -202,7 +259,13 @@ impl Parser<'_> {
         self.refuse(key, found.place, message, None)
     }
 
-    fn refuse(&self, key: &str, place: Place, message: String, hint: Option<String>) -> Box<Problem> {
+    fn refuse(
+        &self,
+        key: &str,
+        place: Place,
+        message: String,
+        hint: Option<String>,
+    ) -> Box<Problem> {
         Box::new(Problem {
             severity: Severity::Refused,
             file: self.file.to_owned(),
@@ -219,7 +282,9 @@ impl Parser<'_> {
 pub(crate) fn alike<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_ascii_lowercase();
     let likeness = |known: &str| strsim::jaro_winkler(&word, &known.to_ascii_lowercase());
-    let best = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let best = known
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) >= ALIKE).then_some(best)
 }
 

@@ -37,7 +37,14 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: `{}`: {}", self.file.display(), self.place, self.key, self.message)
+        write!(
+            f,
+            "{}:{}: `{}`: {}",
+            self.file.display(),
+            self.place,
+            self.key,
+            self.message
+        )
     }
 }
 
@@ -49,7 +56,11 @@ impl Error for Problem {
 
 impl Hint for Problem {
     fn hint(&self) -> Option<String> {
-        let told = self.cause.as_ref().and_then(|cause| cause.hint_text()).map(str::to_owned);
+        let told = self
+            .cause
+            .as_ref()
+            .and_then(|cause| cause.hint_text())
+            .map(str::to_owned);
         told.or_else(|| self.hint.clone())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use expect_test::Expect;
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 use super::*;
 use crate::report::Report;
@@ -17,16 +16,22 @@ fn defaults() -> Defaults {
 
 /// Parses `text` and shows what came of it, one line for each resource and each problem.
 #[track_caller]
-#[allow(clippy::needless_pass_by_value, reason = "every caller makes one in place")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes one in place"
+)]
 fn check(text: &str, expected: Expect) {
     let shown = match parse::parse(text, Path::new("config.json"), &defaults()) {
         Err(error) => Report::error(&error).to_string(),
         Ok(configuration) => {
             let resources = configuration.resources.iter().map(show);
-            let problems = configuration.problems.iter().map(|problem| match problem.severity {
-                Severity::Refused => Report::error(problem).to_string(),
-                Severity::Warning => Report::warning(problem).to_string(),
-            });
+            let problems = configuration
+                .problems
+                .iter()
+                .map(|problem| match problem.severity {
+                    Severity::Refused => Report::error(problem).to_string(),
+                    Severity::Warning => Report::warning(problem).to_string(),
+                });
             resources.chain(problems).collect::<Vec<_>>().join("\n")
         }
     };
@@ -38,11 +43,19 @@ fn show(resource: &ResourceSpec) -> String {
         .selectors
         .iter()
         .map(|selector| {
-            let members = selector.members.iter().map(|m| format!("{}={}", m.name, m.value));
+            let members = selector
+                .members
+                .iter()
+                .map(|m| format!("{}={}", m.name, m.value));
             format!("{{{}}}", members.collect::<Vec<_>>().join(" "))
         })
         .collect();
-    format!("{} {} {}", resource.name, resource.device_type.as_deref().unwrap_or("(default)"), selectors.join(" or "))
+    format!(
+        "{} {} {}",
+        resource.name,
+        resource.device_type.as_deref().unwrap_or("(default)"),
+        selectors.join(" or ")
+    )
 }
 
 #[test]
@@ -184,7 +197,8 @@ fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((word.clone(), inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }

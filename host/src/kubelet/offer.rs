@@ -6,11 +6,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Mode;
-use super::register;
 use super::server::Server;
 use super::service::Outputs;
-use super::watcher;
+use super::{Mode, register, watcher};
 use crate::config::ResourceName;
 use crate::node::NodeTree;
 use crate::output::cdi::PoolSpec;
@@ -36,8 +34,9 @@ impl Offer {
     /// its socket is gone.
     pub async fn run(self, mode: Mode, stop: CancellationToken) {
         match mode {
-            Mode::Watcher => watcher::run(self, stop).await,
-            Mode::Register => register::run(self, stop).await,
+            // Each in a box of its own, so that none takes the room of the larger one.
+            Mode::Watcher => Box::pin(watcher::run(self, stop)).await,
+            Mode::Register => Box::pin(register::run(self, stop)).await,
         }
     }
 

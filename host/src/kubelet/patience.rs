@@ -34,7 +34,10 @@ mod tests {
     fn waits_double_up_to_a_limit() {
         let mut patience = Patience::new();
         let waits: Vec<u128> = (0..10).map(|_| patience.next().as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]);
+        assert_eq!(
+            waits,
+            [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]
+        );
         patience.reset();
         assert_eq!(patience.next(), FIRST);
     }

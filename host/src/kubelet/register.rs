@@ -6,8 +6,7 @@
 //! again accepts, a path whose old stream it has not seen end.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -22,10 +21,8 @@ use super::offer::Offer;
 use super::patience::Patience;
 use super::server::Server;
 use super::service;
-use super::socket::Identity;
-use super::socket::SocketState;
-use crate::report::Hint;
-use crate::report::one_line;
+use super::socket::{Identity, SocketState};
+use crate::report::{Hint, one_line};
 
 /// The kubelet dials back inside the call and gives up on that after 10 s.
 const REGISTER_LIMIT: Duration = Duration::from_secs(15);
@@ -65,9 +62,11 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
     let mut patience = Patience::new();
     let mut last_failure = String::new();
     loop {
-        let Some(kubelet) = stop.run_until_cancelled(kubelet_socket(&mut offer)).await else { return };
+        let Some(kubelet) = stop.run_until_cancelled(kubelet_socket(&mut offer)).await else {
+            return;
+        };
         let started = Instant::now();
-        let wait = match stop.run_until_cancelled(register(&offer)).await {
+        let wait = match stop.run_until_cancelled(Box::pin(register(&offer))).await {
             None => return,
             Some(Ok(server)) => {
                 tracing::info!(resource = %offer.name, "registered with the kubelet");
@@ -135,7 +134,10 @@ async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterEr
     // The URI only makes the `:authority`, and this is the one that every gRPC stack accepts.
     let localhost = Endpoint::from_static("http://localhost");
     let call = async {
-        let channel = localhost.connect_with_connector(connector).await.map_err(|error| RegisterError::Connect(path, error))?;
+        let channel = localhost
+            .connect_with_connector(connector)
+            .await
+            .map_err(|error| RegisterError::Connect(path, error))?;
         let request = dp::RegisterRequest {
             version: dp::VERSION.to_owned(),
             endpoint,
@@ -143,13 +145,22 @@ async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterEr
             options: Some(service::options()),
         };
         let answer = RegistrationClient::new(channel).register(request).await;
-        answer.map(drop).map_err(|status| RegisterError::Refused(status.message().to_owned()))
+        answer
+            .map(drop)
+            .map_err(|status| RegisterError::Refused(status.message().to_owned()))
     };
-    tokio::time::timeout(REGISTER_LIMIT, call).await.unwrap_or(Err(RegisterError::NoAnswer))
+    tokio::time::timeout(REGISTER_LIMIT, call)
+        .await
+        .unwrap_or(Err(RegisterError::NoAnswer))
 }
 
 /// Waits until the registration is no good any more, then ends the server.
-async fn hold(offer: &mut Offer, mut server: Server, kubelet: Identity, stop: &CancellationToken) -> End {
+async fn hold(
+    offer: &mut Offer,
+    mut server: Server,
+    kubelet: Identity,
+    stop: &CancellationToken,
+) -> End {
     let path = kubelet_path(offer);
     let opened = tokio::time::sleep(STREAM_LIMIT);
     tokio::pin!(opened);
@@ -208,13 +219,16 @@ async fn another_kubelet(offer: &mut Offer, kubelet: Identity) {
 }
 
 fn kubelet_path(offer: &Offer) -> PathBuf {
-    offer.tree.real(offer.tree.device_plugins().join("kubelet.sock"))
+    offer
+        .tree
+        .real(offer.tree.device_plugins().join("kubelet.sock"))
 }
 
 /// `<prefix>_<name>.<fresh>.sock`, with the front cut where the path would become too long.
 fn fresh_name(directory: &Path, stem: &str) -> String {
     let fresh = fresh_word();
-    let room = LONGEST_PATH.saturating_sub(directory.as_os_str().len() + 1 + fresh.len() + ".".len() + ".sock".len());
+    let room = LONGEST_PATH
+        .saturating_sub(directory.as_os_str().len() + 1 + fresh.len() + ".".len() + ".sock".len());
     // Resource names are ASCII.
     let stem = &stem[..stem.len().min(room)];
     format!("{stem}.{fresh}.sock")
@@ -223,8 +237,7 @@ fn fresh_name(directory: &Path, stem: &str) -> String {
 /// A word that no process has used in this directory since the kubelet started: the time makes it so across restarts
 /// of the plugin, the counter within one.
 fn fresh_word() -> String {
-    use std::sync::atomic::AtomicU64;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let micros = since_epoch.map_or(0, |time| time.as_micros());
@@ -239,9 +252,15 @@ mod tests {
     #[test]
     fn names_are_fresh_and_fit() {
         let directory = Path::new("/var/lib/kubelet/device-plugins");
-        let (one, two) = (fresh_name(directory, "intel.com_x"), fresh_name(directory, "intel.com_x"));
+        let (one, two) = (
+            fresh_name(directory, "intel.com_x"),
+            fresh_name(directory, "intel.com_x"),
+        );
         assert_ne!(one, two);
-        assert!(one.starts_with("intel.com_x.") && one.ends_with(".sock"), "{one}");
+        assert!(
+            one.starts_with("intel.com_x.") && one.ends_with(".sock"),
+            "{one}"
+        );
         let long = fresh_name(directory, &"a".repeat(300));
         assert_eq!(directory.join(long).as_os_str().len(), LONGEST_PATH);
     }

@@ -1,26 +1,20 @@
 //! A served socket: from the first connection that it can take to the last stream that it ends.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use super::authority::Tolerant;
-use super::service::Notification;
-use super::service::Outputs;
-use super::service::Service;
-use super::service::Streams;
+use super::service::{Notification, Outputs, Service, Streams};
 use super::services::Services;
-use super::socket::Socket;
-use super::socket::SocketState;
+use super::socket::{Socket, SocketState};
 use crate::pools::Pool;
 
 /// How long an answer that is under way may take when the server stops.
@@ -61,7 +55,8 @@ impl Server {
             notified: notifier,
         };
         // The filter is in front of both services, because old kubelets dial both with a path as the authority.
-        let connections = UnixListenerStream::new(listener).map(|connection| connection.map(Tolerant::new));
+        let connections =
+            UnixListenerStream::new(listener).map(|connection| connection.map(Tolerant::new));
         let serve = tonic::transport::Server::builder().serve_with_incoming_shutdown(
             Services::new(service),
             connections,

@@ -3,31 +3,18 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use sriovdp_proto::deviceplugin as dp;
-use sriovdp_proto::pluginregistration as reg;
-use tokio::sync::mpsc;
-use tokio::sync::watch;
-use tokio_stream::Stream;
-use tokio_stream::StreamExt;
+use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::WatchStream;
-use tokio_util::sync::CancellationToken;
-use tokio_util::sync::WaitForCancellationFutureOwned;
-use tonic::Request;
-use tonic::Response;
-use tonic::Status;
+use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::{Request, Response, Status};
 
-use crate::output::WriteError;
 use crate::output::cdi::PoolSpec;
-use crate::output::device_info;
-use crate::pools::AllocateError;
-use crate::pools::Grant;
-use crate::pools::Health;
-use crate::pools::Pool;
-use crate::pools::PoolDevice;
-use crate::pools::allocate;
+use crate::output::{WriteError, device_info};
+use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, allocate};
 use crate::report::one_line;
 
 /// Sent by the Go plugin, and accepted by every kubelet that knows one of them.
@@ -103,10 +90,14 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         Ok(Response::new(options()))
     }
 
-    type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<dp::ListAndWatchResponse, Status>> + Send>>;
+    type ListAndWatchStream =
+        Pin<Box<dyn Stream<Item = Result<dp::ListAndWatchResponse, Status>> + Send>>;
 
     /// The current list, and each one that differs from the one before it, until the server ends the stream.
-    async fn list_and_watch(&self, _: Request<dp::Empty>) -> Result<Response<Self::ListAndWatchStream>, Status> {
+    async fn list_and_watch(
+        &self,
+        _: Request<dp::Empty>,
+    ) -> Result<Response<Self::ListAndWatchStream>, Status> {
         let open = OpenStream::new(self.streams.clone());
         let mut last = None;
         let lists = WatchStream::new(self.pool.clone()).filter_map(move |pool| {
@@ -132,7 +123,10 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         Ok(Response::new(dp::PreferredAllocationResponse::default()))
     }
 
-    async fn allocate(&self, request: Request<dp::AllocateRequest>) -> Result<Response<dp::AllocateResponse>, Status> {
+    async fn allocate(
+        &self,
+        request: Request<dp::AllocateRequest>,
+    ) -> Result<Response<dp::AllocateResponse>, Status> {
         let pool = Arc::clone(&self.pool.borrow());
         let mut grants = Vec::new();
         for container in request.into_inner().container_requests {
@@ -145,8 +139,13 @@ impl dp::device_plugin_server::DevicePlugin for Service {
             Status::internal(one_line(&error))
         })?;
         let cdi = self.outputs.cdi.as_deref();
-        let container_responses = grants.into_iter().map(|grant| response(grant, cdi)).collect();
-        Ok(Response::new(dp::AllocateResponse { container_responses }))
+        let container_responses = grants
+            .into_iter()
+            .map(|grant| response(grant, cdi))
+            .collect();
+        Ok(Response::new(dp::AllocateResponse {
+            container_responses,
+        }))
     }
 
     async fn pre_start_container(
@@ -159,7 +158,10 @@ impl dp::device_plugin_server::DevicePlugin for Service {
 
 #[tonic::async_trait]
 impl reg::registration_server::Registration for Service {
-    async fn get_info(&self, _: Request<reg::InfoRequest>) -> Result<Response<reg::PluginInfo>, Status> {
+    async fn get_info(
+        &self,
+        _: Request<reg::InfoRequest>,
+    ) -> Result<Response<reg::PluginInfo>, Status> {
         Ok(Response::new(reg::PluginInfo {
             r#type: reg::DEVICE_PLUGIN.to_owned(),
             name: self.pool.borrow().resource.name.to_string(),
@@ -211,7 +213,11 @@ impl<S: Stream> Stream for UntilCancelled<S> {
 }
 
 fn device_list(pool: &Pool) -> dp::ListAndWatchResponse {
-    let devices = pool.devices.iter().map(|device| to_device(pool, device)).collect();
+    let devices = pool
+        .devices
+        .iter()
+        .map(|device| to_device(pool, device))
+        .collect();
     dp::ListAndWatchResponse { devices }
 }
 
@@ -225,7 +231,9 @@ fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
         }
         .to_owned(),
         topology: node.map(|node| dp::TopologyInfo {
-            nodes: vec![dp::NumaNode { id: i64::from(node) }],
+            nodes: vec![dp::NumaNode {
+                id: i64::from(node),
+            }],
         }),
     }
 }
@@ -246,12 +254,19 @@ impl Outputs {
 
 /// The kubelet's answer; with CDI it names devices, and the container runtime adds their nodes.
 fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateResponse {
-    let with_nodes = grant.nodes_by_device.iter().filter(|(_, nodes)| !nodes.is_empty());
+    let with_nodes = grant
+        .nodes_by_device
+        .iter()
+        .filter(|(_, nodes)| !nodes.is_empty());
     let cdi_devices = cdi.map(|cdi| {
         let names = with_nodes.map(|(id, _)| cdi.qualified(id));
         names.map(|name| dp::CdiDevice { name }).collect()
     });
-    let nodes = if cdi.is_some() { Vec::new() } else { grant.nodes };
+    let nodes = if cdi.is_some() {
+        Vec::new()
+    } else {
+        grant.nodes
+    };
     dp::ContainerAllocateResponse {
         envs: grant.variables.into_iter().collect(),
         cdi_devices: cdi_devices.unwrap_or_default(),
@@ -281,7 +296,9 @@ fn refuse(pool: &Pool, error: &AllocateError) -> Status {
     tracing::error!(resource = %pool.resource.name, "Allocate is refused: {text}");
     match error {
         AllocateError::UnknownDevice { .. } => Status::not_found(text),
-        AllocateError::Left { .. } | AllocateError::Provider { .. } => Status::failed_precondition(text),
+        AllocateError::Left { .. } | AllocateError::Provider { .. } => {
+            Status::failed_precondition(text)
+        }
         AllocateError::WrongNumber(_) | AllocateError::Forbidden(_) => Status::internal(text),
     }
 }

@@ -3,16 +3,15 @@
 //! tonic's own router would do the same with a web framework's routing tree for each of the sockets.
 
 use std::convert::Infallible;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use sriovdp_proto::deviceplugin::device_plugin_server::DevicePluginServer;
-use sriovdp_proto::deviceplugin::device_plugin_server::SERVICE_NAME as DEVICE_PLUGIN;
+use sriovdp_proto::deviceplugin::device_plugin_server::{
+    DevicePluginServer, SERVICE_NAME as DEVICE_PLUGIN,
+};
 use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
-use tonic::codegen::http::Request;
-use tonic::codegen::http::Response;
+use tonic::codegen::http::{Request, Response};
 
 use super::service::Service;
 
@@ -43,7 +42,12 @@ impl tower::Service<Request<Body>> for Services {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let service = request.uri().path().trim_start_matches('/').split('/').next();
+        let service = request
+            .uri()
+            .path()
+            .trim_start_matches('/')
+            .split('/')
+            .next();
         if service == Some(DEVICE_PLUGIN) {
             self.plugin.call(request)
         } else {

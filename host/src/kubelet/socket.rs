@@ -1,10 +1,8 @@
 //! Unix sockets in directories that others clean up, replace and delete.
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use tokio::net::UnixListener;
 
@@ -89,9 +87,13 @@ pub(super) enum SocketState {
 
 fn hidden_name(path: &Path) -> PathBuf {
     // Short, so that it fits wherever the final name fits; the process id keeps two instances apart.
-    let seed = path.as_os_str().as_encoded_bytes().iter().fold(std::process::id(), |hash, &byte| {
-        hash.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
+    let seed = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(std::process::id(), |hash, &byte| {
+            hash.wrapping_mul(31).wrapping_add(u32::from(byte))
+        });
     path.with_file_name(format!(".{seed:08x}"))
 }
 
@@ -121,6 +123,9 @@ mod tests {
         drop(socket);
         assert!(path.exists(), "the other one's socket must stay");
         drop(other);
-        assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is left behind");
+        assert!(
+            fs::read_dir(dir.path()).unwrap().next().is_none(),
+            "nothing is left behind"
+        );
     }
 }

@@ -32,7 +32,9 @@ enum End {
 pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
     let mut patience = Patience::new();
     loop {
-        let Some(directory) = stop.run_until_cancelled(registry(&mut offer)).await else { return };
+        let Some(directory) = stop.run_until_cancelled(registry(&mut offer)).await else {
+            return;
+        };
         let started = Instant::now();
         let name = format!("{}.sock", offer.name.file_stem());
         let end = match offer.serve(&directory, &name) {
@@ -55,7 +57,11 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
                 patience.next()
             }
         };
-        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(wait))
+            .await
+            .is_none()
+        {
             return;
         }
     }

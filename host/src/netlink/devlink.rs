@@ -1,19 +1,13 @@
 //! Questions to devlink as messages, and its answers as JSON (Linux: `Documentation/netlink/specs/devlink.yaml`).
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use netlink_bindings::devlink;
-use netlink_bindings::devlink::Devlink;
-use netlink_bindings::devlink::IterableDevlink;
-use netlink_bindings::devlink::IterableDlInfoVersion;
-use netlink_bindings::devlink::IterableDlParam;
-use netlink_bindings::utils::chop_header;
-use netlink_bindings::utils::find_attr;
+use netlink_bindings::devlink::{Devlink, IterableDevlink, IterableDlInfoVersion, IterableDlParam};
+use netlink_bindings::utils::{chop_header, find_attr};
 use serde_json::Value;
-use sriovdp_sdk::abi::wire::DevlinkHandle;
-use sriovdp_sdk::abi::wire::DevlinkQuestion;
+use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
 
 use super::NetlinkError;
 use super::generic::GenericSocket;

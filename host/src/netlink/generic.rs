@@ -8,17 +8,11 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use netlink_bindings::nlctrl;
-use netlink_bindings::traits::NetlinkRequest;
-use netlink_bindings::traits::Protocol;
+use netlink_bindings::traits::{NetlinkRequest, Protocol};
 use rustix::io::Errno;
-use rustix::net::AddressFamily;
-use rustix::net::RecvFlags;
-use rustix::net::SendFlags;
-use rustix::net::SocketFlags;
-use rustix::net::SocketType;
 use rustix::net::netlink::GENERIC;
-use rustix::net::sockopt::Timeout;
-use rustix::net::sockopt::set_socket_timeout;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::NetlinkError;
 

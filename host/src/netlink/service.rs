@@ -1,17 +1,14 @@
 //! The thread that asks the kernel, and how long the others wait for it.
 
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
 use sriovdp_sdk::abi::wire::DevlinkQuestion;
 
-use super::NetlinkError;
-use super::devlink;
 use super::generic::GenericSocket;
+use super::{NetlinkError, devlink};
 
 /// How long a provider waits for one answer, of the ten seconds that its call may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -3,19 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
-use rustix::net::AddressFamily;
-use rustix::net::RecvFlags;
-use rustix::net::SendFlags;
-use rustix::net::SocketFlags;
-use rustix::net::SocketType;
-use serde_json::Value;
-use serde_json::json;
-use sriovdp_sdk::abi::wire::DevlinkHandle;
-use sriovdp_sdk::abi::wire::DevlinkQuestion;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use serde_json::{Value, json};
+use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
 
-use super::NetlinkError;
-use super::devlink;
 use super::generic::GenericSocket;
+use super::{NetlinkError, devlink};
 
 /// The number of the family of families, and the one that this kernel gives to devlink.
 const CONTROL: u16 = 16;

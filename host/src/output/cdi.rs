@@ -4,19 +4,13 @@
 //! pool exists, also over restarts of the plugin, and a device whose nodes cannot be seen now, because they moved into
 //! a pod, keeps those that it had.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::WriteError;
-use super::write_whole;
+use super::{WriteError, write_whole};
 use crate::config::ResourceName;
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
@@ -44,10 +38,20 @@ impl PoolSpec {
         if !is_vendor(resource.prefix()) || !is_class(class) {
             return None;
         }
-        let file = format!("{FILE_PREFIX}{}-{class}-{}.yaml", resource.prefix(), resource.name());
+        let file = format!(
+            "{FILE_PREFIX}{}-{class}-{}.yaml",
+            resource.prefix(),
+            resource.name()
+        );
         let kind = format!("{}/{class}", resource.prefix());
         let earlier = read(&directory.join(&file)).filter(|document| document.kind == kind);
-        let devices = earlier.map(|document| document.devices.into_iter().map(DeviceEntry::into_nodes).collect());
+        let devices = earlier.map(|document| {
+            document
+                .devices
+                .into_iter()
+                .map(DeviceEntry::into_nodes)
+                .collect()
+        });
         Some(Self {
             directory: directory.to_owned(),
             devices: Mutex::new(devices.unwrap_or_default()),
@@ -66,8 +70,13 @@ impl PoolSpec {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn update(&self, entries: impl IntoIterator<Item = (String, Nodes)>) -> Result<(), WriteError> {
-        self.change(|devices| devices.extend(entries.into_iter().filter(|(_, nodes)| !nodes.is_empty())))
+    pub fn update(
+        &self,
+        entries: impl IntoIterator<Item = (String, Nodes)>,
+    ) -> Result<(), WriteError> {
+        self.change(|devices| {
+            devices.extend(entries.into_iter().filter(|(_, nodes)| !nodes.is_empty()))
+        })
     }
 
     /// Removes the entries of devices that are not `members` of the pool.
@@ -99,11 +108,18 @@ impl PoolSpec {
         let document = Document {
             version: VERSION.to_owned(),
             kind: self.kind.clone(),
-            devices: devices.iter().map(|(id, nodes)| DeviceEntry::new(id, nodes)).collect(),
+            devices: devices
+                .iter()
+                .map(|(id, nodes)| DeviceEntry::new(id, nodes))
+                .collect(),
             edits: Edits::default(),
         };
         // JSON is YAML as well, and serialising plain structs does not fail.
-        write_whole(&self.directory, &self.file, &serde_json::to_string_pretty(&document).unwrap_or_default())
+        write_whole(
+            &self.directory,
+            &self.file,
+            &serde_json::to_string_pretty(&document).unwrap_or_default(),
+        )
     }
 
     fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Nodes>> {
@@ -117,15 +133,25 @@ impl PoolSpec {
 /// # Errors
 ///
 /// When a file cannot be removed.
-pub fn remove_stale(directory: &Path, prefixes: &BTreeSet<&str>, current: &BTreeSet<&str>) -> Result<(), WriteError> {
+pub fn remove_stale(
+    directory: &Path,
+    prefixes: &BTreeSet<&str>,
+    current: &BTreeSet<&str>,
+) -> Result<(), WriteError> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if !name.starts_with(FILE_PREFIX) || current.contains(&*name) {
             continue;
         }
-        let kind = read(&path).map(|document| document.kind).unwrap_or_default();
-        if kind.split('/').next().is_some_and(|vendor| prefixes.contains(vendor)) {
+        let kind = read(&path)
+            .map(|document| document.kind)
+            .unwrap_or_default();
+        if kind
+            .split('/')
+            .next()
+            .is_some_and(|vendor| prefixes.contains(vendor))
+        {
             tracing::info!(file = %path.display(), "removing the CDI specification of a pool that is gone");
             remove(path.clone())?;
         }
@@ -183,7 +209,12 @@ impl DeviceEntry {
     }
 
     fn into_nodes(self) -> (String, Nodes) {
-        let nodes = self.edits.nodes.into_iter().map(|node| (node.host_path, node.path)).collect();
+        let nodes = self
+            .edits
+            .nodes
+            .into_iter()
+            .map(|node| (node.host_path, node.path))
+            .collect();
         (self.name, nodes)
     }
 }
@@ -194,7 +225,9 @@ fn read(path: &Path) -> Option<Document> {
 
 fn remove(path: PathBuf) -> Result<(), WriteError> {
     match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(WriteError { path, source }),
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(WriteError { path, source })
+        }
         _ => Ok(()),
     }
 }
@@ -216,8 +249,7 @@ fn is_class(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -226,7 +258,10 @@ mod tests {
     }
 
     fn nodes(paths: &[&str]) -> Nodes {
-        paths.iter().map(|&path| (path.to_owned(), path.to_owned())).collect()
+        paths
+            .iter()
+            .map(|&path| (path.to_owned(), path.to_owned()))
+            .collect()
     }
 
     fn content(directory: &Path, file: &str) -> Value {
@@ -238,7 +273,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spec = PoolSpec::open(dir.path(), &resource("intel.com", "dpdk"), "net-pci").unwrap();
         let entry = ("0000:03:02.0".to_owned(), nodes(&["/dev/vfio/40"]));
-        spec.update([entry, ("0000:03:02.1".to_owned(), Vec::new())]).unwrap();
+        spec.update([entry, ("0000:03:02.1".to_owned(), Vec::new())])
+            .unwrap();
         assert_eq!(
             content(dir.path(), "sriov-dp-intel.com-net-pci-dpdk.yaml"),
             json!({
@@ -250,42 +286,79 @@ mod tests {
                 ]}}]
             })
         );
-        assert_eq!(spec.qualified("0000:03:02.0"), "intel.com/net-pci=0000:03:02.0");
+        assert_eq!(
+            spec.qualified("0000:03:02.0"),
+            "intel.com/net-pci=0000:03:02.0"
+        );
         spec.keep_only(&BTreeSet::new()).unwrap();
-        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "no devices, no file");
+        assert!(
+            std::fs::read_dir(dir.path()).unwrap().next().is_none(),
+            "no devices, no file"
+        );
     }
 
     #[test]
     fn entries_outlive_the_plugin() {
         let dir = tempfile::tempdir().unwrap();
-        let open = || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
-        open().update([("a".to_owned(), nodes(&["/dev/infiniband/uverbs0"]))]).unwrap();
+        let open =
+            || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
+        open()
+            .update([("a".to_owned(), nodes(&["/dev/infiniband/uverbs0"]))])
+            .unwrap();
         // The nodes of the device are in a pod now.
-        open().update([("a".to_owned(), Vec::new()), ("b".to_owned(), nodes(&["/dev/x"]))]).unwrap();
+        open()
+            .update([
+                ("a".to_owned(), Vec::new()),
+                ("b".to_owned(), nodes(&["/dev/x"])),
+            ])
+            .unwrap();
         let written = content(dir.path(), open().file());
-        let names: Vec<&Value> = written["devices"].as_array().unwrap().iter().map(|d| &d["name"]).collect();
+        let names: Vec<&Value> = written["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| &d["name"])
+            .collect();
         assert_eq!(names, ["a", "b"]);
     }
 
     #[test]
     fn only_our_own_stale_files_go() {
         let dir = tempfile::tempdir().unwrap();
-        for (prefix, name) in [("intel.com", "here"), ("intel.com", "gone"), ("other.org", "theirs")] {
+        for (prefix, name) in [
+            ("intel.com", "here"),
+            ("intel.com", "gone"),
+            ("other.org", "theirs"),
+        ] {
             let spec = PoolSpec::open(dir.path(), &resource(prefix, name), "net-pci").unwrap();
             spec.update([("a".to_owned(), nodes(&["/dev/x"]))]).unwrap();
         }
         std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
         let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml"]);
         remove_stale(dir.path(), &BTreeSet::from(["intel.com"]), &current).unwrap();
-        let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
         left.sort();
-        let expected = ["sriov-dp-intel.com-net-pci-here.yaml", "sriov-dp-other.org-net-pci-theirs.yaml", "vendor.yaml"];
+        let expected = [
+            "sriov-dp-intel.com-net-pci-here.yaml",
+            "sriov-dp-other.org-net-pci-theirs.yaml",
+            "vendor.yaml",
+        ];
         assert_eq!(left, expected);
     }
 
     #[test]
     fn vendors_and_classes_of_the_cdi_library() {
-        for (text, vendor, class) in [("intel.com", true, false), ("net-pci", true, true), ("x", false, false), ("0a", false, false), ("a-", false, false)] {
+        for (text, vendor, class) in [
+            ("intel.com", true, false),
+            ("net-pci", true, true),
+            ("x", false, false),
+            ("0a", false, false),
+            ("a-", false, false),
+        ] {
             assert_eq!((is_vendor(text), is_class(text)), (vendor, class), "{text}");
         }
     }

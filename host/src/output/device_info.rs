@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::WriteError;
-use super::write_whole;
+use super::{WriteError, write_whole};
 use crate::pools::DeviceInfoFile;
 
 /// Writes the file of one device.

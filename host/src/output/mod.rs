@@ -6,8 +6,7 @@ pub mod device_info;
 use std::io;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +27,12 @@ fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteE
 
 fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::Builder::new().prefix(".").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        .tempfile_in(directory)?;
     file.write_all(content.as_bytes())?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))?;
     // The directories are below `/var/run`, which does not outlive the machine's run, so nothing is synced.
     file.persist(path)?;
     Ok(())
@@ -46,7 +48,10 @@ mod tests {
         let directory = dir.path().join("devinfo/dp");
         for content in ["{\"a\":1}", "{}"] {
             write_whole(&directory, "x.json", content).unwrap();
-            assert_eq!(std::fs::read_to_string(directory.join("x.json")).unwrap(), content);
+            assert_eq!(
+                std::fs::read_to_string(directory.join("x.json")).unwrap(),
+                content
+            );
         }
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
     }

@@ -6,11 +6,8 @@ use std::sync::Arc;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 
-use super::Grant;
-use super::Health;
-use super::Pool;
-use super::PoolDevice;
 use super::grant::ForbiddenPath;
+use super::{Grant, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
 use crate::providers::CallError;
 
@@ -67,13 +64,17 @@ impl crate::report::Hint for AllocateError {
 ///
 /// When one of the devices is unknown or gone, or when something that it needs is missing on the node.
 pub async fn allocate(pool: &Pool, ids: &[String]) -> Result<Grant, AllocateError> {
-    let devices = ids.iter().map(|id| find(pool, id)).collect::<Result<Vec<_>, _>>()?;
+    let devices = ids
+        .iter()
+        .map(|id| find(pool, id))
+        .collect::<Result<Vec<_>, _>>()?;
     // One question for all devices that the same selector admitted.
     let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (n, device) in devices.iter().enumerate() {
         by_selector.entry(device.selector).or_default().push(n);
     }
-    let mut contributions: Vec<Vec<wire::Allocation>> = devices.iter().map(|_| Vec::new()).collect();
+    let mut contributions: Vec<Vec<wire::Allocation>> =
+        devices.iter().map(|_| Vec::new()).collect();
     for (selector, members) in by_selector {
         let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
         for part in parts(pool, selector, &ids).await? {
@@ -101,9 +102,17 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
 }
 
 /// What each facet of a selector contributes for `ids`: the owner's first.
-async fn parts(pool: &Pool, selector: usize, ids: &[String]) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
+async fn parts(
+    pool: &Pool,
+    selector: usize,
+    ids: &[String],
+) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
     let mut parts = Vec::new();
-    let facets = pool.resource.selectors.get(selector).map_or(&[][..], |selector| &selector.facets);
+    let facets = pool
+        .resource
+        .selectors
+        .get(selector)
+        .map_or(&[][..], |selector| &selector.facets);
     for facet in facets {
         let question = wire::AllocateRequest {
             device_type: pool.resource.device_type.clone(),
@@ -111,7 +120,8 @@ async fn parts(pool: &Pool, selector: usize, ids: &[String]) -> Result<Vec<Vec<w
             ids: ids.to_vec(),
         };
         let provider = Arc::clone(&facet.provider);
-        let answer: Result<wire::Allocated, CallError> = provider.call(method::ALLOCATE, question).await;
+        let answer: Result<wire::Allocated, CallError> =
+            provider.call(method::ALLOCATE, question).await;
         let allocated = answer.map_err(|error| AllocateError::Provider {
             resource: pool.resource.name.clone(),
             ids: ids.join(","),

@@ -32,7 +32,7 @@ pub fn assign(requests: &[Request<'_>]) -> Vec<Vec<Member>> {
             for (selector, positions) in request.alternatives.iter().enumerate() {
                 for &position in positions {
                     let device = request.devices.get(position as usize);
-                    if device.is_some_and(|device| taken.insert(&device.id)) {
+                    if device.is_some_and(|device| taken.insert(device.id.as_str())) {
                         members.push(Member { position, selector });
                     }
                 }
@@ -45,12 +45,13 @@ pub fn assign(requests: &[Request<'_>]) -> Vec<Vec<Member>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sriovdp_sdk::DeviceId;
 
     use super::*;
 
     fn devices(count: u8) -> Vec<FoundDevice> {
         let device = |n: u8| FoundDevice {
-            id: format!("0000:00:{:02x}.{}", n / 8, n % 8).into(),
+            id: DeviceId::new(format!("0000:00:{:02x}.{}", n / 8, n % 8)).unwrap(),
             function: sriovdp_sdk::PciAddress::default(),
             numa_node: None,
             unhealthy: None,
@@ -63,13 +64,30 @@ mod tests {
         let devices = devices(4);
         let request = |alternatives: &[&[u32]]| Request {
             devices: &devices,
-            alternatives: alternatives.iter().map(|positions| positions.to_vec()).collect(),
+            alternatives: alternatives
+                .iter()
+                .map(|positions| positions.to_vec())
+                .collect(),
         };
         let members = |pairs: &[(u32, usize)]| -> Vec<Member> {
-            pairs.iter().map(|&(position, selector)| Member { position, selector }).collect()
+            pairs
+                .iter()
+                .map(|&(position, selector)| Member { position, selector })
+                .collect()
         };
-        let assigned = assign(&[request(&[&[2], &[0, 2]]), request(&[&[0, 1]]), request(&[&[0, 1, 2, 3, 9]])]);
-        assert_eq!(assigned, [members(&[(2, 0), (0, 1)]), members(&[(1, 0)]), members(&[(3, 0)])]);
+        let assigned = assign(&[
+            request(&[&[2], &[0, 2]]),
+            request(&[&[0, 1]]),
+            request(&[&[0, 1, 2, 3, 9]]),
+        ]);
+        assert_eq!(
+            assigned,
+            [
+                members(&[(2, 0), (0, 1)]),
+                members(&[(1, 0)]),
+                members(&[(3, 0)])
+            ]
+        );
     }
 
     proptest! {

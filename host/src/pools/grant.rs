@@ -1,14 +1,11 @@
 //! What a container gets, joined from what the providers contribute: a function of values.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use sriovdp_sdk::abi::wire::Allocation;
 
-use super::Pool;
-use super::PoolDevice;
+use super::{Pool, PoolDevice};
 
 /// Version of the Device Information Specification that the files follow.
 const DEVICE_INFO_VERSION: &str = "1.1.0";
@@ -86,18 +83,25 @@ impl Grant {
             }
             grant.nodes_by_device.push((device.id.to_string(), nodes));
             if let Some(additional) = &pool.resource.additional_info {
-                sections.insert("extra".to_owned(), additional.of(&device.id, &device.function.to_string()));
+                sections.insert(
+                    "extra".to_owned(),
+                    additional.of(device.id.as_str(), &device.function.to_string()),
+                );
             }
-            about.insert(&device.id, sections);
+            about.insert(device.id.as_str(), sections);
             if !device_info.is_null() {
-                grant.device_info.push(device_info_file(pool, device, device_info));
+                grant
+                    .device_info
+                    .push(device_info_file(pool, device, device_info));
             }
         }
         grant.mounts.sort();
         grant.mounts.dedup();
         let variable = pool.resource.name.variable();
-        let ids: Vec<&str> = devices.iter().map(|device| &*device.id).collect();
-        grant.variables.insert(format!("{variable}_INFO"), as_go_writes_it(&json!(about)));
+        let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
+        grant
+            .variables
+            .insert(format!("{variable}_INFO"), as_go_writes_it(&json!(about)));
         grant.variables.insert(variable, ids.join(","));
         Ok(grant)
     }
@@ -172,6 +176,9 @@ mod tests {
 
     #[test]
     fn go_escapes_what_html_would_read() {
-        assert_eq!(as_go_writes_it(&json!({"a": "<&>"})), r#"{"a":"\u003c\u0026\u003e"}"#);
+        assert_eq!(
+            as_go_writes_it(&json!({"a": "<&>"})),
+            r#"{"a":"\u003c\u0026\u003e"}"#
+        );
     }
 }

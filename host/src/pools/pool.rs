@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_sdk::PciAddress;
+use sriovdp_sdk::{DeviceId, PciAddress};
 use tokio::time::Instant;
 
 use super::Resource;
@@ -26,7 +26,7 @@ pub struct Pool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolDevice {
     /// How the kubelet knows it.
-    pub id: Arc<str>,
+    pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
     /// The NUMA node.
@@ -54,9 +54,17 @@ pub enum Health {
 impl Pool {
     /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy.
     #[must_use]
-    pub fn then(&self, resource: Arc<Resource>, mut devices: Vec<PoolDevice>, now: Instant) -> Self {
+    pub fn then(
+        &self,
+        resource: Arc<Resource>,
+        mut devices: Vec<PoolDevice>,
+        now: Instant,
+    ) -> Self {
         devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let left = self.devices.iter().filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
+        let left = self
+            .devices
+            .iter()
+            .filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
         let mut parting: Vec<PoolDevice> = left
             .filter_map(|old| {
                 let since = match old.health {
@@ -86,21 +94,30 @@ impl Pool {
 
     /// The device with this id.
     pub fn device(&self, id: &str) -> Option<&PoolDevice> {
-        let at = self.devices.binary_search_by(|device| (*device.id).cmp(id)).ok()?;
+        let at = self
+            .devices
+            .binary_search_by(|device| device.id.as_str().cmp(id))
+            .ok()?;
         Some(&self.devices[at])
     }
 
     /// How many devices new pods may have.
     pub fn healthy(&self) -> usize {
-        self.devices.iter().filter(|device| device.health == Health::Healthy).count()
+        self.devices
+            .iter()
+            .filter(|device| device.health == Health::Healthy)
+            .count()
     }
 
     /// When the last parting device may go, if there is one.
     pub fn parts_at(&self) -> Option<Instant> {
-        let since = self.devices.iter().filter_map(|device| match device.health {
-            Health::Left { since } => Some(since + PARTING),
-            _ => None,
-        });
+        let since = self
+            .devices
+            .iter()
+            .filter_map(|device| match device.health {
+                Health::Left { since } => Some(since + PARTING),
+                _ => None,
+            });
         since.max()
     }
 }
@@ -123,7 +140,7 @@ mod tests {
 
     fn devices(ids: &[&str]) -> Vec<PoolDevice> {
         let device = |id: &&str| PoolDevice {
-            id: (*id).into(),
+            id: DeviceId::new(id).unwrap(),
             function: PciAddress::default(),
             numa_node: None,
             health: Health::Healthy,
@@ -138,7 +155,10 @@ mod tests {
             Health::Unhealthy(_) => "!",
             Health::Left { .. } => "?",
         };
-        pool.devices.iter().map(|d| format!("{}{} ", d.id, mark(&d.health))).collect()
+        pool.devices
+            .iter()
+            .map(|d| format!("{}{} ", d.id, mark(&d.health)))
+            .collect()
     }
 
     #[test]
@@ -151,7 +171,10 @@ mod tests {
         assert_eq!(show(&pool), "a? b ");
         let pool = pool.then(resource(), devices(&["b"]), at(69));
         assert_eq!(show(&pool), "a? b ");
-        assert_eq!(show(&pool.then(resource(), devices(&["a", "b"]), at(69))), "a b ");
+        assert_eq!(
+            show(&pool.then(resource(), devices(&["a", "b"]), at(69))),
+            "a b "
+        );
         assert_eq!(show(&pool.then(resource(), devices(&["b"]), at(70))), "b ");
     }
 

@@ -6,24 +6,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 
-use super::Facet;
-use super::Resource;
-use super::Selector;
-use crate::config::Place;
-use crate::config::Problem;
-use crate::config::ResourceSpec;
-use crate::config::SelectorMember;
-use crate::config::SelectorSpec;
-use crate::config::Severity;
-use crate::config::alike;
-use crate::providers::DeviceType;
-use crate::providers::Provider;
-use crate::providers::Providers;
+use super::{Facet, Resource, Selector};
+use crate::config::{Place, Problem, ResourceSpec, SelectorMember, SelectorSpec, Severity, alike};
+use crate::providers::{DeviceType, Provider, Providers};
 
 /// What an undeclared selector key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +49,10 @@ pub async fn resolve(
     for selector in &spec.selectors {
         selectors.push(context.selector(selector).await?);
     }
-    let cdi_class = types.owner.as_ref().and_then(|owner| owner.manifest().cdi_class.clone());
+    let cdi_class = types
+        .owner
+        .as_ref()
+        .and_then(|owner| owner.manifest().cdi_class.clone());
     let resource = Resource {
         name: spec.name.clone(),
         device_type: device_type.to_owned(),
@@ -82,11 +74,19 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn selector(&mut self, spec: &SelectorSpec) -> Result<Selector, Box<Problem>> {
-        let providers: Vec<Arc<Provider>> = self.types.owner.iter().chain(&self.types.extensions).cloned().collect();
+        let providers: Vec<Arc<Provider>> = self
+            .types
+            .owner
+            .iter()
+            .chain(&self.types.extensions)
+            .cloned()
+            .collect();
         let mut parts: Vec<Map<String, Value>> = vec![Map::new(); providers.len()];
         for member in &spec.members {
             let declared = providers.iter().enumerate().find_map(|(n, provider)| {
-                let key = provider.keys().find(|key| key.eq_ignore_ascii_case(&member.name))?;
+                let key = provider
+                    .keys()
+                    .find(|key| key.eq_ignore_ascii_case(&member.name))?;
                 Some((n, key.to_owned()))
             });
             match declared {
@@ -108,11 +108,17 @@ impl Context<'_> {
                 device_type: self.device_type.to_owned(),
                 selectors: selectors.clone(),
             };
-            let checked: Result<Map<String, Value>, _> = provider.call(method::CHECK, question).await;
-            checked.map_err(|error| Box::new(self.refused_by_provider(spec, error.path.as_deref(), error.error)))?;
+            let checked: Result<Map<String, Value>, _> =
+                provider.call(method::CHECK, question).await;
+            checked.map_err(|error| {
+                Box::new(self.refused_by_provider(spec, error.path.as_deref(), error.error))
+            })?;
             // The operator writes every key, and an extension may have to read much to be asked for nothing.
             if is_asked {
-                facets.push(Facet { provider, selectors });
+                facets.push(Facet {
+                    provider,
+                    selectors,
+                });
             }
         }
         Ok(Selector { facets })
@@ -127,7 +133,9 @@ impl Context<'_> {
     ) -> Result<(), Box<Problem>> {
         let elsewhere = providers.iter().find_map(|provider| {
             let mut known = provider.manifest().brought_by_others.iter();
-            known.find(|(key, _)| key.eq_ignore_ascii_case(&member.name)).map(|(_, file)| file)
+            known
+                .find(|(key, _)| key.eq_ignore_ascii_case(&member.name))
+                .map(|(_, file)| file)
         });
         let asks_for_nothing = asks_for_nothing(&member.value);
         if elsewhere.is_some() && asks_for_nothing {
@@ -135,21 +143,34 @@ impl Context<'_> {
         }
         let hint = match elsewhere {
             Some(file) => format!("put the provider `{file}` into the provider directory"),
-            None => match alike(&member.name, providers.iter().flat_map(|provider| provider.keys())) {
+            None => match alike(
+                &member.name,
+                providers.iter().flat_map(|provider| provider.keys()),
+            ) {
                 Some(key) => format!("did you mean `{key}`?"),
                 None => {
-                    let keys: Vec<&str> = providers.iter().flat_map(|provider| provider.keys()).collect();
+                    let keys: Vec<&str> = providers
+                        .iter()
+                        .flat_map(|provider| provider.keys())
+                        .collect();
                     format!("its selectors are {}", keys.join(", "))
                 }
             },
         };
         let lenient = asks_for_nothing || self.strictness == Strictness::Lenient;
         let problem = Problem {
-            severity: if lenient { Severity::Warning } else { Severity::Refused },
+            severity: if lenient {
+                Severity::Warning
+            } else {
+                Severity::Refused
+            },
             file: self.file.to_owned(),
             place: member.place,
             key: format!("{}.{}", spec.key, member.name),
-            message: format!("no loaded provider knows this selector for `{}`", self.device_type),
+            message: format!(
+                "no loaded provider knows this selector for `{}`",
+                self.device_type
+            ),
             hint: Some(hint),
             cause: None,
         };
@@ -160,10 +181,18 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn refused_by_provider(&self, spec: &SelectorSpec, path: Option<&str>, cause: sriovdp_sdk::Error) -> Problem {
+    fn refused_by_provider(
+        &self,
+        spec: &SelectorSpec,
+        path: Option<&str>,
+        cause: sriovdp_sdk::Error,
+    ) -> Problem {
         // The path's first word is the key whose value stands in the file.
         let key = path.and_then(|path| path.split(['.', '[']).next());
-        let member = spec.members.iter().find(|member| key.is_some_and(|key| key.eq_ignore_ascii_case(&member.name)));
+        let member = spec
+            .members
+            .iter()
+            .find(|member| key.is_some_and(|key| key.eq_ignore_ascii_case(&member.name)));
         Problem {
             severity: Severity::Refused,
             file: self.file.to_owned(),
@@ -193,11 +222,16 @@ fn unknown_device_type(providers: &Providers, file: &Path, spec: &ResourceSpec) 
             format!("no loaded provider brings the device type `{name}`"),
             alike(name, known.iter().copied()),
         ),
-        None => ("no loaded provider brings a default device type".to_owned(), None),
+        None => (
+            "no loaded provider brings a default device type".to_owned(),
+            None,
+        ),
     };
     let hint = match (alike, known.is_empty()) {
         (Some(name), _) => format!("did you mean `{name}`?"),
-        (None, true) => "the provider directory has no usable provider; see `sriovdp providers`".to_owned(),
+        (None, true) => {
+            "the provider directory has no usable provider; see `sriovdp providers`".to_owned()
+        }
         (None, false) => format!("the loaded device types are {}", known.join(", ")),
     };
     Problem {

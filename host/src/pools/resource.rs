@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::AdditionalInfo;
-use crate::config::ResourceName;
+use crate::config::{AdditionalInfo, ResourceName};
 use crate::providers::Provider;
 
 /// One resource that can be offered.

@@ -1,19 +1,14 @@
 //! What the providers found on the node in one scan.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::PciAddress;
-use sriovdp_sdk::PciFunction;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
+use sriovdp_sdk::{DeviceId, PciAddress, PciFunction};
 
-use super::Resource;
-use super::Selector;
-use crate::providers::CallError;
-use crate::providers::Provider;
-use crate::providers::Providers;
+use super::{Resource, Selector};
+use crate::providers::{CallError, Provider, Providers};
 
 /// The devices of every device type, after one scan.
 #[derive(Debug, Default)]
@@ -26,7 +21,7 @@ pub struct Scan {
 }
 
 /// The devices of one device type.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundDevices {
     /// In the owner's order.
     pub devices: Vec<FoundDevice>,
@@ -38,7 +33,7 @@ pub struct FoundDevices {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundDevice {
     /// How the kubelet knows it.
-    pub id: Arc<str>,
+    pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
     /// The NUMA node.
@@ -59,7 +54,7 @@ pub struct WhyNot {
 #[derive(Debug)]
 struct Known {
     generation: u64,
-    devices: Vec<Arc<str>>,
+    devices: Vec<DeviceId>,
 }
 
 impl Scan {
@@ -81,25 +76,45 @@ impl Scan {
             .collect();
         for (device_type, owner) in owners {
             let question = self.question(root, functions, Vec::new());
-            let found = owner.call(method::DISCOVER, question).await.and_then(to_found);
+            let found = owner
+                .call(method::DISCOVER, question)
+                .await
+                .and_then(to_found);
             match found {
                 Ok(found) => {
                     self.remember(&owner, Vec::new());
-                    self.device_types.insert(device_type, found);
+                    // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
+                    if self.device_types.get(&device_type) != Some(&found) {
+                        self.device_types.insert(device_type, found);
+                    }
                 }
                 Err(error) => failures.push(ScanError::new(&owner, error)),
             }
         }
-        let facets = || resources.iter().flat_map(|resource| &resource.selectors).flat_map(|selector| &selector.facets);
-        let spoken_to = |provider: &Arc<Provider>| facets().any(|facet| Arc::ptr_eq(&facet.provider, provider));
-        let extensions = providers.loaded().into_iter().filter(|p| !p.manifest().extends.is_empty());
+        let facets = || {
+            resources
+                .iter()
+                .flat_map(|resource| &resource.selectors)
+                .flat_map(|selector| &selector.facets)
+        };
+        let spoken_to =
+            |provider: &Arc<Provider>| facets().any(|facet| Arc::ptr_eq(&facet.provider, provider));
+        let extensions = providers
+            .loaded()
+            .into_iter()
+            .filter(|p| !p.manifest().extends.is_empty());
         for extension in extensions.filter(spoken_to) {
             let extended = self.devices_of(&extension.manifest().extends);
             let question = self.question(root, functions, extended);
-            let found: Result<wire::Discovered, CallError> = extension.call(method::DISCOVER, question).await;
+            let found: Result<wire::Discovered, CallError> =
+                extension.call(method::DISCOVER, question).await;
             match found {
                 Ok(found) => {
-                    let ids = found.devices.iter().map(|device| Arc::from(device.id.as_str())).collect();
+                    let ids = found
+                        .devices
+                        .iter()
+                        .map(|device| device.id.clone())
+                        .collect();
                     self.remember(&extension, ids);
                 }
                 Err(error) => failures.push(ScanError::new(&extension, error)),
@@ -118,7 +133,11 @@ impl Scan {
     /// # Errors
     ///
     /// When a provider cannot say; then nothing is known about the resource.
-    pub async fn select(&self, device_type: &str, selector: &Selector) -> Result<Vec<u32>, ScanError> {
+    pub async fn select(
+        &self,
+        device_type: &str,
+        selector: &Selector,
+    ) -> Result<Vec<u32>, ScanError> {
         let mut admitted: Option<Vec<u32>> = None;
         for facet in &selector.facets {
             let provider = &facet.provider;
@@ -129,15 +148,21 @@ impl Scan {
                 device_type: device_type.to_owned(),
                 selectors: facet.selectors.clone(),
             };
-            let answer: Result<wire::Selected, CallError> = provider.call(method::SELECT, question).await;
-            let mut selected = answer.map_err(|error| ScanError::new(provider, error))?.admitted;
+            let answer: Result<wire::Selected, CallError> =
+                provider.call(method::SELECT, question).await;
+            let mut selected = answer
+                .map_err(|error| ScanError::new(provider, error))?
+                .admitted;
             if provider.manifest().device_type.as_deref() != Some(device_type) {
                 selected = self.owners_positions(device_type, known, &selected);
             }
             admitted = Some(match admitted {
                 None => selected,
                 // The facet of an extension: its positions were translated in ascending order.
-                Some(before) => before.into_iter().filter(|position| selected.binary_search(position).is_ok()).collect(),
+                Some(before) => before
+                    .into_iter()
+                    .filter(|position| selected.binary_search(position).is_ok())
+                    .collect(),
             });
         }
         Ok(admitted.unwrap_or_default())
@@ -148,17 +173,29 @@ impl Scan {
     /// # Errors
     ///
     /// When a provider cannot say.
-    pub async fn why_not(&self, selector: &Selector, id: &str) -> Result<Option<WhyNot>, ScanError> {
+    pub async fn why_not(
+        &self,
+        selector: &Selector,
+        id: &str,
+    ) -> Result<Option<WhyNot>, ScanError> {
         for facet in &selector.facets {
             let provider = &facet.provider;
             let question = wire::ExplainRequest {
-                generation: self.known.get(&provider.file_name()).map_or(0, |known| known.generation),
+                generation: self
+                    .known
+                    .get(&provider.file_name())
+                    .map_or(0, |known| known.generation),
                 selectors: facet.selectors.clone(),
                 id: id.to_owned(),
             };
-            let answer: Result<wire::Explained, CallError> = provider.call(method::EXPLAIN, question).await;
+            let answer: Result<wire::Explained, CallError> =
+                provider.call(method::EXPLAIN, question).await;
             let explained = answer.map_err(|error| ScanError::new(provider, error))?;
-            if let wire::Explained { key, reason: Some(reason) } = explained {
+            if let wire::Explained {
+                key,
+                reason: Some(reason),
+            } = explained
+            {
                 return Ok(Some(WhyNot { key, reason }));
             }
         }
@@ -167,7 +204,9 @@ impl Scan {
 
     /// The device types that were looked for, with what was found.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &FoundDevices)> {
-        self.device_types.iter().map(|(name, found)| (name.as_str(), found))
+        self.device_types
+            .iter()
+            .map(|(name, found)| (name.as_str(), found))
     }
 
     fn question(
@@ -184,7 +223,7 @@ impl Scan {
         }
     }
 
-    fn remember(&mut self, provider: &Provider, devices: Vec<Arc<str>>) {
+    fn remember(&mut self, provider: &Provider, devices: Vec<DeviceId>) {
         let known = Known {
             generation: self.generation,
             devices,
@@ -193,22 +232,43 @@ impl Scan {
     }
 
     fn devices_of(&self, device_types: &[String]) -> Vec<wire::ExtendedDevice> {
-        let found = device_types.iter().filter_map(|name| Some((name, self.device_types.get(name)?)));
+        let found = device_types
+            .iter()
+            .filter_map(|name| Some((name, self.device_types.get(name)?)));
         found
             .flat_map(|(name, found)| {
-                found.devices.iter().map(|d| wire::ExtendedDevice::new(name, &d.id, d.function))
+                found
+                    .devices
+                    .iter()
+                    .map(|d| wire::ExtendedDevice::new(name, d.id.as_str(), d.function))
             })
             .collect()
     }
 
-    fn owners_positions(&self, device_type: &str, known: Option<&Known>, selected: &[u32]) -> Vec<u32> {
+    fn owners_positions(
+        &self,
+        device_type: &str,
+        known: Option<&Known>,
+        selected: &[u32],
+    ) -> Vec<u32> {
         let ids: std::collections::HashSet<&str> = known
             .into_iter()
-            .flat_map(|known| selected.iter().filter_map(|&position| known.devices.get(position as usize)))
-            .map(|id| &**id)
+            .flat_map(|known| {
+                selected
+                    .iter()
+                    .filter_map(|&position| known.devices.get(position as usize))
+            })
+            .map(DeviceId::as_str)
             .collect();
-        let devices = self.device_types.get(device_type).map_or(&[][..], |found| &found.devices);
-        (0u32..).zip(devices).filter(|(_, device)| ids.contains(&*device.id)).map(|(position, _)| position).collect()
+        let devices = self
+            .device_types
+            .get(device_type)
+            .map_or(&[][..], |found| &found.devices);
+        (0u32..)
+            .zip(devices)
+            .filter(|(_, device)| ids.contains(device.id.as_str()))
+            .map(|(position, _)| position)
+            .collect()
     }
 }
 
@@ -240,12 +300,11 @@ fn to_found(answer: wire::Discovered) -> Result<FoundDevices, CallError> {
     let devices = answer.devices.into_iter().map(|device| {
         let function = match device.function {
             Some(function) => function,
-            None => device.id.parse()?,
+            None => device.id.as_str().parse()?,
         };
-        sriovdp_sdk::DeviceId::new(device.id.as_str())?;
         Ok(FoundDevice {
             function,
-            id: device.id.into(),
+            id: device.id,
             numa_node: device.numa_node,
             unhealthy: device.unhealthy.map(Into::into),
         })

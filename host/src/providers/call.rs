@@ -1,25 +1,18 @@
 //! One loaded provider, and how it is asked.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use abi_stable::std_types::RErr;
-use abi_stable::std_types::ROk;
-use abi_stable::std_types::RStr;
+use abi_stable::std_types::{RErr, ROk, RStr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sriovdp_sdk::Error;
-use sriovdp_sdk::abi::ProviderModuleRef;
-use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
+use sriovdp_sdk::abi::{ProviderModuleRef, wire};
 
-use super::ProviderError;
-use super::open;
-use super::verify;
+use super::{ProviderError, open, verify};
 
 /// How long a call may take. The kubelet waits for Allocate with its whole pod loop.
 const BUDGET: Duration = Duration::from_secs(10);
@@ -73,7 +66,10 @@ impl Provider {
             "host": sriovdp_sdk::VERSION,
             "log_level": tracing::level_filters::LevelFilter::current().to_string().to_lowercase(),
         });
-        match module.attach()(open::host_functions(), RStr::from(settings.to_string().as_str())) {
+        match module.attach()(
+            open::host_functions(),
+            RStr::from(settings.to_string().as_str()),
+        ) {
             ROk(_) => {}
             RErr(failure) => {
                 let source = failed(failure.as_str()).error;
@@ -84,10 +80,11 @@ impl Provider {
             }
         }
         let empty = serde_json::Map::new();
-        let manifest: wire::Manifest = ask(module, method::MANIFEST, &empty).map_err(|error| ProviderError::Call {
-            method: method::MANIFEST,
-            source: error.error,
-        })?;
+        let manifest: wire::Manifest =
+            ask(module, method::MANIFEST, &empty).map_err(|error| ProviderError::Call {
+                method: method::MANIFEST,
+                source: error.error,
+            })?;
         Ok(Self {
             keys: declared_keys(&manifest)?,
             file: file.to_owned(),
@@ -99,7 +96,11 @@ impl Provider {
 
     /// The file's name, as users know it.
     pub fn file_name(&self) -> String {
-        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// Where it was loaded from.
@@ -122,7 +123,11 @@ impl Provider {
     /// # Errors
     ///
     /// The provider's own error, a panic in it, an answer that makes no sense, or no answer in time.
-    pub async fn call<Q, A>(self: &Arc<Self>, method: &'static str, question: Q) -> Result<A, CallError>
+    pub async fn call<Q, A>(
+        self: &Arc<Self>,
+        method: &'static str,
+        question: Q,
+    ) -> Result<A, CallError>
     where
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
@@ -134,7 +139,9 @@ impl Provider {
         let answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
         match tokio::time::timeout(BUDGET, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(Error::from_std(&error).context(format!("cannot ask `{method}`")).into()),
+            Ok(Err(error)) => Err(Error::from_std(&error)
+                .context(format!("cannot ask `{method}`"))
+                .into()),
             Err(_) => {
                 self.stuck.store(true, Ordering::Relaxed);
                 Err(self.gives_no_answer(method))
@@ -143,14 +150,19 @@ impl Provider {
     }
 
     fn gives_no_answer(&self, method: &str) -> CallError {
-        let message = format!("the provider `{}` has not answered `{method}` within {BUDGET:?}", self.file_name());
+        let message = format!(
+            "the provider `{}` has not answered `{method}` within {BUDGET:?}",
+            self.file_name()
+        );
         Error::new(message).hint("restart the plugin once its cause is mended; until then its pools keep what they have").into()
     }
 }
 
 impl std::fmt::Debug for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Provider").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Provider")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,7 +187,11 @@ fn ask<Q: Serialize, A: DeserializeOwned>(
     let question = serde_json::to_string(question).map_err(|e| Error::from_std(&e))?;
     match module.call()(RStr::from(method), RStr::from(question.as_str())) {
         ROk(answer) => serde_json::from_str(answer.as_str()).map_err(|error| {
-            Error::from_std(&error).context(format!("the provider's answer to `{method}` cannot be read")).into()
+            Error::from_std(&error)
+                .context(format!(
+                    "the provider's answer to `{method}` cannot be read"
+                ))
+                .into()
         }),
         RErr(failure) => Err(failed(failure.as_str())),
     }
@@ -193,11 +209,15 @@ fn failed(failure: &str) -> CallError {
 
 fn declared_keys(manifest: &wire::Manifest) -> Result<Vec<String>, ProviderError> {
     if manifest.device_type.is_none() && manifest.extends.is_empty() {
-        return Err(ProviderError::Manifest("names neither a device type nor what it extends".to_owned()));
+        return Err(ProviderError::Manifest(
+            "names neither a device type nor what it extends".to_owned(),
+        ));
     }
     match manifest.schema.get("properties") {
         None => Ok(Vec::new()),
         Some(serde_json::Value::Object(properties)) => Ok(properties.keys().cloned().collect()),
-        Some(_) => Err(ProviderError::Manifest("has a schema whose `properties` are no object".to_owned())),
+        Some(_) => Err(ProviderError::Manifest(
+            "has a schema whose `properties` are no object".to_owned(),
+        )),
     }
 }

@@ -1,9 +1,7 @@
 //! The judgement of an ELF file: this machine's, whole, and with the note of the SDK.
 
-use object::Endianness;
-use object::elf;
-use object::read::elf::FileHeader;
-use object::read::elf::ProgramHeader;
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, elf};
 use sriovdp_sdk::abi::NOTE_NAME;
 
 use crate::report::Hint;
@@ -65,8 +63,12 @@ impl Hint for ElfError {
                 "keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate \
                  `sriovdp-sdk`"
             }
-            Self::Broken | Self::Truncated { .. } => "copy the file again, under another name, then rename it",
-            Self::WrongClass | Self::WrongMachine { .. } => "build it for the architecture of this node",
+            Self::Broken | Self::Truncated { .. } => {
+                "copy the file again, under another name, then rename it"
+            }
+            Self::WrongClass | Self::WrongMachine { .. } => {
+                "build it for the architecture of this node"
+            }
             Self::NotShared => "set `crate-type = [\"cdylib\"]`",
             Self::NoteIncomplete(_) => "rebuild it with the crate `sriovdp-sdk`",
             Self::WrongSdk { .. } => "rebuild it with an SDK of this host's major version",
@@ -99,8 +101,12 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ElfError> {
     if header.e_type(endian) != elf::ET_DYN {
         return Err(ElfError::NotShared);
     }
-    let segments = header.program_headers(endian, bytes).map_err(|_| ElfError::Broken)?;
-    let ends = segments.iter().map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
+    let segments = header
+        .program_headers(endian, bytes)
+        .map_err(|_| ElfError::Broken)?;
+    let ends = segments
+        .iter()
+        .map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
     let needed = ends.max().unwrap_or(0);
     let length = bytes.len() as u64;
     if needed > length {
@@ -122,12 +128,24 @@ fn own_machine() -> Option<u16> {
     }
 }
 
-fn note(endian: Endianness, segments: &[elf::ProgramHeader64<Endianness>], bytes: &[u8]) -> Option<String> {
+fn note(
+    endian: Endianness,
+    segments: &[elf::ProgramHeader64<Endianness>],
+    bytes: &[u8],
+) -> Option<String> {
     for segment in segments {
-        let Ok(Some(mut notes)) = segment.notes(endian, bytes) else { continue };
+        let Ok(Some(mut notes)) = segment.notes(endian, bytes) else {
+            continue;
+        };
         while let Ok(Some(note)) = notes.next() {
-            if note.name_bytes() == NOTE_NAME || note.name_bytes() == &NOTE_NAME[..NOTE_NAME.len() - 1] {
-                return Some(String::from_utf8_lossy(note.desc()).trim_end_matches('\0').to_owned());
+            if note.name_bytes() == NOTE_NAME
+                || note.name_bytes() == &NOTE_NAME[..NOTE_NAME.len() - 1]
+            {
+                return Some(
+                    String::from_utf8_lossy(note.desc())
+                        .trim_end_matches('\0')
+                        .to_owned(),
+                );
             }
         }
     }
@@ -137,7 +155,11 @@ fn note(endian: Endianness, segments: &[elf::ProgramHeader64<Endianness>], bytes
 fn judge_note(note: &str) -> Result<(), ElfError> {
     let value = |key: &'static str| {
         let lines = note.lines().filter_map(|line| line.split_once('='));
-        lines.filter(|(name, _)| *name == key).map(|(_, value)| value).next().ok_or(ElfError::NoteIncomplete(key))
+        lines
+            .filter(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+            .next()
+            .ok_or(ElfError::NoteIncomplete(key))
     };
     let host_major = major(sriovdp_sdk::VERSION);
     let sdk = value("sdk")?;
@@ -164,9 +186,18 @@ mod tests {
     #[test]
     fn notes_are_judged_by_their_words() {
         assert_eq!(judge_note("sdk=1.7.0\npanic=unwind\n"), Ok(()));
-        assert_eq!(judge_note("panic=unwind\n"), Err(ElfError::NoteIncomplete("sdk")));
-        assert_eq!(judge_note("sdk=1.0.0\n"), Err(ElfError::NoteIncomplete("panic")));
-        assert_eq!(judge_note("sdk=1.0.0\npanic=abort\n"), Err(ElfError::Panics("abort".to_owned())));
+        assert_eq!(
+            judge_note("panic=unwind\n"),
+            Err(ElfError::NoteIncomplete("sdk"))
+        );
+        assert_eq!(
+            judge_note("sdk=1.0.0\n"),
+            Err(ElfError::NoteIncomplete("panic"))
+        );
+        assert_eq!(
+            judge_note("sdk=1.0.0\npanic=abort\n"),
+            Err(ElfError::Panics("abort".to_owned()))
+        );
         let wrong = judge_note("sdk=2.0.0\npanic=unwind\n");
         assert!(matches!(wrong, Err(ElfError::WrongSdk { .. })), "{wrong:?}");
     }
@@ -178,12 +209,18 @@ mod tests {
         assert_eq!(check(b"\x7fELF\x01\x01\x01"), Err(ElfError::WrongClass));
         // A program is a shared object as well where it is position independent, but it has no note.
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert!(matches!(check(&program), Err(ElfError::NoNote | ElfError::NotShared)));
+        assert!(matches!(
+            check(&program),
+            Err(ElfError::NoNote | ElfError::NotShared)
+        ));
         // The headers are whole, and the code is not.
         let cut = &program[..0x4000];
         assert!(matches!(check(cut), Err(ElfError::Truncated { .. })));
         let mut foreign = program;
         foreign[18] ^= 0xff;
-        assert!(matches!(check(&foreign), Err(ElfError::WrongMachine { .. })));
+        assert!(matches!(
+            check(&foreign),
+            Err(ElfError::WrongMachine { .. })
+        ));
     }
 }

@@ -1,7 +1,6 @@
 //! The files of a provider directory.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ProviderError;
 
@@ -23,7 +22,9 @@ pub(super) fn find(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && path.extension().is_some_and(|extension| extension == "so") {
             files.push(path);
         }

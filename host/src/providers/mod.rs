@@ -12,11 +12,8 @@ mod open;
 mod registry;
 mod verify;
 
-pub use call::CallError;
-pub use call::Provider;
-pub use registry::DeviceType;
-pub use registry::Providers;
-pub use registry::Refused;
+pub use call::{CallError, Provider};
+pub use registry::{DeviceType, Providers, Refused};
 
 /// Why a file is no provider.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +102,9 @@ impl crate::report::Hint for ProviderError {
             Self::Call { source, .. } => return source.hint_text().map(str::to_owned),
             Self::Hangs(_) | Self::Manifest(_) => "report this to the provider's author",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
-            Self::List { .. } | Self::Read(_) | Self::NotAFile | Self::TooLarge { .. } => return None,
+            Self::List { .. } | Self::Read(_) | Self::NotAFile | Self::TooLarge { .. } => {
+                return None;
+            }
         };
         Some(hint.to_owned())
     }

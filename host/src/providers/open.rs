@@ -7,25 +7,13 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use abi_stable::library::AbiHeaderRef;
-use abi_stable::library::LibraryError;
-use abi_stable::library::ROOT_MODULE_LOADER_NAME_WITH_NUL;
-use abi_stable::std_types::RErr;
-use abi_stable::std_types::ROk;
-use abi_stable::std_types::RStr;
-use abi_stable::std_types::RString;
-use libloading::os::unix::Library;
-use libloading::os::unix::RTLD_LOCAL;
-use libloading::os::unix::RTLD_NOW;
-use rustix::fs::MemfdFlags;
-use rustix::fs::SealFlags;
-use sriovdp_sdk::abi::HostFunctions;
-use sriovdp_sdk::abi::Outcome;
-use sriovdp_sdk::abi::ProviderModuleRef;
-use sriovdp_sdk::abi::wire;
+use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
+use abi_stable::std_types::{RErr, ROk, RStr, RString};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use rustix::fs::{MemfdFlags, SealFlags};
+use sriovdp_sdk::abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 
 use super::ProviderError;
 use crate::netlink;
@@ -43,21 +31,27 @@ pub(super) fn open(name: &str, bytes: &[u8]) -> Result<ProviderModuleRef, Provid
     std::mem::forget(copy);
     // SAFETY: opening a library runs its constructors. The file was verified to be one that the SDK built, and whoever
     // may write to the provider directory is trusted as much as whoever may replace this program.
-    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| link_error(&e))?;
+    let library =
+        unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| link_error(&e))?;
     let symbol = CStr::from_bytes_with_nul(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes())
         .map_err(|error| ProviderError::Link(error.to_string()))?;
     // SAFETY: `abi_stable` defines the type of the static with this name; its magic bytes are checked next.
-    let header = unsafe { library.get::<AbiHeaderRef>(symbol.to_bytes_with_nul()) }.map_err(|e| link_error(&e))?;
+    let header = unsafe { library.get::<AbiHeaderRef>(symbol.to_bytes_with_nul()) }
+        .map_err(|e| link_error(&e))?;
     let header = *header;
     // A library that is closed would take its code with it, and threads may be in it.
     std::mem::forget(library);
     let header = header.upgrade().map_err(|e| interface_error(&e))?;
-    header.init_root_module::<ProviderModuleRef>().map_err(|e| interface_error(&e))
+    header
+        .init_root_module::<ProviderModuleRef>()
+        .map_err(|e| interface_error(&e))
 }
 
 /// The functions that the host lends to every provider.
 pub(super) fn host_functions() -> HostFunctions {
-    HostFunctions { call: from_provider }
+    HostFunctions {
+        call: from_provider,
+    }
 }
 
 extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
@@ -70,7 +64,10 @@ extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
             Some(answer) => ROk(RString::from(answer)),
             None => refuse("this host does not know the question to devlink".to_owned()),
         },
-        unknown => refuse(format!("this host, SDK {}, has no method `{unknown}`", sriovdp_sdk::VERSION)),
+        unknown => refuse(format!(
+            "this host, SDK {}, has no method `{unknown}`",
+            sriovdp_sdk::VERSION
+        )),
     }));
     called.unwrap_or_else(|payload| {
         // Dropping a payload may panic again, and this frame must not unwind.
@@ -89,7 +86,9 @@ fn refuse(message: String) -> Outcome {
 }
 
 fn log_for_provider(record: &str) {
-    let Ok(record) = serde_json::from_str::<wire::LogRecord>(record) else { return };
+    let Ok(record) = serde_json::from_str::<wire::LogRecord>(record) else {
+        return;
+    };
     let (provider, message) = (record.provider.as_str(), record.message.as_str());
     match record.level.as_str() {
         "error" => tracing::error!(provider, "{message}"),
@@ -116,9 +115,12 @@ fn sealed_copy(name: &str, bytes: &[u8]) -> std::io::Result<File> {
 
 /// libloading keeps the linker's own words in the source.
 fn link_error(error: &libloading::Error) -> ProviderError {
-    let told = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let told =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     // The path is that of the sealed copy and tells the reader nothing.
-    let words = told.split_once(": ").map_or(told.as_str(), |(_, words)| words);
+    let words = told
+        .split_once(": ")
+        .map_or(told.as_str(), |(_, words)| words);
     ProviderError::Link(words.replace(char::from(0), ""))
 }
 
@@ -127,7 +129,15 @@ fn link_error(error: &libloading::Error) -> ProviderError {
 fn interface_error(error: &LibraryError) -> ProviderError {
     let text = error.to_string();
     tracing::debug!("abi_stable says: {text}");
-    let first = text.lines().find_map(|line| line.trim().strip_prefix("Error:"));
+    let first = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Error:"));
     let line = first.or_else(|| text.lines().find(|line| !line.trim().is_empty()));
-    ProviderError::Interface(line.unwrap_or("it differs").trim().chars().take(200).collect())
+    ProviderError::Interface(
+        line.unwrap_or("it differs")
+            .trim()
+            .chars()
+            .take(200)
+            .collect(),
+    )
 }

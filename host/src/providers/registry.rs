@@ -1,15 +1,11 @@
 //! What is loaded, and who brings what.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Provider;
-use super::ProviderError;
-use super::find;
+use super::{Provider, ProviderError, find};
 
 /// The providers of a node.
 #[derive(Debug, Default)]
@@ -85,24 +81,39 @@ impl Providers {
 
     /// The device type `name`, if its owner is loaded; without a name, the default one.
     pub fn device_type(&self, name: Option<&str>) -> Option<(&str, &DeviceType)> {
-        let owned = self.device_types.iter().filter(|(_, device_type)| device_type.owner.is_some());
+        let owned = self
+            .device_types
+            .iter()
+            .filter(|(_, device_type)| device_type.owner.is_some());
         let mut owned = owned.filter(|(key, device_type)| match name {
             Some(name) => *key == name,
-            None => device_type.owner.as_ref().is_some_and(|owner| owner.manifest().default_device_type),
+            None => device_type
+                .owner
+                .as_ref()
+                .is_some_and(|owner| owner.manifest().default_device_type),
         });
-        owned.next().map(|(key, device_type)| (key.as_str(), device_type))
+        owned
+            .next()
+            .map(|(key, device_type)| (key.as_str(), device_type))
     }
 
     /// The device types that have an owner, by name.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
-        let owned = self.device_types.iter().filter(|(_, device_type)| device_type.owner.is_some());
+        let owned = self
+            .device_types
+            .iter()
+            .filter(|(_, device_type)| device_type.owner.is_some());
         owned.map(|(name, device_type)| (name.as_str(), device_type))
     }
 
     /// Every loaded provider once, by file name.
     pub fn loaded(&self) -> Vec<Arc<Provider>> {
-        let all = self.device_types.values().flat_map(|t| t.owner.iter().chain(&t.extensions));
-        let by_file: BTreeMap<&Path, &Arc<Provider>> = all.map(|provider| (provider.file(), provider)).collect();
+        let all = self
+            .device_types
+            .values()
+            .flat_map(|t| t.owner.iter().chain(&t.extensions));
+        let by_file: BTreeMap<&Path, &Arc<Provider>> =
+            all.map(|provider| (provider.file(), provider)).collect();
         by_file.into_values().cloned().collect()
     }
 
@@ -119,22 +130,47 @@ impl Providers {
             first: first.file_name(),
         };
         if let Some(name) = &manifest.device_type {
-            if let Some((_, DeviceType { owner: Some(first), .. })) = self.device_type(Some(name)) {
+            if let Some((
+                _,
+                DeviceType {
+                    owner: Some(first), ..
+                },
+            )) = self.device_type(Some(name))
+            {
                 return Err(conflict(format!("the device type `{name}`"), first));
             }
-            if let (true, Some((_, DeviceType { owner: Some(first), .. }))) =
-                (manifest.default_device_type, self.device_type(None))
+            if let (
+                true,
+                Some((
+                    _,
+                    DeviceType {
+                        owner: Some(first), ..
+                    },
+                )),
+            ) = (manifest.default_device_type, self.device_type(None))
             {
                 return Err(conflict("the default device type".to_owned(), first));
             }
         }
-        let touched: Vec<String> = manifest.device_type.iter().chain(&manifest.extends).cloned().collect();
+        let touched: Vec<String> = manifest
+            .device_type
+            .iter()
+            .chain(&manifest.extends)
+            .cloned()
+            .collect();
         for name in &touched {
-            let Some(present) = self.device_types.get(name) else { continue };
+            let Some(present) = self.device_types.get(name) else {
+                continue;
+            };
             for first in present.owner.iter().chain(&present.extensions) {
-                let twice = first.keys().find(|key| provider.keys().any(|own| own.eq_ignore_ascii_case(key)));
+                let twice = first
+                    .keys()
+                    .find(|key| provider.keys().any(|own| own.eq_ignore_ascii_case(key)));
                 if let Some(key) = twice {
-                    return Err(conflict(format!("the selector key `{key}` of `{name}`"), first));
+                    return Err(conflict(
+                        format!("the selector key `{key}` of `{name}`"),
+                        first,
+                    ));
                 }
             }
         }

@@ -2,12 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::ProviderError;
-use super::elf;
+use super::{ProviderError, elf};
 
 /// A provider is about half a megabyte, ten in a debug build.
 const LARGEST: u64 = 256 << 20;
@@ -35,10 +33,16 @@ pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
     }
     let size = metadata.len();
     if size > LARGEST {
-        return Err(ProviderError::TooLarge { size, limit: LARGEST });
+        return Err(ProviderError::TooLarge {
+            size,
+            limit: LARGEST,
+        });
     }
     let mut bytes = Vec::new();
-    file.by_ref().take(LARGEST).read_to_end(&mut bytes).map_err(ProviderError::Read)?;
+    file.by_ref()
+        .take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(ProviderError::Read)?;
     elf::check(&bytes)?;
     Ok(bytes)
 }
@@ -46,5 +50,8 @@ pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
 /// A FIFO named `x.so` must not stop the host, so nothing is waited for.
 fn open_without_waiting(path: &Path) -> std::io::Result<File> {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    File::options().read(true).custom_flags(nonblocking).open(path)
+    File::options()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
 }

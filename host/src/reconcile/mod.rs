@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sriovdp_sdk::PciFunction;
-use sriovdp_sdk::Root;
+use sriovdp_sdk::{PciFunction, Root};
 use tokio::task::JoinError;
 
 pub use offered::KubeletSide;
@@ -19,26 +18,14 @@ pub use offered::KubeletSide;
 use offered::OfferedPools;
 use saying::Saying;
 
-use crate::config;
-use crate::config::ConfigError;
-use crate::config::Defaults;
-use crate::config::Problem;
-use crate::config::ResourceSpec;
-use crate::config::Severity;
-use crate::inventory;
+use crate::config::{ConfigError, Defaults, Problem, ResourceSpec, Severity};
 use crate::node::NodeTree;
-use crate::pools::Health;
-use crate::pools::Member;
-use crate::pools::Pool;
-use crate::pools::PoolDevice;
-use crate::pools::Request;
-use crate::pools::Resource;
-use crate::pools::Scan;
-use crate::pools::Strictness;
-use crate::pools::assign;
-use crate::pools::resolve;
+use crate::pools::{
+    Health, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, assign, resolve,
+};
 use crate::providers::Providers;
 use crate::report::one_line;
+use crate::{config, inventory};
 
 /// Where the loop looks.
 #[derive(Clone, Debug)]
@@ -83,7 +70,11 @@ impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
         Self {
-            offered: OfferedPools::new(settings.tree.clone(), settings.defaults.resource_prefix.clone(), kubelet),
+            offered: OfferedPools::new(
+                settings.tree.clone(),
+                settings.defaults.resource_prefix.clone(),
+                kubelet,
+            ),
             settings,
             providers: Providers::default(),
             scan: Scan::default(),
@@ -121,7 +112,11 @@ impl Reconciler {
         let resources = self.resolve(&mut look).await;
         let functions = self.scan_bus().await;
         let root = self.settings.tree.root().display().to_string();
-        for error in self.scan.next(&self.providers, &resources, &root, &functions).await {
+        for error in self
+            .scan
+            .next(&self.providers, &resources, &root, &functions)
+            .await
+        {
             saying.warn(one_line(&error));
         }
         let shares = self.select(&resources, &mut saying).await;
@@ -130,12 +125,18 @@ impl Reconciler {
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {
-                Severity::Refused => saying.error(format!("the resource is not offered: {}", one_line(problem))),
+                Severity::Refused => saying.error(format!(
+                    "the resource is not offered: {}",
+                    one_line(problem)
+                )),
                 Severity::Warning => saying.warn(one_line(problem)),
             }
         }
         if let Some(error) = &look.config_error {
-            saying.error(format!("{}; what was valid before goes on", one_line(error)));
+            saying.error(format!(
+                "{}; what was valid before goes on",
+                one_line(error)
+            ));
         }
         self.told = saying.say(&self.told);
         look
@@ -156,14 +157,24 @@ impl Reconciler {
             saying.error(one_line(&error));
         }
         for provider in self.providers.loaded() {
-            saying.info(format!("provider `{}` is loaded: {}", provider.file_name(), provider.manifest().summary));
+            saying.info(format!(
+                "provider `{}` is loaded: {}",
+                provider.file_name(),
+                provider.manifest().summary
+            ));
         }
         for refused in self.providers.refused() {
             let file = refused.file.display();
-            saying.error(format!("the provider `{file}` is refused: {}", one_line(&refused.reason)));
+            saying.error(format!(
+                "the provider `{file}` is refused: {}",
+                one_line(&refused.reason)
+            ));
         }
         for file in self.providers.replaced() {
-            saying.warn(format!("the provider `{}` has changed; restart the plugin to load it", file.display()));
+            saying.warn(format!(
+                "the provider `{}` has changed; restart the plugin to load it",
+                file.display()
+            ));
         }
         if self.providers.loaded().is_empty() {
             let directory = self.settings.provider_dir.display();
@@ -216,7 +227,11 @@ impl Reconciler {
     }
 
     /// The devices of each resource; nothing for a resource about which a provider cannot speak now.
-    async fn select(&self, resources: &[Arc<Resource>], saying: &mut Saying) -> Vec<Option<Vec<PoolDevice>>> {
+    async fn select(
+        &self,
+        resources: &[Arc<Resource>],
+        saying: &mut Saying,
+    ) -> Vec<Option<Vec<PoolDevice>>> {
         let mut requests = Vec::new();
         let mut unknown = BTreeSet::new();
         for (n, resource) in resources.iter().enumerate() {
@@ -225,18 +240,37 @@ impl Reconciler {
                 match self.scan.select(&resource.device_type, selector).await {
                     Ok(positions) => alternatives.push(positions),
                     Err(error) => {
-                        saying.warn(format!("the pool `{}` keeps its devices: {}", resource.name, one_line(&error)));
+                        saying.warn(format!(
+                            "the pool `{}` keeps its devices: {}",
+                            resource.name,
+                            one_line(&error)
+                        ));
                         unknown.insert(n);
                     }
                 }
             }
-            let devices = self.scan.found(&resource.device_type).map_or(&[][..], |found| &found.devices);
-            requests.push(Request { devices, alternatives });
+            let devices = self
+                .scan
+                .found(&resource.device_type)
+                .map_or(&[][..], |found| &found.devices);
+            requests.push(Request {
+                devices,
+                alternatives,
+            });
         }
         let assigned = assign(&requests);
-        let shares = requests.iter().zip(assigned).enumerate().map(|(n, (request, members))| {
-            (!unknown.contains(&n)).then(|| members.iter().map(|member| pool_device(request, member)).collect())
-        });
+        let shares = requests
+            .iter()
+            .zip(assigned)
+            .enumerate()
+            .map(|(n, (request, members))| {
+                (!unknown.contains(&n)).then(|| {
+                    members
+                        .iter()
+                        .map(|member| pool_device(request, member))
+                        .collect()
+                })
+            });
         shares.collect()
     }
 }
@@ -251,10 +285,13 @@ impl ConfigError {
 fn pool_device(request: &Request<'_>, member: &Member) -> PoolDevice {
     let found = &request.devices[member.position as usize];
     PoolDevice {
-        id: Arc::clone(&found.id),
+        id: found.id.clone(),
         function: found.function,
         numa_node: found.numa_node,
-        health: found.unhealthy.clone().map_or(Health::Healthy, Health::Unhealthy),
+        health: found
+            .unhealthy
+            .clone()
+            .map_or(Health::Healthy, Health::Unhealthy),
         selector: member.selector,
     }
 }

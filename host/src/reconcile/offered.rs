@@ -1,26 +1,20 @@
 //! The pools that are offered to the kubelet, each with its published state, its task and its CDI specification.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::saying::Saying;
 use crate::config::ResourceName;
-use crate::kubelet::Mode;
-use crate::kubelet::Offer;
+use crate::kubelet::{Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::PoolSpec;
-use crate::pools::Pool;
-use crate::pools::PoolDevice;
-use crate::pools::Resource;
-use crate::pools::allocate;
+use crate::pools::{Pool, PoolDevice, Resource, allocate};
 use crate::report::one_line;
 
 /// How pools are offered.
@@ -68,13 +62,20 @@ impl OfferedPools {
 
     /// The published states.
     pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.pools.values().map(|pool| Arc::clone(&pool.state.borrow()))
+        self.pools
+            .values()
+            .map(|pool| Arc::clone(&pool.state.borrow()))
     }
 
     /// Offers `resources` and no others, each with its devices; without devices a pool keeps those that it has. A pool
     /// that comes out as it was is not published.
-    pub(super) fn publish(&mut self, resources: Vec<Arc<Resource>>, shares: Vec<Option<Vec<PoolDevice>>>) {
-        let wanted: BTreeSet<&ResourceName> = resources.iter().map(|resource| &resource.name).collect();
+    pub(super) fn publish(
+        &mut self,
+        resources: Vec<Arc<Resource>>,
+        shares: Vec<Option<Vec<PoolDevice>>>,
+    ) {
+        let wanted: BTreeSet<&ResourceName> =
+            resources.iter().map(|resource| &resource.name).collect();
         self.pools.retain(|name, pool| {
             let kept = wanted.contains(name);
             if !kept {
@@ -104,15 +105,26 @@ impl OfferedPools {
         }
         for pool in self.pools.values_mut() {
             let outdated = std::mem::take(&mut pool.cdi_outdated);
-            let Some(spec) = pool.cdi.as_ref().filter(|_| outdated) else { continue };
+            let Some(spec) = pool.cdi.as_ref().filter(|_| outdated) else {
+                continue;
+            };
             let state = Arc::clone(&pool.state.borrow());
             if let Err(error) = write_spec(spec, &state).await {
                 saying.error(one_line(&error));
                 pool.cdi_outdated = true;
             }
         }
-        let current = self.pools.values().filter_map(|pool| Some(pool.cdi.as_ref()?.file())).collect();
-        let prefixes = self.pools.keys().map(ResourceName::prefix).chain([&*self.prefix]).collect();
+        let current = self
+            .pools
+            .values()
+            .filter_map(|pool| Some(pool.cdi.as_ref()?.file()))
+            .collect();
+        let prefixes = self
+            .pools
+            .keys()
+            .map(ResourceName::prefix)
+            .chain([&*self.prefix])
+            .collect();
         if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current) {
             saying.error(one_line(&error));
         }
@@ -144,7 +156,11 @@ impl OfferedPools {
         let stop = CancellationToken::new();
         let mut cdi = None;
         if let Some(kubelet) = &self.kubelet {
-            cdi = if kubelet.use_cdi { open_spec(&self.tree, resource) } else { None };
+            cdi = if kubelet.use_cdi {
+                open_spec(&self.tree, resource)
+            } else {
+                None
+            };
             let offer = Offer {
                 name: resource.name.clone(),
                 pool: states,
@@ -202,7 +218,13 @@ async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::W
             }
         }
     }
-    spec.keep_only(&pool.devices.iter().map(|device| &*device.id).collect())?;
+    spec.keep_only(
+        &pool
+            .devices
+            .iter()
+            .map(|device| device.id.as_str())
+            .collect(),
+    )?;
     spec.update(entries)
 }
 

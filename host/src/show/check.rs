@@ -2,8 +2,7 @@
 
 use crate::cli::Exit;
 use crate::config::Severity;
-use crate::reconcile::Look;
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Look, Reconciler};
 use crate::report::Report;
 
 pub(super) fn check(state: &Reconciler, look: &Look) -> Exit {
@@ -22,7 +21,12 @@ pub(super) fn check(state: &Reconciler, look: &Look) -> Exit {
         }
     }
     for pool in state.pools() {
-        println!("{}: {} devices, {} healthy", pool.resource.name, pool.devices.len(), pool.healthy());
+        println!(
+            "{}: {} devices, {} healthy",
+            pool.resource.name,
+            pool.devices.len(),
+            pool.healthy()
+        );
     }
     exit
 }

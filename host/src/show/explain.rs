@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::Exit;
-use crate::cli::OutputFormat;
-use crate::pools::FoundDevices;
-use crate::pools::Pool;
-use crate::pools::Resource;
-use crate::pools::WhyNot;
+use crate::cli::{Exit, OutputFormat};
+use crate::pools::{FoundDevices, Pool, Resource, WhyNot};
 use crate::reconcile::Reconciler;
 use crate::report::one_line;
 
@@ -25,9 +20,13 @@ struct Story {
 
 /// What one resource makes of a device.
 enum Verdict {
-    Takes { selector: usize },
+    Takes {
+        selector: usize,
+    },
     /// It would, but an earlier one does.
-    TooLate { taken_by: String },
+    TooLate {
+        taken_by: String,
+    },
     /// Why each of its selectors does not.
     Refuses(Vec<WhyNot>),
     Unknown(String),
@@ -40,19 +39,37 @@ pub(super) async fn explain(
     output: OutputFormat,
 ) -> Exit {
     let pools: Vec<Arc<Pool>> = state.pools().collect();
-    if let Some(name) = resource.filter(|name| !state.resources().iter().any(|r| r.name.to_string() == **name)) {
-        println!("error: no resource `{name}` is offered\nhint: `sriovdp check` tells what is refused");
+    if let Some(name) = resource.filter(|name| {
+        !state
+            .resources()
+            .iter()
+            .any(|r| r.name.to_string() == **name)
+    }) {
+        println!(
+            "error: no resource `{name}` is offered\nhint: `sriovdp check` tells what is refused"
+        );
         return Exit::Failure;
     }
     let wanted = |id: &str| device.is_none_or(|device| device.eq_ignore_ascii_case(id));
     let mut stories = Vec::new();
     for (device_type, found) in state.scan().device_types() {
-        for found in found.devices.iter().filter(|found| wanted(&found.id)) {
+        for found in found
+            .devices
+            .iter()
+            .filter(|found| wanted(found.id.as_str()))
+        {
             let mut verdicts = Vec::new();
-            for candidate in state.resources().iter().filter(|r| r.device_type == device_type) {
+            for candidate in state
+                .resources()
+                .iter()
+                .filter(|r| r.device_type == device_type)
+            {
                 let name = candidate.name.to_string();
                 if resource.is_none_or(|resource| resource == name) {
-                    verdicts.push((name, verdict(state, &pools, candidate, &found.id).await));
+                    verdicts.push((
+                        name,
+                        verdict(state, &pools, candidate, found.id.as_str()).await,
+                    ));
                 }
             }
             stories.push(Story {
@@ -84,7 +101,12 @@ fn excluded<'a>(device_type: &'a str, found: &'a FoundDevices) -> impl Iterator<
     })
 }
 
-async fn verdict(state: &Reconciler, pools: &[Arc<Pool>], resource: &Resource, id: &str) -> Verdict {
+async fn verdict(
+    state: &Reconciler,
+    pools: &[Arc<Pool>],
+    resource: &Resource,
+    id: &str,
+) -> Verdict {
     let taker = pools.iter().find_map(|pool| Some((pool, pool.device(id)?)));
     if let Some((pool, member)) = taker
         && pool.resource.name == resource.name
@@ -116,12 +138,20 @@ fn print(story: &Story) {
     }
     for (resource, verdict) in &story.verdicts {
         match verdict {
-            Verdict::Takes { selector } => println!("    {resource}: takes it, by selector {selector}"),
-            Verdict::TooLate { taken_by } => println!("    {resource}: it fits, and `{taken_by}` comes first"),
+            Verdict::Takes { selector } => {
+                println!("    {resource}: takes it, by selector {selector}")
+            }
+            Verdict::TooLate { taken_by } => {
+                println!("    {resource}: it fits, and `{taken_by}` comes first")
+            }
             Verdict::Unknown(error) => println!("    {resource}: cannot say: {error}"),
             Verdict::Refuses(refusals) => {
                 for refusal in refusals {
-                    let key = refusal.key.as_ref().map(|key| format!("`{key}`: ")).unwrap_or_default();
+                    let key = refusal
+                        .key
+                        .as_ref()
+                        .map(|key| format!("`{key}`: "))
+                        .unwrap_or_default();
                     println!("    {resource}: {key}{}", refusal.reason);
                 }
             }

@@ -1,13 +1,9 @@
 //! `sriovdp list`: the pools and their devices.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::Exit;
-use crate::cli::OutputFormat;
-use crate::pools::Health;
-use crate::pools::Pool;
-use crate::pools::PoolDevice;
+use crate::cli::{Exit, OutputFormat};
+use crate::pools::{Health, Pool, PoolDevice};
 use crate::reconcile::Reconciler;
 
 pub(super) fn list(state: &Reconciler, output: OutputFormat) -> Exit {
@@ -29,11 +25,16 @@ pub(super) fn list(state: &Reconciler, output: OutputFormat) -> Exit {
 }
 
 fn numa(device: &PoolDevice) -> String {
-    device.numa_node.map(|node| format!(" numa {node}")).unwrap_or_default()
+    device
+        .numa_node
+        .map(|node| format!(" numa {node}"))
+        .unwrap_or_default()
 }
 
 fn unhealthy(device: &PoolDevice) -> String {
-    reason(device).map(|reason| format!(" unhealthy: {reason}")).unwrap_or_default()
+    reason(device)
+        .map(|reason| format!(" unhealthy: {reason}"))
+        .unwrap_or_default()
 }
 
 fn reason(device: &PoolDevice) -> Option<&str> {
@@ -47,7 +48,7 @@ fn reason(device: &PoolDevice) -> Option<&str> {
 fn to_json(pool: &Pool) -> Value {
     let devices = pool.devices.iter().map(|device| {
         json!({
-            "id": &*device.id,
+            "id": device.id.as_str(),
             "function": device.function.to_string(),
             "numaNode": device.numa_node,
             "unhealthy": reason(device),

@@ -9,9 +9,7 @@ mod list;
 mod providers;
 mod schema;
 
-use crate::cli::Arguments;
-use crate::cli::Command;
-use crate::cli::Exit;
+use crate::cli::{Arguments, Command, Exit};
 use crate::daemon;
 use crate::reconcile::Reconciler;
 use crate::report::Report;

@@ -11,13 +11,30 @@ pub(super) fn providers(state: &Reconciler) -> Exit {
             Some(device_type) => format!("device type {device_type}"),
             None => format!("extension of {}", manifest.extends.join(", ")),
         };
-        println!("{}: {brings} ({} {}, SDK {})", provider.file_name(), manifest.package, manifest.version, manifest.sdk);
+        println!(
+            "{}: {brings} ({} {}, SDK {})",
+            provider.file_name(),
+            manifest.package,
+            manifest.version,
+            manifest.sdk
+        );
         println!("    {}", manifest.summary);
-        println!("    selectors: {}", provider.keys().collect::<Vec<_>>().join(", "));
+        println!(
+            "    selectors: {}",
+            provider.keys().collect::<Vec<_>>().join(", ")
+        );
     }
     let refused = state.providers().refused();
     for refused in refused {
-        println!("{}: refused: {}", refused.file.display(), one_line(&refused.reason));
+        println!(
+            "{}: refused: {}",
+            refused.file.display(),
+            one_line(&refused.reason)
+        );
     }
-    if refused.is_empty() { Exit::Success } else { Exit::Failure }
+    if refused.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Failure
+    }
 }

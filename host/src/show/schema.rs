@@ -1,8 +1,6 @@
 //! `sriovdp schema`: the JSON schema of the configuration, put together from the loaded providers.
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::Exit;
 use crate::providers::DeviceType;
@@ -32,7 +30,10 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
 }
 
 fn is_default(device_type: &DeviceType) -> bool {
-    device_type.owner.as_ref().is_some_and(|owner| owner.manifest().default_device_type)
+    device_type
+        .owner
+        .as_ref()
+        .is_some_and(|owner| owner.manifest().default_device_type)
 }
 
 /// The keys of the owner and of its extensions in one object that has no others.
@@ -40,8 +41,15 @@ fn selectors(device_type: &DeviceType, definitions: &mut Map<String, Value>) -> 
     let mut properties = Map::new();
     for provider in device_type.owner.iter().chain(&device_type.extensions) {
         let schema = &provider.manifest().schema;
-        for (part, into) in [("properties", &mut properties), ("$defs", &mut *definitions)] {
-            let entries = schema.get(part).and_then(Value::as_object).into_iter().flatten();
+        for (part, into) in [
+            ("properties", &mut properties),
+            ("$defs", &mut *definitions),
+        ] {
+            let entries = schema
+                .get(part)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten();
             into.extend(entries.map(|(key, value)| (key.clone(), value.clone())));
         }
     }

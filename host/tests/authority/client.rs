@@ -3,15 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::wire::DATA;
-use crate::wire::END_STREAM;
-use crate::wire::GOAWAY;
-use crate::wire::HEADERS;
-use crate::wire::RST_STREAM;
+use crate::wire::{DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -10,37 +10,22 @@
 use std::io;
 
 use sriovdp_host::kubelet::authority::Tolerant;
-use sriovdp_proto::pluginregistration::InfoRequest;
-use sriovdp_proto::pluginregistration::PluginInfo;
-use sriovdp_proto::pluginregistration::RegistrationStatus;
-use sriovdp_proto::pluginregistration::RegistrationStatusResponse;
-use sriovdp_proto::pluginregistration::registration_server::Registration;
-use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
+use sriovdp_proto::pluginregistration::registration_server::{Registration, RegistrationServer};
+use sriovdp_proto::pluginregistration::{
+    InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tonic::Request;
-use tonic::Response;
-use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status};
 
-use client::Answer;
-use client::Client;
-use piecemeal::Piecemeal;
-use piecemeal::Pieces;
-use wire::PeerTable;
-use wire::block;
-use wire::content_type;
-use wire::continued_request;
-use wire::huffman;
-use wire::indexed_by_the_second_request;
-use wire::literal;
-use wire::opening;
-use wire::padded_request;
-use wire::plain;
-use wire::request;
-use wire::start;
+use client::{Answer, Client};
+use piecemeal::{Piecemeal, Pieces};
+use wire::{
+    PeerTable, block, content_type, continued_request, huffman, indexed_by_the_second_request,
+    literal, opening, padded_request, plain, request, start,
+};
 
 mod client;
 mod piecemeal;

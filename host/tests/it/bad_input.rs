@@ -1,14 +1,11 @@
 //! Mistakes of users and of provider authors: one clear sentence each, and everything else goes on.
 
-use expect_test::Expect;
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
-use crate::world::built;
+use crate::world::{CAPTURED, Way, World, built};
 
-const GOOD: &str = r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
+const GOOD: &str =
+    r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
 
 /// What `sriovdp check` prints, and its exit code.
 async fn check(config: &str, expected: Expect) {
@@ -26,12 +23,20 @@ async fn provider(file: &str, bytes: &[u8], expected: Expect) {
     let about: Vec<&str> = output.lines().filter(|line| line.contains(file)).collect();
     // Numbers differ from build to build and from machine to machine.
     let numbers = |c: char| c.is_ascii_digit();
-    let shown: Vec<String> = about.join("\n").split(numbers).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let shown: Vec<String> = about
+        .join("\n")
+        .split(numbers)
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
     expected.assert_eq(&shown.join("N"));
     // The others serve.
     let kubelet = world.kubelet().await;
     let _daemon = world.daemon();
-    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -73,10 +78,14 @@ async fn selectors() {
 
 #[tokio::test]
 async fn a_broken_file() {
-    check("{\n  \"resourceList\": [}\n", expect![[r#"
+    check(
+        "{\n  \"resourceList\": [}\n",
+        expect![[r#"
         error: /etc/pcidp/config.json:2:20: this is not JSON: expected value
         hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`
-        exit 1"#]]).await;
+        exit 1"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -85,7 +94,12 @@ async fn the_daemon_does_not_start_with_a_broken_file() {
     let mut daemon = world.daemon();
     assert_eq!(daemon.ended().await.code(), Some(1));
     let log = daemon.log();
-    assert!(log.contains("error: the configuration cannot be used\nCaused by: /etc/pcidp/config.json:1:1: "), "{log}");
+    assert!(
+        log.contains(
+            "error: the configuration cannot be used\nCaused by: /etc/pcidp/config.json:1:1: "
+        ),
+        "{log}"
+    );
     assert!(log.contains("\nhint: the file is one JSON object"), "{log}");
 }
 
@@ -100,11 +114,16 @@ async fn nothing_to_do_is_no_crash_loop() {
         let mut daemon = world.daemon();
         daemon.says("starting").await;
         if config.is_none() {
-            daemon.says("the configuration file `/etc/pcidp/config.json` does not exist").await;
+            daemon
+                .says("the configuration file `/etc/pcidp/config.json` does not exist")
+                .await;
         }
         // It serves as soon as there is something to serve.
         world.configure(GOOD);
-        kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+        kubelet
+            .wait_for("intel.com/a", |view| view.allocatable() == 4)
+            .await
+            .unwrap();
         assert!(daemon.is_running());
     }
 }
@@ -114,11 +133,17 @@ async fn a_broken_update_keeps_the_last_good_configuration() {
     let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
     let kubelet = world.kubelet().await;
     let mut daemon = world.daemon();
-    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
     world.configure("{");
     daemon.says("this is not JSON").await;
     assert!(daemon.is_running());
-    kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
+    kubelet
+        .allocate("intel.com/a", &["0000:41:10.0"])
+        .await
+        .unwrap();
     assert_eq!(kubelet.resource("intel.com/a").unwrap().registrations, 1);
 }
 
@@ -133,7 +158,10 @@ async fn no_providers() {
     assert!(daemon.is_running());
     let (code, output, _) = world.run(&["check"]).await;
     assert_eq!(code, Some(1));
-    assert!(output.contains("no loaded provider brings a default device type"), "{output}");
+    assert!(
+        output.contains("no loaded provider brings a default device type"),
+        "{output}"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +178,10 @@ async fn files_that_are_no_providers() {
     provider("32bit.so", &small, expect!["PROVIDERS/Nbit.so: refused: it is not a library for machines of N bits with this machine's byte order (hint: build it for the architecture of this node)"]).await;
     // A library of somebody else's: this one is in every process.
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("libc.so"));
+    let libc = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .find(|path| path.contains("libc.so"));
     provider("libc.so", &std::fs::read(libc.unwrap()).unwrap(), expect!["PROVIDERS/libc.so: refused: it is no provider: it lacks the note that `export_provider!` writes (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     // The same device type twice: the first file by name has it.
     provider("second.so", &good, expect!["PROVIDERS/second.so: refused: it brings the device type `accelerator`, which `accelerator.so` already brings (hint: remove one of the two files; the first one by name counts)"]).await;
@@ -184,7 +215,10 @@ async fn a_panic_in_the_manifest_refuses_the_provider() {
     let expected = "faulty.so: refused: it does not answer `manifest`: the provider panicked in `manifest` at ";
     assert!(output.contains(expected), "{output}");
     assert!(output.contains("a fault in manifest"), "{output}");
-    assert!(!errors.contains("panicked at"), "a panic goes through the log: {errors}");
+    assert!(
+        !errors.contains("panicked at"),
+        "a panic goes through the log: {errors}"
+    );
 }
 
 #[tokio::test]
@@ -192,10 +226,16 @@ async fn a_panic_in_any_other_method_costs_that_call() {
     for (fault, says) in [
         ("check=panic", "the provider panicked in `check`"),
         ("discover=panic", "the provider panicked in `discover`"),
-        ("discover=twice", "the provider found the device `0000:02:10.0` twice"),
+        (
+            "discover=twice",
+            "the provider found the device `0000:02:10.0` twice",
+        ),
         ("admit=panic", "the provider panicked in `select`"),
         ("allocate=panic", "the provider panicked in `allocate`"),
-        ("allocate=escape", "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`"),
+        (
+            "allocate=escape",
+            "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`",
+        ),
     ] {
         let config = r#"{"resourceList": [
             {"resourceName": "faulty", "deviceType": "faulty"},
@@ -206,15 +246,30 @@ async fn a_panic_in_any_other_method_costs_that_call() {
         world.environment("FAULTY_PROVIDER", fault);
         let kubelet = world.kubelet().await;
         let mut daemon = world.daemon();
-        kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+        kubelet
+            .wait_for("intel.com/a", |view| view.allocatable() == 4)
+            .await
+            .unwrap();
         if fault.starts_with("allocate") {
-            kubelet.wait_for("intel.com/faulty", |view| view.allocatable() > 0).await.unwrap();
-            let status = kubelet.allocate("intel.com/faulty", &["0000:02:10.0"]).await.unwrap_err();
+            kubelet
+                .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
+                .await
+                .unwrap();
+            let status = kubelet
+                .allocate("intel.com/faulty", &["0000:02:10.0"])
+                .await
+                .unwrap_err();
             assert!(status.to_string().contains(says), "{fault}: {status}");
         }
         let log = daemon.says(says).await;
-        assert!(!log.contains("thread '"), "{fault}: a panic goes through the log: {log}");
-        kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
+        assert!(
+            !log.contains("thread '"),
+            "{fault}: a panic goes through the log: {log}"
+        );
+        kubelet
+            .allocate("intel.com/a", &["0000:41:10.0"])
+            .await
+            .unwrap();
         assert!(daemon.is_running());
     }
 }

@@ -1,11 +1,8 @@
 //! Device nodes through the Container Device Interface.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
+use crate::world::{CAPTURED, Way, World};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}},
@@ -13,7 +10,9 @@ const POOLS: &str = r#"{"resourceList": [
 ]}"#;
 
 fn spec(world: &World, pool: &str) -> Value {
-    let file = world.root().join(format!("var/run/cdi/sriov-dp-intel.com-net-pci-{pool}.yaml"));
+    let file = world.root().join(format!(
+        "var/run/cdi/sriov-dp-intel.com-net-pci-{pool}.yaml"
+    ));
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
@@ -22,10 +21,20 @@ async fn containers_get_names_and_the_runtime_finds_nodes() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
     let kubelet = world.kubelet().await;
     let _daemon = world.daemon_with(&["--use-cdi"]);
-    kubelet.wait_for("intel.com/mixed", |view| view.allocatable() == 3).await.unwrap();
-    let container = kubelet.allocate("intel.com/dpdk", &["0000:41:10.2"]).await.unwrap();
+    kubelet
+        .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    let container = kubelet
+        .allocate("intel.com/dpdk", &["0000:41:10.2"])
+        .await
+        .unwrap();
     assert!(container.devices.is_empty() && container.annotations.is_empty());
-    let names: Vec<&str> = container.cdi_devices.iter().map(|device| device.name.as_str()).collect();
+    let names: Vec<&str> = container
+        .cdi_devices
+        .iter()
+        .map(|device| device.name.as_str())
+        .collect();
     assert_eq!(names, ["intel.com/net-pci=0000:41:10.2"]);
     let node = |path| json!({"path": path, "hostPath": path, "permissions": "rw"});
     assert_eq!(
@@ -36,10 +45,20 @@ async fn containers_get_names_and_the_runtime_finds_nodes() {
         }])
     );
     // Of the mixed pool only the device on uio has a node, and the others are given out without a name.
-    let container = kubelet.allocate("intel.com/mixed", &["0000:41:10.0", "0000:41:10.4"]).await.unwrap();
-    let names: Vec<&str> = container.cdi_devices.iter().map(|device| device.name.as_str()).collect();
+    let container = kubelet
+        .allocate("intel.com/mixed", &["0000:41:10.0", "0000:41:10.4"])
+        .await
+        .unwrap();
+    let names: Vec<&str> = container
+        .cdi_devices
+        .iter()
+        .map(|device| device.name.as_str())
+        .collect();
     assert_eq!(names, ["intel.com/net-pci=0000:41:10.4"]);
-    assert_eq!(container.envs["PCIDEVICE_INTEL_COM_MIXED"], "0000:41:10.0,0000:41:10.4");
+    assert_eq!(
+        container.envs["PCIDEVICE_INTEL_COM_MIXED"],
+        "0000:41:10.0,0000:41:10.4"
+    );
 }
 
 #[tokio::test]
@@ -47,7 +66,10 @@ async fn an_allocation_brings_the_specification_up_to_date() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
     let kubelet = world.kubelet().await;
     let mut daemon = world.daemon_with(&["--use-cdi"]);
-    kubelet.wait_for("intel.com/dpdk", |view| view.allocatable() == 1).await.unwrap();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
     // The same VF in another IOMMU group, as after a new boot of its driver.
     world.change(
         "rm @0000:41:10.2/iommu_group\n\
@@ -55,7 +77,10 @@ async fn an_allocation_brings_the_specification_up_to_date() {
          dir /sys/kernel/iommu_groups/77\n\
          dev /dev/vfio/77",
     );
-    kubelet.allocate("intel.com/dpdk", &["0000:41:10.2"]).await.unwrap();
+    kubelet
+        .allocate("intel.com/dpdk", &["0000:41:10.2"])
+        .await
+        .unwrap();
     let nodes = &spec(&world, "dpdk")["devices"][0]["containerEdits"]["deviceNodes"];
     assert_eq!(nodes[1]["path"], "/dev/vfio/77");
     // A container may be restarted after the plugin has ended.

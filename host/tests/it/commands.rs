@@ -1,12 +1,9 @@
 //! The commands that look once and print: `list`, `explain`, `schema`.
 
 use expect_test::expect;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
+use crate::world::{CAPTURED, Way, World};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "kernel", "selectors": {"drivers": ["igbvf"], "pfNames": ["eth2"]}},
@@ -36,19 +33,36 @@ async fn a_devices_story() {
             intel.com/dpdk: `pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
             intel.com/dpdk: `drivers`: it has igbvf, not one of vfio-pci
             intel.com/rest: it fits, and `intel.com/kernel` comes first
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let (code, output, _) = world.run(&["explain", "--device", "0000:ff:00.0"]).await;
     assert_eq!(code, Some(1));
-    assert!(output.contains("no provider knows a device `0000:ff:00.0`"), "{output}");
-    let (code, output, _) = world.run(&["explain", "--resource", "intel.com/none"]).await;
+    assert!(
+        output.contains("no provider knows a device `0000:ff:00.0`"),
+        "{output}"
+    );
+    let (code, output, _) = world
+        .run(&["explain", "--resource", "intel.com/none"])
+        .await;
     assert_eq!(code, Some(1));
-    assert!(output.contains("no resource `intel.com/none` is offered"), "{output}");
+    assert!(
+        output.contains("no resource `intel.com/none` is offered"),
+        "{output}"
+    );
 }
 
 #[tokio::test]
 async fn a_devices_story_for_programs() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let arguments = ["explain", "-o", "json", "--device", "0000:41:10.0", "--resource", "intel.com/dpdk"];
+    let arguments = [
+        "explain",
+        "-o",
+        "json",
+        "--device",
+        "0000:41:10.0",
+        "--resource",
+        "intel.com/dpdk",
+    ];
     let (_, output, _) = world.run(&arguments).await;
     let story: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(
@@ -70,11 +84,17 @@ async fn the_pools() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
     let (code, output, _) = world.run(&["list"]).await;
     assert_eq!(code, Some(0));
-    assert!(output.contains("intel.com/dpdk (netDevice)\n    0000:41:10.2 numa 0\n"), "{output}");
+    assert!(
+        output.contains("intel.com/dpdk (netDevice)\n    0000:41:10.2 numa 0\n"),
+        "{output}"
+    );
     let (_, output, _) = world.run(&["list", "--output", "json"]).await;
     let pools: Value = serde_json::from_str(&output).unwrap();
     let device = json!({"id": "0000:02:10.0", "function": "0000:02:10.0", "numaNode": null, "unhealthy": null});
-    assert_eq!(pools[0], json!({"resource": "intel.com/accel", "deviceType": "accelerator", "devices": [device]}));
+    assert_eq!(
+        pools[0],
+        json!({"resource": "intel.com/accel", "deviceType": "accelerator", "devices": [device]})
+    );
 }
 
 #[tokio::test]
@@ -85,7 +105,14 @@ async fn the_schema_takes_what_the_plugin_takes() {
     let schema: Value = serde_json::from_str(&output).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let good: Value = serde_json::from_str(POOLS).unwrap();
-    assert!(validator.is_valid(&good), "{:?}", validator.iter_errors(&good).map(|e| e.to_string()).collect::<Vec<_>>());
+    assert!(
+        validator.is_valid(&good),
+        "{:?}",
+        validator
+            .iter_errors(&good)
+            .map(|e| e.to_string())
+            .collect::<Vec<_>>()
+    );
     for bad in [
         json!({"resourceList": [{"resourceName": "a", "selectors": {"pfName": ["eth2"]}}]}),
         json!({"resourceList": [{"resourceName": "a", "selectors": {"devices": ["intel"]}}]}),
@@ -100,8 +127,15 @@ async fn the_schema_takes_what_the_plugin_takes() {
 #[tokio::test]
 async fn a_file_named_on_the_command_line() {
     let world = World::new(CAPTURED, Way::Watcher);
-    std::fs::write(world.root().join("other.json"), r#"{"resourceList": [{"resourceName": "-"}]}"#).unwrap();
+    std::fs::write(
+        world.root().join("other.json"),
+        r#"{"resourceList": [{"resourceName": "-"}]}"#,
+    )
+    .unwrap();
     let (code, output, _) = world.run(&["check", "/other.json"]).await;
     assert_eq!(code, Some(1));
-    assert!(output.starts_with("error: /other.json:1:36: `resourceList[0].resourceName`: "), "{output}");
+    assert!(
+        output.starts_with("error: /other.json:1:36: `resourceList[0].resourceName`: "),
+        "{output}"
+    );
 }

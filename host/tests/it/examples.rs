@@ -1,11 +1,8 @@
 //! The example configurations are valid for the built-in providers, and every manifest that embeds one as well.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
+use crate::world::{CAPTURED, Way, World};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -21,10 +18,20 @@ async fn valid(name: &str, config: &str) {
 #[tokio::test]
 async fn configurations() {
     let mut count = 0;
-    for entry in std::fs::read_dir(repository().join("examples/configs")).unwrap().flatten() {
+    for entry in std::fs::read_dir(repository().join("examples/configs"))
+        .unwrap()
+        .flatten()
+    {
         let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            valid(&path.display().to_string(), &std::fs::read_to_string(&path).unwrap()).await;
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            valid(
+                &path.display().to_string(),
+                &std::fs::read_to_string(&path).unwrap(),
+            )
+            .await;
             count += 1;
         }
     }
@@ -33,9 +40,15 @@ async fn configurations() {
 
 #[tokio::test]
 async fn the_config_map() {
-    let manifest = std::fs::read_to_string(repository().join("deployments/configmap.yaml")).unwrap();
+    let manifest =
+        std::fs::read_to_string(repository().join("deployments/configmap.yaml")).unwrap();
     // The only block scalar of the manifest: everything that is indented below its key.
-    let (_, block) = manifest.split_once("config.json: |\n").expect("the key `config.json` with a block scalar");
-    let config: String = block.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect();
+    let (_, block) = manifest
+        .split_once("config.json: |\n")
+        .expect("the key `config.json` with a block scalar");
+    let config: String = block
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .collect();
     valid("deployments/configmap.yaml", &config).await;
 }

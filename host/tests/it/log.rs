@@ -2,10 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
-use crate::world::built;
+use crate::world::{CAPTURED, Way, World, built};
 
 #[tokio::test]
 async fn what_a_provider_logs_is_in_the_hosts_log() {
@@ -15,7 +12,10 @@ async fn what_a_provider_logs_is_in_the_hosts_log() {
     let daemon = world.daemon_with(&["--log-level", "debug"]);
     let log = daemon.says("2 values").await;
     let line = log.lines().find(|line| line.contains("2 values")).unwrap();
-    assert!(line.contains("DEBUG") && line.contains("provider=\"sriovdp-faulty-provider\""), "{line}");
+    assert!(
+        line.contains("DEBUG") && line.contains("provider=\"sriovdp-faulty-provider\""),
+        "{line}"
+    );
 }
 
 #[tokio::test]
@@ -27,9 +27,18 @@ async fn no_value_of_additional_info_is_logged() {
     let world = World::with_config(CAPTURED, Way::Watcher, config);
     let kubelet = world.kubelet().await;
     let mut daemon = world.daemon_with(&["--log-level", "trace"]);
-    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
-    let container = kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await.unwrap();
-    assert!(container.envs["PCIDEVICE_INTEL_COM_A_INFO"].contains("s3cret"), "the container gets it");
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    let container = kubelet
+        .allocate("intel.com/a", &["0000:41:10.0"])
+        .await
+        .unwrap();
+    assert!(
+        container.envs["PCIDEVICE_INTEL_COM_A_INFO"].contains("s3cret"),
+        "the container gets it"
+    );
     daemon.signal(Signal::TERM);
     daemon.ended().await;
     assert!(!daemon.log().contains("s3cret"), "{}", daemon.log());
@@ -44,16 +53,26 @@ async fn a_look_that_finds_nothing_new_says_nothing() {
     let world = World::with_config(CAPTURED, Way::Watcher, config);
     let kubelet = world.kubelet().await;
     let daemon = world.daemon();
-    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4).await.unwrap();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
     daemon.says("registered with the kubelet").await;
     daemon.signal(Signal::HUP);
     // The second look is over when a third one shows something new.
     daemon.says("SIGHUP").await;
     world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(Signal::HUP);
-    kubelet.wait_for("intel.com/a", |view| view.allocatable() == 5).await.unwrap();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 5)
+        .await
+        .unwrap();
     let log = daemon.says("devices=5").await;
-    assert_eq!(log.matches("selectors.pfName").count(), 1, "a mistake is told once: {log}");
+    assert_eq!(
+        log.matches("selectors.pfName").count(),
+        1,
+        "a mistake is told once: {log}"
+    );
     assert_eq!(log.matches("devices=4").count(), 1, "{log}");
     assert_eq!(log.matches("`net-device.so` is loaded").count(), 1, "{log}");
 }

@@ -3,7 +3,10 @@
 //! Each module is a theme. Every test has a node of its own in a temporary directory, so they run in any number at a
 //! time and need no rights.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by its line")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by its line"
+)]
 
 mod world;
 
@@ -21,9 +24,9 @@ mod log;
 mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
-/// What every file of the repository has to keep to.
-mod tidy;
 /// A device type that the host has never heard of.
 mod third_party;
+/// What every file of the repository has to keep to.
+mod tidy;
 /// From a provider file in a directory to a device in a container.
 mod whole_path;

@@ -3,15 +3,9 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use sriovdp_fake_kubelet::Authority;
-use sriovdp_fake_kubelet::FakeKubelet;
-use sriovdp_fake_kubelet::Happening;
-use sriovdp_fake_kubelet::KubeletVersion;
+use sriovdp_fake_kubelet::{Authority, FakeKubelet, Happening, KubeletVersion};
 
-use crate::world::CAPTURED;
-use crate::world::Way;
-use crate::world::World;
-use crate::world::both_ways;
+use crate::world::{CAPTURED, Way, World, both_ways};
 
 both_ways!(
     the_kubelet_comes_later,
@@ -38,7 +32,11 @@ fn world(way: Way) -> World {
 /// Both pools are registered, and asked for their devices, for at least the `times`th time.
 async fn registered(kubelet: &FakeKubelet, times: usize) {
     for (pool, devices) in [(POOL, 4), ("intel.com/b", 2)] {
-        let wanted = kubelet.wait_for(pool, |view| view.registrations >= times && view.allocatable() == devices).await;
+        let wanted = kubelet
+            .wait_for(pool, |view| {
+                view.registrations >= times && view.allocatable() == devices
+            })
+            .await;
         if let Err(timeout) = wanted {
             panic!("{timeout}");
         }
@@ -84,9 +82,18 @@ async fn a_deleted_socket_is_made_anew(way: Way) {
     let _daemon = world.daemon();
     registered(&kubelet, 1).await;
     kubelet.delete_socket(POOL).unwrap();
-    let view = kubelet.wait_for(POOL, |view| view.registrations == 2 && view.allocatable() == 4).await.unwrap();
+    let view = kubelet
+        .wait_for(POOL, |view| {
+            view.registrations == 2 && view.allocatable() == 4
+        })
+        .await
+        .unwrap();
     assert!(view.socket.exists());
-    assert_eq!(kubelet.resource("intel.com/b").unwrap().registrations, 1, "the other pool is left alone");
+    assert_eq!(
+        kubelet.resource("intel.com/b").unwrap().registrations,
+        1,
+        "the other pool is left alone"
+    );
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
@@ -106,7 +113,12 @@ async fn a_cancelled_stream_ends_in_a_registration(way: Way) {
     let _daemon = world.daemon();
     registered(&kubelet, 1).await;
     kubelet.cancel_stream(POOL).unwrap();
-    kubelet.wait_for(POOL, |view| view.registrations == 2 && view.allocatable() == 4).await.unwrap();
+    kubelet
+        .wait_for(POOL, |view| {
+            view.registrations == 2 && view.allocatable() == 4
+        })
+        .await
+        .unwrap();
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
@@ -122,7 +134,9 @@ async fn a_refused_registration_is_tried_again(way: Way) {
 
 async fn an_older_kubelet_takes_it_as_well(way: Way) {
     let world = world(way);
-    let kubelet = world.kubelet_with(|config| config.version = KubeletVersion::V1_36).await;
+    let kubelet = world
+        .kubelet_with(|config| config.version = KubeletVersion::V1_36)
+        .await;
     let _daemon = world.daemon();
     registered(&kubelet, 1).await;
     for _ in 0..3 {
@@ -138,12 +152,21 @@ async fn the_end_is_orderly(way: Way) {
     let kubelet = world.kubelet().await;
     let mut daemon = world.daemon();
     registered(&kubelet, 1).await;
-    let sockets: Vec<_> = [POOL, "intel.com/b"].map(|pool| kubelet.resource(pool).unwrap().socket).into();
+    let sockets: Vec<_> = [POOL, "intel.com/b"]
+        .map(|pool| kubelet.resource(pool).unwrap().socket)
+        .into();
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(0));
-    assert!(sockets.iter().all(|socket| !socket.exists()), "sockets are removed");
+    assert!(
+        sockets.iter().all(|socket| !socket.exists()),
+        "sockets are removed"
+    );
     let clean_end = |reason: &str| reason == "EOF";
-    let ends = kubelet.wait_for(POOL, |view| !view.connected).await.map(|_| kubelet.journal()).unwrap();
+    let ends = kubelet
+        .wait_for(POOL, |view| !view.connected)
+        .await
+        .map(|_| kubelet.journal())
+        .unwrap();
     let reasons = ends.iter().filter_map(|event| match &event.what {
         Happening::StreamEnded { reason, .. } => Some(reason.as_str()),
         _ => None,
@@ -164,7 +187,9 @@ async fn any_authority_in_pieces_of_any_size() {
     ] {
         for pieces in [None, Some(1), Some(7)] {
             let world = world(Way::Watcher);
-            let kubelet = world.kubelet_with(|config| config.authority = authority.clone()).await;
+            let kubelet = world
+                .kubelet_with(|config| config.authority = authority.clone())
+                .await;
             kubelet.write_in_chunks(pieces);
             let _daemon = world.daemon();
             registered(&kubelet, 1).await;

@@ -1,7 +1,6 @@
 //! What every file of the repository has to keep to, where no compiler looks.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longer files need a reason, which is then written here.
 const LONGEST: usize = 350;
@@ -12,7 +11,17 @@ const LONG_FOR_A_REASON: [(&str, &str); 1] = [(
 
 /// Words of device types and of what only some of them know. A new device type changes no line of the host.
 const WORDS_OF_DEVICE_TYPES: [&str; 12] = [
-    "netDevice", "auxNetDevice", "\"accelerator\"", "vfio", "uio", "vdpa", "vhost", "rdma", "infiniband", "ddp", "mellanox",
+    "netDevice",
+    "auxNetDevice",
+    "\"accelerator\"",
+    "vfio",
+    "uio",
+    "vdpa",
+    "vhost",
+    "rdma",
+    "infiniband",
+    "ddp",
+    "mellanox",
     "pfNames",
 ];
 
@@ -26,7 +35,11 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        if path.is_dir() && !["target", "gen", ".git"].iter().any(|skipped| name == *skipped) {
+        if path.is_dir()
+            && !["target", "gen", ".git"]
+                .iter()
+                .any(|skipped| name == *skipped)
+        {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
@@ -41,7 +54,11 @@ fn every_file_says_in_its_first_line_what_it_is() {
     assert!(files.len() > 50, "the search finds too little");
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("//! "), "`{}` has no `//!` first line", file.display());
+        assert!(
+            text.starts_with("//! "),
+            "`{}` has no `//!` first line",
+            file.display()
+        );
     }
 }
 
@@ -49,8 +66,14 @@ fn every_file_says_in_its_first_line_what_it_is() {
 fn files_are_small() {
     for file in sources(&repository()) {
         let lines = std::fs::read_to_string(&file).unwrap().lines().count();
-        let reason = LONG_FOR_A_REASON.iter().any(|(name, _)| file.ends_with(name));
-        assert!(lines <= LONGEST || reason, "`{}` has {lines} lines", file.display());
+        let reason = LONG_FOR_A_REASON
+            .iter()
+            .any(|(name, _)| file.ends_with(name));
+        assert!(
+            lines <= LONGEST || reason,
+            "`{}` has {lines} lines",
+            file.display()
+        );
     }
 }
 
@@ -76,14 +99,23 @@ fn the_host_has_no_word_of_any_device_type() {
 
 #[test]
 fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
-    let allowed = ["host/src/providers/open.rs", "host/src/providers/heap.rs", "sdk/src/abi/export.rs"];
+    let allowed = [
+        "host/src/providers/open.rs",
+        "host/src/providers/heap.rs",
+        "sdk/src/abi/export.rs",
+    ];
     for file in sources(&repository()) {
         let text = std::fs::read_to_string(&file).unwrap();
         let has_unsafe = text.lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
             code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
         });
-        let is_allowed = allowed.iter().any(|name| file.ends_with(name)) || file.ends_with("tidy.rs");
-        assert!(!has_unsafe || is_allowed, "`{}` has unsafe code", file.display());
+        let is_allowed =
+            allowed.iter().any(|name| file.ends_with(name)) || file.ends_with("tidy.rs");
+        assert!(
+            !has_unsafe || is_allowed,
+            "`{}` has unsafe code",
+            file.display()
+        );
     }
 }

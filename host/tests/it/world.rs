@@ -1,19 +1,13 @@
 //! A node, its kubelet and the daemon, for one test.
 
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Pid;
-use rustix::process::Signal;
-use sriovdp_fake_kubelet::Config;
-use sriovdp_fake_kubelet::FakeKubelet;
-use sriovdp_fake_kubelet::Timing;
+use rustix::process::{Pid, Signal};
+use sriovdp_fake_kubelet::{Config, FakeKubelet, Timing};
 use sriovdp_sdk::testing::Tree;
-use tokio::process::Child;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// How pools get registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +53,8 @@ impl World {
             Way::Watcher => "plugins_registry",
             Way::Register => "device-plugins",
         };
-        std::fs::create_dir_all(world.root().join("var/lib/kubelet").join(directory)).expect("a directory");
+        std::fs::create_dir_all(world.root().join("var/lib/kubelet").join(directory))
+            .expect("a directory");
         world
     }
 
@@ -95,7 +90,10 @@ impl World {
     /// Puts a library into the provider directory, with the rights that it must have, in one step.
     pub(crate) fn provide(&self, name: &str, library: &Path) {
         let bytes = std::fs::read(library).unwrap_or_else(|error| {
-            panic!("cannot read `{}` ({error}); build it with `cargo build --workspace`", library.display())
+            panic!(
+                "cannot read `{}` ({error}); build it with `cargo build --workspace`",
+                library.display()
+            )
         });
         self.provide_bytes(&format!("{name}.so"), &bytes);
     }
@@ -139,8 +137,17 @@ impl World {
 
     pub(crate) fn daemon_with(&self, more: &[&str]) -> Daemon {
         let log = self.root().join("daemon.log");
-        let file = std::fs::File::options().create(true).append(true).open(&log).expect("a log");
-        let child = self.command(more).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn();
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log");
+        let child = self
+            .command(more)
+            .stdout(Stdio::null())
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn();
         Daemon {
             child: child.expect("a daemon"),
             log,
@@ -150,12 +157,19 @@ impl World {
     /// Runs a command of the program to its end: exit code, standard output and standard error.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = self.command(arguments).output();
-        let output = tokio::time::timeout(BOUND, output).await.expect("it ends").expect("it starts");
+        let output = tokio::time::timeout(BOUND, output)
+            .await
+            .expect("it ends")
+            .expect("it starts");
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             text.replace(&*self.provider_dir().to_string_lossy(), "PROVIDERS")
         };
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 
     fn command(&self, more: &[&str]) -> Command {

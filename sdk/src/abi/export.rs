@@ -2,27 +2,14 @@
 
 use std::sync::OnceLock;
 
-use abi_stable::library::CheckTypeLayout;
-use abi_stable::library::LibHeader;
-use abi_stable::library::RootModuleResult;
+use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
 use abi_stable::prefix_type::PrefixTypeTrait;
-use abi_stable::std_types::RErr;
-use abi_stable::std_types::ROk;
-use abi_stable::std_types::RResult;
-use abi_stable::std_types::RStr;
-use abi_stable::std_types::RString;
-use serde::Deserialize;
-use serde::Serialize;
+use abi_stable::std_types::{RErr, ROk, RResult, RStr, RString};
+use serde::{Deserialize, Serialize};
 
-use super::guard;
-use super::types::HostFunctions;
-use super::types::Outcome;
-use super::types::ProviderModule;
-use super::types::ProviderModuleRef;
-use super::wire;
-use super::Session;
-use crate::Error;
-use crate::Provider;
+use super::types::{HostFunctions, Outcome, ProviderModule, ProviderModuleRef};
+use super::{Session, guard, wire};
+use crate::{Error, Provider};
 
 /// The provider that a library exports, and the static that it lives in.
 pub trait Export: 'static {
@@ -63,7 +50,9 @@ struct Settings {
 /// The header that `abi_stable` looks for in a library.
 pub const fn header<E: Export>() -> LibHeader {
     // SAFETY: `construct::<E>` returns a `PrefixRef` that was made from `ProviderModuleRef`, the module named here.
-    unsafe { LibHeader::from_constructor::<ProviderModuleRef>(construct::<E>, CheckTypeLayout::Yes) }
+    unsafe {
+        LibHeader::from_constructor::<ProviderModuleRef>(construct::<E>, CheckTypeLayout::Yes)
+    }
 }
 
 extern "C" fn construct<E: Export>() -> RootModuleResult {
@@ -84,7 +73,9 @@ extern "C" fn attach<E: Export>(host: HostFunctions, settings: RStr<'_>) -> Outc
         let settings: Settings = serde_json::from_str(settings.as_str())
             .map_err(|e| Error::from_std(&e).context("cannot read the host's settings"))?;
         forward_log(host, E::PACKAGE.0, settings.log_level.as_deref());
-        E::state().0.get_or_init(|| Session::new(E::Provider::default(), E::PACKAGE).attached_to(host));
+        E::state()
+            .0
+            .get_or_init(|| Session::new(E::Provider::default(), E::PACKAGE).attached_to(host));
         Ok("{}".to_owned())
     }))
 }
@@ -143,7 +134,8 @@ impl log::Log for Forward {
         };
         if let Ok(text) = to_rstring(&record) {
             // A log line that the host cannot take is lost; there is nobody to tell.
-            let _: RResult<RString, RString> = (self.host.call)(RStr::from(wire::method::LOG), text.as_rstr());
+            let _: RResult<RString, RString> =
+                (self.host.call)(RStr::from(wire::method::LOG), text.as_rstr());
         }
     }
 
@@ -155,7 +147,9 @@ fn to_rstring(value: &impl Serialize) -> Result<RString, serde_json::Error> {
 }
 
 fn forward_log(host: HostFunctions, package: &'static str, level: Option<&str>) {
-    let level = level.and_then(|level| level.parse().ok()).unwrap_or(log::LevelFilter::Info);
+    let level = level
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(log::LevelFilter::Info);
     // A second attach in one process finds the first one's logger, which does the same.
     if log::set_boxed_logger(Box::new(Forward { host, package })).is_ok() {
         log::set_max_level(level);

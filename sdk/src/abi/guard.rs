@@ -2,8 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic::catch_unwind;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Error;
 
@@ -27,10 +26,14 @@ pub fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Error>) -> Result
             // Dropping a payload may panic again, so it is leaked.
             std::mem::forget(payload);
             let place = LAST_PANIC.with(|last| last.borrow_mut().take());
-            let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
-            Err(Error::new(format!("the provider panicked in `{what}`{place}"))
-                .hint("this is a fault of the provider; report it to its author")
-                .caused_by(message))
+            let place = place
+                .map(|place| format!(" at {place}"))
+                .unwrap_or_default();
+            Err(
+                Error::new(format!("the provider panicked in `{what}`{place}"))
+                    .hint("this is a fault of the provider; report it to its author")
+                    .caused_by(message),
+            )
         }
     }
 }
@@ -58,9 +61,18 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let error = guarded::<()>("admit", || panic!("index {} out of bounds", 7)).expect_err("it panicked");
-        assert!(error.to_string().starts_with("the provider panicked in `admit`"), "{error}");
-        assert_eq!(error.causes().collect::<Vec<_>>(), ["index 7 out of bounds"]);
+        let error = guarded::<()>("admit", || panic!("index {} out of bounds", 7))
+            .expect_err("it panicked");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the provider panicked in `admit`"),
+            "{error}"
+        );
+        assert_eq!(
+            error.causes().collect::<Vec<_>>(),
+            ["index 7 out of bounds"]
+        );
     }
 
     #[test]
@@ -71,7 +83,11 @@ mod tests {
                 panic!("dropped");
             }
         }
-        let error = guarded::<()>("admit", || std::panic::panic_any(Bomb)).expect_err("it panicked");
-        assert_eq!(error.causes().collect::<Vec<_>>(), ["the panic has no message"]);
+        let error =
+            guarded::<()>("admit", || std::panic::panic_any(Bomb)).expect_err("it panicked");
+        assert_eq!(
+            error.causes().collect::<Vec<_>>(),
+            ["the panic has no message"]
+        );
     }
 }

@@ -12,17 +12,10 @@ mod session;
 mod types;
 pub mod wire;
 
-pub use export::header;
-pub use export::Export;
-pub use export::State;
+pub use export::{Export, State, header};
 pub use guard::guarded;
-pub use note::Note;
-pub use note::NOTE_NAME;
-pub use note::NOTE_SECTION;
+pub use note::{NOTE_NAME, NOTE_SECTION, Note};
 pub use session::Session;
-pub use types::HostFunctions;
-pub use types::Outcome;
-pub use types::ProviderModule;
-pub use types::ProviderModuleRef;
+pub use types::{HostFunctions, Outcome, ProviderModule, ProviderModuleRef};
 
 pub use abi_stable::library::LibHeader;

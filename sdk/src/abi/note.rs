@@ -31,7 +31,15 @@ impl Note {
         at = put(&mut text, at, crate::VERSION);
         at = put(&mut text, at, "\npanic=");
         // The SDK is compiled with the provider's profile, so this is the provider's panic strategy.
-        at = put(&mut text, at, if cfg!(panic = "unwind") { "unwind" } else { "abort" });
+        at = put(
+            &mut text,
+            at,
+            if cfg!(panic = "unwind") {
+                "unwind"
+            } else {
+                "abort"
+            },
+        );
         at = put(&mut text, at, "\nprovider=");
         at = put(&mut text, at, package);
         at = put(&mut text, at, "\nversion=");
@@ -49,7 +57,10 @@ impl Note {
 
 const fn put(into: &mut [u8; DESCRIPTION], at: usize, text: &str) -> usize {
     let bytes = text.as_bytes();
-    assert!(at + bytes.len() <= DESCRIPTION, "the package name and version are too long for the ELF note");
+    assert!(
+        at + bytes.len() <= DESCRIPTION,
+        "the package name and version are too long for the ELF note"
+    );
     let mut n = 0;
     while n < bytes.len() {
         into[at + n] = bytes[n];

@@ -1,25 +1,16 @@
 //! One provider behind its methods: JSON in, the author's trait, JSON out.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::types::HostFunctions;
 use super::wire;
 use super::wire::method;
-use crate::Device;
-use crate::Discovery;
-use crate::Error;
-use crate::Health;
-use crate::Node;
-use crate::Provider;
-use crate::Role;
-use crate::Root;
+use crate::{Device, Discovery, Error, Health, Node, Provider, Role, Root};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -111,7 +102,11 @@ impl<P: Provider> Session<P> {
 
     fn discover(&self, request: wire::DiscoverRequest) -> Result<wire::Discovered, Error> {
         let functions = request.functions.into_iter().map(Into::into).collect();
-        let extended = request.devices.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        let extended = request
+            .devices
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?;
         let node = Node::new(Root::new(request.root), functions, extended).asking(self.host);
         let Discovery { devices, excluded } = self.provider.discover(&node)?;
         let scan = Scan::new(request.generation, node.without_scan(), devices)?;
@@ -137,7 +132,10 @@ impl<P: Provider> Session<P> {
     fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
-        let refusal = self.provider.admit(&selectors, scan.device(&request.id)?).err();
+        let refusal = self
+            .provider
+            .admit(&selectors, scan.device(&request.id)?)
+            .err();
         Ok(wire::Explained {
             key: refusal.as_ref().map(|refusal| refusal.key.to_owned()),
             reason: refusal.map(|refusal| refusal.reason),
@@ -148,16 +146,23 @@ impl<P: Provider> Session<P> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.last_scan()?;
         let allocate = |id: &String| {
-            let allocation = self.provider.allocate(&scan.node, &selectors, scan.device(id)?)?;
+            let allocation = self
+                .provider
+                .allocate(&scan.node, &selectors, scan.device(id)?)?;
             Ok(allocation.into())
         };
-        let devices = request.ids.iter().map(allocate).collect::<Result<_, Error>>()?;
+        let devices = request
+            .ids
+            .iter()
+            .map(allocate)
+            .collect::<Result<_, Error>>()?;
         Ok(wire::Allocated { devices })
     }
 
     fn last_scan(&self) -> Result<Arc<Scan<P::Facts>>, Error> {
         let scan = self.scan.read().unwrap_or_else(PoisonError::into_inner);
-        scan.clone().ok_or_else(|| Error::new("the provider has not seen the node yet"))
+        scan.clone()
+            .ok_or_else(|| Error::new("the provider has not seen the node yet"))
     }
 
     fn scan_of(&self, generation: u64) -> Result<Arc<Scan<P::Facts>>, Error> {
@@ -174,18 +179,25 @@ impl<P: Provider> Session<P> {
 
 impl<P: Provider> fmt::Debug for Session<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("package", &self.package).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("package", &self.package)
+            .finish_non_exhaustive()
     }
 }
 
 impl<F> Scan<F> {
     fn new(generation: u64, node: Node, devices: Vec<Device<F>>) -> Result<Self, Error> {
-        let mut by_id: Vec<u32> = (0u32..).zip(&devices).map(|(position, _)| position).collect();
+        let mut by_id: Vec<u32> = (0u32..)
+            .zip(&devices)
+            .map(|(position, _)| position)
+            .collect();
         by_id.sort_unstable_by(|&a, &b| devices[a as usize].id.cmp(&devices[b as usize].id));
         for pair in by_id.windows(2) {
             let id = &devices[pair[0] as usize].id;
             if *id == devices[pair[1] as usize].id {
-                return Err(Error::new(format!("the provider found the device `{id}` twice")));
+                return Err(Error::new(format!(
+                    "the provider found the device `{id}` twice"
+                )));
             }
         }
         Ok(Self {
@@ -205,10 +217,9 @@ impl<F> Scan<F> {
 }
 
 fn to_wire<F>(device: &Device<F>) -> wire::Device {
-    let id = device.id.as_str().to_owned();
-    let implied = id == device.function.to_string();
+    let implied = device.id == device.function.into();
     wire::Device {
-        id,
+        id: device.id.clone(),
         function: (!implied).then_some(device.function),
         numa_node: device.numa_node,
         unhealthy: match &device.health {
@@ -230,11 +241,17 @@ fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failur
 }
 
 fn read<T: DeserializeOwned>(input: &str) -> Result<T, wire::Failure> {
-    serde_json::from_str(input)
-        .map_err(|e| Error::from_std(&e).context("the provider cannot read the host's request").into())
+    serde_json::from_str(input).map_err(|e| {
+        Error::from_std(&e)
+            .context("the provider cannot read the host's request")
+            .into()
+    })
 }
 
 fn write(output: &impl Serialize) -> Result<String, wire::Failure> {
-    serde_json::to_string(output)
-        .map_err(|e| Error::from_std(&e).context("the provider cannot write its answer").into())
+    serde_json::to_string(output).map_err(|e| {
+        Error::from_std(&e)
+            .context("the provider cannot write its answer")
+            .into()
+    })
 }

@@ -9,12 +9,9 @@
 )]
 
 use abi_stable::library::RootModule;
-use abi_stable::package_version_strings;
 use abi_stable::sabi_types::VersionStrings;
-use abi_stable::std_types::RResult;
-use abi_stable::std_types::RStr;
-use abi_stable::std_types::RString;
-use abi_stable::StableAbi;
+use abi_stable::std_types::{RResult, RStr, RString};
+use abi_stable::{StableAbi, package_version_strings};
 
 /// JSON of the answer, or JSON of a [`Failure`](super::wire::Failure).
 pub type Outcome = RResult<RString, RString>;

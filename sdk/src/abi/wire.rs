@@ -7,18 +7,12 @@ mod devlink;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::DeviceId;
-use crate::Error;
-use crate::HexId;
-use crate::PciAddress;
-use crate::PciFunction;
+use crate::{DeviceId, Error, HexId, PciAddress, PciFunction};
 
-pub use devlink::DevlinkHandle;
-pub use devlink::DevlinkQuestion;
+pub use devlink::{DevlinkHandle, DevlinkQuestion};
 
 /// The methods of interface version 1.
 pub mod method {
@@ -143,7 +137,7 @@ pub struct Discovered {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Device {
     /// How the kubelet knows it.
-    pub id: String,
+    pub id: DeviceId,
     /// The PCI function that it is or belongs to, when its id does not say so.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub function: Option<PciAddress>,
@@ -333,7 +327,10 @@ impl From<crate::Allocation> for Allocation {
 }
 
 // Serde hands the field by reference.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that `skip_serializing_if` asks for")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that `skip_serializing_if` asks for"
+)]
 fn is_zero(value: &u32) -> bool {
     *value == 0
 }

@@ -3,20 +3,15 @@
 mod functions;
 
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
-use serde_json::json;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::abi::wire;
 use crate::abi::wire::method;
-use crate::abi::Session;
-use crate::Error;
-use crate::ExtendedDevice;
-use crate::Provider;
+use crate::abi::{Session, wire};
+use crate::{Error, ExtendedDevice, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -123,7 +118,7 @@ impl<P: Provider> Harness<P> {
     pub fn devices(&self) -> Vec<(String, Option<u32>)> {
         let devices = self.found.devices.iter();
         devices
-            .map(|device| (device.id.clone(), device.numa_node))
+            .map(|device| (device.id.to_string(), device.numa_node))
             .collect()
     }
 
@@ -149,7 +144,7 @@ impl<P: Provider> Harness<P> {
             .admitted
             .iter()
             .map(|&position| &self.found.devices[position as usize]);
-        devices.map(|device| device.id.clone()).collect()
+        devices.map(|device| device.id.to_string()).collect()
     }
 
     /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.

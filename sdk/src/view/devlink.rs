@@ -4,21 +4,16 @@
 //! root than `/` the answers are files in `netlink/devlink/<bus>/<device>/`: `info.<key>`, `eswitch` and
 //! `param.<name>`.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use abi_stable::std_types::ROk;
-use abi_stable::std_types::RStr;
+use abi_stable::std_types::{ROk, RStr};
 use serde::de::DeserializeOwned;
 
-use super::Node;
-use super::Root;
+use super::{Node, Root};
 use crate::abi::HostFunctions;
-use crate::abi::wire::DevlinkHandle;
-use crate::abi::wire::DevlinkQuestion;
-use crate::abi::wire::method;
+use crate::abi::wire::{DevlinkHandle, DevlinkQuestion, method};
 
 /// Where the answers are below a root directory.
 const FILES: &str = "/netlink/devlink";
@@ -171,8 +166,7 @@ fn ask<T: DeserializeOwned>(host: HostFunctions, question: &DevlinkQuestion) -> 
 
 #[cfg(test)]
 mod tests {
-    use abi_stable::std_types::RErr;
-    use abi_stable::std_types::RString;
+    use abi_stable::std_types::{RErr, RString};
 
     use super::*;
     use crate::abi::Outcome;

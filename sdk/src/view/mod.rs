@@ -16,10 +16,7 @@ pub use pci_dir::PciDir;
 pub use root::Root;
 
 use crate::abi::HostFunctions;
-use crate::Error;
-use crate::ExtendedDevice;
-use crate::PciAddress;
-use crate::PciFunction;
+use crate::{Error, ExtendedDevice, PciAddress, PciFunction};
 
 /// The node: what the host's last scan found, and a view of the node's files.
 #[derive(Debug)]
@@ -32,7 +29,11 @@ pub struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(root: Root, mut functions: Vec<PciFunction>, devices: Vec<ExtendedDevice>) -> Self {
+    pub(crate) fn new(
+        root: Root,
+        mut functions: Vec<PciFunction>,
+        devices: Vec<ExtendedDevice>,
+    ) -> Self {
         functions.sort_by_key(|f| f.address);
         Self {
             devlink: devlink::Source::of(&root, None),
@@ -60,7 +61,10 @@ impl Node {
 
     /// One function of the last scan.
     pub fn function(&self, address: PciAddress) -> Option<&PciFunction> {
-        let at = self.functions.binary_search_by_key(&address, |f| f.address).ok()?;
+        let at = self
+            .functions
+            .binary_search_by_key(&address, |f| f.address)
+            .ok()?;
         Some(&self.functions[at])
     }
 
@@ -97,7 +101,9 @@ impl Node {
         if path.starts_with("/dev/") && self.root.exists(path) {
             return Ok(());
         }
-        Err(Error::new(format!("the device node `{path}` does not exist on this node")))
+        Err(Error::new(format!(
+            "the device node `{path}` does not exist on this node"
+        )))
     }
 
     /// The name by which a PF is known: the uplink representor in switchdev mode, else its first netdev.
@@ -107,7 +113,9 @@ impl Node {
     pub fn pf_name(&self, address: PciAddress) -> Option<String> {
         let netdevs = self.pci(address).netdevs();
         let uplink = netdevs.iter().find(|netdev| netdev.is_uplink());
-        uplink.or_else(|| netdevs.first()).map(|netdev| netdev.name().to_owned())
+        uplink
+            .or_else(|| netdevs.first())
+            .map(|netdev| netdev.name().to_owned())
     }
 
     /// The handles of the devices that devlink knows, such as `pci/0000:5e:00.0`; empty where it cannot be asked.

@@ -39,8 +39,12 @@ impl<'a> Netdev<'a> {
 
     /// Whether it is the uplink port of a switchdev switch (`phys_port_name` is `p` and a number).
     pub(super) fn is_uplink(&self) -> bool {
-        let in_switch = self.attribute("phys_switch_id").is_some_and(|id| !id.is_empty());
-        let port = in_switch.then(|| self.attribute("phys_port_name")).flatten();
+        let in_switch = self
+            .attribute("phys_switch_id")
+            .is_some_and(|id| !id.is_empty());
+        let port = in_switch
+            .then(|| self.attribute("phys_port_name"))
+            .flatten();
         port.is_some_and(|name| {
             name.strip_prefix('p')
                 .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
@@ -78,7 +82,12 @@ pub(super) fn default_route_netdevs(root: &Root) -> BTreeSet<String> {
         }
         // The kernel links an upper device to each lower one: bond and bridge to members, VLAN to parent.
         let entries = root.list(&format!("/sys/class/net/{netdev}"));
-        pending.extend(entries.iter().filter_map(|name| name.strip_prefix("lower_")).map(str::to_owned));
+        pending.extend(
+            entries
+                .iter()
+                .filter_map(|name| name.strip_prefix("lower_"))
+                .map(str::to_owned),
+        );
     }
     found
 }

@@ -1,7 +1,7 @@
 //! The live sysfs directory of one PCI function.
 
-use super::net::Netdev;
 use super::Root;
+use super::net::Netdev;
 use crate::PciAddress;
 
 /// `/sys/bus/pci/devices/<address>`, read when asked (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
@@ -49,7 +49,10 @@ impl<'a> PciDir<'a> {
         if !own.is_empty() || self.link_name("driver").as_deref() != Some("virtio-pci") {
             return own;
         }
-        let virtio = self.list("").into_iter().filter(|name| name.starts_with("virtio"));
+        let virtio = self
+            .list("")
+            .into_iter()
+            .filter(|name| name.starts_with("virtio"));
         virtio
             .flat_map(|name| self.netdevs_below(&format!("{}/{name}/net", self.path)))
             .collect()
@@ -57,6 +60,9 @@ impl<'a> PciDir<'a> {
 
     fn netdevs_below(&self, directory: &str) -> Vec<Netdev<'a>> {
         let names = self.root.list(directory);
-        names.iter().map(|name| Netdev::new(self.root, directory, name)).collect()
+        names
+            .iter()
+            .map(|name| Netdev::new(self.root, directory, name))
+            .collect()
     }
 }

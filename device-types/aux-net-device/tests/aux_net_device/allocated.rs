@@ -1,7 +1,6 @@
 //! What containers get of subfunctions, and when they are refused.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use sriovdp_aux_net_device::AuxNetDevice;
 use sriovdp_sdk::testing::Harness;
 

@@ -1,7 +1,6 @@
 //! Which selectors make sense.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use sriovdp_aux_net_device::Selectors;
 use sriovdp_sdk::schemars::schema_for;
 

@@ -6,9 +6,7 @@ mod offered;
 mod selected;
 
 use sriovdp_aux_net_device::AuxNetDevice;
-use sriovdp_sdk::testing::Harness;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 
 /// A node and the provider that has looked at it.
 fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {

@@ -1,12 +1,10 @@
 //! What a container gets: character devices in their order, `_INFO` and the device-info file, or a refusal.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use sriovdp_mellanox_rdma::MellanoxRdma;
 use sriovdp_sdk::testing::Harness;
 
-use crate::functions;
-use crate::subfunctions;
+use crate::{functions, subfunctions};
 
 const VF: &str = "0000:5e:00.1";
 const CARD: &str = "

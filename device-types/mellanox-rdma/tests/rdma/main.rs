@@ -4,11 +4,8 @@ mod allocated;
 mod selected;
 
 use sriovdp_mellanox_rdma::MellanoxRdma;
-use sriovdp_sdk::DeviceId;
-use sriovdp_sdk::ExtendedDevice;
-use sriovdp_sdk::testing::Harness;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk::testing::{Harness, TempTree, Tree};
+use sriovdp_sdk::{DeviceId, ExtendedDevice};
 
 /// A node, and the extension that has looked at these PCI functions on it.
 fn functions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {

@@ -1,12 +1,8 @@
 //! Which devices the keys select.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::functions;
-use crate::look;
-use crate::netdevices;
-use crate::subfunctions;
+use crate::{functions, look, netdevices, subfunctions};
 
 const CARD: &str = "
     pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=ib0 ib=mlx5_0 link=infiniband

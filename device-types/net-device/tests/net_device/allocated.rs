@@ -1,11 +1,8 @@
 //! What a container gets: device nodes, `_INFO` and the device-info file, or a refusal.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::allocate;
-use crate::refused;
-use crate::scan;
+use crate::{allocate, refused, scan};
 
 const CARD: &str = "
     pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0

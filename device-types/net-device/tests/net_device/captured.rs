@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::allocate;
-use crate::ids;
-use crate::scan;
+use crate::{allocate, ids, scan};
 
 const IGB_GUEST: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -8,9 +8,7 @@ mod vdpa;
 
 use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::Error;
-use sriovdp_sdk::testing::Harness;
-use sriovdp_sdk::testing::TempTree;
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 
 use serde_json::Value;
 

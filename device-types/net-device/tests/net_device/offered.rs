@@ -1,7 +1,6 @@
 //! Which network functions are offered, and why others are not.
 
-use crate::ids;
-use crate::scan;
+use crate::{ids, scan};
 
 #[track_caller]
 fn check(tree: &str, offered: &[&str], excluded: &[(&str, &str)]) {

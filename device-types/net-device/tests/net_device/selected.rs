@@ -1,7 +1,6 @@
 //! Which devices selectors select, and what is said of the others.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scan;
 

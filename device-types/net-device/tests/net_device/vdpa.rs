@@ -1,11 +1,8 @@
 //! `vdpaType`: which functions it selects, and what a container gets of a vDPA device.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::allocate;
-use crate::refused;
-use crate::scan;
+use crate::{allocate, refused, scan};
 
 const CARD: &str = "
     pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3f0

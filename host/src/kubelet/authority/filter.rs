@@ -2,12 +2,7 @@
 
 use std::mem;
 
-use super::frame::CONTINUATION;
-use super::frame::HEAD_LEN;
-use super::frame::HEADERS;
-use super::frame::Head;
-use super::frame::HeaderBlock;
-use super::frame::MAX_PAYLOAD_LEN;
+use super::frame::{CONTINUATION, HEAD_LEN, HEADERS, Head, HeaderBlock, MAX_PAYLOAD_LEN};
 use super::hpack::Hpack;
 use super::primitives::Unreadable;
 

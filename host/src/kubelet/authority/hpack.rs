@@ -6,13 +6,8 @@
 
 use http::uri::Authority;
 
-use super::primitives::Prefix;
-use super::primitives::Reader;
-use super::primitives::Unreadable;
-use super::primitives::write_integer;
-use super::table::Entry;
-use super::table::Kind;
-use super::table::Table;
+use super::primitives::{Prefix, Reader, Unreadable, write_integer};
+use super::table::{Entry, Kind, Table};
 
 /// Blocks that would grow larger than this are [`Unreadable`]. Hyper's servers refuse header lists above 16 KiB.
 pub(super) const MAX_BLOCK_LEN: usize = 64 * 1024;

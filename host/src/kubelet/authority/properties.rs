@@ -6,16 +6,10 @@ use http::uri::Authority;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::filter::Filter;
-use super::filter::MAX_HELD;
-use super::frame::CONTINUATION;
-use super::frame::HEADERS;
-use super::frame::Head;
-use super::frame::HeaderBlock;
+use super::filter::{Filter, MAX_HELD};
+use super::frame::{CONTINUATION, HEADERS, Head, HeaderBlock};
 use super::hpack::SUBSTITUTE;
-use super::primitives::Prefix;
-use super::primitives::Reader;
-use super::primitives::write_integer;
+use super::primitives::{Prefix, Reader, write_integer};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -36,7 +36,12 @@ impl Provider for Faulty {
 
     fn discover(&self, node: &Node) -> Result<Discovery<()>, Error> {
         let fault = fault("discover");
-        let mine = || node.functions().iter().filter(|f| f.base_class() == 0x12).map(|f| Device::of(f, ()));
+        let mine = || {
+            node.functions()
+                .iter()
+                .filter(|f| f.base_class() == 0x12)
+                .map(|f| Device::of(f, ()))
+        };
         match fault.as_deref() {
             Some("twice") => Ok(mine().chain(mine()).collect()),
             _ => Ok(mine().collect()),

@@ -1,7 +1,6 @@
 //! What a provider may ask its host about devlink, as JSON.
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A device as devlink names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::view::PciDir;
-use crate::HexId;
-use crate::PciAddress;
-use crate::PciFunction;
-use crate::Root;
+use crate::{HexId, PciAddress, PciFunction, Root};
 
 /// Every function that has a vendor, a device and a class.
 pub(super) fn below(root: &Path) -> Vec<PciFunction> {

@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::words::Arguments;
-use super::{net, pci, Tree};
+use super::{Tree, net, pci};
 
 pub(super) fn sf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
     let number = arguments.required("num")?;

@@ -1,8 +1,8 @@
 //! Netdevs: what `net=` of a device and the word `net` make.
 
+use super::Tree;
 use super::error::Problem;
 use super::words::Arguments;
-use super::Tree;
 
 /// A netdev of no device, such as a bridge.
 pub(super) fn virtual_netdev(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::words::Arguments;
-use super::{children, net, words, Tree};
+use super::{Tree, children, net, words};
 
 /// As many VFs as a PF could have when its line does not say.
 const TOTAL_VFS: u32 = 64;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::Problem;
 use super::words::Arguments;
-use super::{net, Tree};
+use super::{Tree, net};
 
 const V4: &str = "/proc/net/route";
 const V6: &str = "/proc/net/ipv6_route";

@@ -3,7 +3,7 @@
 use super::entries::BUSES;
 use super::error::Problem;
 use super::words::Arguments;
-use super::{pci, Tree};
+use super::{Tree, pci};
 
 pub(super) fn unplug(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
     let path = tree.device(arguments.name())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::Problem;
-use super::{children, devlink, net, parse, pci, route, unplug, Tree};
+use super::{Tree, children, devlink, net, parse, pci, route, unplug};
 
 /// What follows a word, checked against what it takes.
 #[derive(Debug)]

@@ -1,10 +1,9 @@
 //! From entries to files.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::{fs, io};
 
 use super::entries::{Entries, Entry};
 

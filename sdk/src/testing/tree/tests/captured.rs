@@ -1,7 +1,7 @@
 //! The node that a real kernel showed.
 
-use super::super::entries::Entry;
 use super::super::Tree;
+use super::super::entries::Entry;
 use super::node;
 
 /// What the kernel of a running machine showed.

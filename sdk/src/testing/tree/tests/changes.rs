@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::super::Tree;
-use super::{check, expect, node, PF, VF};
+use super::{PF, VF, check, expect, node};
 
 #[test]
 fn a_vf_appears_on_a_written_node() {

@@ -1,7 +1,7 @@
 //! Entries, ranges, edits, and the message for each wrong line.
 
 use super::super::Tree;
-use super::{check, refused, PF, VF};
+use super::{PF, VF, check, refused};
 
 #[test]
 fn entries_say_what_is_there() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{expect, node, PF};
+use super::{PF, expect, node};
 
 #[test]
 fn routes_are_in_the_kernels_format() {

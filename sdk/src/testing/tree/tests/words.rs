@@ -1,6 +1,6 @@
 //! What each word makes.
 
-use super::{check, node, PF, VF};
+use super::{PF, VF, check, node};
 
 #[test]
 fn a_kernel_without_devices_has_its_directories() {
