@@ -4,7 +4,7 @@
 .PHONY: help demo test lint audit fmt bench dist clean require
 
 EXAMPLE := examples/vendor-provider/Cargo.toml
-PROVIDERS := net-device accelerator
+PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## List the targets.
@@ -39,7 +39,9 @@ fmt: require ## Format all code.
 	cargo fmt --all
 	cargo fmt --manifest-path $(EXAMPLE)
 
-bench: require ## Run the benchmarks of the host.
+# The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
+bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
+	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
 	cargo bench --locked -p sriovdp-host
 
 dist: require ## Build for release and lay the files out in dist/ as they are installed.

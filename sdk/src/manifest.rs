@@ -29,6 +29,9 @@ pub struct Manifest {
     /// Selector keys that users may expect here and that another provider file brings: key, file name. They make the
     /// hint when such a key is used without that file.
     pub brought_by_others: Vec<(String, String)>,
+    /// Pairs of selector keys that make no sense together in one selector object: one of this provider's, and one of
+    /// any provider's.
+    pub exclusive_keys: Vec<(String, String)>,
 }
 
 impl Manifest {
@@ -42,6 +45,7 @@ impl Manifest {
             },
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
+            exclusive_keys: Vec::new(),
         }
     }
 
@@ -53,6 +57,7 @@ impl Manifest {
             },
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
+            exclusive_keys: Vec::new(),
         }
     }
 
@@ -71,6 +76,13 @@ impl Manifest {
         if let Role::DeviceType { is_default, .. } = &mut self.role {
             *is_default = true;
         }
+        self
+    }
+
+    /// Says that a selector object cannot ask for both `key`, which is this provider's, and `other`.
+    #[must_use]
+    pub fn exclusive(mut self, key: &str, other: &str) -> Self {
+        self.exclusive_keys.push((key.to_owned(), other.to_owned()));
         self
     }
 

@@ -46,7 +46,7 @@ impl Provider for MellanoxRdma {
     fn manifest(&self) -> Manifest {
         let summary =
             "RDMA devices of network functions and subfunctions, and their partition keys";
-        Manifest::extension(&["netDevice", "auxNetDevice"], summary)
+        Manifest::extension(&["netDevice", "auxNetDevice"], summary).exclusive("isRdma", "vdpaType")
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -96,6 +96,7 @@ impl Context<'_> {
                 None => self.undeclared(spec, member, &providers)?,
             }
         }
+        self.exclude_each_other(spec, &providers)?;
         let mut facets = Vec::new();
         for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
             // The owner always has a say; an extension only when it is spoken to.
@@ -122,6 +123,36 @@ impl Context<'_> {
             }
         }
         Ok(Selector { facets })
+    }
+
+    /// Keys of which a provider says that they make no sense together.
+    fn exclude_each_other(
+        &self,
+        spec: &SelectorSpec,
+        providers: &[Arc<Provider>],
+    ) -> Result<(), Box<Problem>> {
+        let asks = |key: &str| {
+            let named = |member: &&SelectorMember| member.name.eq_ignore_ascii_case(key);
+            let member = spec.members.iter().find(named);
+            member.filter(|member| !asks_for_nothing(&member.value))
+        };
+        let pairs = providers
+            .iter()
+            .flat_map(|provider| &provider.manifest().exclusive_keys);
+        for (key, other) in pairs {
+            if let (Some(member), Some(_)) = (asks(key), asks(other)) {
+                return Err(Box::new(Problem {
+                    severity: Severity::Refused,
+                    file: self.file.to_owned(),
+                    place: member.place,
+                    key: format!("{}.{}", spec.key, member.name),
+                    message: format!("it cannot be asked for together with `{other}`"),
+                    hint: Some("remove one of the two, or make two resources of it".to_owned()),
+                    cause: None,
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// A key that nobody declares. One that asks for nothing, such as `false`, cannot widen a selection.

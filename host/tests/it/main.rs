@@ -18,6 +18,8 @@ mod cdi;
 mod commands;
 /// The example configurations and manifests are what they say.
 mod examples;
+/// Libraries that add to device types of other libraries.
+mod extensions;
 /// What is logged, and what never is.
 mod log;
 /// Many pools and many devices.

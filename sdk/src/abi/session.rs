@@ -96,6 +96,7 @@ impl<P: Provider> Session<P> {
             default_device_type,
             extends,
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
+            exclusive_keys: manifest.exclusive_keys,
             schema: schemars::schema_for!(P::Selectors).to_value(),
         }
     }

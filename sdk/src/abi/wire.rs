@@ -60,6 +60,9 @@ pub struct Manifest {
     /// Key and file name of selectors that others bring.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brought_by_others: BTreeMap<String, String>,
+    /// Pairs of keys that exclude each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusive_keys: Vec<(String, String)>,
     /// JSON schema of the selector object.
     pub schema: Value,
 }

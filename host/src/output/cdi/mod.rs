@@ -4,11 +4,13 @@
 //! pool exists, also over restarts of the plugin, and a device whose nodes cannot be seen now, because they moved into
 //! a pod, keeps those that it had.
 
+mod document;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use document::{DeviceEntry, Document, Edits, read};
 
 use super::{WriteError, write_whole};
 use crate::config::ResourceName;
@@ -157,70 +159,6 @@ pub fn remove_stale(
         }
     }
     Ok(())
-}
-
-/// A specification file (CDI specification 0.5.0).
-#[derive(Debug, Serialize, Deserialize)]
-struct Document {
-    #[serde(rename = "cdiVersion")]
-    version: String,
-    kind: String,
-    #[serde(default)]
-    devices: Vec<DeviceEntry>,
-    #[serde(rename = "containerEdits", default)]
-    edits: Edits,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct DeviceEntry {
-    name: String,
-    #[serde(rename = "containerEdits", default)]
-    edits: Edits,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Edits {
-    #[serde(rename = "deviceNodes", default, skip_serializing_if = "Vec::is_empty")]
-    nodes: Vec<NodeEntry>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct NodeEntry {
-    path: String,
-    #[serde(rename = "hostPath", default)]
-    host_path: String,
-    #[serde(default)]
-    permissions: String,
-}
-
-impl DeviceEntry {
-    fn new(id: &str, nodes: &Nodes) -> Self {
-        let node = |(host, container): &(String, String)| NodeEntry {
-            path: container.clone(),
-            host_path: host.clone(),
-            permissions: "rw".to_owned(),
-        };
-        Self {
-            name: id.to_owned(),
-            edits: Edits {
-                nodes: nodes.iter().map(node).collect(),
-            },
-        }
-    }
-
-    fn into_nodes(self) -> (String, Nodes) {
-        let nodes = self
-            .edits
-            .nodes
-            .into_iter()
-            .map(|node| (node.host_path, node.path))
-            .collect();
-        (self.name, nodes)
-    }
-}
-
-fn read(path: &Path) -> Option<Document> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn remove(path: PathBuf) -> Result<(), WriteError> {

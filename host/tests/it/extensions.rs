@@ -1,0 +1,102 @@
+//! Extensions: libraries that add keys, facts and device nodes to device types that other libraries own.
+
+use serde_json::{Value, json};
+
+use crate::world::{CAPTURED, Way, World, both_ways, built};
+
+both_ways!(an_extension_selects_and_adds_device_nodes);
+
+fn with_extensions(config: &str, way: Way) -> World {
+    let world = World::with_config(CAPTURED, way, config);
+    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    world.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+    world
+}
+
+async fn an_extension_selects_and_adds_device_nodes(way: Way) {
+    let config = r#"{"resourceList": [{"resourceName": "rdma", "selectors": {"vendors": ["8086"], "IsRdma": true}}]}"#;
+    let world = with_extensions(config, way);
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    // One VF of the node has an RDMA device.
+    let view = kubelet
+        .wait_for("intel.com/rdma", |view| view.messages > 0)
+        .await
+        .unwrap();
+    let ids: Vec<&str> = view.devices.iter().map(|d| d.id.as_str()).collect();
+    assert_eq!(ids, ["0000:41:10.0"]);
+    let container = kubelet
+        .allocate("intel.com/rdma", &["0000:41:10.0"])
+        .await
+        .unwrap();
+    let nodes: Vec<&str> = container
+        .devices
+        .iter()
+        .map(|d| d.host_path.as_str())
+        .collect();
+    let expected = [
+        "/dev/infiniband/umad0",
+        "/dev/infiniband/uverbs0",
+        "/dev/infiniband/rdma_cm",
+    ];
+    assert_eq!(nodes, expected);
+    let file = "var/run/k8s.cni.cncf.io/devinfo/dp/intel.com-rdma-0000:41:10.0-device.json";
+    let written = std::fs::read_to_string(world.root().join(file)).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(
+        written,
+        json!({
+            "type": "pci",
+            "version": "1.1.0",
+            "pci": {"pci-address": "0000:41:10.0", "rdma-device": "rxe0"}
+        }),
+        "what both providers say is in one file"
+    );
+}
+
+#[tokio::test]
+async fn without_the_library_its_keys_are_refused_by_name() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "ddp", "selectors": {"ddpProfiles": ["GTP"]}},
+        {"resourceName": "rdma", "selectors": {"isRdma": true}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(1));
+    for file in ["intel-ddp.so", "mellanox-rdma.so"] {
+        let hint = format!("hint: put the provider `{file}` into the provider directory");
+        assert!(output.contains(&hint), "{output}");
+    }
+    let world = with_extensions(config, Way::Watcher);
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[tokio::test]
+async fn keys_that_make_no_sense_together() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "both", "selectors": {"isRdma": true, "vdpaType": "vhost"}},
+        {"resourceName": "one", "selectors": {"isRdma": false, "vdpaType": "vhost"}}
+    ]}"#;
+    let (code, output, _) = with_extensions(config, Way::Watcher).run(&["check"]).await;
+    assert_eq!(code, Some(1));
+    let expected =
+        "`resourceList[0].selectors.isRdma`: it cannot be asked for together with `vdpaType`";
+    assert!(output.contains(expected), "{output}");
+    assert!(output.contains("intel.com/one: 1 devices"), "{output}");
+}
+
+/// The device type of an extension may be missing; then it waits for it.
+#[tokio::test]
+async fn an_extension_without_its_device_type() {
+    let world = with_extensions(r#"{"resourceList": [{"resourceName": "a"}]}"#, Way::Watcher);
+    std::fs::remove_file(world.provider_dir().join("net-device.so")).unwrap();
+    let (_, output, _) = world.run(&["check"]).await;
+    assert!(
+        output.contains("no loaded provider brings a default device type"),
+        "{output}"
+    );
+    world.provide("net-device", &built("sriovdp_net_device"));
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(0), "{output}");
+}

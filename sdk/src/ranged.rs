@@ -1,0 +1,249 @@
+//! Ranges of numbered devices below a parent: `ens1f0#0,2-7`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::Error;
+use crate::selector::{Name, Refusal};
+
+/// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
+///
+/// Without `#` every index belongs to it. Blanks around numbers are ignored. A range that runs backwards is refused,
+/// because it would select nothing.
+///
+/// ```
+/// use sriovdp_sdk::{Name, Ranged};
+///
+/// let vfs: Ranged<Name> = "ens1f0#0, 2-3".parse()?;
+/// assert!(vfs.contains(&"ENS1F0".into(), Some(2)));
+/// assert!(!vfs.contains(&"ens1f0".into(), Some(1)));
+/// assert!("ens1f0#3-1".parse::<Ranged<Name>>().is_err());
+/// # Ok::<(), sriovdp_sdk::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranged<T> {
+    parent: T,
+    /// `None`: every index.
+    indexes: Option<Vec<(u32, u32)>>,
+}
+
+impl<T: PartialEq> Ranged<T> {
+    /// Whether a device below `parent` with this index belongs to it.
+    pub fn contains(&self, parent: &T, index: Option<u32>) -> bool {
+        self.parent == *parent
+            && match &self.indexes {
+                None => true,
+                Some(ranges) => index.is_some_and(|i| {
+                    ranges
+                        .iter()
+                        .any(|&(first, last)| (first..=last).contains(&i))
+                }),
+            }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Ranged<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.parent)?;
+        let Some(ranges) = &self.indexes else {
+            return Ok(());
+        };
+        for (n, (first, last)) in ranges.iter().enumerate() {
+            f.write_str(if n == 0 { "#" } else { "," })?;
+            if first == last {
+                write!(f, "{first}")?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Ranged<Name> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse_ranged(text, |name| {
+            if name.is_empty() {
+                return Err(Error::new("the name in front of `#` is empty"));
+            }
+            Ok(Name::from(name))
+        })
+    }
+}
+
+impl FromStr for Ranged<crate::PciAddress> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse_ranged(text, str::parse)
+    }
+}
+
+fn parse_ranged<T>(
+    text: &str,
+    parent: impl Fn(&str) -> Result<T, Error>,
+) -> Result<Ranged<T>, Error> {
+    let (name, ranges) = match text.split_once('#') {
+        None => (text, None),
+        Some((name, ranges)) => (name, Some(ranges)),
+    };
+    let indexes = ranges
+        .map(|ranges| {
+            ranges
+                .split(',')
+                .map(parse_range)
+                .collect::<Option<Vec<_>>>()
+                .ok_or(ranges)
+        })
+        .transpose()
+        .map_err(|ranges| {
+            Error::new(format!(
+                "`{ranges}` in `{text}` is not a list of numbers and ranges"
+            ))
+            .hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
+        })?;
+    Ok(Ranged {
+        parent: parent(name.trim())?,
+        indexes,
+    })
+}
+
+fn parse_range(text: &str) -> Option<(u32, u32)> {
+    let number = |digits: &str| digits.trim().parse::<u32>().ok();
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(text)?, number(text)?),
+    };
+    (first <= last).then_some((first, last))
+}
+
+impl<'de, T> Deserialize<'de> for Ranged<T>
+where
+    Self: FromStr<Err = Error>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|error: Error| serde::de::Error::custom(error.with_hint()))
+    }
+}
+
+impl<T> JsonSchema for Ranged<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ranged".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[^#]+(#[0-9, -]+)?$"})
+    }
+}
+
+/// Admits a device that is number `index` below `parent`, when that is in one of `wanted`; an empty list asks for
+/// nothing.
+///
+/// A device without a parent is refused with the sentence that `no_parent` says.
+///
+/// ```
+/// use sriovdp_sdk::{one_of_ranges, Name, Ranged};
+///
+/// let wanted: Vec<Ranged<Name>> = vec!["ens1f0#0-3".parse()?];
+/// let vf = |index| one_of_ranges("pfNames", &wanted, Some(&Name::from("ens1f0")), Some(index), String::new);
+/// assert!(vf(2).is_ok());
+/// assert_eq!(
+///     vf(7).unwrap_err().to_string(),
+///     "`pfNames`: it is number 7 of ens1f0, and one of ens1f0#0-3 is asked for"
+/// );
+/// # Ok::<(), sriovdp_sdk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The refusal, which names what the device is and what was asked for.
+pub fn one_of_ranges<T: PartialEq + fmt::Display>(
+    key: &'static str,
+    wanted: &[Ranged<T>],
+    parent: Option<&T>,
+    index: Option<u32>,
+    no_parent: impl FnOnce() -> String,
+) -> Result<(), Refusal> {
+    let fits = |parent| wanted.iter().any(|range| range.contains(parent, index));
+    if wanted.is_empty() || parent.is_some_and(fits) {
+        return Ok(());
+    }
+    let wanted = wanted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = match (parent, index) {
+        (None, _) => no_parent(),
+        (Some(parent), Some(index)) => format!("it is number {index} of {parent}"),
+        (Some(parent), None) => format!("it belongs to {parent} and has no number"),
+    };
+    Err(Refusal::new(
+        key,
+        format!("{found}, and one of {wanted} is asked for"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_say_what_they_contain() {
+        for (text, index, expected) in [
+            ("ens1f0", Some(0), true),
+            ("ens1f0", None, true),
+            ("ens1f0#0,2-3", Some(0), true),
+            ("ens1f0#0,2-3", Some(1), false),
+            ("ens1f0# 0 , 2 - 3 ", Some(3), true),
+            ("ens1f0#0", None, false),
+            ("ens1f1#0", Some(0), false),
+        ] {
+            let ranged: Ranged<Name> = text.parse().expect(text);
+            assert_eq!(
+                ranged.contains(&"Ens1F0".into(), index),
+                expected,
+                "{text} {index:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ranges_that_select_nothing_are_refused() {
+        for text in [
+            "ens1f0#",
+            "ens1f0#3-1",
+            "ens1f0#a",
+            "ens1f0#1,,2",
+            "#0",
+            "ens1f0#0#1",
+            "ens1f0#-1",
+        ] {
+            assert!(text.parse::<Ranged<Name>>().is_err(), "{text}");
+        }
+        assert!("41:00#0".parse::<Ranged<crate::PciAddress>>().is_err());
+    }
+
+    #[test]
+    fn ranges_print_as_they_are_written() {
+        for text in ["0000:41:00.0", "0000:41:00.0#0,2-7"] {
+            assert_eq!(
+                text.parse::<Ranged<crate::PciAddress>>()
+                    .expect(text)
+                    .to_string(),
+                text
+            );
+        }
+    }
+}
