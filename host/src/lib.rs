@@ -2,6 +2,11 @@
 //!
 //! It has no list of device types. Start reading in `main.rs`, then `daemon.rs`.
 
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "an application is read as a whole, with its private items"
+)]
+
 pub mod cli;
 pub mod config;
 pub mod daemon;
