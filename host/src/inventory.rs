@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sriovdp_sdk::{HexId, PciAddress, PciDir, PciFunction, Root};
+use sriovdp_sdk::{Error, HexId, PciAddress, PciDir, PciFunction, Root};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
@@ -10,9 +10,13 @@ const VF_LINK: &str = "virtfn";
 
 /// All PCI functions, by address. Every attribute is read at most once; a function whose vendor, device or class
 /// cannot be read is left out, and costs nobody else.
-pub fn scan(root: &Root) -> Vec<PciFunction> {
+///
+/// # Errors
+///
+/// When the bus cannot be listed, although it is there.
+pub fn scan(root: &Root) -> Result<Vec<PciFunction>, Error> {
     let addresses = root
-        .list(DEVICES)
+        .try_list(DEVICES)?
         .into_iter()
         .filter_map(|name| name.parse().ok());
     let mut functions: Vec<PciFunction> = addresses
@@ -20,7 +24,7 @@ pub fn scan(root: &Root) -> Vec<PciFunction> {
         .collect();
     functions.sort_unstable_by_key(|function| function.address);
     number_virtual_functions(root, &mut functions);
-    functions
+    Ok(functions)
 }
 
 fn function(root: &Root, address: PciAddress) -> Option<PciFunction> {
@@ -78,4 +82,20 @@ fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
             Some((dir.link_name(&link)?.parse().ok()?, index))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bus_that_cannot_be_listed_is_no_empty_bus() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        assert_eq!(scan(&root).unwrap(), [], "a machine without PCI");
+        std::fs::create_dir_all(dir.path().join("sys/bus/pci")).unwrap();
+        std::fs::write(dir.path().join("sys/bus/pci/devices"), "").unwrap();
+        let error = scan(&root).unwrap_err();
+        assert_eq!(error.to_string(), "cannot list `/sys/bus/pci/devices`");
+    }
 }

@@ -19,6 +19,7 @@ pub mod output;
 pub mod pools;
 pub mod providers;
 pub mod reconcile;
+mod regular;
 pub mod report;
 pub mod show;
 pub mod watch;

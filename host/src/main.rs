@@ -8,8 +8,9 @@ use sriovdp_host::providers::heap;
 use sriovdp_host::report::Report;
 use sriovdp_host::{daemon, logging, show};
 
-/// Calls into providers and reads of sysfs run beside the loop; more of them at a time only wait for each other.
-const BLOCKING_THREADS: usize = 4;
+/// Calls into providers and reads of sysfs run beside the loop. A thread is made when it is needed and ends when it is
+/// idle; the number only has to be larger than that of providers that can hang.
+const BLOCKING_THREADS: usize = 64;
 
 fn main() -> ExitCode {
     heap::keep_small();

@@ -19,6 +19,7 @@ mod tree;
 
 use std::time::Duration;
 
+use anyhow::Context;
 use measure::{Effort, Row, measure};
 use peer::Peer;
 use program::{Ours, Program};
@@ -85,7 +86,14 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure_and_print(program: &Program, node: &Node, effort: Effort) -> anyhow::Result<Row> {
-    let row = measure(program, node, effort).await?;
+    let row = measure(program, node, effort).await;
+    let row = row.with_context(|| {
+        let (name, log) = (program.name(), node.end_of_log());
+        format!(
+            "cannot measure the {name} on {:?}, whose log ends so: {log}",
+            node.size
+        )
+    })?;
     report::print_row(program.name(), node.size, &row);
     Ok(row)
 }

@@ -19,6 +19,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// A program that is traced is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Enough to see why a program ended.
+const LAST_LINES: usize = 5;
+
 /// A node with its configuration.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -52,6 +55,14 @@ impl Node {
         self.tree.path()
     }
 
+    /// The last lines that the program has written.
+    pub(crate) fn end_of_log(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let mut last: Vec<&str> = text.lines().rev().take(LAST_LINES).collect();
+        last.reverse();
+        last.join("\n")
+    }
+
     /// Starts `program` behind the words of `wrapper`, under a new kubelet.
     pub(crate) async fn start(
         &self,
@@ -59,19 +70,18 @@ impl Node {
         wrapper: &[&str],
     ) -> anyhow::Result<Started> {
         let kubelet = self.new_kubelet().await?;
-        let log = self.root().join("program.log");
         let begin = Instant::now();
         let child = program
             .command(self.root(), wrapper)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log)?)
+            .stderr(std::fs::File::create(self.log())?)
             .kill_on_drop(true)
             .spawn();
         let mut child = child.with_context(|| format!("cannot start the {}", program.name()))?;
         tokio::select! {
-            listed = self.all_listed(&kubelet) => listed.with_context(|| tail(&log))?,
-            status = child.wait() => bail!("the {} has ended ({}): {}", program.name(), status?, tail(&log)),
+            listed = self.all_listed(&kubelet) => listed?,
+            status = child.wait() => bail!("it has ended: {}", status?),
         }
         let child_id = child.id().context("the program has ended")?;
         let pid = if wrapper.is_empty() {
@@ -95,6 +105,10 @@ impl Node {
             kubelet,
             child,
         })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.root().join("program.log")
     }
 
     /// Whatever the last start left behind is gone.
@@ -136,16 +150,9 @@ impl Started {
     /// Kills the program, so that nothing that it does at its end is measured.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.pid)?).context("no process id")?;
-        rustix::process::kill_process(pid, Signal::KILL)?;
+        rustix::process::kill_process(pid, Signal::KILL).context("it has ended by itself")?;
         self.child.wait().await?;
         self.kubelet.stop().await;
         Ok(())
     }
-}
-
-fn tail(log: &PathBuf) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let mut last: Vec<&str> = text.lines().rev().take(5).collect();
-    last.reverse();
-    last.join("\n")
 }

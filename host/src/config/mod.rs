@@ -21,7 +21,11 @@ pub use problem::{Problem, Severity};
 
 pub(crate) use parse::alike;
 
+use crate::regular;
 use crate::report::Hint;
+
+/// A ConfigMap holds 1 MiB.
+const LARGEST: u64 = 4 << 20;
 
 /// What the command line adds to a file.
 #[derive(Clone, Debug)]
@@ -134,7 +138,8 @@ pub fn read(
     shown_as: &Path,
     defaults: &Defaults,
 ) -> Result<Configuration, ConfigError> {
-    let text = std::fs::read(path).map_err(|source| match source.kind() {
+    let text = regular::open(path).and_then(|(file, _)| regular::read(file, LARGEST));
+    let text = text.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing(shown_as.to_owned()),
         _ => ConfigError::Unreadable {
             path: shown_as.to_owned(),

@@ -96,12 +96,12 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
                 patience.next()
             }
         };
-        // A new kubelet is not kept waiting.
-        let pause = async {
-            let _ = tokio::time::timeout(wait, another_kubelet(&mut offer, kubelet)).await;
-        };
-        if stop.run_until_cancelled(pause).await.is_none() {
-            return;
+        // A new kubelet is not kept waiting, and has not failed yet.
+        let pause = tokio::time::timeout(wait, another_kubelet(&mut offer, kubelet));
+        match stop.run_until_cancelled(pause).await {
+            None => return,
+            Some(Ok(())) => patience.reset(),
+            Some(Err(_)) => {}
         }
     }
 }
@@ -164,8 +164,13 @@ async fn hold(
     let path = kubelet_path(offer);
     let opened = tokio::time::sleep(STREAM_LIMIT);
     tokio::pin!(opened);
-    let mut seen_stream = server.streams.borrow_and_update().opened > 0;
     let end = loop {
+        // Looked at here and not where the change is awaited: streams may have come and gone in between.
+        let streams = *server.streams.borrow_and_update();
+        let seen_stream = streams.opened > 0;
+        if seen_stream && streams.open == 0 {
+            break End::Lost("the kubelet ended the stream");
+        }
         // The kubelet may have been replaced before this task first looked.
         if Identity::of(&path).is_some_and(|now| now != kubelet) {
             break End::NewKubelet;
@@ -176,13 +181,7 @@ async fn hold(
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
             Ok(()) = offer.ticks.changed() => {}
-            Ok(()) = server.streams.changed() => {
-                let streams = *server.streams.borrow_and_update();
-                seen_stream |= streams.opened > 0;
-                if seen_stream && streams.open == 0 {
-                    break End::Lost("the kubelet ended the stream");
-                }
-            }
+            Ok(()) = server.streams.changed() => {}
             () = &mut opened, if !seen_stream => break End::Lost("the kubelet has not asked for the devices"),
         }
     };

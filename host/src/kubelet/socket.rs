@@ -56,7 +56,10 @@ impl Socket {
     pub(super) fn state(&self) -> SocketState {
         match Identity::of(&self.path) {
             None => SocketState::Deleted,
-            Some(identity) if identity == self.identity => SocketState::InPlace,
+            // The time may be touched. While this socket listens, its inode number belongs to it.
+            Some(now) if (now.device, now.inode) == (self.identity.device, self.identity.inode) => {
+                SocketState::InPlace
+            }
             Some(_) => SocketState::Replaced,
         }
     }
@@ -86,12 +89,15 @@ pub(super) enum SocketState {
 }
 
 fn hidden_name(path: &Path) -> PathBuf {
-    // Short, so that it fits wherever the final name fits; the process id keeps two instances apart.
+    // Short, so that it fits wherever the final name fits. In containers every instance may have the same process id,
+    // so it is the time that keeps two of them apart.
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = since_epoch.map_or(0, |time| time.subsec_nanos());
     let seed = path
         .as_os_str()
         .as_encoded_bytes()
         .iter()
-        .fold(std::process::id(), |hash, &byte| {
+        .fold(now, |hash, &byte| {
             hash.wrapping_mul(31).wrapping_add(u32::from(byte))
         });
     path.with_file_name(format!(".{seed:08x}"))

@@ -69,17 +69,25 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
 
 /// Waits until the registration is no good any more, then ends the server.
 async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -> End {
-    let mut seen_stream = false;
+    let mut registered = false;
     let mut last_refusal = String::new();
     let mut told_of_replacement = false;
-    // Armed while a stream has ended and none has followed.
+    // Armed while there should be a stream and is none.
     let mut returns_by: Option<Instant> = None;
     let end = loop {
+        // Looked at here and not where the change is awaited: streams may have come and gone in between.
+        let streams = *server.streams.borrow_and_update();
         match server.socket_state() {
-            SocketState::InPlace => {}
+            SocketState::InPlace => {
+                let missing = (registered || streams.opened > 0) && streams.open == 0;
+                returns_by = returns_by
+                    .or_else(|| Some(Instant::now() + RETURN_LIMIT))
+                    .filter(|_| missing);
+            }
             SocketState::Deleted => break End::Deleted,
             SocketState::Replaced => {
-                // A newer instance of this plugin took over; this one waits for its own end, or for the other's.
+                // A newer instance of this plugin took over; this one waits for its own end, or for the other's. Its
+                // streams may end, and the socket is not offered anew because of that.
                 if !told_of_replacement {
                     tracing::info!(resource = %offer.name, "another instance of the plugin has taken over the socket");
                     told_of_replacement = true;
@@ -91,17 +99,10 @@ async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
             Ok(()) = offer.ticks.changed() => {}
-            Ok(()) = server.streams.changed() => {
-                let streams = *server.streams.borrow_and_update();
-                if streams.open > 0 {
-                    seen_stream = true;
-                    returns_by = None;
-                } else if seen_stream {
-                    returns_by = Some(Instant::now() + RETURN_LIMIT);
-                }
-            }
+            Ok(()) = server.streams.changed() => {}
             Some(notification) = server.notified.recv() => match notification {
                 Notification::Registered => {
+                    registered = true;
                     tracing::info!(resource = %offer.name, "registered with the kubelet");
                     last_refusal.clear();
                 }

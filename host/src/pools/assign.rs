@@ -22,9 +22,13 @@ pub struct Member {
     pub selector: usize,
 }
 
-/// Gives each device to the first resource that claims it, and within the resource to the first selector.
-pub fn assign(requests: &[Request<'_>]) -> Vec<Vec<Member>> {
-    let mut taken: HashSet<&str> = HashSet::new();
+/// Gives each device to the first resource that claims it, and within the resource to the first selector; those that
+/// are `kept` are given to nobody.
+pub fn assign<'a>(
+    requests: &[Request<'a>],
+    kept: impl IntoIterator<Item = &'a str>,
+) -> Vec<Vec<Member>> {
+    let mut taken: HashSet<&str> = kept.into_iter().collect();
     requests
         .iter()
         .map(|request| {
@@ -75,11 +79,14 @@ mod tests {
                 .map(|&(position, selector)| Member { position, selector })
                 .collect()
         };
-        let assigned = assign(&[
-            request(&[&[2], &[0, 2]]),
-            request(&[&[0, 1]]),
-            request(&[&[0, 1, 2, 3, 9]]),
-        ]);
+        let assigned = assign(
+            &[
+                request(&[&[2], &[0, 2]]),
+                request(&[&[0, 1]]),
+                request(&[&[0, 1, 2, 3, 9]]),
+            ],
+            [],
+        );
         assert_eq!(
             assigned,
             [
@@ -100,7 +107,8 @@ mod tests {
                 .iter()
                 .map(|alternatives| Request { devices: &devices, alternatives: alternatives.clone() })
                 .collect();
-            let assigned = assign(&requests);
+            let kept = [devices[0].id.as_str(), devices[15].id.as_str()];
+            let assigned = assign(&requests, kept);
             let mut seen = HashSet::new();
             for (pool, members) in assigned.iter().enumerate() {
                 for member in members {
@@ -110,7 +118,7 @@ mod tests {
                     prop_assert!(!earlier, "an earlier pool claims device {}", member.position);
                 }
             }
-            let claimed: HashSet<u32> = claims.iter().flatten().flatten().copied().filter(|&p| p < 16).collect();
+            let claimed: HashSet<u32> = claims.iter().flatten().flatten().copied().filter(|p| (1..15).contains(p)).collect();
             prop_assert_eq!(seen, claimed);
         }
     }

@@ -23,20 +23,35 @@ pub enum Strictness {
     Lenient,
 }
 
+/// Why a resource could not be resolved.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// The configuration is wrong.
+    Refused(Box<Problem>),
+    /// A provider does not speak, so nothing new is known about the resource.
+    Unknown(Box<Problem>),
+}
+
+impl From<Box<Problem>> for Unresolved {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::Refused(problem)
+    }
+}
+
 /// Resolves one resource, with the warnings that arose.
 ///
 /// # Errors
 ///
-/// The problem because of which it cannot be offered.
+/// The problem because of which it cannot be offered, or not now.
 pub async fn resolve(
     providers: &Providers,
     file: &Path,
     strictness: Strictness,
     spec: &ResourceSpec,
-) -> Result<(Resource, Vec<Problem>), Box<Problem>> {
+) -> Result<(Resource, Vec<Problem>), Unresolved> {
     let name = spec.device_type.as_deref();
     let Some((device_type, types)) = providers.device_type(name) else {
-        return Err(Box::new(unknown_device_type(providers, file, spec)));
+        return Err(Box::new(unknown_device_type(providers, file, spec)).into());
     };
     let mut context = Context {
         file,
@@ -73,7 +88,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    async fn selector(&mut self, spec: &SelectorSpec) -> Result<Selector, Box<Problem>> {
+    async fn selector(&mut self, spec: &SelectorSpec) -> Result<Selector, Unresolved> {
         let providers: Vec<Arc<Provider>> = self
             .types
             .owner
@@ -112,7 +127,16 @@ impl Context<'_> {
             let checked: Result<Map<String, Value>, _> =
                 provider.call(method::CHECK, question).await;
             checked.map_err(|error| {
-                Box::new(self.refused_by_provider(spec, error.path.as_deref(), error.error))
+                let is_silent = error.is_silent;
+                let problem = self.refused_by_provider(spec, error.path.as_deref(), error.error);
+                if is_silent {
+                    Unresolved::Unknown(Box::new(Problem {
+                        message: "the selectors cannot be checked now".to_owned(),
+                        ..problem
+                    }))
+                } else {
+                    Unresolved::Refused(Box::new(problem))
+                }
             })?;
             // The operator writes every key, and an extension may have to read much to be asked for nothing.
             if is_asked {

@@ -1,8 +1,7 @@
 //! One loaded provider, and how it is asked.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abi_stable::std_types::{RErr, ROk, RStr};
@@ -11,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sriovdp_sdk::Error;
 use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::abi::{ProviderModuleRef, wire};
+use tokio::task::AbortHandle;
 
 use super::{ProviderError, open, verify};
 
@@ -24,8 +24,8 @@ pub struct Provider {
     /// The selector keys that it declares.
     keys: Vec<String>,
     module: ProviderModuleRef,
-    /// A call did not come back in time. What is stuck cannot be taken back, so nothing more is asked.
-    stuck: AtomicBool,
+    /// The call that did not come back in time. Until it does, nothing more is asked.
+    stuck: Mutex<Option<AbortHandle>>,
 }
 
 /// A call that failed.
@@ -35,6 +35,8 @@ pub struct CallError {
     pub error: Error,
     /// The place in the selectors that is meant, such as `vendors[0]`.
     pub path: Option<String>,
+    /// It did not speak at all, so nothing is known about what was asked.
+    pub is_silent: bool,
 }
 
 impl From<CallError> for Error {
@@ -90,7 +92,7 @@ impl Provider {
             file: file.to_owned(),
             manifest,
             module,
-            stuck: AtomicBool::new(false),
+            stuck: Mutex::new(None),
         })
     }
 
@@ -132,29 +134,40 @@ impl Provider {
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
     {
-        if self.stuck.load(Ordering::Relaxed) {
-            return Err(self.gives_no_answer("an earlier call"));
+        if self.is_stuck() {
+            return Err(self.silent("is still busy with an earlier call"));
         }
         let module = self.module;
-        let answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
-        match tokio::time::timeout(BUDGET, answer).await {
+        let mut answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
+        match tokio::time::timeout(BUDGET, &mut answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(Error::from_std(&error)
-                .context(format!("cannot ask `{method}`"))
-                .into()),
+            Ok(Err(error)) => Err(self.silent(&format!("cannot be asked `{method}`: {error}"))),
             Err(_) => {
-                self.stuck.store(true, Ordering::Relaxed);
-                Err(self.gives_no_answer(method))
+                *self.stuck() = Some(answer.abort_handle());
+                Err(self.silent(&format!("has not answered `{method}` within {BUDGET:?}")))
             }
         }
     }
 
-    fn gives_no_answer(&self, method: &str) -> CallError {
-        let message = format!(
-            "the provider `{}` has not answered `{method}` within {BUDGET:?}",
-            self.file_name()
-        );
-        Error::new(message).hint("restart the plugin once its cause is mended; until then its pools keep what they have").into()
+    /// Whether a call that took too long has still not come back.
+    fn is_stuck(&self) -> bool {
+        let mut stuck = self.stuck();
+        *stuck = stuck.take().filter(|call| !call.is_finished());
+        stuck.is_some()
+    }
+
+    fn stuck(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn silent(&self, what: &str) -> CallError {
+        let message = format!("the provider `{}` {what}", self.file_name());
+        let hint = "its pools keep what they have; if it never comes back, restart the plugin";
+        CallError {
+            error: Error::new(message).hint(hint),
+            path: None,
+            is_silent: true,
+        }
     }
 }
 
@@ -175,7 +188,11 @@ impl PartialEq for Provider {
 
 impl From<Error> for CallError {
     fn from(error: Error) -> Self {
-        Self { error, path: None }
+        Self {
+            error,
+            path: None,
+            is_silent: false,
+        }
     }
 }
 
@@ -202,6 +219,7 @@ fn failed(failure: &str) -> CallError {
         Ok(failure) => CallError {
             path: failure.path.clone(),
             error: failure.into(),
+            is_silent: false,
         },
         Err(_) => Error::new("the provider failed without a readable reason").into(),
     }

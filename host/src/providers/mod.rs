@@ -30,9 +30,6 @@ pub enum ProviderError {
     /// The file cannot be read.
     #[error("cannot read it")]
     Read(#[source] std::io::Error),
-    /// It is something else than a file.
-    #[error("it is not a regular file")]
-    NotAFile,
     /// Somebody else may change it.
     #[error("it belongs to user {owner}, who is neither root nor the user of this process")]
     ForeignOwner {
@@ -68,7 +65,10 @@ pub enum ProviderError {
     /// Its code does not come back.
     #[error("loading it has not ended within {0:?}")]
     Hangs(std::time::Duration),
-    /// It answers wrongly.
+    /// Another file hangs in the dynamic linker.
+    #[error("`{}` hangs while it is loaded, and nothing can be loaded behind it", .0.display())]
+    Behind(std::path::PathBuf),
+    /// It answers wrongly or
     #[error("it does not answer `{method}`")]
     Call {
         /// The method.
@@ -100,9 +100,10 @@ impl crate::report::Hint for ProviderError {
             Self::Link(_) => "build the provider on the oldest distribution that it has to run on",
             Self::Interface(_) => "rebuild it with an SDK of this host's major version",
             Self::Call { source, .. } => return source.hint_text().map(str::to_owned),
+            Self::Behind(_) => "remove that file, then restart the plugin",
             Self::Hangs(_) | Self::Manifest(_) => "report this to the provider's author",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
-            Self::List { .. } | Self::Read(_) | Self::NotAFile | Self::TooLarge { .. } => {
+            Self::List { .. } | Self::Read(_) | Self::TooLarge { .. } => {
                 return None;
             }
         };

@@ -14,6 +14,8 @@ pub struct Providers {
     refused: Vec<Refused>,
     /// The files that were looked at, so that the next look takes only new and changed ones.
     seen: BTreeMap<PathBuf, Stamp>,
+    /// The file that did not come back from being opened.
+    hanging: Option<PathBuf>,
     /// Files that changed after they were loaded.
     replaced: BTreeSet<PathBuf>,
 }
@@ -66,7 +68,14 @@ impl Providers {
                 continue;
             }
             self.refused.retain(|refused| refused.file != file);
-            let loaded = Provider::load(&file).await;
+            // A library that hangs while it is opened holds the dynamic linker's lock, and so would the next one.
+            let loaded = match &self.hanging {
+                Some(first) => Err(ProviderError::Behind(first.clone())),
+                None => Provider::load(&file).await,
+            };
+            if let Err(ProviderError::Hangs(_)) = loaded {
+                self.hanging = Some(file.clone());
+            }
             if let Err(reason) = loaded.and_then(|provider| self.register(&Arc::new(provider))) {
                 self.refused.push(Refused { file, reason });
             }

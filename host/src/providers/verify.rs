@@ -1,11 +1,10 @@
 //! What can be said about a file without running any of it: whose it is, and whether it is a provider at all.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{ProviderError, elf};
+use crate::regular;
 
 /// A provider is about half a megabyte, ten in a debug build.
 const LARGEST: u64 = 256 << 20;
@@ -18,11 +17,7 @@ const OTHERS_WRITE: u32 = 0o022;
 ///
 /// The reason to refuse it.
 pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
-    let mut file = open_without_waiting(path).map_err(ProviderError::Read)?;
-    let metadata = file.metadata().map_err(ProviderError::Read)?;
-    if !metadata.is_file() {
-        return Err(ProviderError::NotAFile);
-    }
+    let (file, metadata) = regular::open(path).map_err(ProviderError::Read)?;
     let owner = metadata.uid();
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(ProviderError::ForeignOwner { owner });
@@ -38,20 +33,7 @@ pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
             limit: LARGEST,
         });
     }
-    let mut bytes = Vec::new();
-    file.by_ref()
-        .take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(ProviderError::Read)?;
+    let bytes = regular::read(file, LARGEST).map_err(ProviderError::Read)?;
     elf::check(&bytes)?;
     Ok(bytes)
-}
-
-/// A FIFO named `x.so` must not stop the host, so nothing is waited for.
-fn open_without_waiting(path: &Path) -> std::io::Result<File> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    File::options()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)
 }

@@ -21,7 +21,8 @@ use saying::Saying;
 use crate::config::{ConfigError, Defaults, Problem, ResourceSpec, Severity};
 use crate::node::NodeTree;
 use crate::pools::{
-    Health, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, assign, resolve,
+    Health, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, Unresolved, assign,
+    resolve,
 };
 use crate::providers::Providers;
 use crate::report::one_line;
@@ -110,14 +111,18 @@ impl Reconciler {
         self.take_providers(&mut saying).await;
         let mut look = self.read_configuration();
         let resources = self.resolve(&mut look).await;
-        let functions = self.scan_bus().await;
         let root = self.settings.tree.root().display().to_string();
-        for error in self
-            .scan
-            .next(&self.providers, &resources, &root, &functions)
-            .await
-        {
-            saying.warn(one_line(&error));
+        match self.scan_bus().await {
+            Ok(functions) => {
+                let scan = self
+                    .scan
+                    .next(&self.providers, &resources, &root, &functions);
+                for error in scan.await {
+                    saying.warn(one_line(&error));
+                }
+            }
+            // What was found before still counts: nobody's devices leave because a file could not be opened.
+            Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
         }
         let shares = self.select(&resources, &mut saying).await;
         self.resources.clone_from(&resources);
@@ -210,20 +215,25 @@ impl Reconciler {
                     resources.push(Arc::new(resource));
                     look.problems.extend(warnings);
                 }
-                Err(problem) => look.problems.push(*problem),
+                Err(Unresolved::Refused(problem)) => look.problems.push(*problem),
+                Err(Unresolved::Unknown(problem)) => {
+                    let before = self.resources.iter().find(|known| known.name == spec.name);
+                    let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
+                    resources.extend(before.cloned());
+                    look.problems.push(Problem {
+                        severity,
+                        ..*problem
+                    });
+                }
             }
         }
         resources
     }
 
-    async fn scan_bus(&self) -> Vec<PciFunction> {
+    async fn scan_bus(&self) -> Result<Vec<PciFunction>, sriovdp_sdk::Error> {
         let root = Root::new(self.settings.tree.root());
         let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root)).await;
-        scanned.unwrap_or_else(|error| {
-            // Only a panic of our own gets here; the pools then keep their devices as parting ones.
-            tracing::error!(%error, "the scan of the PCI bus failed");
-            Vec::new()
-        })
+        scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
     }
 
     /// The devices of each resource; nothing for a resource about which a provider cannot speak now.
@@ -258,7 +268,15 @@ impl Reconciler {
                 alternatives,
             });
         }
-        let assigned = assign(&requests);
+        // A pool that keeps its devices keeps them from others too.
+        let states: Vec<Arc<Pool>> = self.offered.states().collect();
+        let keeping = unknown.iter().map(|&n: &usize| &resources[n].name);
+        let keeping: BTreeSet<_> = keeping.collect();
+        let kept = states
+            .iter()
+            .filter(|pool| keeping.contains(&pool.resource.name))
+            .flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
+        let assigned = assign(&requests, kept);
         let shares = requests
             .iter()
             .zip(assigned)

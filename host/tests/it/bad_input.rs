@@ -7,6 +7,53 @@ use crate::world::{CAPTURED, Way, World, built};
 const GOOD: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
 
+/// A provider that does not come back costs only itself, and its pools keep what they have.
+#[tokio::test]
+async fn a_provider_that_hangs_keeps_its_pools() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "faulty", "deviceType": "faulty"},
+        {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
+    ]}"#;
+    let mut world = World::with_config(CAPTURED, Way::Watcher, config);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    // It hangs in the second discovery, when the pool has its device.
+    world.environment("FAULTY_PROVIDER", "discover=hang-later");
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.says("has not answered `discover` within").await;
+    // The look after that finds it busy, and others still change.
+    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    daemon.signal(rustix::process::Signal::HUP);
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 5)
+        .await
+        .unwrap();
+    let view = kubelet.resource("intel.com/faulty").unwrap();
+    assert!(view.connected && view.allocatable() > 0, "{view}");
+    assert!(!daemon.log().contains("withdrawn"), "{}", daemon.log());
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_no_file() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let directory = world.root().join("etc/pcidp");
+    std::fs::create_dir_all(&directory).unwrap();
+    let fifo = directory.join("config.json");
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        output.contains("Caused by: it is not a regular file"),
+        "{output}"
+    );
+}
+
 /// What `sriovdp check` prints, and its exit code.
 async fn check(config: &str, expected: Expect) {
     let world = World::with_config(CAPTURED, Way::Watcher, config);

@@ -51,7 +51,8 @@ fn describe(payload: &(dyn Any + Send)) -> String {
 pub(super) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
-        LAST_PANIC.with(|last| *last.borrow_mut() = place);
+        // A thread that is ending has no such variable any more, and a panic in here would abort.
+        let _ = LAST_PANIC.try_with(|last| *last.borrow_mut() = place);
     }));
 }
 

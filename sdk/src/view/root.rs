@@ -66,17 +66,30 @@ impl Root {
         fs::read_link(self.path(path)).ok()
     }
 
-    /// The names in a directory in byte order; empty when there is none.
+    /// The names in a directory in byte order; empty when there is none or it cannot be read.
     pub fn list(&self, path: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path(path)) else {
-            return Vec::new();
+        self.try_list(path).unwrap_or_default()
+    }
+
+    /// The names in a directory in byte order; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When there is one and it cannot be read, naming the path.
+    pub fn try_list(&self, path: &str) -> Result<Vec<String>, Error> {
+        let entries = match fs::read_dir(self.path(path)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(Error::from_std(&error).context(format!("cannot list `{path}`")));
+            }
         };
         let mut names: Vec<String> = entries
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
         names.sort_unstable();
-        names
+        Ok(names)
     }
 
     /// Whether something is there.

@@ -1,7 +1,10 @@
 //! The device type `faulty`: every PCI function of class 0x12, and a fault in the call that the environment names.
 //!
 //! `FAULTY_PROVIDER` is the name of a call and what happens in it: `discover=panic`, `allocate=hang`. `escape` in
-//! `allocate` hands out a path that is no device node, and `twice` in `discover` finds each device twice.
+//! `allocate` hands out a path that is no device node, `twice` in `discover` finds each device twice, and
+//! `hang-later` in it hangs from the second discovery on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sriovdp_sdk::*;
 
@@ -9,7 +12,9 @@ use sriovdp_sdk::*;
 const FAULT: &str = "FAULTY_PROVIDER";
 
 #[derive(Default)]
-struct Faulty;
+struct Faulty {
+    discoveries: AtomicUsize,
+}
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(crate = "sriovdp_sdk::serde", default)]
@@ -43,6 +48,9 @@ impl Provider for Faulty {
                 .map(|f| Device::of(f, ()))
         };
         match fault.as_deref() {
+            Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => loop {
+                std::thread::park();
+            },
             Some("twice") => Ok(mine().chain(mine()).collect()),
             _ => Ok(mine().collect()),
         }
