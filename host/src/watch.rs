@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use inotify::{EventStream, Inotify, WatchMask};
 use tokio::sync::watch;
@@ -12,6 +13,10 @@ use tokio_stream::StreamExt;
 
 /// Events come in bursts and each one only says "look again", so a small buffer does.
 const BUFFER: usize = 4096;
+
+/// Not everything gives an event: a directory may be made between a look at it and the watch on its parent, and a
+/// mount over one is silent. So everybody looks again after this long.
+const SAFETY_NET: Duration = Duration::from_secs(60);
 
 /// A follower of directories.
 pub struct DirectoryWatch {
@@ -47,13 +52,16 @@ impl DirectoryWatch {
     ///
     /// When the kernel takes the inotify instance away.
     pub async fn run(mut self) -> std::io::Result<()> {
-        while let Some(event) = self.events.next().await {
-            event?;
+        loop {
+            match tokio::time::timeout(SAFETY_NET, self.events.next()).await {
+                Ok(Some(event)) => drop(event?),
+                Ok(None) => return Ok(()),
+                Err(_) => {}
+            }
             // A directory may have come or gone with this event.
             self.follow();
             self.ticks.send_modify(|tick| *tick += 1);
         }
-        Ok(())
     }
 
     fn follow(&self) {

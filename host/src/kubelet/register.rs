@@ -59,6 +59,10 @@ enum End {
 }
 
 pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
+    remove_dead_sockets(
+        &offer.tree.real(offer.tree.device_plugins()),
+        &offer.name.file_stem(),
+    );
     let mut patience = Patience::new();
     let mut last_failure = String::new();
     loop {
@@ -217,6 +221,22 @@ async fn another_kubelet(offer: &mut Offer, kubelet: Identity) {
     }
 }
 
+/// Removes what killed processes left under their fresh names. A socket that somebody listens on is not dead.
+fn remove_dead_sockets(directory: &Path, stem: &str) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ours = name
+            .strip_prefix(stem)
+            .is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".sock"));
+        let connected = ours.then(|| std::os::unix::net::UnixStream::connect(&path));
+        let is_dead = matches!(&connected, Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused);
+        if is_dead && std::fs::remove_file(&path).is_ok() {
+            tracing::info!(socket = %path.display(), "removed the socket of a process that was killed");
+        }
+    }
+}
+
 fn kubelet_path(offer: &Offer) -> PathBuf {
     offer
         .tree
@@ -247,6 +267,25 @@ fn fresh_word() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dead_sockets_are_removed_and_living_ones_stay() {
+        use std::os::unix::net::UnixListener;
+        let dir = tempfile::tempdir().unwrap();
+        let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
+        let _living = bind("intel.com_a.2.sock");
+        for name in ["intel.com_a.1.sock", "intel.com_ab.1.sock", "kubelet.sock"] {
+            drop(bind(name));
+        }
+        remove_dead_sockets(dir.path(), "intel.com_a");
+        let left = std::fs::read_dir(dir.path()).unwrap().flatten();
+        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            ["intel.com_a.2.sock", "intel.com_ab.1.sock", "kubelet.sock"]
+        );
+    }
 
     #[test]
     fn names_are_fresh_and_fit() {

@@ -45,7 +45,7 @@ pub(super) async fn explain(
             .iter()
             .any(|r| r.name.to_string() == **name)
     }) {
-        println!(
+        eprintln!(
             "error: no resource `{name}` is offered\nhint: `sriovdp check` tells what is refused"
         );
         return Exit::Failure;
@@ -82,7 +82,7 @@ pub(super) async fn explain(
         stories.extend(excluded(device_type, found).filter(|story| wanted(&story.device)));
     }
     if let (true, Some(device)) = (stories.is_empty(), device) {
-        println!("error: no provider knows a device `{device}` on this node");
+        eprintln!("error: no provider knows a device `{device}` on this node");
         return Exit::Failure;
     }
     match output {

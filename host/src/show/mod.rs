@@ -1,7 +1,11 @@
 //! The commands that look at a node once and print what they see.
 
 // Printing is what these commands are for.
-#![allow(clippy::print_stdout, reason = "the output of a command")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the output of a command"
+)]
 
 mod check;
 mod explain;
@@ -29,7 +33,7 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
         Command::List { .. } | Command::Explain { .. } => {}
     }
     if let Some(error) = &look.config_error {
-        println!("{}", Report::error(error));
+        eprintln!("{}", Report::error(error));
         return Exit::Failure;
     }
     match command {

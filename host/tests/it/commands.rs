@@ -35,13 +35,13 @@ async fn a_devices_story() {
             intel.com/rest: it fits, and `intel.com/kernel` comes first
     "#]]
     .assert_eq(&told);
-    let (code, output, _) = world.run(&["explain", "--device", "0000:ff:00.0"]).await;
+    let (code, _, output) = world.run(&["explain", "--device", "0000:ff:00.0"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.contains("no provider knows a device `0000:ff:00.0`"),
         "{output}"
     );
-    let (code, output, _) = world
+    let (code, _, output) = world
         .run(&["explain", "--resource", "intel.com/none"])
         .await;
     assert_eq!(code, Some(1));
