@@ -42,7 +42,7 @@ fmt: require ## Format all code.
 # The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
 bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
 	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
-	cargo bench --locked -p sriovdp-host
+	cargo bench --locked -p sriovdp-host --bench node --bench calls
 
 dist: require ## Build for release and lay the files out in dist/ as they are installed.
 	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)

@@ -98,21 +98,23 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     }
 
     let mut watches = JoinSet::new();
+    let kubelet_directories = vec![
+        settings.tree.real(settings.tree.device_plugins()),
+        settings.tree.real(settings.tree.plugins_registry()),
+    ];
+    let kubelet_watch = DirectoryWatch::new(kubelet_directories);
     let kubelet_ticks = follow(
         &mut watches,
-        vec![
-            settings.tree.real(settings.tree.device_plugins()),
-            settings.tree.real(settings.tree.plugins_registry()),
-        ],
+        kubelet_watch.map(DirectoryWatch::with_safety_net),
     )?;
     let config_file = settings.tree.real(&settings.config_file);
     let config_dir = config_file.parent().map(std::path::Path::to_path_buf);
+    let file_directories = config_dir
+        .into_iter()
+        .chain([settings.provider_dir.clone()]);
     let mut file_ticks = follow(
         &mut watches,
-        config_dir
-            .into_iter()
-            .chain([settings.provider_dir.clone()])
-            .collect(),
+        DirectoryWatch::new(file_directories.collect()),
     )?;
     let mut timer = tokio::time::interval(arguments.rescan_interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -162,13 +164,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     ended
 }
 
-/// Starts to follow directories, on a task that ends with `watches`.
+/// Lets a follower of directories run, on a task that ends with `watches`.
 fn follow(
     watches: &mut JoinSet<io::Result<()>>,
-    directories: Vec<std::path::PathBuf>,
+    watch: io::Result<DirectoryWatch>,
 ) -> Result<watch::Receiver<u64>, DaemonError> {
-    let watch = DirectoryWatch::new(directories)
-        .map_err(|error| DaemonError::Follow("directories", error))?;
+    let watch = watch.map_err(|error| DaemonError::Follow("directories", error))?;
     let ticks = watch.ticks();
     watches.spawn(watch.run());
     Ok(ticks)

@@ -3,11 +3,13 @@
 //! Whoever waits looks for itself at what it cares about. That a directory does not exist yet, is deleted or replaced
 //! is part of the job: its nearest existing ancestor is followed as well.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inotify::{EventStream, Inotify, WatchMask};
+use inotify::{Event, EventStream, Inotify, WatchDescriptor, WatchMask};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
@@ -15,7 +17,7 @@ use tokio_stream::StreamExt;
 const BUFFER: usize = 4096;
 
 /// Not everything gives an event: a directory may be made between a look at it and the watch on its parent, and a
-/// mount over one is silent. So everybody looks again after this long.
+/// mount over one is silent. So the kubelet's directories are looked at again after this long.
 const SAFETY_NET: Duration = Duration::from_secs(60);
 
 /// A follower of directories.
@@ -23,6 +25,9 @@ pub struct DirectoryWatch {
     directories: Vec<PathBuf>,
     events: EventStream<[u8; BUFFER]>,
     ticks: watch::Sender<u64>,
+    /// Which directory each of the kernel's watches is on.
+    watched: HashMap<WatchDescriptor, PathBuf>,
+    tick_without_event: Option<Duration>,
 }
 
 impl DirectoryWatch {
@@ -32,16 +37,27 @@ impl DirectoryWatch {
     ///
     /// When the kernel has no inotify instance left for this user.
     pub fn new(directories: Vec<PathBuf>) -> std::io::Result<Self> {
-        let watch = Self {
+        let mut watch = Self {
             directories,
             events: Inotify::init()?.into_event_stream([0; BUFFER])?,
             ticks: watch::channel(0).0,
+            watched: HashMap::new(),
+            tick_without_event: None,
         };
         watch.follow();
         Ok(watch)
     }
 
-    /// A counter that rises with each burst of changes.
+    /// Ticks now and then without an event, for those who do not look again by themselves.
+    #[must_use]
+    pub fn with_safety_net(self) -> Self {
+        Self {
+            tick_without_event: Some(SAFETY_NET),
+            ..self
+        }
+    }
+
+    /// A counter that rises with each change.
     pub fn ticks(&self) -> watch::Receiver<u64> {
         self.ticks.subscribe()
     }
@@ -53,10 +69,13 @@ impl DirectoryWatch {
     /// When the kernel takes the inotify instance away.
     pub async fn run(mut self) -> std::io::Result<()> {
         loop {
-            match tokio::time::timeout(SAFETY_NET, self.events.next()).await {
-                Ok(Some(event)) => drop(event?),
-                Ok(None) => return Ok(()),
-                Err(_) => {}
+            let silence = self.tick_without_event.unwrap_or(Duration::MAX);
+            let event = tokio::time::timeout(silence, self.events.next()).await;
+            match event.map(|event| event.transpose()) {
+                Ok(Ok(Some(event))) if !self.concerns_us(&event) => continue,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(Some(_))) | Err(_) => {}
             }
             // A directory may have come or gone with this event.
             self.follow();
@@ -64,11 +83,27 @@ impl DirectoryWatch {
         }
     }
 
-    fn follow(&self) {
+    /// Parents are followed for one child each; what else happens in them, such as in a busy `/tmp`, is nobody's
+    /// business here.
+    fn concerns_us(&self, event: &Event<OsString>) -> bool {
+        let Some(directory) = self.watched.get(&event.wd) else {
+            // The kernel lost events, or has just ended a watch.
+            return true;
+        };
+        let path = match &event.name {
+            Some(name) => directory.join(name),
+            None => directory.clone(),
+        };
+        let ours = |followed: &PathBuf| path.starts_with(followed) || followed.starts_with(&path);
+        self.directories.iter().any(ours)
+    }
+
+    fn follow(&mut self) {
         let changes = WatchMask::CREATE
             | WatchMask::DELETE
             | WatchMask::MOVE
             | WatchMask::CLOSE_WRITE
+            | WatchMask::ATTRIB
             | WatchMask::DELETE_SELF
             | WatchMask::MOVE_SELF
             | WatchMask::ONLYDIR;
@@ -78,8 +113,13 @@ impl DirectoryWatch {
             let both = existing.into_iter().chain(existing.and_then(Path::parent));
             for path in both {
                 // Adding a watch again changes nothing; a directory that vanished just now is caught by its parent.
-                if let Err(error) = self.events.watches().add(path, changes) {
-                    tracing::debug!(path = %path.display(), %error, "cannot follow the directory");
+                match self.events.watches().add(path, changes) {
+                    Ok(watch) => {
+                        self.watched.insert(watch, path.to_owned());
+                    }
+                    Err(error) => {
+                        tracing::debug!(path = %path.display(), %error, "cannot follow the directory");
+                    }
                 }
             }
         }
@@ -91,5 +131,31 @@ impl fmt::Debug for DirectoryWatch {
         f.debug_struct("DirectoryWatch")
             .field("directories", &self.directories)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_happens_to_the_directory_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let followed = dir.path().join("a/b");
+        let watch = DirectoryWatch::new(vec![followed.clone()]).unwrap();
+        let mut ticks = watch.ticks();
+        let running = tokio::spawn(watch.run());
+        std::fs::write(dir.path().join("unrelated"), "").unwrap();
+        // The directory comes into being, step by step, and then something happens in it.
+        for step in ["a", "a/b", "a/b/file"] {
+            std::fs::create_dir(dir.path().join(step)).unwrap();
+            ticks.changed().await.unwrap();
+        }
+        let before = *ticks.borrow_and_update();
+        std::fs::write(dir.path().join("a/unrelated"), "").unwrap();
+        std::fs::remove_dir(followed.join("file")).unwrap();
+        ticks.changed().await.unwrap();
+        assert_eq!(*ticks.borrow(), before + 1);
+        running.abort();
     }
 }
