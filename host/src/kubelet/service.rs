@@ -99,13 +99,14 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         _: Request<dp::Empty>,
     ) -> Result<Response<Self::ListAndWatchStream>, Status> {
         let open = OpenStream::new(self.streams.clone());
-        let mut last = None;
+        let mut last: Option<Arc<Pool>> = None;
         let lists = WatchStream::new(self.pool.clone()).filter_map(move |pool| {
             // Moved in here, so that it is dropped with the stream, whoever ends that.
             let _counted = &open;
-            let list = device_list(&pool);
-            (last.as_ref() != Some(&list)).then(|| {
-                last = Some(list.clone());
+            let is_news = last.as_ref().is_none_or(|last| !same_list(last, &pool));
+            is_news.then(|| {
+                let list = device_list(&pool);
+                last = Some(pool);
                 Ok(list)
             })
         });
@@ -219,6 +220,15 @@ fn device_list(pool: &Pool) -> dp::ListAndWatchResponse {
         .map(|device| to_device(pool, device))
         .collect();
     dp::ListAndWatchResponse { devices }
+}
+
+/// Whether two states of a pool look the same to the kubelet, which is not told why a device is unhealthy.
+fn same_list(one: &Pool, other: &Pool) -> bool {
+    let pairs = one.devices.iter().zip(&other.devices);
+    one.devices.len() == other.devices.len()
+        && pairs
+            .into_iter()
+            .all(|(a, b)| to_device(one, a) == to_device(other, b))
 }
 
 fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
