@@ -1,32 +1,33 @@
 //! `sriovdp check`: what is wrong with the configuration.
 
+use super::Page;
 use crate::cli::Exit;
 use crate::config::Severity;
 use crate::reconcile::{Look, Reconciler};
 use crate::report::Report;
 
-pub(super) fn check(state: &Reconciler, look: &Look) -> Exit {
+pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
     let mut exit = Exit::Success;
     if let Some(error) = &look.config_error {
-        println!("{}", Report::error(error));
+        page.line(format_args!("{}", Report::error(error)));
         exit = Exit::Failure;
     }
     for problem in &look.problems {
         match problem.severity {
             Severity::Refused => {
-                println!("{}", Report::error(problem));
+                page.line(format_args!("{}", Report::error(problem)));
                 exit = Exit::Failure;
             }
-            Severity::Warning => println!("{}", Report::warning(problem)),
+            Severity::Warning => page.line(format_args!("{}", Report::warning(problem))),
         }
     }
     for pool in state.pools() {
-        println!(
+        page.line(format_args!(
             "{}: {} devices, {} healthy",
             pool.resource.name,
             pool.devices.len(),
             pool.healthy()
-        );
+        ));
     }
     exit
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Page;
 use crate::cli::{Exit, OutputFormat};
 use crate::pools::{FoundDevices, Pool, Resource, WhyNot};
 use crate::reconcile::Reconciler;
@@ -33,6 +34,7 @@ enum Verdict {
 }
 
 pub(super) async fn explain(
+    page: &mut Page,
     state: &Reconciler,
     resource: Option<&str>,
     device: Option<&str>,
@@ -86,8 +88,11 @@ pub(super) async fn explain(
         return Exit::Failure;
     }
     match output {
-        OutputFormat::Json => println!("{:#}", Value::Array(stories.iter().map(to_json).collect())),
-        OutputFormat::Text => stories.iter().for_each(print),
+        OutputFormat::Json => page.line(format_args!(
+            "{:#}",
+            Value::Array(stories.iter().map(to_json).collect())
+        )),
+        OutputFormat::Text => stories.iter().for_each(|story| print(page, story)),
     }
     Exit::Success
 }
@@ -131,20 +136,22 @@ async fn verdict(
     Verdict::Refuses(refusals)
 }
 
-fn print(story: &Story) {
-    println!("{} ({})", story.device, story.device_type);
+fn print(page: &mut Page, story: &Story) {
+    page.line(format_args!("{} ({})", story.device, story.device_type));
     if let Some(reason) = &story.excluded {
-        println!("    not offered: {reason}");
+        page.line(format_args!("    not offered: {reason}"));
     }
     for (resource, verdict) in &story.verdicts {
         match verdict {
-            Verdict::Takes { selector } => {
-                println!("    {resource}: takes it, by selector {selector}")
+            Verdict::Takes { selector } => page.line(format_args!(
+                "    {resource}: takes it, by selector {selector}"
+            )),
+            Verdict::TooLate { taken_by } => page.line(format_args!(
+                "    {resource}: it fits, and `{taken_by}` comes first"
+            )),
+            Verdict::Unknown(error) => {
+                page.line(format_args!("    {resource}: cannot say: {error}"))
             }
-            Verdict::TooLate { taken_by } => {
-                println!("    {resource}: it fits, and `{taken_by}` comes first")
-            }
-            Verdict::Unknown(error) => println!("    {resource}: cannot say: {error}"),
             Verdict::Refuses(refusals) => {
                 for refusal in refusals {
                     let key = refusal
@@ -152,7 +159,7 @@ fn print(story: &Story) {
                         .as_ref()
                         .map(|key| format!("`{key}`: "))
                         .unwrap_or_default();
-                    println!("    {resource}: {key}{}", refusal.reason);
+                    page.line(format_args!("    {resource}: {key}{}", refusal.reason));
                 }
             }
         }

@@ -2,21 +2,30 @@
 
 use serde_json::{Value, json};
 
+use super::Page;
 use crate::cli::{Exit, OutputFormat};
 use crate::pools::{Health, Pool, PoolDevice};
 use crate::reconcile::Reconciler;
 
-pub(super) fn list(state: &Reconciler, output: OutputFormat) -> Exit {
+pub(super) fn list(page: &mut Page, state: &Reconciler, output: OutputFormat) -> Exit {
     match output {
         OutputFormat::Json => {
             let pools: Vec<Value> = state.pools().map(|pool| to_json(&pool)).collect();
-            println!("{:#}", Value::Array(pools));
+            page.line(format_args!("{:#}", Value::Array(pools)));
         }
         OutputFormat::Text => {
             for pool in state.pools() {
-                println!("{} ({})", pool.resource.name, pool.resource.device_type);
+                page.line(format_args!(
+                    "{} ({})",
+                    pool.resource.name, pool.resource.device_type
+                ));
                 for device in &pool.devices {
-                    println!("    {}{}{}", device.id, numa(device), unhealthy(device));
+                    page.line(format_args!(
+                        "    {}{}{}",
+                        device.id,
+                        numa(device),
+                        unhealthy(device)
+                    ));
                 }
             }
         }

@@ -1,11 +1,7 @@
 //! The commands that look at a node once and print what they see.
 
-// Printing is what these commands are for.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the output of a command"
-)]
+// Whoever reads the output of a command must not find errors in it.
+#![allow(clippy::print_stderr, reason = "the errors of a command")]
 
 mod check;
 mod explain;
@@ -13,13 +9,46 @@ mod list;
 mod providers;
 mod schema;
 
+use std::fmt;
+use std::io::Write;
+
 use crate::cli::{Arguments, Command, Exit};
 use crate::daemon;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
 
+/// What a command prints, written in one piece at its end.
+#[derive(Debug, Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        self.0.push_str(&line.to_string());
+        self.0.push('\n');
+    }
+
+    /// A reader that has seen enough and closed the pipe is no failure; a full disk is one.
+    fn print(self, exit: Exit) -> Exit {
+        let mut output = std::io::stdout();
+        let written = output.write_all(self.0.as_bytes());
+        match written.and_then(|()| output.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                eprintln!("error: cannot write the output\nCaused by: {error}");
+                Exit::Failure
+            }
+            _ => exit,
+        }
+    }
+}
+
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
+    let mut page = Page::default();
+    let exit = fill(&mut page, arguments, command).await;
+    page.print(exit)
+}
+
+async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
     let mut settings = daemon::settings(arguments);
     if let Command::Check { file: Some(file) } = command {
         settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
@@ -27,9 +56,9 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
     let mut state = Reconciler::new(settings, None);
     let look = state.look().await;
     match command {
-        Command::Providers => return providers::providers(&state),
-        Command::Schema => return schema::schema(&state),
-        Command::Check { .. } => return check::check(&state, &look),
+        Command::Providers => return providers::providers(page, &state),
+        Command::Schema => return schema::schema(page, &state),
+        Command::Check { .. } => return check::check(page, &state, &look),
         Command::List { .. } | Command::Explain { .. } => {}
     }
     if let Some(error) = &look.config_error {
@@ -41,8 +70,17 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
             resource,
             device,
             output,
-        } => explain::explain(&state, resource.as_deref(), device.as_deref(), *output).await,
-        Command::List { output } => list::list(&state, *output),
+        } => {
+            explain::explain(
+                page,
+                &state,
+                resource.as_deref(),
+                device.as_deref(),
+                *output,
+            )
+            .await
+        }
+        Command::List { output } => list::list(page, &state, *output),
         Command::Providers | Command::Schema | Command::Check { .. } => Exit::Success,
     }
 }

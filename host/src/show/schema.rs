@@ -2,12 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Page;
 use crate::cli::Exit;
 use crate::providers::DeviceType;
 use crate::reconcile::Reconciler;
 
-pub(super) fn schema(state: &Reconciler) -> Exit {
-    println!("{:#}", configuration(state.providers().device_types()));
+pub(super) fn schema(page: &mut Page, state: &Reconciler) -> Exit {
+    page.line(format_args!(
+        "{:#}",
+        configuration(state.providers().device_types())
+    ));
     Exit::Success
 }
 

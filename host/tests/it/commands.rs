@@ -139,3 +139,20 @@ async fn a_file_named_on_the_command_line() {
         "{output}"
     );
 }
+
+/// `sriovdp list | head -n 1` must not end in a panic.
+#[tokio::test]
+async fn a_reader_that_goes_away() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = world
+        .command(&["list"])
+        .stdout(writer)
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -172,7 +172,8 @@ impl World {
         )
     }
 
-    fn command(&self, more: &[&str]) -> Command {
+    /// The program on this node, not started.
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sriovdp"));
         command
             .arg("--root")
