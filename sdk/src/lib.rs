@@ -81,6 +81,7 @@
 
 mod allocation;
 mod device;
+mod driver;
 mod error;
 pub mod log;
 mod manifest;
@@ -100,6 +101,7 @@ pub mod testing;
 
 pub use allocation::{Allocation, DeviceNode, Mount};
 pub use device::{Device, DeviceId, Discovery, ExtendedDevice, Health};
+pub use driver::require_driver;
 pub use error::Error;
 pub use manifest::{Manifest, Role};
 pub use pci::{HexId, PciAddress, PciFunction};

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
-use crate::selector::{Name, Refusal};
+use crate::selector::{Name, Refusal, listed};
 
 /// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
 ///
@@ -179,11 +179,7 @@ pub fn one_of_ranges<T: PartialEq + fmt::Display>(
     if wanted.is_empty() || parent.is_some_and(fits) {
         return Ok(());
     }
-    let wanted = wanted
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let wanted = listed(wanted);
     let found = match (parent, index) {
         (None, _) => no_parent(),
         (Some(parent), Some(index)) => format!("it is number {index} of {parent}"),

@@ -51,11 +51,7 @@ pub fn one_of<T: PartialEq + fmt::Display>(
     if wanted.is_empty() || value.is_some_and(|value| wanted.contains(value)) {
         return Ok(());
     }
-    let wanted = wanted
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let wanted = listed(wanted);
     Err(Refusal::new(
         key,
         match value {
@@ -63,6 +59,12 @@ pub fn one_of<T: PartialEq + fmt::Display>(
             None => format!("it has none, and one of {wanted} is asked for"),
         },
     ))
+}
+
+/// Values as a sentence lists them.
+pub(crate) fn listed<T: fmt::Display>(values: &[T]) -> String {
+    let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 /// A name that compares without regard to case: link types, PF names.

@@ -6,7 +6,7 @@ mod selectors;
 
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, HexId, Manifest, Node, Provider, Refusal,
-    export_provider, one_of, userspace_nodes,
+    export_provider, one_of, require_driver, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -81,15 +81,7 @@ impl Provider for Accelerator {
         selectors: &Selectors,
         device: &Device<Facts>,
     ) -> Result<Allocation, Error> {
-        // Another driver may be bound since the scan; the resource must not promise what its selectors exclude.
-        let driver = node.pci(device.function).link_name("driver");
-        one_of("drivers", &selectors.drivers, driver.as_ref()).map_err(|refusal| {
-            Error::new(format!(
-                "`{}` no longer fits its resource: {refusal}",
-                device.id
-            ))
-            .hint("bind the driver again, or wait until the plugin has seen the change")
-        })?;
+        require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
         Ok(allocation)

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::json;
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
-    one_of, userspace_nodes, vhost_net,
+    require_driver, userspace_nodes, vhost_net,
 };
 
 use facts::Survey;
@@ -76,15 +76,7 @@ impl Provider for NetDevice {
         selectors: &Selectors,
         device: &Device<Facts>,
     ) -> Result<Allocation, Error> {
-        // Another driver may be bound since the scan; the resource must not promise what its selectors exclude.
-        let driver = node.pci(device.function).link_name("driver");
-        one_of("drivers", &selectors.drivers, driver.as_ref()).map_err(|refusal| {
-            Error::new(format!(
-                "`{}` no longer fits its resource: {refusal}",
-                device.id
-            ))
-            .hint("bind the driver again, or wait until the plugin has seen the change")
-        })?;
+        require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
         if let Some(asked) = selectors.vdpa_type {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
 pub use json::Place;
-pub use names::{NameError, ResourceName};
+pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
 
 pub(crate) use parse::alike;

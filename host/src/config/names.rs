@@ -8,7 +8,7 @@ use std::path::Path;
 const LONGEST_PREFIX: usize = 244;
 const LONGEST_NAME: usize = 63;
 /// `sun_path` of a unix socket address holds 108 bytes, one of which ends it.
-const LONGEST_SOCKET_PATH: usize = 107;
+pub const LONGEST_SOCKET_PATH: usize = 107;
 
 /// The name of an extended resource: `<prefix>/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -22,6 +22,7 @@ use super::patience::Patience;
 use super::server::Server;
 use super::service;
 use super::socket::{Identity, SocketState};
+use crate::config::LONGEST_SOCKET_PATH;
 use crate::report::{Hint, one_line};
 
 /// The kubelet dials back inside the call and gives up on that after 10 s.
@@ -30,8 +31,6 @@ const REGISTER_LIMIT: Duration = Duration::from_secs(15);
 const STREAM_LIMIT: Duration = Duration::from_secs(15);
 /// A registration that held for this long was a good one, so the next failure is a new story.
 const HELD: Duration = Duration::from_secs(10);
-/// A socket's path has at most 107 bytes.
-const LONGEST_PATH: usize = 107;
 
 /// Why a registration failed.
 #[derive(Debug, thiserror::Error)]
@@ -246,7 +245,7 @@ fn kubelet_path(offer: &Offer) -> PathBuf {
 /// `<prefix>_<name>.<fresh>.sock`, with the front cut where the path would become too long.
 fn fresh_name(directory: &Path, stem: &str) -> String {
     let fresh = fresh_word();
-    let room = LONGEST_PATH
+    let room = LONGEST_SOCKET_PATH
         .saturating_sub(directory.as_os_str().len() + 1 + fresh.len() + ".".len() + ".sock".len());
     // Resource names are ASCII.
     let stem = &stem[..stem.len().min(room)];
@@ -300,6 +299,6 @@ mod tests {
             "{one}"
         );
         let long = fresh_name(directory, &"a".repeat(300));
-        assert_eq!(directory.join(long).as_os_str().len(), LONGEST_PATH);
+        assert_eq!(directory.join(long).as_os_str().len(), LONGEST_SOCKET_PATH);
     }
 }

@@ -4,17 +4,18 @@ use expect_test::{Expect, expect};
 
 use crate::world::{CAPTURED, Way, World, built};
 
+/// A pool of the faulty provider beside a good one.
+const BESIDE_FAULTY: &str = r#"{"resourceList": [
+    {"resourceName": "faulty", "deviceType": "faulty"},
+    {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
+]}"#;
 const GOOD: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
 
 /// A provider that does not come back costs only itself, and its pools keep what they have.
 #[tokio::test]
 async fn a_provider_that_hangs_keeps_its_pools() {
-    let config = r#"{"resourceList": [
-        {"resourceName": "faulty", "deviceType": "faulty"},
-        {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
-    ]}"#;
-    let mut world = World::with_config(CAPTURED, Way::Watcher, config);
+    let mut world = World::with_config(CAPTURED, Way::Watcher, BESIDE_FAULTY);
     world.provide("faulty", &built("sriovdp_faulty_provider"));
     // It hangs in the second discovery, when the pool has its device.
     world.environment("FAULTY_PROVIDER", "discover=hang-later");
@@ -284,11 +285,7 @@ async fn a_panic_in_any_other_method_costs_that_call() {
             "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`",
         ),
     ] {
-        let config = r#"{"resourceList": [
-            {"resourceName": "faulty", "deviceType": "faulty"},
-            {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
-        ]}"#;
-        let mut world = World::with_config(CAPTURED, Way::Watcher, config);
+        let mut world = World::with_config(CAPTURED, Way::Watcher, BESIDE_FAULTY);
         world.provide("faulty", &built("sriovdp_faulty_provider"));
         world.environment("FAULTY_PROVIDER", fault);
         let kubelet = world.kubelet().await;

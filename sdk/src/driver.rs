@@ -1,0 +1,32 @@
+//! The driver that is bound to a device now, against the one that it was selected by.
+
+use crate::{Device, Error, Node, one_of};
+
+/// Makes sure that the driver bound to `device` now is still one of `wanted`, the selector `drivers`; an empty list
+/// asks for nothing.
+///
+/// Another driver may be bound since the scan, and a resource must not hand out what its selectors exclude. For
+/// [`Provider::allocate`](crate::Provider::allocate).
+///
+/// ```
+/// use sriovdp_sdk::{Allocation, Device, Error, Node, require_driver};
+///
+/// fn allocate(node: &Node, drivers: &[String], device: &Device<()>) -> Result<Allocation, Error> {
+///     require_driver(node, device, drivers)?;
+///     Ok(Allocation::default())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When it is another one, or none, naming what was found and what was asked for.
+pub fn require_driver<F>(node: &Node, device: &Device<F>, wanted: &[String]) -> Result<(), Error> {
+    let driver = node.pci(device.function).link_name("driver");
+    one_of("drivers", wanted, driver.as_ref()).map_err(|refusal| {
+        Error::new(format!(
+            "`{}` no longer fits its resource: {refusal}",
+            device.id
+        ))
+        .hint("bind the driver again, or wait until the plugin has seen the change")
+    })
+}
