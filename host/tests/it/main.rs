@@ -24,6 +24,8 @@ mod extensions;
 mod log;
 /// Many pools and many devices.
 mod many;
+/// The reference of keys is made from the schema.
+mod reference;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
 /// A device type that the host has never heard of.
