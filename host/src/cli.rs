@@ -33,6 +33,8 @@ pub struct Arguments {
         require_equals = true,
         default_value_t = false,
         default_missing_value = "true",
+        // Go programs also take `1`, `t`, `TRUE` and their opposites.
+        value_parser = clap::builder::BoolishValueParser::new(),
         action = clap::ArgAction::Set,
         help_heading = "Kubelet"
     )]
@@ -300,6 +302,24 @@ mod tests {
             parse("").unwrap().common.config_file,
             PathBuf::from("/etc/pcidp/config.json")
         );
+    }
+
+    /// What the shell script in front of the Go plugin takes, each with `=`.
+    #[test]
+    fn the_entry_point_of_the_go_plugins_image() {
+        let all = "--log-dir=sriovdp --log-level=10 --resource-prefix=example.com --config-file=/etc/x --use-cdi";
+        let arguments = parse(all).unwrap();
+        assert!(arguments.use_cdi && arguments.command.is_none());
+        assert_eq!(arguments.common.resource_prefix, "example.com");
+        assert_eq!(arguments.common.config_file, PathBuf::from("/etc/x"));
+        assert_eq!(arguments.logging.without_effect(), ["--log-dir"]);
+        for (line, expected) in [
+            ("--use-cdi=1", true),
+            ("-use-cdi=FALSE", false),
+            ("", false),
+        ] {
+            assert_eq!(parse(line).unwrap().use_cdi, expected, "{line}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
     let mut definitions = Map::new();
     let mut resources = Vec::new();
     for (name, device_type) in device_types {
-        // Of the name that no type of a provider has: `schemars` takes those from Rust, which has no dots in names.
+        // Providers name definitions after Rust types, and those have no dots in their names.
         let definition = format!("{name}.selectors");
         let selectors = selectors(device_type, &mut definitions);
         resources.push(resource(name, is_default(device_type), &definition));

@@ -194,6 +194,31 @@ async fn unknown_ids_are_refused_by_name(way: Way) {
     }
 }
 
+/// The `/dev` of a container is made with it: nodes that come later are missing there, and the kernel has them.
+#[tokio::test]
+async fn a_device_node_that_the_containers_dev_lacks() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    world.change(
+        "nodev /dev/vfio/19\n/sys/dev/char/244:0/uevent = MAJOR=244\\nMINOR=0\\nDEVNAME=vfio/19",
+    );
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    let container = kubelet
+        .allocate("intel.com/dpdk", &["0000:41:10.2"])
+        .await
+        .unwrap();
+    let nodes: Vec<&str> = container
+        .devices
+        .iter()
+        .map(|node| node.host_path.as_str())
+        .collect();
+    assert_eq!(nodes, ["/dev/vfio/vfio", "/dev/vfio/19"]);
+}
+
 async fn a_missing_device_node_refuses_the_pod(way: Way) {
     let world = World::with_config(CAPTURED, way, POOLS);
     let kubelet = world.kubelet().await;

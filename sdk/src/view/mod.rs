@@ -94,11 +94,17 @@ impl Node {
 
     /// Makes sure that a device node exists, before a container is promised it.
     ///
+    /// The plugin may see a `/dev` of its own: that of a privileged container has the nodes that there were when it
+    /// was made, and that of others nearly none. So a node that is not there exists as well when the kernel says so.
+    ///
     /// # Errors
     ///
     /// When it does not, naming the path.
     pub fn require_device_node(&self, path: &str) -> Result<(), Error> {
-        if path.starts_with("/dev/") && self.root.exists(path) {
+        if path
+            .strip_prefix("/dev/")
+            .is_some_and(|name| self.root.exists(path) || self.kernel_has_character_device(name))
+        {
             return Ok(());
         }
         Err(Error::new(format!(
@@ -139,5 +145,19 @@ impl Node {
     /// Taking one of them away cuts the node off.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
         net::default_route_netdevs(&self.root)
+    }
+
+    /// Whether the kernel has a character device whose node is `name` below `/dev` (Linux:
+    /// `Documentation/ABI/testing/sysfs-dev`, and `DEVNAME` in `drivers/base/core.c`).
+    fn kernel_has_character_device(&self, name: &str) -> bool {
+        let numbers = self.root.list("/sys/dev/char");
+        numbers.iter().any(|number| {
+            let uevent = self.root.read(&format!("/sys/dev/char/{number}/uevent"));
+            let mut names = uevent
+                .iter()
+                .flat_map(|text| text.lines())
+                .filter_map(|line| line.strip_prefix("DEVNAME="));
+            names.any(|found| found == name)
+        })
     }
 }
