@@ -8,6 +8,7 @@
     reason = "a test that cannot go on says so by its line"
 )]
 
+mod repository;
 mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
@@ -16,12 +17,14 @@ mod bad_input;
 mod cdi;
 /// The commands that look once and print.
 mod commands;
-/// The example configurations and manifests are what they say.
+/// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
 /// What is logged, and what never is.
 mod log;
+/// The manifests are what a cluster and the program understand.
+mod manifests;
 /// Many pools and many devices.
 mod many;
 /// The reference of keys is made from the schema.
