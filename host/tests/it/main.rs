@@ -21,6 +21,8 @@ mod commands;
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// The files of the image, run by themselves.
+mod image;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.
