@@ -304,24 +304,6 @@ mod tests {
         );
     }
 
-    /// What the shell script in front of the Go plugin takes, each with `=`.
-    #[test]
-    fn the_entry_point_of_the_go_plugins_image() {
-        let all = "--log-dir=sriovdp --log-level=10 --resource-prefix=example.com --config-file=/etc/x --use-cdi";
-        let arguments = parse(all).unwrap();
-        assert!(arguments.use_cdi && arguments.command.is_none());
-        assert_eq!(arguments.common.resource_prefix, "example.com");
-        assert_eq!(arguments.common.config_file, PathBuf::from("/etc/x"));
-        assert_eq!(arguments.logging.without_effect(), ["--log-dir"]);
-        for (line, expected) in [
-            ("--use-cdi=1", true),
-            ("-use-cdi=FALSE", false),
-            ("", false),
-        ] {
-            assert_eq!(parse(line).unwrap().use_cdi, expected, "{line}");
-        }
-    }
-
     #[test]
     fn unknown_options_are_usage_errors() {
         for line in [

@@ -1,6 +1,7 @@
 //! The manifests: what a cluster, kustomize and the program itself have to understand.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde_json::Value;
 use sriovdp_host::cli::Arguments;
@@ -77,6 +78,23 @@ fn the_program_takes_the_arguments_of_the_daemon_sets() {
         assert!(parsed.logging.without_effect().is_empty(), "{file}");
     }
     assert!(given > 0, "no manifest gives any argument");
+}
+
+/// What the shell script in front of the Go plugin takes, each with `=`, and booleans as Go programs take them.
+#[test]
+fn the_program_takes_what_the_go_plugins_image_takes() {
+    let parse = |line: &str| {
+        let words = std::iter::once("sriovdp").chain(line.split_whitespace());
+        Arguments::parse_go_style(words.map(OsString::from)).unwrap()
+    };
+    let all = parse(
+        "--log-dir=sriovdp --log-level=10 --resource-prefix=example.com --config-file=/etc/x --use-cdi",
+    );
+    assert!(all.use_cdi && all.command.is_none());
+    assert_eq!(all.common.resource_prefix, "example.com");
+    assert_eq!(all.common.config_file, Path::new("/etc/x"));
+    assert_eq!(all.logging.without_effect(), ["--log-dir"]);
+    assert!(parse("--use-cdi=1").use_cdi && !parse("-use-cdi=FALSE").use_cdi);
 }
 
 /// The table in ARCHITECTURE.md says what the process writes.
