@@ -196,27 +196,39 @@ async fn unknown_ids_are_refused_by_name(way: Way) {
 
 /// The `/dev` of a container is made with it: nodes that come later are missing there, and the kernel has them.
 #[tokio::test]
-async fn a_device_node_that_the_containers_dev_lacks() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+async fn device_nodes_that_the_containers_dev_lacks() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "dpdk", "selectors": {"pfNames": ["eth2#1"]}},
+        {"resourceName": "vdpa", "selectors": {"vdpaType": "vhost"}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    // The numbers and the texts are those of the captured kernel, which gives vhost-vdpa an empty `uevent`.
     world.change(
-        "nodev /dev/vfio/19\n/sys/dev/char/244:0/uevent = MAJOR=244\\nMINOR=0\\nDEVNAME=vfio/19",
+        r"
+        nodev /dev/vfio/19
+        nodev /dev/vhost-vdpa-0
+        /sys/dev/char/245:0 -> ../../devices/virtual/vfio/19
+        /sys/devices/virtual/vfio/19/uevent = MAJOR=245\nMINOR=0\nDEVNAME=vfio/19
+        /sys/dev/char/511:0 -> ../../devices/pci0000:80/0000:80:01.0/0000:82:00.0/vdpa:0000:82:00.0/vhost-vdpa-0
+        ",
     );
     let kubelet = world.kubelet().await;
     let _daemon = world.daemon();
-    kubelet
-        .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
-        .await
-        .unwrap();
-    let container = kubelet
-        .allocate("intel.com/dpdk", &["0000:41:10.2"])
-        .await
-        .unwrap();
-    let nodes: Vec<&str> = container
-        .devices
-        .iter()
-        .map(|node| node.host_path.as_str())
-        .collect();
-    assert_eq!(nodes, ["/dev/vfio/vfio", "/dev/vfio/19"]);
+    for (resource, device, expected) in [
+        ("intel.com/dpdk", "0000:41:10.2", "/dev/vfio/19"),
+        ("intel.com/vdpa", "0000:82:00.0", "/dev/vhost-vdpa-0"),
+    ] {
+        kubelet
+            .wait_for(resource, |view| view.allocatable() > 0)
+            .await
+            .unwrap();
+        let container = kubelet.allocate(resource, &[device]).await.unwrap();
+        let mut nodes = container.devices.iter();
+        assert!(
+            nodes.any(|node| node.host_path == expected),
+            "{container:?}"
+        );
+    }
 }
 
 async fn a_missing_device_node_refuses_the_pod(way: Way) {

@@ -147,17 +147,25 @@ impl Node {
         net::default_route_netdevs(&self.root)
     }
 
-    /// Whether the kernel has a character device whose node is `name` below `/dev` (Linux:
-    /// `Documentation/ABI/testing/sysfs-dev`, and `DEVNAME` in `drivers/base/core.c`).
+    /// Whether the kernel has a character device whose node is `name` below `/dev`.
+    ///
+    /// Its `uevent` names the node (Linux: `dev_uevent` in `drivers/base/core.c`). A device without a class, such as
+    /// that of vhost-vdpa, has an empty one, and its node has the name of the device (`device_get_devnode` there).
     fn kernel_has_character_device(&self, name: &str) -> bool {
         let numbers = self.root.list("/sys/dev/char");
         numbers.iter().any(|number| {
-            let uevent = self.root.read(&format!("/sys/dev/char/{number}/uevent"));
-            let mut names = uevent
-                .iter()
-                .flat_map(|text| text.lines())
-                .filter_map(|line| line.strip_prefix("DEVNAME="));
-            names.any(|found| found == name)
+            let device = format!("/sys/dev/char/{number}");
+            let uevent = self
+                .root
+                .read(&format!("{device}/uevent"))
+                .unwrap_or_default();
+            let named = uevent
+                .lines()
+                .find_map(|line| line.strip_prefix("DEVNAME="));
+            match named {
+                Some(named) => named == name,
+                None => self.root.link_name(&device).as_deref() == Some(name),
+            }
         })
     }
 }
