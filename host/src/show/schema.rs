@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Page;
 use crate::cli::Exit;
+use crate::pools::AllocationPolicy;
 use crate::providers::DeviceType;
 use crate::reconcile::Reconciler;
 
@@ -68,6 +69,8 @@ fn resource(name: &str, is_default: bool, selectors: &Value) -> Value {
         required.push("deviceType");
         json!({"const": name})
     };
+    let names = AllocationPolicy::NAMES.iter().map(|&(name, _)| Some(name));
+    let policies: Vec<Option<&str>> = names.chain([None]).collect();
     json!({
         "type": "object",
         "required": required,
@@ -81,6 +84,7 @@ fn resource(name: &str, is_default: bool, selectors: &Value) -> Value {
                 "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
             },
             "excludeTopology": {"type": ["boolean", "null"]},
+            "allocationPolicy": {"enum": policies},
         },
     })
 }

@@ -25,6 +25,7 @@ mod log;
 /// Many pools and many devices.
 mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
+mod preferred;
 mod registration;
 /// A device type that the host has never heard of.
 mod third_party;
