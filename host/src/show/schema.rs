@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Page;
 use crate::cli::Exit;
+use crate::pools::AllocationPolicy;
 use crate::providers::DeviceType;
 use crate::reconcile::Reconciler;
 
@@ -80,6 +81,8 @@ fn resource(name: &str, is_default: bool, selectors: &str) -> Value {
          claims for itself."
     );
     let selectors = json!({"$ref": format!("#/$defs/{selectors}")});
+    let names = AllocationPolicy::NAMES.iter().map(|&(name, _)| Some(name));
+    let policies: Vec<Option<&str>> = names.chain([None]).collect();
     json!({
         "type": "object",
         "required": required,
@@ -111,6 +114,13 @@ fn resource(name: &str, is_default: bool, selectors: &str) -> Value {
             "excludeTopology": {
                 "type": ["boolean", "null"],
                 "description": "`true`: the kubelet is not told the devices' NUMA nodes.",
+            },
+            "allocationPolicy": {
+                "enum": policies,
+                "description": "Which devices the kubelet is advised to take for a container. `balanced`, the default: \
+                                from one NUMA node if it has enough, and there from the physical functions with the \
+                                most free devices. `packed`: from as few physical functions as possible. `spread`: \
+                                from as many as possible, for bonds.",
             },
         },
     })

@@ -61,6 +61,7 @@ fn resource_table(schema: &Value) -> String {
         "deviceType",
         "selectors",
         "excludeTopology",
+        "allocationPolicy",
         "additionalInfo",
     ];
     let others = properties.keys().map(String::as_str);

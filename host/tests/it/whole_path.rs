@@ -52,7 +52,7 @@ async fn the_captured_node_is_offered(way: Way) {
             .unwrap();
         assert_eq!(show(&view), expected, "{resource}");
         assert!(
-            !view.options.pre_start_required && !view.options.get_preferred_allocation_available
+            !view.options.pre_start_required && view.options.get_preferred_allocation_available
         );
         match way {
             Way::Watcher => {
