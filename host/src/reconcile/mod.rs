@@ -127,6 +127,7 @@ impl Reconciler {
         let shares = self.select(&resources, &mut saying).await;
         self.resources.clone_from(&resources);
         self.offered.publish(resources, shares);
+        self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {

@@ -14,6 +14,7 @@ use crate::kubelet::{Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::PoolSpec;
+use crate::output::device_info::DeviceInfoFiles;
 use crate::pools::{Pool, PoolDevice, Resource, allocate};
 use crate::report::one_line;
 
@@ -37,12 +38,15 @@ pub(super) struct OfferedPools {
     /// Absent for a look without a kubelet.
     kubelet: Option<KubeletSide>,
     pools: BTreeMap<ResourceName, OfferedPool>,
+    device_info: DeviceInfoFiles,
     tasks: JoinSet<()>,
 }
 
 #[derive(Debug)]
 struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
+    /// Its devices were found out; until then it is empty because nothing is known.
+    known: bool,
     cdi: Option<Arc<PoolSpec>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
@@ -52,6 +56,7 @@ struct OfferedPool {
 impl OfferedPools {
     pub(super) fn new(tree: NodeTree, prefix: String, kubelet: Option<KubeletSide>) -> Self {
         Self {
+            device_info: DeviceInfoFiles::new(tree.device_info()),
             tree,
             prefix,
             kubelet,
@@ -87,13 +92,26 @@ impl OfferedPools {
         let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
-                None => self.offer(&resource, devices.unwrap_or_default(), now),
+                None => self.offer(&resource, devices, now),
                 Some(pool) => {
                     if let Some(devices) = devices {
+                        pool.known = true;
                         pool.publish(&resource, devices, now);
                     }
                 }
             }
+        }
+    }
+
+    /// Removes the device-info files of devices that left their pools.
+    pub(super) fn remove_device_info(&mut self, saying: &mut Saying) {
+        if self.kubelet.is_none() {
+            return;
+        }
+        let known = self.pools.values().filter(|pool| pool.known);
+        let states = known.map(|pool| Arc::clone(&pool.state.borrow())).collect();
+        for error in self.device_info.follow(states, Instant::now()) {
+            saying.error(one_line(&error));
         }
     }
 
@@ -149,7 +167,9 @@ impl OfferedPools {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+    fn offer(&mut self, resource: &Arc<Resource>, devices: Option<Vec<PoolDevice>>, now: Instant) {
+        let known = devices.is_some();
+        let devices = devices.unwrap_or_default();
         let first = Pool::empty(Arc::clone(resource)).then(Arc::clone(resource), devices, now);
         tell(&first);
         let (state, states) = watch::channel(Arc::new(first));
@@ -172,6 +192,7 @@ impl OfferedPools {
         }
         let offered = OfferedPool {
             state,
+            known,
             cdi,
             cdi_outdated: true,
             stop,

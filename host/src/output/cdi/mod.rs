@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use document::{DeviceEntry, Document, Edits, read};
 
-use super::{WriteError, write_whole};
+use super::{WriteError, remove, write_whole};
 use crate::config::ResourceName;
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
@@ -159,15 +159,6 @@ pub fn remove_stale(
         }
     }
     Ok(())
-}
-
-fn remove(path: PathBuf) -> Result<(), WriteError> {
-    match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(WriteError { path, source })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The CDI library's rule, with the two letters that its version 0.5.4 crashes without.
