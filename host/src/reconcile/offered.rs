@@ -13,7 +13,7 @@ use crate::config::ResourceName;
 use crate::kubelet::{Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
-use crate::output::cdi::PoolSpec;
+use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::device_info::DeviceInfoFiles;
 use crate::pools::{Pool, PoolDevice, Resource, allocate};
 use crate::report::one_line;
@@ -25,8 +25,8 @@ pub struct KubeletSide {
     pub mode: Mode,
     /// Rises when the kubelet's directories may have changed.
     pub ticks: watch::Receiver<u64>,
-    /// Whether device nodes are handed out through CDI.
-    pub use_cdi: bool,
+    /// How the names of CDI devices are handed over, if device nodes are handed out through CDI.
+    pub cdi: Option<CdiNames>,
 }
 
 /// All offered pools. It owns the task of each.
@@ -47,7 +47,7 @@ struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
     /// Its devices were found out; until then it is empty because nothing is known.
     known: bool,
-    cdi: Option<Arc<PoolSpec>>,
+    cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
     stop: CancellationToken,
@@ -96,6 +96,10 @@ impl OfferedPools {
                 Some(pool) => {
                     if let Some(devices) = devices {
                         pool.known = true;
+                        if pool.state.borrow().resource.cdi_class != resource.cdi_class {
+                            let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
+                            pool.cdi.send_replace(spec);
+                        }
                         pool.publish(&resource, devices, now);
                     }
                 }
@@ -118,25 +122,27 @@ impl OfferedPools {
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
     /// one whose nodes are missing now costs nobody else.
     pub(super) async fn write_cdi(&mut self, saying: &mut Saying) {
-        if !self.kubelet.as_ref().is_some_and(|kubelet| kubelet.use_cdi) {
+        if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
             return;
         }
         for pool in self.pools.values_mut() {
             let outdated = std::mem::take(&mut pool.cdi_outdated);
-            let Some(spec) = pool.cdi.as_ref().filter(|_| outdated) else {
+            let spec = pool.cdi.borrow().clone();
+            let Some(spec) = spec.filter(|_| outdated) else {
                 continue;
             };
             let state = Arc::clone(&pool.state.borrow());
-            if let Err(error) = write_spec(spec, &state).await {
+            if let Err(error) = write_spec(&spec, &state).await {
                 saying.error(one_line(&error));
                 pool.cdi_outdated = true;
             }
         }
-        let current = self
+        let specs: Vec<Arc<PoolSpec>> = self
             .pools
             .values()
-            .filter_map(|pool| Some(pool.cdi.as_ref()?.file()))
+            .filter_map(|pool| pool.cdi.borrow().clone())
             .collect();
+        let current = specs.iter().map(|spec| spec.file()).collect();
         let prefixes = self
             .pools
             .keys()
@@ -174,17 +180,12 @@ impl OfferedPools {
         tell(&first);
         let (state, states) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
-        let mut cdi = None;
+        let (cdi, specs) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
         if let Some(kubelet) = &self.kubelet {
-            cdi = if kubelet.use_cdi {
-                open_spec(&self.tree, resource)
-            } else {
-                None
-            };
             let offer = Offer {
                 name: resource.name.clone(),
                 pool: states,
-                cdi: cdi.clone(),
+                cdi: specs,
                 tree: self.tree.clone(),
                 ticks: kubelet.ticks.clone(),
             };
@@ -218,8 +219,14 @@ impl OfferedPool {
     }
 }
 
-fn open_spec(tree: &NodeTree, resource: &Resource) -> Option<Arc<PoolSpec>> {
-    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class);
+/// The CDI specification of a resource, when device nodes are handed out through one.
+fn open_spec(
+    tree: &NodeTree,
+    kubelet: Option<&KubeletSide>,
+    resource: &Resource,
+) -> Option<Arc<PoolSpec>> {
+    let names = kubelet?.cdi?;
+    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class, names);
     if spec.is_none() {
         tracing::warn!(
             resource = %resource.name,
