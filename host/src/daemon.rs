@@ -123,7 +123,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let kubelet = KubeletSide {
         mode,
         ticks: kubelet_ticks,
-        use_cdi: arguments.use_cdi,
+        cdi: arguments.use_cdi.then_some(arguments.cdi_names),
     };
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;

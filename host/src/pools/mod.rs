@@ -17,7 +17,7 @@ mod scan;
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
 pub use grant::{DeviceInfoFile, Grant};
-pub use pool::{Health, Pool, PoolDevice};
+pub use pool::{Health, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};

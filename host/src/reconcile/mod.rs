@@ -48,6 +48,8 @@ pub struct Settings {
 pub struct Reconciler {
     settings: Settings,
     providers: Providers,
+    /// The PCI bus, as it was last seen.
+    functions: Arc<[PciFunction]>,
     scan: Scan,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
@@ -78,6 +80,7 @@ impl Reconciler {
             ),
             settings,
             providers: Providers::default(),
+            functions: Arc::default(),
             scan: Scan::default(),
             specs: Vec::new(),
             resources: Vec::new(),
@@ -114,9 +117,10 @@ impl Reconciler {
         let root = self.settings.tree.root().display().to_string();
         match self.scan_bus().await {
             Ok(functions) => {
+                self.functions = functions.into();
                 let scan = self
                     .scan
-                    .next(&self.providers, &resources, &root, &functions);
+                    .next(&self.providers, &resources, &root, &self.functions);
                 for error in scan.await {
                     saying.warn(one_line(&error));
                 }
@@ -127,6 +131,7 @@ impl Reconciler {
         let shares = self.select(&resources, &mut saying).await;
         self.resources.clone_from(&resources);
         self.offered.publish(resources, shares);
+        self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {
@@ -232,7 +237,8 @@ impl Reconciler {
 
     async fn scan_bus(&self) -> Result<Vec<PciFunction>, sriovdp_sdk::Error> {
         let root = Root::new(self.settings.tree.root());
-        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root)).await;
+        let before = Arc::clone(&self.functions);
+        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root, &before)).await;
         scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
     }
 

@@ -14,6 +14,7 @@ both_ways!(
     unknown_ids_are_refused_by_name,
     a_missing_device_node_refuses_the_pod,
     a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy,
+    device_info_outlives_the_plugin,
 );
 
 const POOLS: &str = r#"{"resourceList": [
@@ -291,4 +292,33 @@ async fn a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy(way: Way) {
         "{status}"
     );
     assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+async fn device_info_outlives_the_plugin(way: Way) {
+    let world = World::with_config(CAPTURED, way, POOLS);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    kubelet
+        .allocate("intel.com/dpdk", &["0000:41:10.2"])
+        .await
+        .unwrap();
+    let directory = world.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
+    let file = directory.join("intel.com-dpdk-0000:41:10.2-device.json");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert!(file.exists(), "it is gone with the plugin");
+    let before = std::fs::read(&file).unwrap();
+
+    let _daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| {
+            view.registrations > 1 && view.allocatable() > 0
+        })
+        .await
+        .unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }

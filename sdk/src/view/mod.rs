@@ -4,6 +4,7 @@
 //! against a directory in a test.
 
 mod devlink;
+mod kernel;
 mod net;
 mod pci_dir;
 mod root;
@@ -22,7 +23,7 @@ use crate::{Error, ExtendedDevice, PciAddress, PciFunction};
 #[derive(Debug)]
 pub struct Node {
     root: Root,
-    devlink: devlink::Source,
+    kernel: kernel::Kernel,
     /// Sorted by address.
     functions: Vec<PciFunction>,
     devices: Vec<ExtendedDevice>,
@@ -36,7 +37,7 @@ impl Node {
     ) -> Self {
         functions.sort_by_key(|f| f.address);
         Self {
-            devlink: devlink::Source::of(&root, None),
+            kernel: kernel::Kernel::of(&root, None),
             root,
             functions,
             devices,
@@ -46,7 +47,7 @@ impl Node {
     /// The same node, whose kernel `host` can ask.
     pub(crate) fn asking(self, host: Option<HostFunctions>) -> Self {
         Self {
-            devlink: devlink::Source::of(&self.root, host),
+            kernel: kernel::Kernel::of(&self.root, host),
             ..self
         }
     }
@@ -128,7 +129,7 @@ impl Node {
     ///
     /// One question for the whole node: ask it once in a discovery, and [`devlink`](Self::devlink) only about those.
     pub fn devlink_devices(&self) -> BTreeSet<String> {
-        self.devlink.devices(&self.root)
+        devlink::devices(self.kernel, &self.root)
     }
 
     /// What devlink says about the device `device` on `bus`, `pci` or `auxiliary`.
@@ -142,9 +143,12 @@ impl Node {
     /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a
     /// bond or bridge, the parent of a VLAN.
     ///
+    /// Of an IPv4 route with several next hops, `/proc/net/route` has the first one only. The others are asked of the
+    /// kernel, through the host and only about its own machine.
+    ///
     /// Taking one of them away cuts the node off.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
-        net::default_route_netdevs(&self.root)
+        net::default_route_netdevs(&self.root, self.kernel)
     }
 
     /// Whether the kernel has a character device whose node is `name` below `/dev`.
