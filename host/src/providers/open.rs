@@ -100,10 +100,11 @@ fn log_for_provider(record: &str) {
 fn link_error(error: &libloading::Error) -> ProviderError {
     let told =
         std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    // The path is that of the sealed copy and tells the reader nothing.
-    let words = told
-        .split_once(": ")
-        .map_or(told.as_str(), |(_, words)| words);
+    // The path of the sealed copy tells the reader nothing; the name of another library does.
+    let words = match told.split_once(": ") {
+        Some((path, words)) if path.starts_with("/proc/self/fd/") => words,
+        _ => told.as_str(),
+    };
     ProviderError::Link(words.replace(char::from(0), ""))
 }
 

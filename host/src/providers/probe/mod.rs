@@ -82,7 +82,13 @@ pub(super) async fn probe(
     match ended {
         Err(_) => Err(ProviderError::Hangs { at, limit }),
         Ok(Err(error)) => Err(ProviderError::NoProbe(error)),
-        Ok(Ok(status)) => judge(lines, at, said.len(), status),
+        Ok(Ok(_)) if said.len() as u64 > LARGEST_ANSWER => Err(ProviderError::Manifest(format!(
+            "has more than {LARGEST_ANSWER} bytes"
+        ))),
+        Ok(Ok(status)) => {
+            let is_readable = lines.len() == said.split_inclusive(|&byte| byte == b'\n').count();
+            judge(lines, at, is_readable, status)
+        }
     }
 }
 
@@ -121,14 +127,9 @@ async fn end(child: &mut Child) {
 fn judge(
     lines: Vec<Line>,
     at: String,
-    length: usize,
+    is_readable: bool,
     status: ExitStatus,
 ) -> Result<Probed, ProviderError> {
-    if length as u64 > LARGEST_ANSWER {
-        return Err(ProviderError::Manifest(format!(
-            "has more than {LARGEST_ANSWER} bytes"
-        )));
-    }
     match lines.into_iter().next_back() {
         Some(Line::Passed(manifest, discovery)) if status.success() => Ok(Probed {
             manifest: *manifest,
@@ -145,7 +146,7 @@ fn judge(
                 at,
                 signal: signal_name(signal),
             },
-            (None, Some(code)) if code != 0 || length == 0 => ProviderError::Exits { at, code },
+            (None, Some(code)) if is_readable => ProviderError::Exits { at, code },
             (None, _) => ProviderError::Garbage,
         }),
     }
