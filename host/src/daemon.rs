@@ -153,7 +153,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
-                error = state.task_failed() => return Err(DaemonError::Task(error)),
+                news = state.news() => news.map_err(DaemonError::Task)?,
             }
             file_ticks.mark_unchanged();
         }

@@ -6,6 +6,8 @@
 
 mod allocate;
 mod assign;
+mod discoveries;
+mod found;
 mod grant;
 mod pool;
 mod resolve;
@@ -14,8 +16,9 @@ mod scan;
 
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
+pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
 pub use pool::{Health, Pool, PoolDevice};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
-pub use scan::{FoundDevice, FoundDevices, Scan, WhyNot};
+pub use scan::{Scan, WhyNot};

@@ -9,6 +9,7 @@ mod saying;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_sdk::{PciFunction, Root};
 use tokio::task::JoinError;
@@ -27,6 +28,10 @@ use crate::pools::{
 use crate::providers::{ProviderSettings, Providers};
 use crate::report::one_line;
 use crate::{config, inventory};
+
+/// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
+/// once waits as long as a discovery may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the loop looks.
 #[derive(Clone, Debug)]
@@ -70,6 +75,10 @@ pub struct Look {
 impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
+        let patience = match kubelet {
+            Some(_) => PATIENCE,
+            None => settings.providers.budgets.discover,
+        };
         Self {
             offered: OfferedPools::new(
                 settings.tree.clone(),
@@ -78,7 +87,7 @@ impl Reconciler {
             ),
             settings,
             providers: Providers::default(),
-            scan: Scan::default(),
+            scan: Scan::new(patience),
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
@@ -152,9 +161,16 @@ impl Reconciler {
         self.offered.withdraw().await;
     }
 
-    /// Waits for the task of a pool to fail, which only a fault of this program can bring about.
-    pub async fn task_failed(&mut self) -> JoinError {
-        self.offered.task_failed().await
+    /// Waits for a reason to look again that lies in here: a discovery that was late has come back.
+    ///
+    /// # Errors
+    ///
+    /// When the task of a pool fails, which only a fault of this program can bring about.
+    pub async fn news(&mut self) -> Result<(), JoinError> {
+        tokio::select! {
+            error = self.offered.task_failed() => Err(error),
+            () = self.scan.news() => Ok(()),
+        }
     }
 
     async fn take_providers(&mut self, saying: &mut Saying) {

@@ -87,7 +87,12 @@ impl OfferedPools {
         let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
-                None => self.offer(&resource, devices.unwrap_or_default(), now),
+                // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
+                None => {
+                    if let Some(devices) = devices {
+                        self.offer(&resource, devices, now);
+                    }
+                }
                 Some(pool) => {
                     if let Some(devices) = devices {
                         pool.publish(&resource, devices, now);
@@ -211,7 +216,8 @@ fn open_spec(tree: &NodeTree, resource: &Resource) -> Option<Arc<PoolSpec>> {
 async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
-        match allocate(pool, &[device.id.to_string()]).await {
+        let deadline = Instant::now() + pool.resource.allocate_budget();
+        match allocate(pool, &[device.id.to_string()], deadline).await {
             Ok(grant) => entries.extend(grant.nodes_by_device),
             Err(error) => {
                 tracing::debug!(device = %device.id, "not in the CDI specification: {}", one_line(&error));

@@ -18,6 +18,8 @@ mod bad_libraries;
 mod cdi;
 /// The commands that look once and print.
 mod commands;
+/// A list of the providers that may be loaded.
+mod digests;
 /// The example configurations and manifests are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
@@ -28,6 +30,8 @@ mod log;
 mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
+/// Provider files that come, change and go while the daemon runs.
+mod replaced;
 /// A device type that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.
