@@ -244,6 +244,36 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
     everything_else_goes_on(&kubelet, daemon).await;
 }
 
+/// A daemon that is told to end while it probes a file takes the probe with it.
+#[tokio::test]
+async fn an_end_in_the_middle_of_a_probe() {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    world.environment("FAULTY_PROVIDER", "manifest=hang");
+    // Probes of others would end by themselves.
+    for name in ["accelerator.so", "aux-net-device.so", "net-device.so"] {
+        std::fs::remove_file(world.provider_dir().join(name)).unwrap();
+    }
+    let mut daemon = world.daemon();
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let probe = loop {
+        looks.tick().await;
+        if let [only] = daemon.children().as_slice() {
+            break only.split_once(' ').unwrap().0.to_owned();
+        }
+    };
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success());
+    // Whoever takes in orphans may leave it as a zombie.
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{probe}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    while !is_gone() {
+        looks.tick().await;
+    }
+}
+
 #[tokio::test]
 async fn a_library_that_does_not_want_to_go() {
     let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "destructor=hang").await;
