@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -136,9 +137,11 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         // Both at one moment, because they change together.
         let pool = Arc::clone(&self.pool.borrow());
         let cdi = self.outputs.cdi.borrow().clone();
+        // The kubelet waits with its whole pod loop, so this is for all containers of the request together.
+        let deadline = Instant::now() + pool.resource.allocate_budget();
         let mut grants = Vec::new();
         for container in request.into_inner().container_requests {
-            let grant = allocate(&pool, &container.devices_ids).await;
+            let grant = allocate(&pool, &container.devices_ids, deadline).await;
             grants.push(grant.map_err(|error| refuse(&pool, &error))?);
         }
         // Effects come last, so that a failure above leaves nothing behind.

@@ -45,8 +45,6 @@ pub(super) struct OfferedPools {
 #[derive(Debug)]
 struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
-    /// Its devices were found out; until then it is empty because nothing is known.
-    known: bool,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
@@ -92,10 +90,14 @@ impl OfferedPools {
         let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
-                None => self.offer(&resource, devices, now),
+                // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
+                None => {
+                    if let Some(devices) = devices {
+                        self.offer(&resource, devices, now);
+                    }
+                }
                 Some(pool) => {
                     if let Some(devices) = devices {
-                        pool.known = true;
                         if pool.state.borrow().resource.cdi_class != resource.cdi_class {
                             let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
                             pool.cdi.send_replace(spec);
@@ -112,8 +114,8 @@ impl OfferedPools {
         if self.kubelet.is_none() {
             return;
         }
-        let known = self.pools.values().filter(|pool| pool.known);
-        let states = known.map(|pool| Arc::clone(&pool.state.borrow())).collect();
+        let pools = self.pools.values();
+        let states = pools.map(|pool| Arc::clone(&pool.state.borrow())).collect();
         for error in self.device_info.follow(states, Instant::now()) {
             saying.error(one_line(&error));
         }
@@ -173,9 +175,7 @@ impl OfferedPools {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(&mut self, resource: &Arc<Resource>, devices: Option<Vec<PoolDevice>>, now: Instant) {
-        let known = devices.is_some();
-        let devices = devices.unwrap_or_default();
+    fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
         let first = Pool::empty(Arc::clone(resource)).then(Arc::clone(resource), devices, now);
         tell(&first);
         let (state, states) = watch::channel(Arc::new(first));
@@ -193,7 +193,6 @@ impl OfferedPools {
         }
         let offered = OfferedPool {
             state,
-            known,
             cdi,
             cdi_outdated: true,
             stop,
@@ -239,7 +238,8 @@ fn open_spec(
 async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
-        match allocate(pool, &[device.id.to_string()]).await {
+        let deadline = Instant::now() + pool.resource.allocate_budget();
+        match allocate(pool, &[device.id.to_string()], deadline).await {
             Ok(grant) => entries.extend(grant.nodes_by_device),
             Err(error) => {
                 tracing::debug!(device = %device.id, "not in the CDI specification: {}", one_line(&error));

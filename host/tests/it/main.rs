@@ -13,10 +13,15 @@ mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
 mod bad_input;
+/// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
+mod bad_libraries;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
 mod commands;
+/// A list of the providers that may be loaded.
+mod digests;
+/// The example configurations and manifests are what they say.
 /// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
@@ -34,6 +39,8 @@ mod preferred;
 /// The reference of keys is made from the schema.
 mod reference;
 mod registration;
+/// Provider files that come, change and go while the daemon runs.
+mod replaced;
 /// A device type that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.

@@ -55,13 +55,13 @@ fn a_library_is_taken_by_hosts_of_its_own_architecture_only() {
                     expected: own,
                 })
             };
-            let judged = check_for(Some(own), &library(machine, page));
+            let judged = check_for(Some(own), &library(machine, page)).map(drop);
             assert_eq!(judged, expected, "{of} on {architecture}");
         }
     }
     // Where no machine is known, the dynamic linker judges.
     assert_eq!(
-        check_for(machine_of("loongarch64"), &library(258, 0x4000)),
+        check_for(machine_of("loongarch64"), &library(258, 0x4000)).map(drop),
         Ok(())
     );
     // powerpc64 and powerpc64le are one machine in two byte orders.
@@ -72,7 +72,11 @@ fn a_library_is_taken_by_hosts_of_its_own_architecture_only() {
 
 #[test]
 fn notes_are_judged_by_their_words() {
-    assert_eq!(judge_note("sdk=1.7.0\npanic=unwind\n"), Ok(()));
+    let note = judge_note("sdk=1.7.0\npanic=unwind\nprovider=fpga\n").unwrap();
+    assert_eq!(
+        (note.sdk.as_str(), note.package.as_deref()),
+        ("1.7.0", Some("fpga"))
+    );
     assert_eq!(
         judge_note("panic=unwind\n"),
         Err(ElfError::NoteIncomplete("sdk"))

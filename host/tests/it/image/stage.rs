@@ -19,8 +19,9 @@ use crate::world::{CAPTURED, built};
 /// The libraries of the base image (glibc and GCC's run-time library) that may be needed, besides the dynamic linker.
 const BASE: [&str; 3] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1"];
 
-/// Enters the directory, with the kernel's `/proc`: libraries are loaded by their names there.
-const ENTER: &str = r#"mount --rbind /proc "$0/proc" && exec chroot "$0" "$@""#;
+/// Enters the directory, with what every container runtime adds: `/proc`, where libraries are loaded by their names and
+/// the program finds itself, and `/dev/null`.
+const ENTER: &str = r#"mount --rbind /proc "$0/proc" && mount --bind /dev/null "$0/dev/null" && exec chroot "$0" "$@""#;
 
 /// A root directory that has what the image has, and nothing else.
 pub(super) struct Image(tempfile::TempDir);
@@ -49,6 +50,7 @@ impl Image {
         for directory in ["proc", "etc"] {
             std::fs::create_dir_all(image.root().join(directory)).unwrap();
         }
+        image.write("dev/null", "");
         let program = Path::new(env!("CARGO_BIN_EXE_sriovdp"));
         image.install(program, "usr/bin/sriovdp", 0o755);
         for name in providers() {
