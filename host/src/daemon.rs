@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cli::{Arguments, Registration};
 use crate::config::{ConfigError, Defaults};
+use crate::events::{NodeEvents, Pace};
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
@@ -72,12 +73,12 @@ pub fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look.
 ///
 /// # Errors
 ///
 /// When it cannot begin. Once it serves, nothing but a signal ends it.
-pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
+pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), DaemonError> {
     let settings = settings(arguments);
     let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
     let (mut terminate, mut interrupt) = (
@@ -116,6 +117,18 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         &mut watches,
         DirectoryWatch::new(file_directories.collect()),
     )?;
+    let NodeEvents {
+        ticks: mut node_ticks,
+        subsystems,
+        kernel,
+    } = events;
+    if let Some(kernel) = kernel {
+        watches.spawn(async {
+            kernel.run().await;
+            Ok(())
+        });
+    }
+    let mut pace = Pace::default();
     let mut timer = tokio::time::interval(arguments.rescan_interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
@@ -129,8 +142,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let mut first = true;
     let serving = async {
         loop {
+            let began = Instant::now();
             let look = state.look().await;
             heap::trim();
+            pace.looked(began, Instant::now());
+            subsystems.send_replace(Some(state.providers().subsystems()));
+            timer.reset();
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))
             {
@@ -140,9 +157,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
             tokio::select! {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
+                Ok(()) = node_ticks.changed() => pace.gather(&mut node_ticks).await,
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
                 error = state.task_failed() => return Err(DaemonError::Task(error)),
             }
+            // What has come until now is seen by the look that follows.
+            node_ticks.mark_unchanged();
             file_ticks.mark_unchanged();
         }
     };

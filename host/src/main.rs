@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use sriovdp_host::cli::{Arguments, Exit};
+use sriovdp_host::events::NodeEvents;
 use sriovdp_host::providers::heap;
 use sriovdp_host::report::Report;
 use sriovdp_host::{daemon, logging, show};
@@ -35,10 +36,13 @@ fn main() -> ExitCode {
     };
     let exit = runtime.block_on(async {
         match &arguments.command {
-            None => match daemon::run(&arguments).await {
-                Ok(()) => Exit::Success,
-                Err(error) => fail(&error),
-            },
+            None => {
+                let events = NodeEvents::of_node(&arguments.common.root);
+                match daemon::run(&arguments, events).await {
+                    Ok(()) => Exit::Success,
+                    Err(error) => fail(&error),
+                }
+            }
             Some(command) => show::run(&arguments, command).await,
         }
     });

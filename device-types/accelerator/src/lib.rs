@@ -33,7 +33,9 @@ impl Provider for Accelerator {
     type Facts = Facts;
 
     fn manifest(&self) -> Manifest {
-        Manifest::device_type("accelerator", "PCI processing accelerators").cdi_class("net-accel")
+        Manifest::device_type("accelerator", "PCI processing accelerators")
+            .cdi_class("net-accel")
+            .follows(&["vfio", "uio"])
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -43,6 +43,7 @@ impl Provider for NetDevice {
         )
         .cdi_class("net-pci")
         .default_device_type()
+        .follows(&["vfio", "uio", "vdpa", "misc"])
         .brought_by("isRdma", "mellanox-rdma.so")
         .brought_by("pKeys", "mellanox-rdma.so")
         .brought_by("ddpProfiles", "intel-ddp.so")

@@ -10,6 +10,9 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use generic::Message;
+#[cfg(test)]
+pub(crate) use generic::message;
 pub(crate) use service::devlink as ask_devlink;
 
 /// Why there is no answer.

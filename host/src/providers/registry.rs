@@ -126,6 +126,15 @@ impl Providers {
         by_file.into_values().cloned().collect()
     }
 
+    /// The kernel subsystems that the loaded providers want to hear of.
+    pub fn subsystems(&self) -> BTreeSet<String> {
+        let loaded = self.loaded();
+        let named = loaded
+            .iter()
+            .flat_map(|provider| &provider.manifest().subsystems);
+        named.cloned().collect()
+    }
+
     /// The files that were refused.
     pub fn refused(&self) -> &[Refused] {
         &self.refused

@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod list;
 mod providers;
+mod rescan;
 mod schema;
 
 use std::fmt;
@@ -49,6 +50,9 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
 }
 
 async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
+    if *command == Command::Rescan {
+        return rescan::rescan(page, arguments);
+    }
     let mut settings = daemon::settings(arguments);
     if let Command::Check { file: Some(file) } = command {
         settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
@@ -59,7 +63,7 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         Command::Providers => return providers::providers(page, &state),
         Command::Schema => return schema::schema(page, &state),
         Command::Check { .. } => return check::check(page, &state, &look),
-        Command::List { .. } | Command::Explain { .. } => {}
+        Command::List { .. } | Command::Explain { .. } | Command::Rescan => {}
     }
     if let Some(error) = &look.config_error {
         eprintln!("{}", Report::error(error));
@@ -81,6 +85,8 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
             .await
         }
         Command::List { output } => list::list(page, &state, *output),
-        Command::Providers | Command::Schema | Command::Check { .. } => Exit::Success,
+        Command::Providers | Command::Schema | Command::Check { .. } | Command::Rescan => {
+            Exit::Success
+        }
     }
 }

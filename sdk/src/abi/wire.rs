@@ -63,6 +63,9 @@ pub struct Manifest {
     /// Pairs of keys that exclude each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusive_keys: Vec<(String, String)>,
+    /// Kernel subsystems whose events matter to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subsystems: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
 }
