@@ -9,6 +9,7 @@
 
 mod built;
 mod measure;
+mod notice;
 mod peer;
 mod process;
 mod program;
@@ -54,11 +55,13 @@ const QUICK_SIZES: [Size; 2] = [SIZES[0], SIZES[5]];
 const THOROUGH: Effort = Effort {
     starts: 5,
     calls: 2000,
+    changes: 100,
     idle: Duration::from_secs(10),
 };
 const QUICK: Effort = Effort {
     starts: 1,
     calls: 200,
+    changes: 20,
     idle: Duration::from_secs(1),
 };
 
@@ -70,7 +73,9 @@ async fn main() -> anyhow::Result<()> {
     } else {
         (&SIZES[..], THOROUGH)
     };
-    let ours = Program::Ours(Ours::find()?);
+    let ours = Ours::find()?;
+    let providers = ours.providers().to_owned();
+    let ours = Program::Ours(ours);
     let peer = peer().await;
     explain(effort).await;
     report::print_head();
@@ -81,6 +86,12 @@ async fn main() -> anyhow::Result<()> {
             let other = measure_and_print(peer, &node, effort).await?;
             report::print_ratio(size, &row, &other);
         }
+    }
+    report::print_notice_head();
+    for size in [sizes[0], sizes[sizes.len() - 1]] {
+        let node = Node::write(size)?;
+        let noticed = notice::measure(&node, &providers, effort.changes).await?;
+        report::print_notice(size, effort.changes, &noticed);
     }
     Ok(())
 }
@@ -114,6 +125,7 @@ async fn explain(effort: Effort) {
         starts,
         calls,
         idle,
+        ..
     } = effort;
     println!(
         "scanned: until the first socket is there; ready: until the last pool is registered and listed\n\

@@ -73,6 +73,11 @@ impl Ours {
         })
     }
 
+    /// Where its providers are.
+    pub(crate) fn providers(&self) -> &Path {
+        &self.providers
+    }
+
     fn command(&self, root: &Path, wrapper: &[&str]) -> Command {
         let mut words = wrapper
             .iter()

@@ -1,7 +1,8 @@
 //! The one loop that owns the state: it looks at the node, divides the devices, and publishes what changed.
 //!
-//! Whatever happens, an event of the kernel, a signal, the timer, a changed file, is a reason to look again. A look reads everything, builds
-//! new values and compares them with the published ones; a pool that is equal is not published. Nothing else writes.
+//! Whatever happens, an event of the kernel, a signal, the timer, a changed file, is a reason to look again. A look
+//! reads everything, builds new values and compares them with the published ones; a pool that is equal is not
+//! published. Nothing else writes.
 
 mod offered;
 mod saying;
