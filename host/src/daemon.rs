@@ -154,9 +154,17 @@ pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), Daemon
                 return Err(DaemonError::Config(error));
             }
             first = false;
+            let again_at = look.again_at;
+            let time_is_up = async {
+                match again_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
+                () = time_is_up => {}
                 Ok(()) = node_ticks.changed() => pace.gather(&mut node_ticks).await,
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
                 error = state.task_failed() => return Err(DaemonError::Task(error)),

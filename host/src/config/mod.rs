@@ -4,6 +4,7 @@
 //! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
 
 mod additional_info;
+mod health;
 mod json;
 mod names;
 mod parse;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
+pub use health::CountedFindings;
 pub use json::Place;
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
@@ -60,6 +62,8 @@ pub struct ResourceSpec {
     pub selectors: Vec<SelectorSpec>,
     /// Whether the kubelet is not told the NUMA nodes.
     pub exclude_topology: bool,
+    /// What makes one of its devices unhealthy.
+    pub health: CountedFindings,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
 }

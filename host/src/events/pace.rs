@@ -12,6 +12,8 @@ const LIMIT: Duration = Duration::from_millis(100);
 /// After a look, none for events follows within this many times what it took: a kernel that makes thousands of
 /// functions speaks for seconds, and looking must not keep a CPU busy meanwhile.
 const REST: u32 = 4;
+/// And this long a change waits at most for that.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What the last look leaves to the next one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +24,8 @@ pub struct Pace {
 impl Pace {
     /// A look has been, from `began` to `ended`.
     pub fn looked(&mut self, began: Instant, ended: Instant) {
-        self.rested = Some(ended + ended.duration_since(began) * REST);
+        let rest = ended.duration_since(began) * REST;
+        self.rested = Some(ended + rest.min(LONGEST_REST));
     }
 
     /// Waits until it is time to look, where an event has just come.

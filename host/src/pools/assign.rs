@@ -58,7 +58,7 @@ mod tests {
             id: DeviceId::new(format!("0000:00:{:02x}.{}", n / 8, n % 8)).unwrap(),
             function: sriovdp_sdk::PciAddress::default(),
             numa_node: None,
-            unhealthy: None,
+            findings: Vec::new(),
         };
         (0..count).map(device).collect()
     }

@@ -7,6 +7,8 @@
 mod allocate;
 mod assign;
 mod grant;
+mod judge;
+mod link_history;
 mod pool;
 mod resolve;
 mod resource;
@@ -15,6 +17,8 @@ mod scan;
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
 pub use grant::{DeviceInfoFile, Grant};
+pub use judge::judge;
+pub use link_history::LinkHistory;
 pub use pool::{Health, Pool, PoolDevice};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};

@@ -51,6 +51,17 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// Why new pods may not have the device, if they may not.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Healthy => None,
+            Self::Unhealthy(reason) => Some(reason),
+            Self::Left { .. } => Some("it is no longer on this node"),
+        }
+    }
+}
+
 impl Pool {
     /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy.
     #[must_use]
@@ -134,6 +145,7 @@ mod tests {
             cdi_class: "t".to_owned(),
             selectors: Vec::new(),
             exclude_topology: false,
+            health: crate::config::CountedFindings::default(),
             additional_info: None,
         })
     }

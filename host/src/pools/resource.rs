@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::{AdditionalInfo, ResourceName};
+use crate::config::{AdditionalInfo, CountedFindings, ResourceName};
 use crate::providers::Provider;
 
 /// One resource that can be offered.
@@ -20,6 +20,8 @@ pub struct Resource {
     pub selectors: Vec<Selector>,
     /// Whether the kubelet is not told the NUMA nodes.
     pub exclude_topology: bool,
+    /// What makes one of its devices unhealthy.
+    pub health: CountedFindings,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
 }

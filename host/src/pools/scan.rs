@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::{DeviceId, PciAddress, PciFunction};
+use sriovdp_sdk::{Cause, DeviceId, Finding, PciAddress, PciFunction};
 
-use super::{Resource, Selector};
+use super::{Facet, Resource, Selector};
 use crate::providers::{CallError, Provider, Providers};
 
 /// The devices of every device type, after one scan.
@@ -38,8 +38,8 @@ pub struct FoundDevice {
     pub function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
-    pub unhealthy: Option<Arc<str>>,
+    /// What its providers say against giving it to new pods.
+    pub findings: Vec<Finding>,
 }
 
 /// The reason of a refusal.
@@ -55,6 +55,8 @@ pub struct WhyNot {
 struct Known {
     generation: u64,
     devices: Vec<DeviceId>,
+    /// What an extension says against devices; most have nothing.
+    findings: HashMap<DeviceId, Vec<Finding>>,
 }
 
 impl Scan {
@@ -110,12 +112,7 @@ impl Scan {
                 extension.call(method::DISCOVER, question).await;
             match found {
                 Ok(found) => {
-                    let ids = found
-                        .devices
-                        .iter()
-                        .map(|device| device.id.clone())
-                        .collect();
-                    self.remember(&extension, ids);
+                    self.remember(&extension, found.devices);
                 }
                 Err(error) => failures.push(ScanError::new(&extension, error)),
             }
@@ -166,6 +163,19 @@ impl Scan {
             });
         }
         Ok(admitted.unwrap_or_default())
+    }
+
+    /// What speaks against a device that a selector admits: first what its owner says, then the extensions that the
+    /// selector speaks to.
+    pub fn findings<'a>(
+        &'a self,
+        selector: &'a Selector,
+        device: &'a FoundDevice,
+    ) -> impl Iterator<Item = &'a Finding> {
+        let known = |facet: &Facet| self.known.get(&facet.provider.file_name());
+        let said = selector.facets.iter().filter_map(known);
+        let said = said.filter_map(|known| known.findings.get(&device.id));
+        device.findings.iter().chain(said.flatten())
     }
 
     /// Why a selector does not admit a device: the key and the reason; nothing when it does.
@@ -223,11 +233,19 @@ impl Scan {
         }
     }
 
-    fn remember(&mut self, provider: &Provider, devices: Vec<DeviceId>) {
-        let known = Known {
+    fn remember(&mut self, provider: &Provider, extended: Vec<wire::Device>) {
+        let mut known = Known {
             generation: self.generation,
-            devices,
+            devices: Vec::with_capacity(extended.len()),
+            findings: HashMap::new(),
         };
+        for device in extended {
+            let said = findings(device.findings, device.unhealthy);
+            if !said.is_empty() {
+                known.findings.insert(device.id.clone(), said);
+            }
+            known.devices.push(device.id);
+        }
         self.known.insert(provider.file_name(), known);
     }
 
@@ -306,11 +324,19 @@ fn to_found(answer: wire::Discovered) -> Result<FoundDevices, CallError> {
             function,
             id: device.id,
             numa_node: device.numa_node,
-            unhealthy: device.unhealthy.map(Into::into),
+            findings: findings(device.findings, device.unhealthy),
         })
     });
     Ok(FoundDevices {
         devices: devices.collect::<Result<_, sriovdp_sdk::Error>>()?,
         excluded: answer.excluded,
     })
+}
+
+/// A provider of an earlier interface has one sentence at most, and no kinds.
+fn findings(findings: Vec<Finding>, unhealthy: Option<String>) -> Vec<Finding> {
+    match unhealthy {
+        Some(reason) if findings.is_empty() => vec![Finding::new(Cause::Other, reason)],
+        _ => findings,
+    }
 }

@@ -80,6 +80,10 @@ fn resource(name: &str, is_default: bool, selectors: &Value) -> Value {
                 "type": ["object", "null"],
                 "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
             },
+            "health": {
+                "type": ["object", "null"],
+                "properties": {"link": {"type": ["boolean", "null"]}, "existence": {"type": ["boolean", "null"]}},
+            },
             "excludeTopology": {"type": ["boolean", "null"]},
         },
     })

@@ -20,6 +20,8 @@ mod commands;
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// What makes a device unhealthy.
+mod health;
 /// What is logged, and what never is.
 mod log;
 /// Many pools and many devices.

@@ -227,6 +227,11 @@ fn to_wire<F>(device: &Device<F>) -> wire::Device {
         unhealthy: match &device.health {
             Health::Healthy => None,
             Health::Unhealthy(reason) => Some(reason.clone()),
+            Health::Findings(findings) => findings.first().map(|first| first.reason.clone()),
+        },
+        findings: match &device.health {
+            Health::Findings(findings) => findings.clone(),
+            Health::Healthy | Health::Unhealthy(_) => Vec::new(),
         },
     }
 }
