@@ -26,6 +26,8 @@ mod digests;
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// What makes a device unhealthy.
+mod health;
 /// The files of the image, run by themselves.
 mod image;
 /// What is logged, and what never is.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DeviceId, Error, HexId, PciAddress, PciFunction};
+use crate::{DeviceId, Error, Finding, HexId, PciAddress, PciFunction};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
 
@@ -65,6 +65,9 @@ pub struct Manifest {
     /// Pairs of keys that exclude each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusive_keys: Vec<(String, String)>,
+    /// Kernel subsystems whose events matter to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subsystems: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
 }
@@ -149,9 +152,12 @@ pub struct Device {
     /// NUMA node.
     #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
+    /// Why it is unhealthy, if it is; all that a host knows which has no `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy: Option<String>,
+    /// The same by kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Are these selectors sensible?
