@@ -12,6 +12,8 @@ mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
 mod bad_input;
+/// What the plugin does, as data that is played.
+mod behaviour;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
