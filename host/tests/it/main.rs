@@ -26,6 +26,8 @@ mod extensions;
 mod log;
 /// Many pools and many devices.
 mod many;
+/// What holds for every configuration.
+mod properties;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
 /// A device type that the host has never heard of.
