@@ -154,7 +154,7 @@ mod tests {
     use sriovdp_sdk::{DeviceId, PciAddress};
 
     use super::*;
-    use crate::pools::{Health, PoolDevice, Resource};
+    use crate::pools::{AllocationPolicy, Health, PoolDevice, Resource};
 
     /// A directory with files, and the pools that are followed.
     struct Node {
@@ -196,6 +196,7 @@ mod tests {
         let device = |id: &&str| PoolDevice {
             id: DeviceId::new(id).unwrap(),
             function: PciAddress::default(),
+            physical_function: PciAddress::default(),
             numa_node: None,
             health: Health::Healthy,
             selector: 0,
@@ -206,6 +207,7 @@ mod tests {
             cdi_class: "t".to_owned(),
             selectors: Vec::new(),
             exclude_topology: false,
+            allocation_policy: AllocationPolicy::default(),
             additional_info: None,
         });
         let devices = ids.iter().map(device).collect();

@@ -2,12 +2,14 @@
 //!
 //! [`resolve`] gives selectors a meaning by the loaded providers, [`Scan`] holds what these found, [`assign`] divides
 //! the devices among the resources, [`Pool`] is one resource's share, and [`allocate`] builds the answer to a
-//! container. `assign` and the merging inside `allocate` are functions of values.
+//! container; [`prefer`] says which devices it is better off with. `assign`, `prefer` and the merging inside `allocate`
+//! are functions of values.
 
 mod allocate;
 mod assign;
 mod grant;
 mod pool;
+mod prefer;
 mod resolve;
 mod resource;
 mod scan;
@@ -16,6 +18,7 @@ pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
 pub use grant::{DeviceInfoFile, Grant};
 pub use pool::{Health, PARTING, Pool, PoolDevice};
+pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
 pub use scan::{FoundDevice, FoundDevices, Scan, WhyNot};

@@ -36,6 +36,8 @@ pub struct FoundDevice {
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
+    /// The physical function behind it, which may be `function` itself.
+    pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
     /// Why it is unhealthy, if it is.
@@ -79,7 +81,7 @@ impl Scan {
             let found = owner
                 .call(method::DISCOVER, question)
                 .await
-                .and_then(to_found);
+                .and_then(|answer| to_found(answer, functions));
             match found {
                 Ok(found) => {
                     self.remember(&owner, Vec::new());
@@ -296,7 +298,17 @@ impl crate::report::Hint for ScanError {
     }
 }
 
-fn to_found(answer: wire::Discovered) -> Result<FoundDevices, CallError> {
+/// `functions` are in the order of their addresses.
+fn to_found(
+    answer: wire::Discovered,
+    functions: &[PciFunction],
+) -> Result<FoundDevices, CallError> {
+    let physical = |address: PciAddress| {
+        let at = functions.binary_search_by_key(&address, |function| function.address);
+        at.ok()
+            .and_then(|at| functions[at].physical_function)
+            .unwrap_or(address)
+    };
     let devices = answer.devices.into_iter().map(|device| {
         let function = match device.function {
             Some(function) => function,
@@ -304,6 +316,7 @@ fn to_found(answer: wire::Discovered) -> Result<FoundDevices, CallError> {
         };
         Ok(FoundDevice {
             function,
+            physical_function: physical(function),
             id: device.id,
             numa_node: device.numa_node,
             unhealthy: device.unhealthy.map(Into::into),

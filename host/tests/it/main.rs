@@ -8,6 +8,7 @@
     reason = "a test that cannot go on says so by its line"
 )]
 
+mod repository;
 mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
@@ -18,17 +19,24 @@ mod behaviour;
 mod cdi;
 /// The commands that look once and print.
 mod commands;
-/// The example configurations and manifests are what they say.
+/// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// The files of the image, run by themselves.
+mod image;
 /// What is logged, and what never is.
 mod log;
+/// The manifests are what a cluster and the program understand.
+mod manifests;
 /// Many pools and many devices.
 mod many;
 /// What holds for every configuration.
 mod properties;
 /// Whatever the kubelet does, the pools are registered in the end.
+mod preferred;
+/// The reference of keys is made from the schema.
+mod reference;
 mod registration;
 /// A device type that the host has never heard of.
 mod third_party;
