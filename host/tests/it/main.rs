@@ -31,12 +31,13 @@ mod log;
 mod manifests;
 /// Many pools and many devices.
 mod many;
+/// Which devices the kubelet is advised to take.
+mod preferred;
 /// What holds for every configuration.
 mod properties;
-/// Whatever the kubelet does, the pools are registered in the end.
-mod preferred;
 /// The reference of keys is made from the schema.
 mod reference;
+/// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
 /// A device type that the host has never heard of.
 mod third_party;
