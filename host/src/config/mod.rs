@@ -4,6 +4,7 @@
 //! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
 
 mod additional_info;
+mod alike;
 mod health;
 mod json;
 mod names;
@@ -21,7 +22,7 @@ pub use json::Place;
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
 
-pub(crate) use parse::alike;
+pub(crate) use alike::alike;
 
 use crate::pools::AllocationPolicy;
 use crate::regular;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::alike::alike;
 use super::json::{Json, WrongKind, member};
 use super::{
     AdditionalInfo, ConfigError, Configuration, CountedFindings, Defaults, Place, Problem,
@@ -22,8 +23,6 @@ const RESOURCE_KEYS: [&str; 8] = [
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
-/// How alike a word must be to be suggested.
-const ALIKE: f64 = 0.75;
 
 pub(super) fn parse(
     text: &str,
@@ -341,16 +340,6 @@ impl Parser<'_> {
             cause: None,
         })
     }
-}
-
-/// The word among `known` that `word` was probably meant to be.
-pub(crate) fn alike<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let word = word.to_ascii_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&word, &known.to_ascii_lowercase());
-    let best = known
-        .into_iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) >= ALIKE).then_some(best)
 }
 
 /// serde_json's message without the place that it ends with, which is told in front of it.

@@ -7,9 +7,9 @@
 mod health;
 mod offered;
 mod saying;
+mod settings;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,38 +18,23 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 pub use offered::KubeletSide;
+pub use settings::Settings;
 
 use offered::OfferedPools;
 use saying::Saying;
 
-use crate::config::{ConfigError, Defaults, Problem, ResourceSpec, Severity};
-use crate::node::NodeTree;
+use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
 use crate::pools::{
-    LinkHistory, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, Unresolved, assign,
-    judge, resolve,
+    LinkHistory, Member, Pool, PoolDevice, Request, Resource, Scan, Unresolved, assign, judge,
+    resolve,
 };
-use crate::providers::{ProviderSettings, Providers};
+use crate::providers::Providers;
 use crate::report::one_line;
 use crate::{config, inventory};
 
 /// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
 /// once waits as long as a discovery may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where the loop looks.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The node.
-    pub tree: NodeTree,
-    /// The configuration file as a node path.
-    pub config_file: PathBuf,
-    /// What the command line adds to it.
-    pub defaults: Defaults,
-    /// What an unknown selector does.
-    pub strictness: Strictness,
-    /// Where the providers are.
-    pub providers: ProviderSettings,
-}
 
 /// The state of the plugin.
 #[derive(Debug)]

@@ -15,6 +15,8 @@ mod world;
 mod bad_input;
 /// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 mod bad_libraries;
+/// What the plugin does, as data that is played.
+mod behaviour;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
@@ -36,10 +38,13 @@ mod log;
 mod manifests;
 /// Many pools and many devices.
 mod many;
-/// Whatever the kubelet does, the pools are registered in the end.
+/// Which devices the kubelet is advised to take.
 mod preferred;
+/// What holds for every configuration.
+mod properties;
 /// The reference of keys is made from the schema.
 mod reference;
+/// Whatever the kubelet does, the pools are registered in the end.
 mod registration;
 /// Provider files that come, change and go while the daemon runs.
 mod replaced;
