@@ -33,6 +33,8 @@ pub struct Arguments {
         require_equals = true,
         default_value_t = false,
         default_missing_value = "true",
+        // Go programs also take `1`, `t`, `TRUE` and their opposites.
+        value_parser = clap::builder::BoolishValueParser::new(),
         action = clap::ArgAction::Set,
         help_heading = "Kubelet"
     )]

@@ -21,6 +21,7 @@ pub use problem::{Problem, Severity};
 
 pub(crate) use parse::alike;
 
+use crate::pools::AllocationPolicy;
 use crate::regular;
 use crate::report::Hint;
 
@@ -60,6 +61,8 @@ pub struct ResourceSpec {
     pub selectors: Vec<SelectorSpec>,
     /// Whether the kubelet is not told the NUMA nodes.
     pub exclude_topology: bool,
+    /// Which devices a container is better off with.
+    pub allocation_policy: AllocationPolicy,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
 }

@@ -8,14 +8,16 @@ use super::{
     AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
     ResourceSpec, SelectorMember, SelectorSpec, Severity,
 };
+use crate::pools::AllocationPolicy;
 
-const RESOURCE_KEYS: [&str; 6] = [
+const RESOURCE_KEYS: [&str; 7] = [
     "resourceName",
     "resourcePrefix",
     "deviceType",
     "selectors",
     "additionalInfo",
     "excludeTopology",
+    "allocationPolicy",
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
@@ -121,6 +123,10 @@ impl Parser<'_> {
                 self.wrong(&format!("{key}.excludeTopology"), "a boolean", &found)
             })?,
         };
+        let allocation_policy = match text("allocationPolicy")? {
+            None => AllocationPolicy::default(),
+            Some((name, place)) => self.allocation_policy(key, place, &name)?,
+        };
         Ok(ResourceSpec {
             selectors: self.selectors(
                 &format!("{key}.selectors"),
@@ -138,7 +144,28 @@ impl Parser<'_> {
             device_type: device_type.map(|(name, _)| name),
             key: key.to_owned(),
             exclude_topology,
+            allocation_policy,
         })
+    }
+
+    fn allocation_policy(&self, key: &str, place: Place, name: &str) -> Parsed<AllocationPolicy> {
+        let named = AllocationPolicy::NAMES
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, policy) = named.ok_or_else(|| {
+            let names = AllocationPolicy::NAMES.map(|(known, _)| known);
+            let hint = match alike(name, names) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("it is one of `{}`", names.join("`, `")),
+            };
+            self.refuse(
+                &format!("{key}.allocationPolicy"),
+                place,
+                format!("there is no policy `{}`", name.escape_debug()),
+                Some(hint),
+            )
+        })?;
+        Ok(policy)
     }
 
     fn name(&self, key: &str, place: Place, prefix: &str, name: &str) -> Parsed<ResourceName> {

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::output::cdi::PoolSpec;
 use crate::output::{WriteError, device_info};
-use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, allocate};
+use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, Wish, allocate, prefer};
 use crate::report::one_line;
 
 /// Sent by the Go plugin, and accepted by every kubelet that knows one of them.
@@ -117,12 +117,17 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         })))
     }
 
+    /// Never fails: an error would refuse the pod, and an empty answer leaves the choice to the kubelet.
     async fn get_preferred_allocation(
         &self,
-        _: Request<dp::PreferredAllocationRequest>,
+        request: Request<dp::PreferredAllocationRequest>,
     ) -> Result<Response<dp::PreferredAllocationResponse>, Status> {
-        // Not announced in the options. An error would refuse the pod, an empty answer leaves the choice to the kubelet.
-        Ok(Response::new(dp::PreferredAllocationResponse::default()))
+        let pool = Arc::clone(&self.pool.borrow());
+        let containers = request.into_inner().container_requests.into_iter();
+        let preferred = containers.map(|container| preferred(&pool, &container));
+        Ok(Response::new(dp::PreferredAllocationResponse {
+            container_responses: preferred.collect(),
+        }))
     }
 
     async fn allocate(
@@ -195,7 +200,7 @@ impl reg::registration_server::Registration for Service {
 pub(super) fn options() -> dp::DevicePluginOptions {
     dp::DevicePluginOptions {
         pre_start_required: false,
-        get_preferred_allocation_available: false,
+        get_preferred_allocation_available: true,
     }
 }
 
@@ -213,6 +218,21 @@ impl<S: Stream> Stream for UntilCancelled<S> {
             return Poll::Ready(None);
         }
         self.stream.as_mut().poll_next(cx)
+    }
+}
+
+fn preferred(
+    pool: &Pool,
+    container: &dp::ContainerPreferredAllocationRequest,
+) -> dp::ContainerPreferredAllocationResponse {
+    let wish = Wish {
+        available: &container.available_device_i_ds,
+        must_include: &container.must_include_device_i_ds,
+        size: usize::try_from(container.allocation_size).unwrap_or_default(),
+    };
+    let ids = prefer(pool, pool.resource.allocation_policy, wish);
+    dp::ContainerPreferredAllocationResponse {
+        device_i_ds: ids.into_iter().map(str::to_owned).collect(),
     }
 }
 

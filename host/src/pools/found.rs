@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::{DeviceId, Error, PciAddress};
+use sriovdp_sdk::{DeviceId, Error, PciAddress, PciFunction};
 
 /// The kubelet takes lists of four megabytes, which are about twice as many devices with short ids.
 const MOST_DEVICES: usize = 1 << 16;
@@ -24,6 +24,8 @@ pub struct FoundDevice {
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
+    /// The physical function behind it, which may be `function` itself.
+    pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
     /// Why it is unhealthy, if it is.
@@ -31,14 +33,20 @@ pub struct FoundDevice {
 }
 
 impl FoundDevices {
-    /// What a discovery found, if the kubelet can carry it.
-    pub(super) fn new(answer: wire::Discovered) -> Result<Self, Error> {
+    /// What a discovery found among `functions`, which are in the order of their addresses, if the kubelet can carry it.
+    pub(super) fn new(answer: wire::Discovered, functions: &[PciFunction]) -> Result<Self, Error> {
         let count = answer.devices.len();
         if count > MOST_DEVICES {
             return Err(Error::new(format!(
                 "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
             )));
         }
+        let physical = |address: PciAddress| {
+            let at = functions.binary_search_by_key(&address, |function| function.address);
+            at.ok()
+                .and_then(|at| functions[at].physical_function)
+                .unwrap_or(address)
+        };
         let devices = answer.devices.into_iter().map(|device| {
             let function = match device.function {
                 Some(function) => function,
@@ -46,6 +54,7 @@ impl FoundDevices {
             };
             Ok(FoundDevice {
                 function,
+                physical_function: physical(function),
                 id: device.id,
                 numa_node: device.numa_node,
                 unhealthy: device.unhealthy.map(Into::into),

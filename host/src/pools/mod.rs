@@ -2,7 +2,8 @@
 //!
 //! [`resolve`] gives selectors a meaning by the loaded providers, [`Scan`] holds what these found, [`assign`] divides
 //! the devices among the resources, [`Pool`] is one resource's share, and [`allocate`] builds the answer to a
-//! container. `assign` and the merging inside `allocate` are functions of values.
+//! container; [`prefer`] says which devices it is better off with. `assign`, `prefer` and the merging inside `allocate`
+//! are functions of values.
 
 mod allocate;
 mod assign;
@@ -10,6 +11,7 @@ mod discoveries;
 mod found;
 mod grant;
 mod pool;
+mod prefer;
 mod resolve;
 mod resource;
 mod scan;
@@ -19,6 +21,7 @@ pub use assign::{Member, Request, assign};
 pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
 pub use pool::{Health, Pool, PoolDevice};
+pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
 pub use scan::{Scan, WhyNot};

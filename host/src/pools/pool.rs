@@ -29,6 +29,8 @@ pub struct PoolDevice {
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
+    /// The physical function behind it, which may be `function` itself.
+    pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
     /// Whether new pods may have it.
@@ -126,6 +128,7 @@ impl Pool {
 mod tests {
     use super::*;
     use crate::config::ResourceName;
+    use crate::pools::AllocationPolicy;
 
     fn resource() -> Arc<Resource> {
         Arc::new(Resource {
@@ -134,6 +137,7 @@ mod tests {
             cdi_class: "t".to_owned(),
             selectors: Vec::new(),
             exclude_topology: false,
+            allocation_policy: AllocationPolicy::default(),
             additional_info: None,
         })
     }
@@ -142,6 +146,7 @@ mod tests {
         let device = |id: &&str| PoolDevice {
             id: DeviceId::new(id).unwrap(),
             function: PciAddress::default(),
+            physical_function: PciAddress::default(),
             numa_node: None,
             health: Health::Healthy,
             selector: 0,

@@ -74,6 +74,7 @@ pub async fn resolve(
         cdi_class: cdi_class.unwrap_or_else(|| device_type.to_owned()),
         selectors,
         exclude_topology: spec.exclude_topology,
+        allocation_policy: spec.allocation_policy,
         additional_info: spec.additional_info.clone(),
     };
     Ok((resource, context.warnings))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::AllocationPolicy;
 use crate::config::{AdditionalInfo, ResourceName};
 use crate::providers::Provider;
 
@@ -21,6 +22,8 @@ pub struct Resource {
     pub selectors: Vec<Selector>,
     /// Whether the kubelet is not told the NUMA nodes.
     pub exclude_topology: bool,
+    /// Which of its devices a container is better off with.
+    pub allocation_policy: AllocationPolicy,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
 }

@@ -77,8 +77,9 @@ impl Scan {
         for (device_type, owner) in owners {
             let question = self.question(root, functions, Vec::new());
             let taken = self.discover(&owner, question).await;
-            match taken.and_then(|(generation, found)| Ok((generation, FoundDevices::new(found)?)))
-            {
+            match taken.and_then(|(generation, found)| {
+                Ok((generation, FoundDevices::new(found, functions)?))
+            }) {
                 Ok((generation, found)) => {
                     self.remember(&owner, generation, Vec::new());
                     // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.

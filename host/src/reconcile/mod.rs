@@ -324,6 +324,7 @@ fn pool_device(request: &Request<'_>, member: &Member) -> PoolDevice {
     PoolDevice {
         id: found.id.clone(),
         function: found.function,
+        physical_function: found.physical_function,
         numa_node: found.numa_node,
         health: found
             .unhealthy

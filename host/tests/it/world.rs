@@ -110,6 +110,12 @@ impl World {
         std::fs::rename(next, self.provider_dir().join(file)).expect("a renamed file");
     }
 
+    /// The libraries that extend the built-in device types, beside those that own them.
+    pub(crate) fn provide_extensions(&self) {
+        self.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+        self.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+    }
+
     /// Sets a variable for the daemons that are started from now on.
     pub(crate) fn environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -94,11 +94,17 @@ impl Node {
 
     /// Makes sure that a device node exists, before a container is promised it.
     ///
+    /// The plugin may see a `/dev` of its own: that of a privileged container has the nodes that there were when it
+    /// was made, and that of others nearly none. So a node that is not there exists as well when the kernel says so.
+    ///
     /// # Errors
     ///
     /// When it does not, naming the path.
     pub fn require_device_node(&self, path: &str) -> Result<(), Error> {
-        if path.starts_with("/dev/") && self.root.exists(path) {
+        if path
+            .strip_prefix("/dev/")
+            .is_some_and(|name| self.root.exists(path) || self.kernel_has_character_device(name))
+        {
             return Ok(());
         }
         Err(Error::new(format!(
@@ -139,5 +145,27 @@ impl Node {
     /// Taking one of them away cuts the node off.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
         net::default_route_netdevs(&self.root)
+    }
+
+    /// Whether the kernel has a character device whose node is `name` below `/dev`.
+    ///
+    /// Its `uevent` names the node (Linux: `dev_uevent` in `drivers/base/core.c`). A device without a class, such as
+    /// that of vhost-vdpa, has an empty one, and its node has the name of the device (`device_get_devnode` there).
+    fn kernel_has_character_device(&self, name: &str) -> bool {
+        let numbers = self.root.list("/sys/dev/char");
+        numbers.iter().any(|number| {
+            let device = format!("/sys/dev/char/{number}");
+            let uevent = self
+                .root
+                .read(&format!("{device}/uevent"))
+                .unwrap_or_default();
+            let named = uevent
+                .lines()
+                .find_map(|line| line.strip_prefix("DEVNAME="));
+            match named {
+                Some(named) => named == name,
+                None => self.root.link_name(&device).as_deref() == Some(name),
+            }
+        })
     }
 }
