@@ -190,6 +190,11 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
             "the provider's answer to `manifest` has 104857602 bytes, and at most ",
         ),
         (
+            "a manifest of 10 MB",
+            raw("manifest=large"),
+            "its manifest has more than 1048576 bytes",
+        ),
+        (
             "a manifest that is no text",
             raw("manifest=not-utf-8"),
             "the provider's answer to `manifest` cannot be read: invalid utf-8",
