@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use sriovdp_sdk::abi::wire;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 pub use child::answer;
 
@@ -105,7 +105,7 @@ fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
         .arg(COMMAND)
         .stdin(copy.file()?)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -117,15 +117,22 @@ fn group_of(child: &Child) -> Option<Pid> {
     id.and_then(Pid::from_raw)
 }
 
-/// Reads what the child says, and waits for its end. One that says too much is not listened to any longer.
+/// Reads what the child says, and waits for its end. One that says too much is not listened to any longer. What the
+/// provider prints is nobody's answer, and a pipe that nobody reads would stop it.
 async fn listen(child: &mut Child, said: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
-    if let Some(output) = child.stdout.take() {
-        output.take(LARGEST_ANSWER + 1).read_to_end(said).await?;
+    if let (Some(output), Some(mut noise)) = (child.stdout.take(), child.stderr.take()) {
+        let mut nowhere = tokio::io::sink();
+        let answer = read_answer(output, said);
+        tokio::try_join!(answer, tokio::io::copy(&mut noise, &mut nowhere))?;
     }
     if said.len() as u64 > LARGEST_ANSWER {
         return Ok(None);
     }
     child.wait().await.map(Some)
+}
+
+async fn read_answer(output: ChildStdout, said: &mut Vec<u8>) -> io::Result<usize> {
+    output.take(LARGEST_ANSWER + 1).read_to_end(said).await
 }
 
 fn judge(
