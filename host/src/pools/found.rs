@@ -31,20 +31,20 @@ pub struct FoundDevice {
 }
 
 impl FoundDevices {
-    /// What a discovery among `functions` found, if the kubelet can carry it; these are in the order of their addresses.
+    /// What a discovery found among `functions`, which are in the order of their addresses, if the kubelet can carry it.
     pub(super) fn new(answer: wire::Discovered, functions: &[PciFunction]) -> Result<Self, Error> {
-        let physical = |address: PciAddress| {
-            let at = functions.binary_search_by_key(&address, |function| function.address);
-            at.ok()
-                .and_then(|at| functions[at].physical_function)
-                .unwrap_or(address)
-        };
         let count = answer.devices.len();
         if count > MOST_DEVICES {
             return Err(Error::new(format!(
                 "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
             )));
         }
+        let physical = |address: PciAddress| {
+            let at = functions.binary_search_by_key(&address, |function| function.address);
+            at.ok()
+                .and_then(|at| functions[at].physical_function)
+                .unwrap_or(address)
+        };
         let devices = answer.devices.into_iter().map(|device| {
             let function = match device.function {
                 Some(function) => function,

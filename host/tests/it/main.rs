@@ -23,7 +23,6 @@ mod cdi;
 mod commands;
 /// A list of the providers that may be loaded.
 mod digests;
-/// The example configurations and manifests are what they say.
 /// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
