@@ -45,9 +45,8 @@ async fn a_plugin_that_cannot_list_has_no_devices_and_is_not_asked_again() {
         register(&kubelet, register_request("vf.sock"))
             .await
             .unwrap();
-        let forgotten = |event: &sriovdp_fake_kubelet::Event| {
-            matches!(event.what, Happening::Forgotten { .. })
-        };
+        let forgotten =
+            |event: &sriovdp_fake_kubelet::Event| matches!(event.what, Happening::Forgotten { .. });
         kubelet.wait_for_event(forgotten).await.unwrap();
 
         let vf = kubelet.resource(VF).expect("it is not deleted");
@@ -72,10 +71,7 @@ async fn a_plugin_whose_list_fails_keeps_its_capacity_for_the_time_of_grace() {
 
         let vf = kubelet.wait_for(VF, |vf| !vf.connected).await.unwrap();
         assert_eq!((vf.allocatable(), vf.capacity()), (0, 2));
-        let vf = kubelet
-            .wait_for(VF, |vf| vf.capacity() == 0)
-            .await
-            .unwrap();
+        let vf = kubelet.wait_for(VF, |vf| vf.capacity() == 0).await.unwrap();
         assert_eq!(vf.registrations, 1);
         assert_eq!(plugin.calls().listing, 1, "it is not asked again");
     }

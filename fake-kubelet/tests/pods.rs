@@ -76,7 +76,11 @@ async fn a_device_that_becomes_unhealthy_stays_with_its_pod_and_goes_to_no_other
     assert_eq!(kubelet.device_health("held").unwrap()["d1"], "Unhealthy");
     kubelet.delete_pod("held").unwrap();
     let two = kubelet.run_pod(PodSpec::wanting("two", 2, VF)).await;
-    assert!(two.rejection().unwrap().contains("Requested: 2, Available: 1"));
+    assert!(
+        two.rejection()
+            .unwrap()
+            .contains("Requested: 2, Available: 1")
+    );
 }
 
 #[tokio::test]

@@ -44,18 +44,19 @@ impl Pods {
     }
 
     pub(crate) fn view(&self, pod: &str) -> Option<&PodView> {
-        let record = self
-            .records
-            .get(pod)
-            .filter(|record| !record.is_deleted)?;
+        let record = self.records.get(pod).filter(|record| !record.is_deleted)?;
         Some(&record.view)
     }
 
     /// The devices of a resource that somebody holds.
     pub(super) fn held(&self, resource: &str) -> BTreeSet<String> {
-        let devices = self.records.values().flat_map(|record| &record.view.devices);
+        let devices = self
+            .records
+            .values()
+            .flat_map(|record| &record.view.devices);
         let ours = devices.filter(|devices| devices.resource == resource);
-        ours.flat_map(|devices| devices.ids.iter().cloned()).collect()
+        ours.flat_map(|devices| devices.ids.iter().cloned())
+            .collect()
     }
 
     /// The devices that init containers of the pod have left for this container.

@@ -20,13 +20,14 @@ mod commands;
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// What kubelets do to device plugins.
+mod kubelet;
 /// What is logged, and what never is.
 mod log;
 /// Many pools and many devices.
 mod many;
-/// Whatever the kubelet does, the pools are registered in the end.
+/// Which devices the kubelet is advised to take.
 mod preferred;
-mod registration;
 /// A device type that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.
