@@ -21,6 +21,8 @@ mod cdi;
 mod commands;
 /// A list of the providers that may be loaded.
 mod digests;
+/// What happens again and again, and must not add up.
+mod endurance;
 /// The example configurations and manifests are what they say.
 /// The example configurations and pods are what they say.
 mod examples;
@@ -38,6 +40,8 @@ mod manifests;
 mod many;
 /// Which devices the kubelet is advised to take.
 mod preferred;
+/// Random events, in this process.
+mod random;
 /// The reference of keys is made from the schema.
 mod reference;
 /// Provider files that come, change and go while the daemon runs.

@@ -203,8 +203,13 @@ impl World {
 }
 
 impl Daemon {
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it runs");
+        let id = self.id();
         let id = Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id");
         rustix::process::kill_process(id, signal).expect("a signal");
     }
