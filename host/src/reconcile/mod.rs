@@ -89,6 +89,15 @@ impl Reconciler {
         }
     }
 
+    /// What a plugin that starts now, with the same providers, begins with: nothing but these. It offers nothing.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self {
+            providers: self.providers.afresh(),
+            ..Self::new(self.settings.clone(), None)
+        }
+    }
+
     /// The providers, as of the last look.
     pub fn providers(&self) -> &Providers {
         &self.providers

@@ -7,6 +7,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by its line"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test of random events says how to play them again"
+)]
 
 mod repository;
 mod world;
@@ -23,6 +27,8 @@ mod cdi;
 mod commands;
 /// A list of the providers that may be loaded.
 mod digests;
+/// What happens again and again, and must not add up.
+mod endurance;
 /// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
@@ -31,6 +37,8 @@ mod extensions;
 mod health;
 /// The files of the image, run by themselves.
 mod image;
+/// What kubelets do to device plugins.
+mod kubelet;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.
@@ -41,10 +49,10 @@ mod many;
 mod preferred;
 /// What holds for every configuration.
 mod properties;
+/// Random events, in this process.
+mod random;
 /// The reference of keys is made from the schema.
 mod reference;
-/// Whatever the kubelet does, the pools are registered in the end.
-mod registration;
 /// Provider files that come, change and go while the daemon runs.
 mod replaced;
 /// A device type that the host has never heard of.
