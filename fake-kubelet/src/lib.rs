@@ -61,6 +61,7 @@ mod kubelet;
 
 mod allocation;
 mod fault_commands;
+mod pods;
 
 mod config;
 mod journal;

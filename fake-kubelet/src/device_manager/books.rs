@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use crate::config::KubeletVersion;
 use crate::journal::{Happening, Journal};
+use crate::pods::Pods;
 use crate::view::{ResourceView, is_healthy};
 
 use super::client::{Announcement, Client};
@@ -21,6 +22,8 @@ pub(crate) struct Books {
     clients: Clients,
     resources: BTreeMap<String, Resource>,
     pub(crate) journal: Journal,
+    pub(crate) pods: Pods,
+    pub(crate) pod_resources_asked: usize,
     next_client: u64,
 }
 
@@ -31,6 +34,8 @@ impl Books {
             clients: Clients::new(version),
             resources: BTreeMap::new(),
             journal: Journal::default(),
+            pods: Pods::new(),
+            pod_resources_asked: 0,
             next_client: 0,
         }
     }

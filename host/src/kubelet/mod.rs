@@ -5,6 +5,8 @@
 //! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`Offer::run`].
 
 pub mod authority;
+mod held;
+mod in_flight;
 mod offer;
 mod patience;
 mod register;
@@ -16,6 +18,8 @@ mod watcher;
 
 use std::fmt;
 
+pub use held::{Held, HeldError};
+pub use in_flight::InFlight;
 pub use offer::Offer;
 
 use crate::node::NodeTree;

@@ -11,6 +11,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
+use super::InFlight;
 use super::authority::Tolerant;
 use super::service::{Notification, Outputs, Service, Streams};
 use super::services::Services;
@@ -41,6 +42,7 @@ impl Server {
         endpoint: PathBuf,
         outputs: Outputs,
         pool: watch::Receiver<Arc<Pool>>,
+        in_flight: InFlight,
     ) -> io::Result<Self> {
         let (socket, listener) = Socket::listen(path)?;
         let end = CancellationToken::new();
@@ -48,6 +50,7 @@ impl Server {
         let (notifier, notified) = mpsc::unbounded_channel();
         let service = Service {
             pool,
+            in_flight,
             endpoint,
             outputs,
             end: end.clone(),

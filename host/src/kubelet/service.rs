@@ -12,6 +12,7 @@ use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Request, Response, Status};
 
+use super::InFlight;
 use crate::output::cdi::PoolSpec;
 use crate::output::{WriteError, device_info};
 use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, allocate};
@@ -24,6 +25,8 @@ const SUPPORTED_VERSIONS: [&str; 2] = ["v1alpha1", dp::VERSION];
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) pool: watch::Receiver<Arc<Pool>>,
+    /// What this service's own calls of Allocate are about.
+    pub(super) in_flight: InFlight,
     /// The socket as the kubelet knows it.
     pub(super) endpoint: PathBuf,
     /// Where files go.
@@ -128,9 +131,15 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         &self,
         request: Request<dp::AllocateRequest>,
     ) -> Result<Response<dp::AllocateResponse>, Status> {
+        let containers = request.into_inner().container_requests;
+        let ids = containers
+            .iter()
+            .flat_map(|container| &container.devices_ids);
+        // Before the pool is looked at, so that a device which is in it stays.
+        let _allocating = self.in_flight.begin(ids.cloned().collect());
         let pool = Arc::clone(&self.pool.borrow());
         let mut grants = Vec::new();
-        for container in request.into_inner().container_requests {
+        for container in containers {
             let grant = allocate(&pool, &container.devices_ids).await;
             grants.push(grant.map_err(|error| refuse(&pool, &error))?);
         }

@@ -15,11 +15,11 @@ mod resource;
 mod scan;
 
 pub use allocate::{AllocateError, allocate};
-pub use assign::{Member, Request, assign};
+pub use assign::{Holders, Member, Request, assign};
 pub use grant::{DeviceInfoFile, Grant};
 pub use judge::judge;
 pub use link_history::LinkHistory;
-pub use pool::{Health, Pool, PoolDevice};
+pub use pool::{Health, Leaving, Pool, PoolDevice};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
 pub use scan::{FoundDevice, FoundDevices, Scan, WhyNot};

@@ -8,14 +8,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::absence::Absence;
+use super::division::Shares;
 use super::health;
 use super::saying::Saying;
 use crate::config::ResourceName;
-use crate::kubelet::{Mode, Offer};
+use crate::kubelet::{Held, InFlight, Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::PoolSpec;
-use crate::pools::{Pool, PoolDevice, Resource, allocate};
+use crate::pools::{Leaving, Pool, PoolDevice, Resource, Scan, allocate};
 use crate::report::one_line;
 
 /// How pools are offered.
@@ -27,6 +29,13 @@ pub struct KubeletSide {
     pub ticks: watch::Receiver<u64>,
     /// Whether device nodes are handed out through CDI.
     pub use_cdi: bool,
+}
+
+/// What decides about devices that leave their pools.
+pub(super) struct Departure<'a> {
+    pub(super) now: Instant,
+    pub(super) scan: &'a Scan,
+    pub(super) held: &'a Held,
 }
 
 /// All offered pools. It owns the task of each.
@@ -44,6 +53,7 @@ pub(super) struct OfferedPools {
 #[derive(Debug)]
 struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
+    in_flight: InFlight,
     cdi: Option<Arc<PoolSpec>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
@@ -73,7 +83,8 @@ impl OfferedPools {
     pub(super) fn publish(
         &mut self,
         resources: Vec<Arc<Resource>>,
-        shares: Vec<Option<Vec<PoolDevice>>>,
+        shares: Shares,
+        departure: &Departure<'_>,
     ) {
         let wanted: BTreeSet<&ResourceName> =
             resources.iter().map(|resource| &resource.name).collect();
@@ -85,17 +96,21 @@ impl OfferedPools {
             }
             kept
         });
-        let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
-                None => self.offer(&resource, devices.unwrap_or_default(), now),
+                None => self.offer(&resource, devices.unwrap_or_default(), departure),
                 Some(pool) => {
                     if let Some(devices) = devices {
-                        pool.publish(&resource, devices, now);
+                        pool.publish(&resource, devices, departure);
                     }
                 }
             }
         }
+    }
+
+    /// When time alone may change a pool.
+    pub(super) fn again_at(&self, now: Instant) -> Option<Instant> {
+        self.states().filter_map(|pool| pool.again_at(now)).min()
     }
 
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
@@ -150,9 +165,15 @@ impl OfferedPools {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+    fn offer(
+        &mut self,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        departure: &Departure<'_>,
+    ) {
         let none = Pool::empty(Arc::clone(resource));
-        let first = none.then(Arc::clone(resource), devices, now);
+        let in_flight = InFlight::default();
+        let first = departure.from(&none, resource, devices, &in_flight);
         tell(&first);
         health::tell_changes(&none, &first);
         let (state, states) = watch::channel(Arc::new(first));
@@ -167,6 +188,7 @@ impl OfferedPools {
             let offer = Offer {
                 name: resource.name.clone(),
                 pool: states,
+                in_flight: in_flight.clone(),
                 cdi: cdi.clone(),
                 tree: self.tree.clone(),
                 ticks: kubelet.ticks.clone(),
@@ -175,6 +197,7 @@ impl OfferedPools {
         }
         let offered = OfferedPool {
             state,
+            in_flight,
             cdi,
             cdi_outdated: true,
             stop,
@@ -183,10 +206,35 @@ impl OfferedPools {
     }
 }
 
+impl Departure<'_> {
+    /// The pool with `devices` now, after it had been `before`.
+    fn from(
+        &self,
+        before: &Pool,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        in_flight: &InFlight,
+    ) -> Pool {
+        let name = resource.name.to_string();
+        let absence = Absence::new(self.scan.found(&resource.device_type));
+        let leaving = Leaving {
+            now: self.now,
+            is_in_use: &|id| self.held.holds(&name, id.as_str()) || in_flight.has(id.as_str()),
+            reason: &|id| absence.reason(id),
+        };
+        before.then(Arc::clone(resource), devices, leaving)
+    }
+}
+
 impl OfferedPool {
-    fn publish(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+    fn publish(
+        &mut self,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        departure: &Departure<'_>,
+    ) {
         let before = Arc::clone(&self.state.borrow());
-        let next = before.then(Arc::clone(resource), devices, now);
+        let next = departure.from(&before, resource, devices, &self.in_flight);
         if *before != next {
             self.cdi_outdated = true;
             tell(&next);

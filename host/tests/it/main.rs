@@ -22,6 +22,8 @@ mod examples;
 mod extensions;
 /// What makes a device unhealthy.
 mod health;
+/// Devices that pods have.
+mod in_use;
 /// What is logged, and what never is.
 mod log;
 /// Many pools and many devices.
