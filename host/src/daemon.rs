@@ -1,6 +1,7 @@
 //! The life of the daemon: a first look, then one look for each reason, until it is told to end.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use crate::events::{NodeEvents, Pace};
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
-use crate::providers::heap;
+use crate::providers::{Budgets, ProviderSettings, heap};
 use crate::reconcile::{KubeletSide, Reconciler, Settings};
 use crate::report::Hint;
 use crate::watch::DirectoryWatch;
@@ -68,18 +69,31 @@ pub fn settings(arguments: &Arguments) -> Settings {
         } else {
             Strictness::Strict
         },
-        provider_dir: common.provider_dir.clone(),
+        providers: ProviderSettings {
+            digests: common.provider_digests.clone(),
+            budgets: budgets(common.provider_budget),
+            ..ProviderSettings::new(common.provider_dir.clone())
+        },
         tree,
     }
 }
 
-/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look.
+fn budgets(limit: Option<Duration>) -> Budgets {
+    let budgets = Budgets::default();
+    limit.map_or(budgets, |limit| budgets.at_most(limit))
+}
+
+/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look at what
+/// [`settings`] made of the command line.
 ///
 /// # Errors
 ///
 /// When it cannot begin. Once it serves, nothing but a signal ends it.
-pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), DaemonError> {
-    let settings = settings(arguments);
+pub async fn run(
+    arguments: &Arguments,
+    settings: Settings,
+    events: NodeEvents,
+) -> Result<(), DaemonError> {
     let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
     let (mut terminate, mut interrupt) = (
         signals(SignalKind::terminate())?,
@@ -109,10 +123,12 @@ pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), Daemon
         kubelet_watch.map(DirectoryWatch::with_safety_net),
     )?;
     let config_file = settings.tree.real(&settings.config_file);
-    let config_dir = config_file.parent().map(std::path::Path::to_path_buf);
+    let config_dir = config_file.parent().map(Path::to_path_buf);
+    let list_dir = settings.providers.digests.as_deref().and_then(Path::parent);
     let file_directories = config_dir
         .into_iter()
-        .chain([settings.provider_dir.clone()]);
+        .chain([settings.providers.directory.clone()])
+        .chain(list_dir.map(Path::to_path_buf));
     let mut file_ticks = follow(
         &mut watches,
         DirectoryWatch::new(file_directories.collect()),
@@ -136,7 +152,7 @@ pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), Daemon
     let kubelet = KubeletSide {
         mode,
         ticks: kubelet_ticks,
-        use_cdi: arguments.use_cdi,
+        cdi: arguments.use_cdi.then_some(arguments.cdi_names),
     };
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;
@@ -167,7 +183,7 @@ pub async fn run(arguments: &Arguments, events: NodeEvents) -> Result<(), Daemon
                 () = time_is_up => {}
                 Ok(()) = node_ticks.changed() => pace.gather(&mut node_ticks).await,
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
-                error = state.task_failed() => return Err(DaemonError::Task(error)),
+                news = state.news() => news.map_err(DaemonError::Task)?,
             }
             // What has come until now is seen by the look that follows.
             node_ticks.mark_unchanged();

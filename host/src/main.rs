@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use sriovdp_host::cli::{Arguments, Exit};
+use sriovdp_host::cli::{Arguments, Command, Exit};
 use sriovdp_host::events::NodeEvents;
-use sriovdp_host::providers::heap;
+use sriovdp_host::providers::{heap, leave, probe};
 use sriovdp_host::report::Report;
 use sriovdp_host::{daemon, logging, show};
 
@@ -19,6 +19,12 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),
     };
+    if arguments.command == Some(Command::ProbeProvider) {
+        leave(match probe::answer() {
+            Ok(()) => Exit::Success as u8,
+            Err(_) => Exit::Failure as u8,
+        });
+    }
     // A command prints what it finds; the log is the daemon's.
     if arguments.command.is_none() {
         logging::start(&arguments.logging);
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
         match &arguments.command {
             None => {
                 let events = NodeEvents::of_node(&arguments.common.root);
-                match daemon::run(&arguments, events).await {
+                match daemon::run(&arguments, daemon::settings(&arguments), events).await {
                     Ok(()) => Exit::Success,
                     Err(error) => fail(&error),
                 }
@@ -46,9 +52,9 @@ fn main() -> ExitCode {
             Some(command) => show::run(&arguments, command).await,
         }
     });
-    // A provider that hangs in a call must not keep the process.
+    // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
     runtime.shutdown_background();
-    exit.into()
+    leave(exit as u8)
 }
 
 /// Help and version go to standard output and are a success; everything else is a mistake in the command line.

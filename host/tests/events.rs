@@ -41,6 +41,9 @@ async fn an_event_is_a_reason_to_look() {
         .into_iter()
         .chain(command.as_std().get_args());
     let arguments = Arguments::parse_go_style(line.map(ToOwned::to_owned)).unwrap();
+    let mut settings = daemon::settings(&arguments);
+    // This process is another program.
+    settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
     let (events, ticks) = watch::channel(0_u64);
     let test = async {
         kubelet
@@ -56,7 +59,7 @@ async fn an_event_is_a_reason_to_look() {
     };
     tokio::select! {
         () = test => {}
-        ended = daemon::run(&arguments, NodeEvents::given(ticks)) => panic!("the daemon ended: {ended:?}"),
+        ended = daemon::run(&arguments, settings, NodeEvents::given(ticks)) => panic!("the daemon ended: {ended:?}"),
     }
 }
 

@@ -5,6 +5,8 @@
 //! `UPDATE_GENERATED=1 cargo test -p sriovdp-proto`.
 #![forbid(unsafe_code)]
 
+mod codec;
+
 /// How a device plugin and the kubelet talk: `v1beta1.Registration` and `v1beta1.DevicePlugin`.
 pub mod deviceplugin {
     pub use generated::*;

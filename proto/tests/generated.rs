@@ -46,6 +46,9 @@ fn generate(protos: &Path, out_dir: &Path) {
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
+        // Whoever connects chooses the HTTP/2 stack, and the codec's buffers are ours.
+        .build_transport(false)
+        .codec_path("crate::codec::Codec")
         .out_dir(out_dir)
         .compile_fds(descriptors)
         .expect("code is generated");

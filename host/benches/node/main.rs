@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "it is run to be read")]
 
 mod built;
+mod checks;
 mod measure;
 mod notice;
 mod peer;
@@ -74,7 +75,8 @@ async fn main() -> anyhow::Result<()> {
         (&SIZES[..], THOROUGH)
     };
     let ours = Ours::find()?;
-    let providers = ours.providers().to_owned();
+    checks::print(&ours).await?;
+    let providers = ours.parts().1.to_owned();
     let ours = Program::Ours(ours);
     let peer = peer().await;
     explain(effort).await;

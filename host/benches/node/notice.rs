@@ -73,6 +73,9 @@ fn start(node: &Node, providers: &Path, ticks: watch::Receiver<u64>) -> anyhow::
         "--rescan-interval=86400".into(),
     ];
     let arguments = Arguments::parse_go_style(words)?;
+    let mut settings = daemon::settings(&arguments);
+    // This process is another program.
+    settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -81,7 +84,7 @@ fn start(node: &Node, providers: &Path, ticks: watch::Receiver<u64>) -> anyhow::
         runtime.block_on(async {
             tokio::select! {
                 _ = ended => {}
-                _ = daemon::run(&arguments, NodeEvents::given(ticks)) => {}
+                _ = daemon::run(&arguments, settings, NodeEvents::given(ticks)) => {}
             }
         });
         runtime.shutdown_background();

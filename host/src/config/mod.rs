@@ -23,6 +23,7 @@ pub use problem::{Problem, Severity};
 
 pub(crate) use parse::alike;
 
+use crate::pools::AllocationPolicy;
 use crate::regular;
 use crate::report::Hint;
 
@@ -64,6 +65,8 @@ pub struct ResourceSpec {
     pub exclude_topology: bool,
     /// What makes one of its devices unhealthy.
     pub health: CountedFindings,
+    /// Which devices a container is better off with.
+    pub allocation_policy: AllocationPolicy,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::json::{Json, WrongKind, member};
 use super::{
-    AdditionalInfo, ConfigError, Configuration, CountedFindings, Defaults, Place, Problem,
-    ResourceName, ResourceSpec, SelectorMember, SelectorSpec, Severity,
+    AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
+    ResourceSpec, SelectorMember, SelectorSpec, Severity,
 };
+use crate::pools::AllocationPolicy;
 
-const RESOURCE_KEYS: [&str; 7] = [
+const RESOURCE_KEYS: [&str; 8] = [
     "resourceName",
     "resourcePrefix",
     "deviceType",
@@ -17,6 +18,7 @@ const RESOURCE_KEYS: [&str; 7] = [
     "additionalInfo",
     "excludeTopology",
     "health",
+    "allocationPolicy",
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
@@ -77,14 +79,14 @@ pub(super) fn parse(
     })
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     file: &'a Path,
     defaults: &'a Defaults,
     resources: Vec<ResourceSpec>,
     problems: Vec<Problem>,
 }
 
-type Parsed<T> = Result<T, Box<Problem>>;
+pub(super) type Parsed<T> = Result<T, Box<Problem>>;
 
 impl Parser<'_> {
     fn resource(&mut self, key: &str, entry: Json<'_>) -> Parsed<ResourceSpec> {
@@ -127,6 +129,10 @@ impl Parser<'_> {
                 self.wrong(&format!("{key}.excludeTopology"), "a boolean", &found)
             })?,
         };
+        let allocation_policy = match text("allocationPolicy")? {
+            None => AllocationPolicy::default(),
+            Some((name, place)) => self.allocation_policy(key, place, &name)?,
+        };
         let health = self.health(&format!("{key}.health"), member(&members, "health"))?;
         Ok(ResourceSpec {
             health,
@@ -146,7 +152,28 @@ impl Parser<'_> {
             device_type: device_type.map(|(name, _)| name),
             key: key.to_owned(),
             exclude_topology,
+            allocation_policy,
         })
+    }
+
+    fn allocation_policy(&self, key: &str, place: Place, name: &str) -> Parsed<AllocationPolicy> {
+        let named = AllocationPolicy::NAMES
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, policy) = named.ok_or_else(|| {
+            let names = AllocationPolicy::NAMES.map(|(known, _)| known);
+            let hint = match alike(name, names) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("it is one of `{}`", names.join("`, `")),
+            };
+            self.refuse(
+                &format!("{key}.allocationPolicy"),
+                place,
+                format!("there is no policy `{}`", name.escape_debug()),
+                Some(hint),
+            )
+        })?;
+        Ok(policy)
     }
 
     fn name(&self, key: &str, place: Place, prefix: &str, name: &str) -> Parsed<ResourceName> {
@@ -237,31 +264,8 @@ impl Parser<'_> {
         Ok(Some(AdditionalInfo::new(by_device)))
     }
 
-    fn health(&mut self, key: &str, health: Option<Json<'_>>) -> Parsed<CountedFindings> {
-        let mut counted = CountedFindings::default();
-        let Some(health) = health else {
-            return Ok(counted);
-        };
-        let members = health
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?;
-        let keys = CountedFindings::KEYS;
-        self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
-        for (name, counts) in keys
-            .into_iter()
-            .zip([&mut counted.link, &mut counted.existence])
-        {
-            if let Some(value) = member(&members, name) {
-                *counts = value
-                    .boolean()
-                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found))?;
-            }
-        }
-        Ok(counted)
-    }
-
     /// Of each member that is not among the `known` keys, with the nearest one or else `otherwise` as the hint.
-    fn warn_of_unknown_keys(
+    pub(super) fn warn_of_unknown_keys(
         &mut self,
         key: &str,
         members: &[(String, Json<'_>)],
@@ -292,7 +296,7 @@ impl Parser<'_> {
         }
     }
 
-    fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
+    pub(super) fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
         let message = format!("it must be {wanted}, and it is {}", found.found);
         self.refuse(key, found.place, message, None)
     }

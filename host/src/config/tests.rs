@@ -84,6 +84,25 @@ fn selectors_may_be_missing_null_an_object_or_a_list() {
 }
 
 #[test]
+fn a_policy_has_a_known_name() {
+    check(
+        r#"{"resourceList": [
+            {"resourceName": "a", "allocationPolicy": "Packed"},
+            {"resourceName": "b", "allocationPolicy": null},
+            {"resourceName": "c", "allocationPolicy": "spraed"},
+            {"resourceName": "d", "allocationPolicy": "random"}
+        ]}"#,
+        expect![[r#"
+            intel.com/a (default) {}
+            intel.com/b (default) {}
+            error: config.json:4:55: `resourceList[2].allocationPolicy`: there is no policy `spraed`
+            hint: did you mean `spread`?
+            error: config.json:5:55: `resourceList[3].allocationPolicy`: there is no policy `random`
+            hint: it is one of `balanced`, `packed`, `spread`"#]],
+    );
+}
+
+#[test]
 fn nothing_to_do_is_no_mistake() {
     check("{}", expect![""]);
     check(r#"{"resourceList": null}"#, expect![""]);

@@ -8,13 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use sriovdp_proto::podresources::ListPodResourcesRequest;
 use sriovdp_proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
-use tokio::net::UnixStream;
-use tonic::transport::Endpoint;
 
+use super::http2;
 use crate::node::NodeTree;
 use crate::regular;
 
@@ -113,16 +111,12 @@ impl Held {
 }
 
 async fn ask(socket: &Path) -> Result<Held, anyhow::Error> {
-    let path = socket.to_owned();
-    let connector = tower::service_fn(move |_| {
-        let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    let call = http2::dial(socket, |kubelet| async {
+        let client = PodResourcesListerClient::with_origin(kubelet, http2::localhost());
+        let mut client = client.max_decoding_message_size(LARGEST);
+        client.list(ListPodResourcesRequest {}).await
     });
-    // The URI only makes the `:authority`.
-    let localhost = Endpoint::from_static("http://localhost");
-    let channel = localhost.connect_with_connector(connector).await?;
-    let mut client = PodResourcesListerClient::new(channel).max_decoding_message_size(LARGEST);
-    let answer = client.list(ListPodResourcesRequest {}).await?.into_inner();
+    let answer = call.await??.into_inner();
     let containers = answer
         .pod_resources
         .into_iter()

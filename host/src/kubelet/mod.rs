@@ -6,6 +6,7 @@
 
 pub mod authority;
 mod held;
+pub mod http2;
 mod in_flight;
 mod offer;
 mod patience;

@@ -9,14 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use sriovdp_proto::deviceplugin as dp;
 use sriovdp_proto::deviceplugin::registration_client::RegistrationClient;
-use tokio::net::UnixStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
 
+use super::http2;
 use super::offer::Offer;
 use super::patience::Patience;
 use super::server::Server;
@@ -38,7 +36,7 @@ enum RegisterError {
     #[error("cannot listen in `{}`", .0.display())]
     Listen(PathBuf, #[source] io::Error),
     #[error("cannot connect to `{}`", .0.display())]
-    Connect(PathBuf, #[source] tonic::transport::Error),
+    Connect(PathBuf, #[source] io::Error),
     #[error("the kubelet has not answered `Register` within {REGISTER_LIMIT:?}")]
     NoAnswer,
     #[error("the kubelet refuses the registration: {0}")]
@@ -127,34 +125,22 @@ async fn register(offer: &Offer) -> Result<Server, RegisterError> {
 
 async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterError> {
     let path = kubelet_path(offer);
-    let connector = {
-        let path = path.clone();
-        tower::service_fn(move |_| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        })
+    let request = dp::RegisterRequest {
+        version: dp::VERSION.to_owned(),
+        endpoint,
+        resource_name: offer.name.to_string(),
+        options: Some(service::options()),
     };
-    // The URI only makes the `:authority`, and this is the one that every gRPC stack accepts.
-    let localhost = Endpoint::from_static("http://localhost");
-    let call = async {
-        let channel = localhost
-            .connect_with_connector(connector)
-            .await
-            .map_err(|error| RegisterError::Connect(path, error))?;
-        let request = dp::RegisterRequest {
-            version: dp::VERSION.to_owned(),
-            endpoint,
-            resource_name: offer.name.to_string(),
-            options: Some(service::options()),
-        };
-        let answer = RegistrationClient::new(channel).register(request).await;
-        answer
-            .map(drop)
-            .map_err(|status| RegisterError::Refused(status.message().to_owned()))
-    };
-    tokio::time::timeout(REGISTER_LIMIT, call)
-        .await
-        .unwrap_or(Err(RegisterError::NoAnswer))
+    let call = http2::dial(&path, |kubelet| async {
+        let mut client = RegistrationClient::with_origin(kubelet, http2::localhost());
+        client.register(request).await
+    });
+    match tokio::time::timeout(REGISTER_LIMIT, call).await {
+        Ok(Ok(Ok(_))) => Ok(()),
+        Ok(Ok(Err(status))) => Err(RegisterError::Refused(status.message().to_owned())),
+        Ok(Err(error)) => Err(RegisterError::Connect(path, error)),
+        Err(_) => Err(RegisterError::NoAnswer),
+    }
 }
 
 /// Waits until the registration is no good any more, then ends the server.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use super::InFlight;
 use super::authority::Tolerant;
+use super::http2;
 use super::service::{Notification, Outputs, Service, Streams};
 use super::services::Services;
 use super::socket::{Socket, SocketState};
@@ -21,13 +21,16 @@ use crate::pools::Pool;
 /// How long an answer that is under way may take when the server stops.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How long to wait when a connection cannot be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// One socket that serves a pool.
 #[derive(Debug)]
 pub(super) struct Server {
     socket: Socket,
     end: CancellationToken,
-    /// Holds the one task that serves.
-    serving: JoinSet<Result<(), tonic::transport::Error>>,
+    /// Holds the one task that accepts connections and owns theirs.
+    serving: JoinSet<()>,
     /// The ListAndWatch streams, as they come and go.
     pub(super) streams: watch::Receiver<Streams>,
     /// What the plugin watcher says.
@@ -57,16 +60,8 @@ impl Server {
             streams: streams_sender,
             notified: notifier,
         };
-        // The filter is in front of both services, because old kubelets dial both with a path as the authority.
-        let connections =
-            UnixListenerStream::new(listener).map(|connection| connection.map(Tolerant::new));
-        let serve = tonic::transport::Server::builder().serve_with_incoming_shutdown(
-            Services::new(service),
-            connections,
-            end.clone().cancelled_owned(),
-        );
         let mut serving = JoinSet::new();
-        serving.spawn(serve);
+        serving.spawn(accept(listener, Services::new(service), end.clone()));
         Ok(Self {
             socket,
             end,
@@ -90,11 +85,38 @@ impl Server {
         self.end.cancel();
         let ended = async {
             while self.serving.join_next().await.is_some() {}
-            // Connections have tasks of their own, and a stream counts until its task has dropped it.
+            // An answer has a task of its own, and a stream counts until its task has dropped it.
             let _ = self.streams.wait_for(|streams| streams.open == 0).await;
         };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::debug!("an answer was still under way when its socket was closed");
         }
     }
+}
+
+/// Takes connections until `end`, and returns when all of them have ended.
+async fn accept(listener: UnixListener, services: Services, end: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = end.cancelled() => break,
+            // Only to forget the one that ended.
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((connection, _)) => {
+                // The filter is in front of both services, because old kubelets dial both with a path as the authority.
+                let connection = Tolerant::new(connection);
+                connections.spawn(http2::serve(connection, services.clone(), end.clone()));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                // Without a free file descriptor the next one fails as well, at once.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }

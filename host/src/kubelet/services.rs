@@ -3,8 +3,9 @@
 //! tonic's own router would do the same with a web framework's routing tree for each of the sockets.
 
 use std::convert::Infallible;
-use std::task::{Context, Poll};
 
+use hyper::body::Incoming;
+use hyper::service::Service as HyperService;
 use sriovdp_proto::deviceplugin::device_plugin_server::{
     DevicePluginServer, SERVICE_NAME as DEVICE_PLUGIN,
 };
@@ -12,6 +13,7 @@ use sriovdp_proto::pluginregistration::registration_server::RegistrationServer;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tonic::codegen::http::{Request, Response};
+use tower_service::Service as _;
 
 use super::service::Service;
 
@@ -31,17 +33,12 @@ impl Services {
     }
 }
 
-impl tower::Service<Request<Body>> for Services {
+impl HyperService<Request<Incoming>> for Services {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Self::Error>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Both are always ready.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let service = request
             .uri()
             .path()
@@ -49,10 +46,10 @@ impl tower::Service<Request<Body>> for Services {
             .split('/')
             .next();
         if service == Some(DEVICE_PLUGIN) {
-            self.plugin.call(request)
+            self.plugin.clone().call(request)
         } else {
             // Answers `unimplemented` to what neither of them has.
-            self.registration.call(request)
+            self.registration.clone().call(request)
         }
     }
 }

@@ -75,6 +75,7 @@ mod tests {
         let device = |n: u8| FoundDevice {
             id: DeviceId::new(format!("0000:00:{:02x}.{}", n / 8, n % 8)).unwrap(),
             function: sriovdp_sdk::PciAddress::default(),
+            physical_function: sriovdp_sdk::PciAddress::default(),
             numa_node: None,
             findings: Vec::new(),
         };

@@ -106,6 +106,7 @@ mod tests {
             let device = FoundDevice {
                 id: DeviceId::new("a").unwrap(),
                 function: sriovdp_sdk::PciAddress::default(),
+                physical_function: sriovdp_sdk::PciAddress::default(),
                 numa_node: None,
                 findings: if is_up { Vec::new() } else { vec![down] },
             };

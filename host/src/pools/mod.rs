@@ -2,24 +2,30 @@
 //!
 //! [`resolve`] gives selectors a meaning by the loaded providers, [`Scan`] holds what these found, [`assign`] divides
 //! the devices among the resources, [`Pool`] is one resource's share, and [`allocate`] builds the answer to a
-//! container. `assign` and the merging inside `allocate` are functions of values.
+//! container; [`prefer`] says which devices it is better off with. `assign`, `prefer` and the merging inside `allocate`
+//! are functions of values.
 
 mod allocate;
 mod assign;
+mod discoveries;
+mod found;
 mod grant;
 mod judge;
 mod link_history;
 mod pool;
+mod prefer;
 mod resolve;
 mod resource;
 mod scan;
 
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Holders, Member, Request, assign};
+pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
 pub use judge::judge;
 pub use link_history::LinkHistory;
-pub use pool::{Health, Leaving, Pool, PoolDevice};
+pub use pool::{Health, Leaving, PARTING, Pool, PoolDevice};
+pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
-pub use scan::{FoundDevice, FoundDevices, Scan, WhyNot};
+pub use scan::{Scan, WhyNot};

@@ -12,7 +12,7 @@ use super::Resource;
 /// How long a device that has left stays in its pool as unhealthy.
 ///
 /// Kubelets from 1.34 on crash when a device leaves the list between the choice of it and the answer to Allocate.
-const PARTING: Duration = Duration::from_secs(60);
+pub const PARTING: Duration = Duration::from_secs(60);
 
 /// A published state of a resource; replaced whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct PoolDevice {
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
+    /// The physical function behind it, which may be `function` itself.
+    pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
     /// Whether new pods may have it.
@@ -172,6 +174,7 @@ impl Pool {
 mod tests {
     use super::*;
     use crate::config::ResourceName;
+    use crate::pools::AllocationPolicy;
 
     fn resource() -> Arc<Resource> {
         Arc::new(Resource {
@@ -181,6 +184,7 @@ mod tests {
             selectors: Vec::new(),
             exclude_topology: false,
             health: crate::config::CountedFindings::default(),
+            allocation_policy: AllocationPolicy::default(),
             additional_info: None,
         })
     }
@@ -189,6 +193,7 @@ mod tests {
         let device = |id: &&str| PoolDevice {
             id: DeviceId::new(id).unwrap(),
             function: PciAddress::default(),
+            physical_function: PciAddress::default(),
             numa_node: None,
             health: Health::Healthy,
             selector: 0,

@@ -1,9 +1,11 @@
 //! A resource whose selectors have a meaning: each is bound to the providers that understand it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::AllocationPolicy;
 use crate::config::{AdditionalInfo, CountedFindings, ResourceName};
 use crate::providers::Provider;
 
@@ -22,8 +24,19 @@ pub struct Resource {
     pub exclude_topology: bool,
     /// What makes one of its devices unhealthy.
     pub health: CountedFindings,
+    /// Which of its devices a container is better off with.
+    pub allocation_policy: AllocationPolicy,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
+}
+
+impl Resource {
+    /// How long all questions of one Allocate may take together.
+    pub fn allocate_budget(&self) -> Duration {
+        let mut facets = self.selectors.iter().flat_map(|selector| &selector.facets);
+        let budgets = facets.next().map(|facet| facet.provider.budgets());
+        budgets.unwrap_or_default().answer
+    }
 }
 
 /// One selector object: a device has to satisfy every facet of it.

@@ -87,6 +87,7 @@ impl Reconciler {
         PoolDevice {
             id: found.id.clone(),
             function: found.function,
+            physical_function: found.physical_function,
             numa_node: found.numa_node,
             health: judge(findings, self.links.is_restless(&found.id), resource.health),
             selector,

@@ -14,6 +14,7 @@ mod saying;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_sdk::{PciFunction, Root};
 use tokio::task::JoinError;
@@ -28,9 +29,13 @@ use saying::Saying;
 use crate::config::{ConfigError, Defaults, Problem, ResourceSpec, Severity};
 use crate::node::NodeTree;
 use crate::pools::{LinkHistory, Pool, Resource, Scan, Strictness, Unresolved, resolve};
-use crate::providers::Providers;
+use crate::providers::{ProviderSettings, Providers};
 use crate::report::one_line;
 use crate::{config, inventory};
+
+/// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
+/// once waits as long as a discovery may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the loop looks.
 #[derive(Clone, Debug)]
@@ -43,8 +48,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// What an unknown selector does.
     pub strictness: Strictness,
-    /// The directory of the providers.
-    pub provider_dir: PathBuf,
+    /// Where the providers are.
+    pub providers: ProviderSettings,
 }
 
 /// The state of the plugin.
@@ -52,6 +57,8 @@ pub struct Settings {
 pub struct Reconciler {
     settings: Settings,
     providers: Providers,
+    /// The PCI bus, as it was last seen.
+    functions: Arc<[PciFunction]>,
     scan: Scan,
     links: LinkHistory,
     books: Books,
@@ -78,6 +85,10 @@ pub struct Look {
 impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
+        let patience = match kubelet {
+            Some(_) => PATIENCE,
+            None => settings.providers.budgets.discover,
+        };
         Self {
             offered: OfferedPools::new(
                 settings.tree.clone(),
@@ -86,7 +97,8 @@ impl Reconciler {
             ),
             settings,
             providers: Providers::default(),
-            scan: Scan::default(),
+            functions: Arc::default(),
+            scan: Scan::new(patience),
             links: LinkHistory::default(),
             books: Books::default(),
             specs: Vec::new(),
@@ -124,9 +136,10 @@ impl Reconciler {
         let root = self.settings.tree.root().display().to_string();
         match self.scan_bus().await {
             Ok(functions) => {
+                self.functions = functions.into();
                 let scan = self
                     .scan
-                    .next(&self.providers, &resources, &root, &functions);
+                    .next(&self.providers, &resources, &root, &self.functions);
                 for error in scan.await {
                     saying.warn(one_line(&error));
                 }
@@ -150,6 +163,7 @@ impl Reconciler {
         self.offered.publish(resources, shares, &departure);
         let waits = self.links.steady_at().into_iter();
         look.again_at = waits.chain(self.offered.again_at(now)).min();
+        self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {
@@ -175,14 +189,22 @@ impl Reconciler {
         self.offered.withdraw().await;
     }
 
-    /// Waits for the task of a pool to fail, which only a fault of this program can bring about.
-    pub async fn task_failed(&mut self) -> JoinError {
-        self.offered.task_failed().await
+    /// Waits for a reason to look again that lies in here: a discovery that was late has come back.
+    ///
+    /// # Errors
+    ///
+    /// When the task of a pool fails, which only a fault of this program can bring about.
+    pub async fn news(&mut self) -> Result<(), JoinError> {
+        tokio::select! {
+            error = self.offered.task_failed() => Err(error),
+            () = self.scan.news() => Ok(()),
+        }
     }
 
     async fn take_providers(&mut self, saying: &mut Saying) {
-        if let Err(error) = self.providers.take_new(&self.settings.provider_dir).await {
-            saying.error(one_line(&error));
+        self.providers.take_new(&self.settings.providers).await;
+        if let Some(error) = self.providers.unusable() {
+            saying.error(one_line(error));
         }
         for provider in self.providers.loaded() {
             saying.info(format!(
@@ -193,19 +215,21 @@ impl Reconciler {
         }
         for refused in self.providers.refused() {
             let file = refused.file.display();
-            saying.error(format!(
-                "the provider `{file}` is refused: {}",
-                one_line(&refused.reason)
-            ));
+            let reason = one_line(&refused.reason);
+            saying.error(if self.providers.is_loaded(&refused.file) {
+                format!("the provider `{file}` has changed and is refused, so what was loaded before goes on: {reason}")
+            } else {
+                format!("the provider `{file}` is refused: {reason}")
+            });
         }
-        for file in self.providers.replaced() {
+        for provider in self.providers.removed() {
+            let file = provider.file().display();
             saying.warn(format!(
-                "the provider `{}` has changed; restart the plugin to load it",
-                file.display()
+                "the provider `{file}` was removed, and stays loaded until the plugin is restarted"
             ));
         }
         if self.providers.loaded().is_empty() {
-            let directory = self.settings.provider_dir.display();
+            let directory = self.settings.providers.directory.display();
             saying.error(format!("no provider is loaded, so no resource can be offered (hint: put provider libraries into `{directory}`)"));
         }
     }
@@ -255,7 +279,8 @@ impl Reconciler {
 
     async fn scan_bus(&self) -> Result<Vec<PciFunction>, sriovdp_sdk::Error> {
         let root = Root::new(self.settings.tree.root());
-        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root)).await;
+        let before = Arc::clone(&self.functions);
+        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root, &before)).await;
         scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
     }
 }

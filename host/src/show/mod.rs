@@ -5,6 +5,7 @@
 
 mod check;
 mod explain;
+mod inspect;
 mod list;
 mod providers;
 mod rescan;
@@ -13,7 +14,7 @@ mod schema;
 use std::fmt;
 use std::io::Write;
 
-use crate::cli::{Arguments, Command, Exit};
+use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::daemon;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
@@ -54,6 +55,9 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         return rescan::rescan(page, arguments);
     }
     let mut settings = daemon::settings(arguments);
+    if let Command::Provider(ProviderCommand::Check { file }) = command {
+        return inspect::check(page, file, &settings.providers).await;
+    }
     if let Command::Check { file: Some(file) } = command {
         settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
     }
@@ -63,7 +67,11 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         Command::Providers => return providers::providers(page, &state),
         Command::Schema => return schema::schema(page, &state),
         Command::Check { .. } => return check::check(page, &state, &look),
-        Command::List { .. } | Command::Explain { .. } | Command::Rescan => {}
+        Command::List { .. }
+        | Command::Explain { .. }
+        | Command::Rescan
+        | Command::Provider(_)
+        | Command::ProbeProvider => {}
     }
     if let Some(error) = &look.config_error {
         eprintln!("{}", Report::error(error));
@@ -85,8 +93,11 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
             .await
         }
         Command::List { output } => list::list(page, &state, *output),
-        Command::Providers | Command::Schema | Command::Check { .. } | Command::Rescan => {
-            Exit::Success
-        }
+        Command::Providers
+        | Command::Provider(_)
+        | Command::Schema
+        | Command::Check { .. }
+        | Command::Rescan
+        | Command::ProbeProvider => Exit::Success,
     }
 }

@@ -7,18 +7,18 @@
     reason = "a test that cannot go on says so best by its line number"
 )]
 
-use std::io;
-
+use hyper::service::service_fn;
 use sriovdp_host::kubelet::authority::Tolerant;
+use sriovdp_host::kubelet::http2;
 use sriovdp_proto::pluginregistration::registration_server::{Registration, RegistrationServer};
 use sriovdp_proto::pluginregistration::{
     InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tonic::transport::Server;
-use tonic::transport::server::Connected;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tower_service::Service as _;
 
 use client::{Answer, Client};
 use piecemeal::{Piecemeal, Pieces};
@@ -166,10 +166,11 @@ async fn answered(name: &str, bytes: &[u8], requests: u32, pieces: Pieces) {
 /// Serves one connection until the test ends.
 fn serve<IO>(connection: IO)
 where
-    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let incoming = tokio_stream::once(Ok::<_, io::Error>(connection));
-    tokio::spawn(Server::builder().serve_with_incoming(RegistrationServer::new(Echo), incoming));
+    let registration = RegistrationServer::new(Echo);
+    let service = service_fn(move |request| registration.clone().call(request));
+    tokio::spawn(http2::serve(connection, service, CancellationToken::new()));
 }
 
 /// Answers with the tag in the request's metadata.

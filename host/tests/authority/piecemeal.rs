@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tonic::transport::server::Connected;
 
 /// A connection whose reads bring only a piece each, after having made the reader wait.
 #[derive(Debug)]
@@ -77,10 +76,4 @@ impl AsyncWrite for Piecemeal {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().connection).poll_shutdown(cx)
     }
-}
-
-impl Connected for Piecemeal {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
 }

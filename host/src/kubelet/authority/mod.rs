@@ -15,7 +15,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tonic::transport::server::Connected;
 
 use filter::Filter;
 
@@ -119,14 +118,6 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Tolerant<IO> {
 
     fn is_write_vectored(&self) -> bool {
         self.connection.is_write_vectored()
-    }
-}
-
-impl<IO: Connected> Connected for Tolerant<IO> {
-    type ConnectInfo = IO::ConnectInfo;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.connection.connect_info()
     }
 }
 

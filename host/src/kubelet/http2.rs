@@ -1,0 +1,90 @@
+//! HTTP/2 over unix sockets, as a server and as a client, for the gRPC code that stands on it.
+//!
+//! tonic brings transports of its own. They speak HTTP/1 as well, balance over endpoints and leave their connections to
+//! detached tasks; a plugin has one short call to make and one connection to serve for each socket, and wants to know
+//! when it is over.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2 as client;
+use hyper::server::conn::http2 as server;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::codegen::BoxFuture;
+use tonic::codegen::http::{Request, Response, Uri};
+
+/// The origin of our calls. It only makes the `:authority`, and this is the one that every gRPC stack accepts.
+pub(super) fn localhost() -> Uri {
+    Uri::from_static("http://localhost")
+}
+
+/// Serves one connection until the peer closes it; after `end`, until the answers under way are given.
+pub async fn serve<C, S>(connection: C, service: S, end: CancellationToken)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    let connection = server::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(connection), service);
+    let mut connection = pin!(connection);
+    let served = match end.run_until_cancelled(connection.as_mut()).await {
+        Some(served) => served,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// Connects to the socket at `path`, and gives the connection to `call` for as long as that takes.
+///
+/// # Errors
+///
+/// When nobody listens there, or does not speak HTTP/2.
+pub(super) async fn dial<T, F>(path: &Path, call: impl FnOnce(Dialled) -> F) -> io::Result<T>
+where
+    F: Future<Output = T>,
+{
+    let stream = TokioIo::new(UnixStream::connect(path).await?);
+    let (requests, connection) = client::handshake(TokioExecutor::new(), stream)
+        .await
+        .map_err(io::Error::other)?;
+    let mut connection = pin!(connection);
+    let mut call = pin!(call(Dialled(requests)));
+    tokio::select! {
+        answer = &mut call => Ok(answer),
+        // What is under way knows of the end by itself.
+        _ = &mut connection => Ok(call.await),
+    }
+}
+
+/// A connection on which calls can be made.
+#[derive(Debug)]
+pub(super) struct Dialled(client::SendRequest<Body>);
+
+impl tower_service::Service<Request<Body>> for Dialled {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}
