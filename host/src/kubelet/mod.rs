@@ -15,6 +15,7 @@ mod server;
 mod service;
 mod services;
 mod socket;
+mod until_cancelled;
 mod watcher;
 
 use std::fmt;

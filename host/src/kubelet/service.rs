@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::InFlight;
+use super::until_cancelled::UntilCancelled;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, Wish, allocate, prefer};
@@ -213,23 +213,6 @@ pub(super) fn options() -> dp::DevicePluginOptions {
     dp::DevicePluginOptions {
         pre_start_required: false,
         get_preferred_allocation_available: true,
-    }
-}
-
-/// A stream that ends with its own end or with the server's.
-struct UntilCancelled<S> {
-    stream: Pin<Box<S>>,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl<S: Stream> Stream for UntilCancelled<S> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        if self.ended.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        self.stream.as_mut().poll_next(cx)
     }
 }
 
