@@ -240,7 +240,9 @@ impl Life {
                     (None, Some(view)) => view.connected,
                     (Some(_), None) => true,
                     (Some(devices), Some(view)) => {
-                        !view.connected || !is_good(&listed(&view), devices)
+                        // Without its file, a socket is of use to nobody new.
+                        let is_served = view.connected && view.socket.exists();
+                        !is_served || !is_good(&listed(&view), devices)
                     }
                 }
             });
