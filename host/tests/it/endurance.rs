@@ -65,7 +65,6 @@ async fn nothing_grows(way: Way) {
         hour += 1;
     }
     let after = settled(&world, &daemon, before).await;
-    println!("{hour} hours, {way:?}: {before}, then {after}");
     assert_eq!(
         after.socket_files, before.socket_files,
         "{before}, then {after}"
@@ -109,7 +108,7 @@ async fn live_an_hour(world: &World, kubelet: &FakeKubelet, daemon: &Daemon, hou
     daemon.signal(Signal::HUP);
     world.configure(CONFIG);
     daemon.signal(Signal::HUP);
-    if hour % 6 == 0 {
+    if hour.is_multiple_of(6) {
         let mut other = world.daemon();
         other.says("another instance").await;
         other.signal(Signal::KILL);

@@ -69,6 +69,5 @@ async fn play(way: Way, version: KubeletVersion) {
         sequences += 1;
     }
     assert!(sequences > 0);
-    println!("{sequences} sequences, SRIOVDP_SEED={seed}");
     life.end().await;
 }
