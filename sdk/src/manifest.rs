@@ -32,6 +32,8 @@ pub struct Manifest {
     /// Pairs of selector keys that make no sense together in one selector object: one of this provider's, and one of
     /// any provider's.
     pub exclusive_keys: Vec<(String, String)>,
+    /// Kernel subsystems whose uevents are a reason to discover again.
+    pub subsystems: Vec<String>,
 }
 
 impl Manifest {
@@ -46,6 +48,7 @@ impl Manifest {
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
+            subsystems: Vec::new(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Manifest {
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
+            subsystems: Vec::new(),
         }
     }
 
@@ -76,6 +80,16 @@ impl Manifest {
         if let Role::DeviceType { is_default, .. } = &mut self.role {
             *is_default = true;
         }
+        self
+    }
+
+    /// Names kernel subsystems, as uevents spell them, whose devices this provider looks at: when one of them comes,
+    /// changes or goes, the node is discovered again at once. PCI functions and their network interfaces are followed
+    /// anyway; what nobody follows is found by the next look for another reason.
+    #[must_use]
+    pub fn follows(mut self, subsystems: &[&str]) -> Self {
+        self.subsystems
+            .extend(subsystems.iter().map(|&name| name.to_owned()));
         self
     }
 

@@ -157,6 +157,15 @@ impl Providers {
         self.roster.owned()
     }
 
+    /// The kernel subsystems that the loaded providers want to hear of.
+    pub fn subsystems(&self) -> BTreeSet<String> {
+        let named = self
+            .loaded()
+            .iter()
+            .flat_map(|provider| &provider.manifest().subsystems);
+        named.cloned().collect()
+    }
+
     /// Files that are gone are as good as never seen.
     fn forget(&mut self, files: &[PathBuf]) {
         let present: BTreeSet<&PathBuf> = files.iter().collect();

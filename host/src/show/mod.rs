@@ -8,6 +8,7 @@ mod explain;
 mod inspect;
 mod list;
 mod providers;
+mod rescan;
 mod schema;
 
 use std::fmt;
@@ -50,6 +51,9 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
 }
 
 async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
+    if *command == Command::Rescan {
+        return rescan::rescan(page, arguments);
+    }
     let mut settings = daemon::settings(arguments);
     if let Command::Provider(ProviderCommand::Check { file }) = command {
         return inspect::check(page, file, &settings.providers).await;
@@ -66,6 +70,7 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         Command::List { .. }
         | Command::Explain { .. }
         | Command::Provider(_)
+        | Command::Rescan
         | Command::ProbeProvider => {}
     }
     if let Some(error) = &look.config_error {
@@ -92,6 +97,7 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         | Command::Provider(_)
         | Command::Schema
         | Command::Check { .. }
+        | Command::Rescan
         | Command::ProbeProvider => Exit::Success,
     }
 }

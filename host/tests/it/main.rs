@@ -15,6 +15,8 @@ mod world;
 mod bad_input;
 /// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 mod bad_libraries;
+/// What the plugin does, as data that is played.
+mod behaviour;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
@@ -23,11 +25,12 @@ mod commands;
 mod digests;
 /// What happens again and again, and must not add up.
 mod endurance;
-/// The example configurations and manifests are what they say.
 /// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// What makes a device unhealthy.
+mod health;
 /// The files of the image, run by themselves.
 mod image;
 /// What kubelets do to device plugins.
@@ -40,6 +43,8 @@ mod manifests;
 mod many;
 /// Which devices the kubelet is advised to take.
 mod preferred;
+/// What holds for every configuration.
+mod properties;
 /// Random events, in this process.
 mod random;
 /// The reference of keys is made from the schema.

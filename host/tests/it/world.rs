@@ -16,8 +16,11 @@ pub(crate) enum Way {
     Register,
 }
 
-/// The captured node of a real kernel.
-pub(crate) const CAPTURED: &str = include_str!("../../../examples/nodes/igb-guest.tree");
+/// The captured node of a real kernel. One of its physical functions had no link then, and has one here.
+pub(crate) const CAPTURED: &str = concat!(
+    include_str!("../../../examples/nodes/igb-guest.tree"),
+    "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
+);
 
 /// Long enough for a loaded machine, and never waited for when all is well.
 const BOUND: Duration = Duration::from_secs(30);

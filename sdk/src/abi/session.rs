@@ -97,6 +97,7 @@ impl<P: Provider> Session<P> {
             extends,
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
             exclusive_keys: manifest.exclusive_keys,
+            subsystems: manifest.subsystems,
             schema: schemars::schema_for!(P::Selectors).to_value(),
         }
     }
@@ -244,6 +245,11 @@ fn to_wire<F>(device: &Device<F>) -> wire::Device {
         unhealthy: match &device.health {
             Health::Healthy => None,
             Health::Unhealthy(reason) => Some(reason.clone()),
+            Health::Findings(findings) => findings.first().map(|first| first.reason.clone()),
+        },
+        findings: match &device.health {
+            Health::Findings(findings) => findings.clone(),
+            Health::Healthy | Health::Unhealthy(_) => Vec::new(),
         },
     }
 }

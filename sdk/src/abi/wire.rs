@@ -3,6 +3,7 @@
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
+mod convert;
 mod devlink;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DeviceId, Error, HexId, PciAddress, PciFunction};
+use crate::{DeviceId, Finding, PciAddress};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
 
@@ -65,6 +66,9 @@ pub struct Manifest {
     /// Pairs of keys that exclude each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusive_keys: Vec<(String, String)>,
+    /// Kernel subsystems whose events matter to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subsystems: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
 }
@@ -149,9 +153,12 @@ pub struct Device {
     /// NUMA node.
     #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
+    /// Why it is unhealthy, if it is; all that a host knows which has no `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy: Option<String>,
+    /// The same by kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Are these selectors sensible?
@@ -273,73 +280,6 @@ pub struct LogRecord {
     pub message: String,
 }
 
-impl From<&PciFunction> for Function {
-    fn from(f: &PciFunction) -> Self {
-        Self {
-            address: f.address,
-            vendor: f.vendor.0,
-            device: f.device.0,
-            class: f.class,
-            driver: f.driver.clone(),
-            numa_node: f.numa_node,
-            physical_function: f.physical_function,
-            vf_index: f.vf_index,
-            vf_count: f.vf_count,
-        }
-    }
-}
-
-impl From<Function> for PciFunction {
-    fn from(f: Function) -> Self {
-        Self {
-            address: f.address,
-            vendor: HexId(f.vendor),
-            device: HexId(f.device),
-            class: f.class,
-            driver: f.driver,
-            numa_node: f.numa_node,
-            physical_function: f.physical_function,
-            vf_index: f.vf_index,
-            vf_count: f.vf_count,
-        }
-    }
-}
-
-impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
-    type Error = Error;
-
-    fn try_from(device: ExtendedDevice) -> Result<Self, Error> {
-        Ok(Self {
-            device_type: device.device_type,
-            id: DeviceId::new(device.id)?,
-            function: device.function,
-        })
-    }
-}
-
-impl From<crate::Allocation> for Allocation {
-    fn from(allocation: crate::Allocation) -> Self {
-        let pairs = |nodes: Vec<crate::DeviceNode>| {
-            nodes
-                .into_iter()
-                .map(|node| (node.host_path, node.container_path))
-                .collect()
-        };
-        Self {
-            nodes: pairs(allocation.nodes),
-            companions: pairs(allocation.companions),
-            mounts: allocation
-                .mounts
-                .into_iter()
-                .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
-                .collect(),
-            info: allocation.info,
-            device_info: allocation.device_info,
-        }
-    }
-}
-
-// Serde hands the field by reference.
 #[allow(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature that `skip_serializing_if` asks for"
