@@ -70,8 +70,9 @@ async fn nothing_grows(way: Way) {
         "{before}, then {after}"
     );
     assert!(after.files <= before.files, "{before}, then {after}");
+    // Idle threads for calls into providers end after ten seconds, so there may be some more or less.
     assert!(
-        after.threads <= before.threads.max(4),
+        after.threads <= before.threads + 8,
         "{before}, then {after}"
     );
     // Some two hundred bytes for each look, on top of what the heap is uneven by.
