@@ -7,6 +7,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by its line"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test of random events says how to play them again"
+)]
 
 mod repository;
 mod world;

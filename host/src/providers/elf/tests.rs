@@ -63,7 +63,7 @@ fn a_library_is_taken_by_hosts_of_its_own_architecture_only() {
                     expected: own,
                 })
             };
-            let judged = check_for(Some(own), &library(machine, page)).map(drop);
+            let judged = check_for(Some(own), &library(machine, page));
             assert_eq!(judged, expected, "{of} on {architecture}");
         }
     }
