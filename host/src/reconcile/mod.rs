@@ -4,6 +4,7 @@
 //! reads everything, builds new values and compares them with the published ones; a pool that is equal is not
 //! published. Nothing else writes.
 
+mod afresh;
 mod health;
 mod offered;
 mod saying;
@@ -86,15 +87,6 @@ impl Reconciler {
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
-        }
-    }
-
-    /// What a plugin that starts now, with the same providers, begins with: nothing but these. It offers nothing.
-    #[must_use]
-    pub fn afresh(&self) -> Self {
-        Self {
-            providers: self.providers.afresh(),
-            ..Self::new(self.settings.clone(), None)
         }
     }
 
