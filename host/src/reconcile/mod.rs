@@ -5,6 +5,7 @@
 //! published. Nothing else writes.
 
 mod absence;
+mod afresh;
 mod books;
 mod division;
 mod health;
@@ -89,15 +90,6 @@ impl Reconciler {
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
-        }
-    }
-
-    /// What a plugin that starts now, with the same providers, begins with: nothing but these. It offers nothing.
-    #[must_use]
-    pub fn afresh(&self) -> Self {
-        Self {
-            providers: self.providers.afresh(),
-            ..Self::new(self.settings.clone(), None)
         }
     }
 

@@ -57,28 +57,28 @@ async fn nothing_grows(way: Way) {
     let before = Vitals::of(&world, &daemon);
     let hours = std::env::var("SRIOVDP_HOURS").ok();
     let hours = hours.map(|hours| hours.parse::<usize>().expect("a number"));
-    let mut hour = 0;
-    let goes_on = |hour: usize| match hours {
-        Some(hours) => hour < hours,
-        None => hour < LEAST || begin.elapsed() < SECONDS,
+    let is_over = |hour| match hours {
+        Some(hours) => hour >= hours,
+        None => hour >= LEAST && begin.elapsed() >= SECONDS,
     };
-    while goes_on(hour) {
+    let mut hour = 0;
+    while !is_over(hour) {
         live_an_hour(&world, &kubelet, &daemon, hour).await;
         hour += 1;
     }
     let after = settled(&world, &daemon, before).await;
-    println!("{hour} hours, {way:?}: {before}, then {after}");
     assert_eq!(
         after.socket_files, before.socket_files,
         "{before}, then {after}"
     );
     assert!(after.files <= before.files, "{before}, then {after}");
+    // Idle threads for calls into providers end after ten seconds, so there may be some more or less.
     assert!(
-        after.threads <= before.threads.max(4),
+        after.threads <= before.threads + 8,
         "{before}, then {after}"
     );
-    // Half a kilobyte for each look, on top of what the heap is uneven by.
-    let bound = before.resident_kb + 768 + hour * 30;
+    // Some two hundred bytes for each look, on top of what the heap is uneven by.
+    let bound = before.resident_kb + 768 + hour * 12;
     assert!(after.resident_kb < bound, "{before}, then {after}");
     assert_eq!(kubelet.violations(), [""; 0]);
 }

@@ -15,7 +15,7 @@ every_kubelet!(
     the_directory_is_replaced_while_the_kubelet_is_down,
     sockets_of_a_killed_plugin_are_no_obstacle,
     a_dead_kubelet_socket_is_waited_out,
-    a_dead_socket_in_place_of_ours_is_replaced,
+    a_socket_in_place_of_ours_is_waited_out,
 );
 
 async fn a_deleted_socket_is_made_anew(kind: Kind) {
@@ -113,31 +113,18 @@ async fn a_dead_kubelet_socket_is_waited_out(kind: Kind) {
     ends_well(&scene.world, daemon).await;
 }
 
-/// A successor that took the name and was killed at once; only the plugin watcher's sockets have names to take.
-async fn a_dead_socket_in_place_of_ours_is_replaced(kind: Kind) {
+/// Somebody took the name, and is killed later: its file stays, and no event tells that nobody listens any more.
+async fn a_socket_in_place_of_ours_is_waited_out(kind: Kind) {
     let scene = Scene::new(kind).await;
     let daemon = scene.registered_daemon().await;
     let socket = scene.resource(POOL).unwrap().socket;
     let next = socket.with_file_name(".next");
     let successor = UnixListener::bind(&next).unwrap();
-    fs::remove_file(&socket).unwrap();
-    if fs::rename(&next, &socket).is_ok() {
-        drop(successor);
-    }
+    fs::rename(&next, &socket).unwrap();
+    daemon.says("another instance of the plugin serves").await;
+    assert!(socket.exists(), "a living socket is not removed");
+    drop(successor);
     scene.registered_again(POOL, 2).await;
-    ends_well_but_for(&scene, daemon, kind, socket).await;
-}
-
-/// In `device-plugins` the foreign socket is nobody's to remove but the kubelet's.
-async fn ends_well_but_for(
-    scene: &Scene,
-    daemon: crate::world::Daemon,
-    kind: Kind,
-    foreign: PathBuf,
-) {
-    if kind.way == Way::Register && foreign.exists() {
-        fs::remove_file(foreign).unwrap();
-    }
     ends_well(&scene.world, daemon).await;
 }
 

@@ -1,7 +1,7 @@
 //! What can happen to a plugin.
 
 use super::dice::Dice;
-use super::node::{CONFIGURATIONS, DEVICES, DRIVERS};
+use super::node::{CONFIGURATIONS, DEVICES, DRIVERS, PFS};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
@@ -10,6 +10,8 @@ pub(super) enum Event {
     Plug(usize, &'static str),
     /// An attribute of a function that is there cannot be read for a while.
     Hide(usize, &'static str),
+    /// A physical function gains or loses its link.
+    Link(usize, bool),
     Configure(usize),
     /// The configuration is no JSON for a while.
     BreakConfiguration,
@@ -40,7 +42,7 @@ pub(super) fn any(dice: &mut Dice) -> Event {
     let device = dice.below(DEVICES);
     // More than there are pools: some events find nothing to happen to.
     let pool = dice.below(5);
-    match dice.below(40) {
+    match dice.below(43) {
         0..=6 => Event::Unplug(device),
         7..=14 => Event::Plug(device, dice.pick(&DRIVERS)),
         15..=16 => Event::Hide(device, dice.pick(&ATTRIBUTES)),
@@ -59,6 +61,7 @@ pub(super) fn any(dice: &mut Dice) -> Event {
         32..=33 => Event::RunPod(pool),
         34..=35 => Event::DeletePod(dice.below(3)),
         36 => Event::AMinute,
+        37..=39 => Event::Link(dice.below(PFS), dice.one_in(2)),
         _ => Event::Look,
     }
 }

@@ -14,10 +14,11 @@ use sriovdp_host::providers::ProviderSettings;
 use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
 use sriovdp_host::watch::DirectoryWatch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::dice::Dice;
 use super::event::Event;
-use super::node::{DEVICES, RESOURCES, address, configuration, plug, tree};
+use super::node::{DEVICES, RESOURCES, address, configuration, link, plug, tree};
 use crate::world::{Way, World, built};
 
 /// How much the clock is set forward at a time: less than anything that a peer has to answer within.
@@ -40,6 +41,8 @@ pub(super) struct Life {
     /// Attributes that are hidden, with what was in them.
     hidden: BTreeMap<PathBuf, Vec<u8>>,
     configuration: usize,
+    /// When time alone may have changed something, as the last look says.
+    again_at: Option<Instant>,
 }
 
 impl Life {
@@ -85,6 +88,7 @@ impl Life {
             drivers: [Some("iavf"); DEVICES],
             hidden: BTreeMap::new(),
             configuration: 0,
+            again_at: None,
             world,
         }
     }
@@ -134,6 +138,7 @@ impl Life {
                 self.world.change(&plug(device, driver));
                 self.drivers[device] = Some(driver);
             }
+            Event::Link(pf, is_up) => self.world.change(&link(pf, is_up)),
             Event::Hide(device, attribute) => self.hide(device, attribute),
             Event::Configure(which) => {
                 self.configuration = which;
@@ -210,7 +215,7 @@ impl Life {
     }
 
     async fn look(&mut self) -> Result<(), String> {
-        self.state.look().await;
+        self.again_at = self.state.look().await.again_at;
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for pool in self.state.pools() {
             for (id, (healthy, _)) in devices_of(&pool) {
@@ -240,7 +245,9 @@ impl Life {
                     (None, Some(view)) => view.connected,
                     (Some(_), None) => true,
                     (Some(devices), Some(view)) => {
-                        !view.connected || !is_good(&listed(&view), devices)
+                        // Without its file, a socket is of use to nobody new.
+                        let is_served = view.connected && view.socket.exists();
+                        !is_served || !is_good(&listed(&view), devices)
                     }
                 }
             });
@@ -251,6 +258,13 @@ impl Life {
             match news.await {
                 Ok(Err(error)) => return Err(format!("a task has failed: {error}")),
                 Ok(Ok(())) => self.look().await?,
+                Err(_)
+                    if self
+                        .again_at
+                        .is_some_and(|again_at| again_at <= Instant::now()) =>
+                {
+                    self.look().await?;
+                }
                 Err(_) => advance(STEP).await,
             }
         }

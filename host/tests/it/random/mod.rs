@@ -1,6 +1,6 @@
 //! Random events of every kind against the real loop of looks, its real tasks and the fake kubelet, in one process.
 //!
-//! A *sequence* is a handful of events: devices come, go, are rebound and hide attributes, the configuration changes
+//! A *sequence* is a handful of events: devices come, go, are rebound and hide attributes, links come and go, the configuration changes
 //! and breaks, provider files come and go, the kubelet restarts, cancels, refuses and deletes, pods begin and end. Then
 //! everything is left in peace, and
 //!
@@ -69,6 +69,5 @@ async fn play(way: Way, version: KubeletVersion) {
         sequences += 1;
     }
     assert!(sequences > 0);
-    println!("{sequences} sequences, SRIOVDP_SEED={seed}");
     life.end().await;
 }

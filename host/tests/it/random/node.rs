@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-const PFS: usize = 4;
+pub(super) const PFS: usize = 4;
 const VFS: usize = 4;
 pub(super) const DEVICES: usize = PFS * VFS;
 pub(super) const DRIVERS: [&str; 4] = ["iavf", "vfio-pci", "igbvf", ""];
@@ -64,6 +64,12 @@ pub(super) fn tree() -> String {
 pub(super) fn address(device: usize) -> String {
     let (bus, vf) = (device / VFS + 1, device % VFS);
     format!("0000:{bus:02x}:01.{vf}")
+}
+
+/// The line that gives a physical function its link, or takes it away.
+pub(super) fn link(pf: usize, is_up: bool) -> String {
+    let (bus, carrier) = (pf + 1, u8::from(is_up));
+    format!("file @0000:{bus:02x}:00.0/net/pf{pf}/carrier {carrier}")
 }
 
 /// The line that brings a device.
