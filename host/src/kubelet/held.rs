@@ -83,6 +83,11 @@ impl Held {
         }
     }
 
+    /// Whether no pod has any device.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// By the name of which resources pods have the device.
     pub fn holders(&self, id: &str) -> &[String] {
         self.0.get(id).map_or(&[], Vec::as_slice)

@@ -152,11 +152,11 @@ impl Pool {
     pub fn waits_for_pods(&self, now: Instant) -> bool {
         self.devices.iter().any(|device| match device.health {
             Health::Left { since, .. } => now >= since + PARTING,
-            _ => device.only_held,
+            _ => false,
         })
     }
 
-    /// When to see again whether a device may leave the list, or whether a pod still has one that is only held.
+    /// When to see again whether a device may leave the list.
     pub fn again_at(&self, now: Instant) -> Option<Instant> {
         let waits = self
             .devices
@@ -164,7 +164,7 @@ impl Pool {
             .filter_map(|device| match device.health {
                 Health::Left { since, .. } if now < since + PARTING => Some(since + PARTING),
                 Health::Left { .. } => Some(now + PARTING),
-                _ => device.only_held.then(|| now + PARTING),
+                _ => None,
             });
         waits.min()
     }

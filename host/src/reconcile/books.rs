@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use crate::kubelet::{Held, HeldError};
 use crate::node::NodeTree;
 
-/// While a device is in a pool for its pod's sake, a look that happens anyway also asks after the pod, this seldom.
+/// While a device is where it is for its pod's sake, a look that happens anyway also asks after the pod, this seldom.
 const STALE: Duration = Duration::from_secs(5);
+/// And this is when there is a look for it, whatever else happens.
+const OUTDATED: Duration = Duration::from_secs(60);
 
 /// Which devices pods have.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(super) struct Books {
     held: Held,
     /// They were read at least once.
     known: bool,
+    /// Without them, some device would be in another pool, in one at all, or in none.
+    matter: bool,
     tried: Option<Instant>,
 }
 
@@ -25,10 +29,22 @@ impl Books {
     }
 
     /// Whether a look at `now` has to read them: because nothing is known yet, because a device joins or leaves a
-    /// pool, or, now and then, because one `waits` for a pod's end. Mostly nothing of that is so.
+    /// pool, or, now and then, because one is where it is for its pod's sake, or `waits` for a pod's end. Mostly nothing
+    /// of that is so.
     pub(super) fn are_due(&self, now: Instant, membership_changes: bool, waits: bool) -> bool {
         let is_stale = || self.tried.is_none_or(|tried| now >= tried + STALE);
-        !self.known || membership_changes || (waits && is_stale())
+        !self.known || membership_changes || ((waits || self.matter) && is_stale())
+    }
+
+    /// What the look that has just divided the devices found out.
+    pub(super) fn note_whether_they_matter(&mut self, matter: bool) {
+        self.matter = matter;
+    }
+
+    /// When to ask again whether the pods are still there.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        let tried = self.tried.filter(|_| self.matter)?;
+        Some(tried + OUTDATED)
     }
 
     /// Reads them. What was known before stays when that fails.
@@ -57,5 +73,10 @@ mod tests {
         let much_later = start + STALE;
         assert!(books.are_due(much_later, false, true));
         assert!(!books.are_due(much_later, false, false));
+        assert_eq!(books.again_at(), None);
+        books.note_whether_they_matter(true);
+        assert!(!books.are_due(later, false, false));
+        assert!(books.are_due(much_later, false, false));
+        assert_eq!(books.again_at(), Some(start + OUTDATED));
     }
 }

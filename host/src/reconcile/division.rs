@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Reconciler;
-use super::books::Books;
 use super::saying::Saying;
 use crate::kubelet::Held;
 use crate::pools::{
@@ -35,7 +34,7 @@ impl Reconciler {
     ) -> Shares {
         let states: Vec<Arc<Pool>> = self.offered.states().collect();
         let claims = Claims::of(&self.scan, resources, saying).await;
-        let mut members = claims.divide(&states, &self.books);
+        let mut members = claims.divide(&states, self.books.held());
         let waits = states.iter().any(|pool| pool.waits_for_pods(now));
         if self
             .books
@@ -47,8 +46,10 @@ impl Reconciler {
                     one_line(&error)
                 ));
             }
-            members = claims.divide(&states, &self.books);
+            members = claims.divide(&states, self.books.held());
         }
+        let matter =
+            !self.books.held().is_empty() && claims.divide(&states, &Held::default()) != members;
         let mut shares = Vec::new();
         for (n, members) in members.into_iter().enumerate() {
             if claims.unknown.contains(&n) {
@@ -65,6 +66,7 @@ impl Reconciler {
             }
             shares.push(Some(devices));
         }
+        self.books.note_whether_they_matter(matter);
         shares
     }
 
@@ -142,12 +144,12 @@ impl<'a> Claims<'a> {
         claims
     }
 
-    fn divide(&self, states: &[Arc<Pool>], books: &Books) -> Vec<Vec<Member>> {
+    fn divide(&self, states: &[Arc<Pool>], held: &Held) -> Vec<Vec<Member>> {
         // A pool that keeps its devices keeps them from others too.
         let keeping = self.unknown.iter();
         let keeping = keeping.filter_map(|&n| state_of(states, &self.resources[n]));
         let kept = keeping.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
-        assign(&self.requests, kept, &self.holders(books.held()))
+        assign(&self.requests, kept, &self.holders(held))
     }
 
     fn holders<'h>(&self, held: &'h Held) -> Holders<'h> {

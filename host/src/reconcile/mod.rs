@@ -147,8 +147,12 @@ impl Reconciler {
             held: self.books.held(),
         };
         self.offered.publish(resources, shares, &departure);
-        let waits = self.links.steady_at().into_iter();
-        look.again_at = waits.chain(self.offered.again_at(now)).min();
+        let waits = [
+            self.links.steady_at(),
+            self.books.again_at(),
+            self.offered.again_at(now),
+        ];
+        look.again_at = waits.into_iter().flatten().min();
         self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {

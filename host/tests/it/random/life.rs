@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, PodSpec, ResourceView};
+use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec, ResourceView};
 use sriovdp_host::config::Defaults;
 use sriovdp_host::kubelet::Mode;
 use sriovdp_host::node::NodeTree;
@@ -25,6 +25,8 @@ use crate::world::{Way, World, built};
 const STEP: Duration = Duration::from_millis(100);
 /// More than all pauses between attempts together can be.
 const STEPS: usize = 3000;
+/// How many pods there are at most.
+const PODS: usize = 3;
 const A_MINUTE: Duration = Duration::from_secs(61);
 
 /// Each device of a resource: whether it is healthy, and its NUMA nodes.
@@ -108,7 +110,7 @@ impl Life {
         self.leave_in_peace();
         self.look().await?;
         // Devices that have left are listed for a while, and a plugin that starts does not know of them.
-        self.settle(|listed, expected| {
+        self.settle(|listed, expected, _| {
             expected
                 .iter()
                 .all(|(id, state)| listed.get(id) == Some(state))
@@ -116,7 +118,15 @@ impl Life {
         .await?;
         advance(A_MINUTE).await;
         self.look().await?;
-        self.settle(|listed, expected| listed == expected).await?;
+        // One that a pod has stays in the list until the pod ends, although it is no longer there.
+        self.settle(|listed, expected, held| {
+            let mut listed = listed.clone();
+            listed.retain(|id, (healthy, _)| {
+                *healthy || expected.contains_key(id) || !held.contains(id)
+            });
+            listed == *expected
+        })
+        .await?;
         match self.kubelet.violations().as_slice() {
             [] => Ok(()),
             violations => Err(format!(
@@ -177,7 +187,7 @@ impl Life {
             }
             Event::Refuse => self.kubelet.refuse_registration(Some("not today")),
             Event::RunPod(pool) => {
-                let pod = PodSpec::wanting(&format!("pod{}", pool % 3), 1, RESOURCES[pool]);
+                let pod = PodSpec::wanting(&format!("pod{}", pool % PODS), 1, RESOURCES[pool]);
                 self.kubelet.run_pod(pod).await;
             }
             Event::DeletePod(pod) => {
@@ -230,7 +240,12 @@ impl Life {
     }
 
     /// Waits until each resource is at the kubelet what it would be after a start now.
-    async fn settle(&mut self, is_good: impl Fn(&Devices, &Devices) -> bool) -> Result<(), String> {
+    async fn settle(
+        &mut self,
+        is_good: impl Fn(&Devices, &Devices, &BTreeSet<String>) -> bool,
+    ) -> Result<(), String> {
+        let held: BTreeMap<&str, BTreeSet<String>> =
+            RESOURCES.map(|name| (name, self.held(name))).into();
         let mut start = self.state.afresh();
         start.look().await;
         let expected: BTreeMap<String, Devices> = start
@@ -247,7 +262,7 @@ impl Life {
                     (Some(devices), Some(view)) => {
                         // Without its file, a socket is of use to nobody new.
                         let is_served = view.connected && view.socket.exists();
-                        !is_served || !is_good(&listed(&view), devices)
+                        !is_served || !is_good(&listed(&view), devices, &held[*name])
                     }
                 }
             });
@@ -278,6 +293,15 @@ impl Life {
             );
         }
         Err(told + &self.journal())
+    }
+
+    /// The devices that pods have by the name of a resource.
+    fn held(&self, resource: &str) -> BTreeSet<String> {
+        let pods = (0..PODS).filter_map(|n| self.kubelet.pod(&format!("pod{n}")));
+        let running = pods.filter(|pod| pod.phase == Phase::Running);
+        let devices = running.flat_map(|pod| pod.devices);
+        let ours = devices.filter(|devices| devices.resource == resource);
+        ours.flat_map(|devices| devices.ids).collect()
     }
 
     fn journal(&self) -> String {
