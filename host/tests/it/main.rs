@@ -37,6 +37,8 @@ mod extensions;
 mod health;
 /// The files of the image, run by themselves.
 mod image;
+/// Devices that pods have.
+mod in_use;
 /// What kubelets do to device plugins.
 mod kubelet;
 /// What is logged, and what never is.
