@@ -10,12 +10,12 @@ mod built;
 mod tree;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use divan::Bencher;
 use serde_json::json;
 use sriovdp_host::inventory;
-use sriovdp_host::providers::Provider;
+use sriovdp_host::providers::{ProviderSettings, Providers};
 use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::Root;
 use sriovdp_sdk::abi::wire::method;
@@ -88,11 +88,13 @@ where
 {
     let library = LIBRARY.get().expect("`main` has set it");
     let runtime = runtime();
-    let provider = Arc::new(
-        runtime
-            .block_on(Provider::load(library))
-            .expect("a provider"),
-    );
+    let mut providers = Providers::default();
+    let settings = ProviderSettings {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_sriovdp")),
+        ..ProviderSettings::new(library.parent().expect("a directory").to_owned())
+    };
+    runtime.block_on(providers.take_new(&settings));
+    let provider = providers.loaded().first().expect("a provider");
     let found: wire::Discovered = runtime
         .block_on(provider.call(method::DISCOVER, discover()))
         .expect("a discovery");

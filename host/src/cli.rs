@@ -91,6 +91,15 @@ pub struct Common {
     )]
     pub provider_dir: PathBuf,
 
+    /// Load no provider but those in this list, which has lines as `sha256sum` prints them: digest, two blanks, file
+    /// name.
+    #[arg(global = true, long, value_name = "FILE", help_heading = "Node")]
+    pub provider_digests: Option<PathBuf>,
+
+    /// Give providers this many milliseconds for whatever may otherwise take longer.
+    #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds)]
+    pub provider_budget: Option<Duration>,
+
     /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
     /// below it.
     #[arg(
@@ -135,6 +144,9 @@ pub struct Logging {
 pub enum Command {
     /// List the provider libraries: what each brings, or why it is refused.
     Providers,
+    /// Look at one provider library.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// Check the configuration against the providers, without a kubelet.
     Check {
         /// The file, instead of the one of `--config-file`.
@@ -159,6 +171,20 @@ pub enum Command {
     },
     /// Print the JSON schema of the configuration, as the loaded providers make it.
     Schema,
+    /// Load standard input as a provider and tell how it goes, for the process that asks for it.
+    #[command(name = crate::providers::probe::COMMAND, hide = true)]
+    ProbeProvider,
+}
+
+/// What to do with a provider library.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ProviderCommand {
+    /// Check a file step by step as the daemon does before it loads one, without a node. Whether it brings what another
+    /// file brings already is not looked at.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// The form of what a command prints.
@@ -262,6 +288,13 @@ fn level(text: &str) -> Result<tracing::Level, String> {
         .map_err(|_| "write error, warn, info, debug or trace".to_owned())
 }
 
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(Duration::from_millis(number)),
+        _ => Err("write a number of milliseconds, at least 1".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
@@ -270,64 +303,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::parse_go_style(
-            std::iter::once("sriovdp")
-                .chain(line.split_whitespace())
-                .map(OsString::from),
-        )
-    }
-
-    #[test]
-    fn the_go_plugins_command_lines() {
-        let operator =
-            parse("--log-level=10 --resource-prefix=openshift.io --config-file=/etc/pcidp/node")
-                .unwrap();
-        assert_eq!(operator.common.resource_prefix, "openshift.io");
-        assert_eq!(operator.logging.log_level, tracing::Level::INFO);
-        let go = parse("-config-file x -resource-prefix=y -v 10 -logtostderr -log_dir=/var/log/x")
-            .unwrap();
-        assert_eq!(go.common.config_file, PathBuf::from("x"));
-        assert_eq!(go.common.resource_prefix, "y");
-        assert_eq!(
-            go.logging.without_effect(),
-            ["-v", "--logtostderr", "--log-dir"]
-        );
-        assert_eq!(
-            parse("").unwrap().common.config_file,
-            PathBuf::from("/etc/pcidp/config.json")
-        );
-    }
-
-    #[test]
-    fn unknown_options_are_usage_errors() {
-        for line in [
-            "-no-such-flag",
-            "--root",
-            "--rescan-interval=0",
-            "--registration=both",
-        ] {
-            assert_eq!(
-                parse(line).unwrap_err().exit_code(),
-                Exit::Usage as i32,
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn one_dash_becomes_two_only_in_front_of_words() {
-        for (given, expected) in [
-            ("-config-file", "--config-file"),
-            ("-v", "-v"),
-            ("-v=3", "-v=3"),
-            ("-", "-"),
-            ("-1", "-1"),
-        ] {
-            assert_eq!(two_dashes(given.into()), OsString::from(expected));
-        }
-    }
-}
+mod tests;

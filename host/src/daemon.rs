@@ -1,6 +1,7 @@
 //! The life of the daemon: a first look, then one look for each reason, until it is told to end.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,7 @@ use crate::config::{ConfigError, Defaults};
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
-use crate::providers::heap;
+use crate::providers::{Budgets, ProviderSettings, heap};
 use crate::reconcile::{KubeletSide, Reconciler, Settings};
 use crate::report::Hint;
 use crate::watch::DirectoryWatch;
@@ -67,9 +68,18 @@ pub fn settings(arguments: &Arguments) -> Settings {
         } else {
             Strictness::Strict
         },
-        provider_dir: common.provider_dir.clone(),
+        providers: ProviderSettings {
+            digests: common.provider_digests.clone(),
+            budgets: budgets(common.provider_budget),
+            ..ProviderSettings::new(common.provider_dir.clone())
+        },
         tree,
     }
+}
+
+fn budgets(limit: Option<Duration>) -> Budgets {
+    let budgets = Budgets::default();
+    limit.map_or(budgets, |limit| budgets.at_most(limit))
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -108,10 +118,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         kubelet_watch.map(DirectoryWatch::with_safety_net),
     )?;
     let config_file = settings.tree.real(&settings.config_file);
-    let config_dir = config_file.parent().map(std::path::Path::to_path_buf);
+    let config_dir = config_file.parent().map(Path::to_path_buf);
+    let list_dir = settings.providers.digests.as_deref().and_then(Path::parent);
     let file_directories = config_dir
         .into_iter()
-        .chain([settings.provider_dir.clone()]);
+        .chain([settings.providers.directory.clone()])
+        .chain(list_dir.map(Path::to_path_buf));
     let mut file_ticks = follow(
         &mut watches,
         DirectoryWatch::new(file_directories.collect()),

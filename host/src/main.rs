@@ -3,8 +3,8 @@
 
 use std::process::ExitCode;
 
-use sriovdp_host::cli::{Arguments, Exit};
-use sriovdp_host::providers::heap;
+use sriovdp_host::cli::{Arguments, Command, Exit};
+use sriovdp_host::providers::{heap, leave, probe};
 use sriovdp_host::report::Report;
 use sriovdp_host::{daemon, logging, show};
 
@@ -18,6 +18,12 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),
     };
+    if arguments.command == Some(Command::ProbeProvider) {
+        leave(match probe::answer() {
+            Ok(()) => Exit::Success as u8,
+            Err(_) => Exit::Failure as u8,
+        });
+    }
     // A command prints what it finds; the log is the daemon's.
     if arguments.command.is_none() {
         logging::start(&arguments.logging);
@@ -42,9 +48,9 @@ fn main() -> ExitCode {
             Some(command) => show::run(&arguments, command).await,
         }
     });
-    // A provider that hangs in a call must not keep the process.
+    // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
     runtime.shutdown_background();
-    exit.into()
+    leave(exit as u8)
 }
 
 /// Help and version go to standard output and are a success; everything else is a mistake in the command line.

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "it is run to be read")]
 
 mod built;
+mod checks;
 mod measure;
 mod peer;
 mod process;
@@ -70,7 +71,9 @@ async fn main() -> anyhow::Result<()> {
     } else {
         (&SIZES[..], THOROUGH)
     };
-    let ours = Program::Ours(Ours::find()?);
+    let ours = Ours::find()?;
+    checks::print(&ours).await?;
+    let ours = Program::Ours(ours);
     let peer = peer().await;
     explain(effort).await;
     report::print_head();

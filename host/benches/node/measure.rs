@@ -113,7 +113,7 @@ async fn calls(kubelet: &FakeKubelet, node: &Node, count: usize) -> anyhow::Resu
     Ok(took)
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The daemon of this build with the provider files of this build, and how it is started on a node.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -62,7 +63,8 @@ impl Ours {
         let around_providers = tempfile::tempdir()?;
         // One level down: the daemon also follows the directory above, and in `/tmp` others are busy.
         let providers = around_providers.path().join("providers");
-        std::fs::create_dir(&providers)?;
+        // Whatever the user's umask is, nobody else may put files in there.
+        std::fs::DirBuilder::new().mode(0o755).create(&providers)?;
         for name in PROVIDERS {
             provide(name, &providers)?;
         }
@@ -71,6 +73,11 @@ impl Ours {
             providers,
             _around_providers: around_providers,
         })
+    }
+
+    /// The program, and the directory of its providers.
+    pub(crate) fn parts(&self) -> (&Path, &Path) {
+        (&self.daemon, &self.providers)
     }
 
     fn command(&self, root: &Path, wrapper: &[&str]) -> Command {

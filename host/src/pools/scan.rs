@@ -103,9 +103,9 @@ impl Scan {
             |provider: &Arc<Provider>| facets().any(|facet| Arc::ptr_eq(&facet.provider, provider));
         let extensions = providers
             .loaded()
-            .into_iter()
+            .iter()
             .filter(|p| !p.manifest().extends.is_empty());
-        for extension in extensions.filter(spoken_to) {
+        for extension in extensions.filter(|extension| spoken_to(extension)) {
             let extended = self.devices_of(&extension.manifest().extends);
             let question = self.question(root, functions, extended);
             let found: Result<wire::Discovered, CallError> =
@@ -117,9 +117,9 @@ impl Scan {
                         .iter()
                         .map(|device| device.id.clone())
                         .collect();
-                    self.remember(&extension, ids);
+                    self.remember(extension, ids);
                 }
-                Err(error) => failures.push(ScanError::new(&extension, error)),
+                Err(error) => failures.push(ScanError::new(extension, error)),
             }
         }
         failures

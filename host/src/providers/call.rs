@@ -1,97 +1,77 @@
-//! One loaded provider, and how it is asked.
+//! One loaded provider, and how long it may take to answer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use abi_stable::std_types::{RErr, ROk, RStr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sriovdp_sdk::Error;
 use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::abi::{ProviderModuleRef, wire};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use super::{ProviderError, open, verify};
-
-/// How long a call may take. The kubelet waits for Allocate with its whole pod loop.
-const BUDGET: Duration = Duration::from_secs(10);
+use super::ask::{CallError, ask, attach};
+use super::candidate::Candidate;
+use super::digests::Digest;
+use super::error::WHILE_LOADED;
+use super::{Budgets, ProviderError, open};
 
 /// A loaded library.
 pub struct Provider {
     file: PathBuf,
+    digest: Digest,
     manifest: wire::Manifest,
     /// The selector keys that it declares.
     keys: Vec<String>,
     module: ProviderModuleRef,
+    budgets: Budgets,
     /// The call that did not come back in time. Until it does, nothing more is asked.
     stuck: Mutex<Option<AbortHandle>>,
 }
 
-/// A call that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallError {
-    /// What the provider said, or what happened to it.
-    pub error: Error,
-    /// The place in the selectors that is meant, such as `vendors[0]`.
-    pub path: Option<String>,
-    /// It did not speak at all, so nothing is known about what was asked.
-    pub is_silent: bool,
-}
-
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Self {
-        error.error
-    }
-}
-
 impl Provider {
-    /// Verifies and loads a file, and asks for its manifest, all within [`BUDGET`].
+    /// Loads a file that passed its probe. What it said there of itself counts.
     ///
     /// # Errors
     ///
     /// Why it is refused.
-    pub async fn load(file: &Path) -> Result<Self, ProviderError> {
-        let path = file.to_owned();
-        let loading = tokio::task::spawn_blocking(move || Self::load_here(&path));
-        match tokio::time::timeout(BUDGET, loading).await {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(error)) => Err(ProviderError::Read(std::io::Error::other(error))),
-            Err(_) => Err(ProviderError::Hangs(BUDGET)),
-        }
-    }
-
-    fn load_here(file: &Path) -> Result<Self, ProviderError> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let module = open::open(&name, &verify::verify(file)?)?;
-        let settings = serde_json::json!({
-            "host": sriovdp_sdk::VERSION,
-            "log_level": tracing::level_filters::LevelFilter::current().to_string().to_lowercase(),
-        });
-        match module.attach()(
-            open::host_functions(),
-            RStr::from(settings.to_string().as_str()),
-        ) {
-            ROk(_) => {}
-            RErr(failure) => {
-                let source = failed(failure.as_str()).error;
-                return Err(ProviderError::Call {
-                    method: "attach",
-                    source,
-                });
-            }
-        }
-        let empty = serde_json::Map::new();
-        let manifest: wire::Manifest =
-            ask(module, method::MANIFEST, &empty).map_err(|error| ProviderError::Call {
-                method: method::MANIFEST,
+    pub(super) async fn load(
+        candidate: Candidate,
+        budgets: Budgets,
+    ) -> Result<Self, ProviderError> {
+        let Candidate {
+            file,
+            verified,
+            declared,
+            ..
+        } = candidate;
+        let copy = verified.copy.into_file();
+        let loading = tokio::task::spawn_blocking(move || {
+            let module = open::open(copy)?;
+            attach(module).map_err(|error| ProviderError::Call {
+                method: "attach".to_owned(),
                 source: error.error,
             })?;
+            Ok::<_, ProviderError>(module)
+        });
+        let module = match tokio::time::timeout(budgets.load, loading).await {
+            Ok(Ok(loaded)) => loaded?,
+            Ok(Err(error)) => return Err(ProviderError::Read(std::io::Error::other(error))),
+            Err(_) => {
+                return Err(ProviderError::Hangs {
+                    at: WHILE_LOADED.to_owned(),
+                    limit: budgets.load,
+                });
+            }
+        };
         Ok(Self {
-            keys: declared_keys(&manifest)?,
-            file: file.to_owned(),
-            manifest,
+            file,
+            digest: verified.digest,
+            manifest: declared.manifest,
+            keys: declared.keys,
             module,
+            budgets,
             stuck: Mutex::new(None),
         })
     }
@@ -110,6 +90,11 @@ impl Provider {
         &self.file
     }
 
+    /// The digest of what was loaded.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// What it says of itself.
     pub fn manifest(&self) -> &wire::Manifest {
         &self.manifest
@@ -120,7 +105,12 @@ impl Provider {
         self.keys.iter().map(String::as_str)
     }
 
-    /// Asks a question on a thread of its own, for at most [`BUDGET`].
+    /// How long it may take.
+    pub fn budgets(&self) -> Budgets {
+        self.budgets
+    }
+
+    /// Asks a question on a thread of its own, for as long as such a question may take.
     ///
     /// # Errors
     ///
@@ -134,17 +124,41 @@ impl Provider {
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
     {
+        let budget = match method {
+            method::DISCOVER => self.budgets.discover,
+            _ => self.budgets.answer,
+        };
+        self.call_by(Instant::now() + budget, method, question)
+            .await
+    }
+
+    /// Asks a question on a thread of its own, until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`call`](Self::call).
+    pub async fn call_by<Q, A>(
+        self: &Arc<Self>,
+        deadline: Instant,
+        method: &'static str,
+        question: Q,
+    ) -> Result<A, CallError>
+    where
+        Q: Serialize + Send + 'static,
+        A: DeserializeOwned + Send + 'static,
+    {
         if self.is_stuck() {
             return Err(self.silent("is still busy with an earlier call"));
         }
-        let module = self.module;
+        let (module, begin) = (self.module, Instant::now());
         let mut answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
-        match tokio::time::timeout(BUDGET, &mut answer).await {
+        match tokio::time::timeout_at(deadline, &mut answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(self.silent(&format!("cannot be asked `{method}`: {error}"))),
             Err(_) => {
                 *self.stuck() = Some(answer.abort_handle());
-                Err(self.silent(&format!("has not answered `{method}` within {BUDGET:?}")))
+                let waited = (deadline - begin).as_millis();
+                Err(self.silent(&format!("has not answered `{method}` within {waited} ms")))
             }
         }
     }
@@ -183,59 +197,5 @@ impl PartialEq for Provider {
     /// Two loads of one file are two providers.
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
-    }
-}
-
-impl From<Error> for CallError {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            path: None,
-            is_silent: false,
-        }
-    }
-}
-
-fn ask<Q: Serialize, A: DeserializeOwned>(
-    module: ProviderModuleRef,
-    method: &str,
-    question: &Q,
-) -> Result<A, CallError> {
-    let question = serde_json::to_string(question).map_err(|e| Error::from_std(&e))?;
-    match module.call()(RStr::from(method), RStr::from(question.as_str())) {
-        ROk(answer) => serde_json::from_str(answer.as_str()).map_err(|error| {
-            Error::from_std(&error)
-                .context(format!(
-                    "the provider's answer to `{method}` cannot be read"
-                ))
-                .into()
-        }),
-        RErr(failure) => Err(failed(failure.as_str())),
-    }
-}
-
-fn failed(failure: &str) -> CallError {
-    match serde_json::from_str::<wire::Failure>(failure) {
-        Ok(failure) => CallError {
-            path: failure.path.clone(),
-            error: failure.into(),
-            is_silent: false,
-        },
-        Err(_) => Error::new("the provider failed without a readable reason").into(),
-    }
-}
-
-fn declared_keys(manifest: &wire::Manifest) -> Result<Vec<String>, ProviderError> {
-    if manifest.device_type.is_none() && manifest.extends.is_empty() {
-        return Err(ProviderError::Manifest(
-            "names neither a device type nor what it extends".to_owned(),
-        ));
-    }
-    match manifest.schema.get("properties") {
-        None => Ok(Vec::new()),
-        Some(serde_json::Value::Object(properties)) => Ok(properties.keys().cloned().collect()),
-        Some(_) => Err(ProviderError::Manifest(
-            "has a schema whose `properties` are no object".to_owned(),
-        )),
     }
 }

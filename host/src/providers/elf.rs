@@ -1,6 +1,6 @@
 //! The judgement of an ELF file: this machine's, whole, and with the note of the SDK.
 
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, elf};
 use sriovdp_sdk::abi::NOTE_NAME;
 
@@ -29,10 +29,10 @@ pub enum ElfError {
     /// It is a program or an object file.
     #[error("it is not a shared library")]
     NotShared,
-    /// Loading it would crash with `SIGBUS`.
-    #[error("it is truncated: its segments end at byte {needed}, and it has {length}")]
+    /// Loading it would crash with `SIGBUS`, or it is still being copied.
+    #[error("it is truncated: what its headers name ends at byte {needed}, and it has {length}")]
     Truncated {
-        /// Where the last segment ends.
+        /// Where the last segment or section ends.
         needed: u64,
         /// The size of the file.
         length: u64,
@@ -54,6 +54,34 @@ pub enum ElfError {
     /// A panic in it would end the host.
     #[error("it was built with `panic = \"{0}\"`, so that a panic in it would end this host")]
     Panics(String),
+}
+
+/// What the SDK wrote into a provider when it was built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// The SDK's version.
+    pub sdk: String,
+    /// The package, if the note says so.
+    pub package: Option<String>,
+    /// The package's version, if the note says so.
+    pub version: Option<String>,
+}
+
+impl ElfError {
+    /// Whether the file is whole and for this machine, and only its note is not what it has to be.
+    pub(super) fn is_about_note(&self) -> bool {
+        match self {
+            Self::NoNote | Self::NoteIncomplete(_) | Self::WrongSdk { .. } | Self::Panics(_) => {
+                true
+            }
+            Self::NotElf
+            | Self::Broken
+            | Self::WrongClass
+            | Self::WrongMachine { .. }
+            | Self::NotShared
+            | Self::Truncated { .. } => false,
+        }
+    }
 }
 
 impl Hint for ElfError {
@@ -79,7 +107,7 @@ impl Hint for ElfError {
 }
 
 /// Checks everything that can be checked without running the file.
-pub(super) fn check(bytes: &[u8]) -> Result<(), ElfError> {
+pub(super) fn check(bytes: &[u8]) -> Result<Note, ElfError> {
     if !bytes.starts_with(&elf::ELFMAG) {
         return Err(ElfError::NotElf);
     }
@@ -107,13 +135,42 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ElfError> {
     let ends = segments
         .iter()
         .map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
-    let needed = ends.max().unwrap_or(0);
+    let needed = ends
+        .max()
+        .unwrap_or(0)
+        .max(end_of_sections(endian, header, bytes)?);
     let length = bytes.len() as u64;
     if needed > length {
         return Err(ElfError::Truncated { needed, length });
     }
     let note = note(endian, segments, bytes).ok_or(ElfError::NoNote)?;
     judge_note(&note)
+}
+
+/// Where the sections and the table of them end. The linker needs neither, but they come last in a file, so one that is
+/// written slowly is not whole before they are there.
+fn end_of_sections(
+    endian: Endianness,
+    header: &elf::FileHeader64<Endianness>,
+    bytes: &[u8],
+) -> Result<u64, ElfError> {
+    let table = header.e_shoff(endian);
+    if table == 0 {
+        return Ok(0);
+    }
+    let entries = u64::from(header.e_shnum(endian)) * u64::from(header.e_shentsize(endian));
+    let end_of_table = table.saturating_add(entries);
+    if end_of_table > bytes.len() as u64 {
+        return Ok(end_of_table);
+    }
+    let sections = header
+        .section_headers(endian, bytes)
+        .map_err(|_| ElfError::Broken)?;
+    let ends = sections.iter().filter_map(|section| {
+        let (offset, size) = section.file_range(endian)?;
+        Some(offset.saturating_add(size))
+    });
+    Ok(ends.max().unwrap_or(0).max(end_of_table))
 }
 
 /// `e_machine` of the architectures that this host is built for; on any other one the dynamic linker judges.
@@ -152,7 +209,7 @@ fn note(
     None
 }
 
-fn judge_note(note: &str) -> Result<(), ElfError> {
+fn judge_note(note: &str) -> Result<Note, ElfError> {
     let value = |key: &'static str| {
         let lines = note.lines().filter_map(|line| line.split_once('='));
         lines
@@ -170,7 +227,11 @@ fn judge_note(note: &str) -> Result<(), ElfError> {
         });
     }
     match value("panic")? {
-        "unwind" => Ok(()),
+        "unwind" => Ok(Note {
+            sdk: sdk.to_owned(),
+            package: value("provider").ok().map(str::to_owned),
+            version: value("version").ok().map(str::to_owned),
+        }),
         other => Err(ElfError::Panics(other.to_owned())),
     }
 }
@@ -185,7 +246,11 @@ mod tests {
 
     #[test]
     fn notes_are_judged_by_their_words() {
-        assert_eq!(judge_note("sdk=1.7.0\npanic=unwind\n"), Ok(()));
+        let note = judge_note("sdk=1.7.0\npanic=unwind\nprovider=fpga\n").unwrap();
+        assert_eq!(
+            (note.sdk.as_str(), note.package.as_deref()),
+            ("1.7.0", Some("fpga"))
+        );
         assert_eq!(
             judge_note("panic=unwind\n"),
             Err(ElfError::NoteIncomplete("sdk"))

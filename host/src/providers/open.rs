@@ -1,30 +1,27 @@
-//! Loads a verified file: a sealed copy in memory, the dynamic linker, the interface check.
+//! Loads a sealed copy of a file: the dynamic linker, the interface check, and what the host lends.
 
 // The one module of the host that is unsafe: running a foreign library cannot be anything else.
 #![allow(unsafe_code, reason = "it opens shared libraries")]
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 use abi_stable::std_types::{RErr, ROk, RStr, RString};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use rustix::fs::{MemfdFlags, SealFlags};
 use sriovdp_sdk::abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 
 use super::ProviderError;
 use crate::netlink;
 
-/// Loads the library in `bytes`. It stays loaded for as long as the process lives.
+/// Loads the library in `copy`. It stays loaded for as long as the process lives.
 ///
 /// # Errors
 ///
-/// When it cannot be copied or linked, or its interface is another one.
-pub(super) fn open(name: &str, bytes: &[u8]) -> Result<ProviderModuleRef, ProviderError> {
-    let copy = sealed_copy(name, bytes).map_err(ProviderError::Copy)?;
+/// When it cannot be linked, or its interface is another one.
+pub(super) fn open(copy: File) -> Result<ProviderModuleRef, ProviderError> {
     // The linker knows a library by the name that it was opened with, so this descriptor must never be closed: with
     // its number used again, opening the next library would silently return this one.
     let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
@@ -99,28 +96,15 @@ fn log_for_provider(record: &str) {
     }
 }
 
-/// A file in memory that nobody can change or cut any more: whatever happens to the one on disk, no call into the
-/// library can end in `SIGBUS` or in half-written code.
-fn sealed_copy(name: &str, bytes: &[u8]) -> std::io::Result<File> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not know the flag and allow execution always.
-    let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC)
-        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
-    let mut file = File::from(memory);
-    file.write_all(bytes)?;
-    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&file, seals)?;
-    Ok(file)
-}
-
 /// libloading keeps the linker's own words in the source.
 fn link_error(error: &libloading::Error) -> ProviderError {
     let told =
         std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    // The path is that of the sealed copy and tells the reader nothing.
-    let words = told
-        .split_once(": ")
-        .map_or(told.as_str(), |(_, words)| words);
+    // The path of the sealed copy tells the reader nothing; the name of another library does.
+    let words = match told.split_once(": ") {
+        Some((path, words)) if path.starts_with("/proc/self/fd/") => words,
+        _ => told.as_str(),
+    };
     ProviderError::Link(words.replace(char::from(0), ""))
 }
 

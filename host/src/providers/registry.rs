@@ -1,32 +1,57 @@
-//! What is loaded, and who brings what.
+//! The provider directory as it was last seen: which files are loaded, which are refused, and what has become of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Provider, ProviderError, find};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::candidate::{Candidate, Rules};
+use super::roster::{DeviceType, Roster};
+use super::{Budgets, Provider, ProviderError, find, place};
+
+/// Files that are judged at a time. Each costs a short-lived process and a copy in memory.
+const AT_A_TIME: usize = 4;
+
+/// Where providers are, and what they have to keep to.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The list of the files that may be loaded; all may without one.
+    pub digests: Option<PathBuf>,
+    /// How long they may take.
+    pub budgets: Budgets,
+    /// The program that probes them.
+    pub program: PathBuf,
+}
+
+impl ProviderSettings {
+    /// All files of `directory`, probed by the program of this process, whatever has become of its file since.
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            digests: None,
+            budgets: Budgets::default(),
+            program: PathBuf::from("/proc/self/exe"),
+        }
+    }
+}
 
 /// The providers of a node.
 #[derive(Debug, Default)]
 pub struct Providers {
-    device_types: BTreeMap<String, DeviceType>,
+    roster: Roster,
     refused: Vec<Refused>,
+    /// Why the directory as a whole is not used, as of the last look.
+    unusable: Option<ProviderError>,
     /// The files that were looked at, so that the next look takes only new and changed ones.
     seen: BTreeMap<PathBuf, Stamp>,
+    /// The list of digests as it was.
+    list: Option<Stamp>,
     /// The file that did not come back from being opened.
     hanging: Option<PathBuf>,
-    /// Files that changed after they were loaded.
-    replaced: BTreeSet<PathBuf>,
-}
-
-/// A device type, its owner, and what extends it.
-#[derive(Clone, Debug)]
-pub struct DeviceType {
-    /// The provider that discovers its devices. Absent while only extensions of it are loaded.
-    pub owner: Option<Arc<Provider>>,
-    /// Providers that add to it, by file name.
-    pub extensions: Vec<Arc<Provider>>,
 }
 
 /// What a file was when it was looked at; another one differs in something.
@@ -51,151 +76,195 @@ pub struct Refused {
 }
 
 impl Providers {
-    /// Takes what is new in `directory`, in the order of the names. A file that was refused is judged again when it has
-    /// changed, for it may have been half copied; one that is loaded stays as it was loaded.
-    ///
-    /// # Errors
-    ///
-    /// When the directory cannot be listed. A file that is no provider is in [`refused`](Self::refused) instead.
-    pub async fn take_new(&mut self, directory: &Path) -> Result<(), ProviderError> {
-        for file in find::find(directory)? {
-            let stamp = Stamp::of(&file);
-            if self.seen.insert(file.clone(), stamp) == Some(stamp) {
-                continue;
+    /// Takes what is new in the directory, in the order of the names. A file that was refused is judged again when it
+    /// has changed, for it may have been half copied; one that is loaded is loaded anew, beside its predecessor, when
+    /// its content has changed.
+    pub async fn take_new(&mut self, settings: &ProviderSettings) {
+        self.unusable = None;
+        let files = match list(&settings.directory) {
+            Ok(files) => files,
+            Err(error) => {
+                self.unusable = Some(error);
+                return;
             }
-            if self.loaded().iter().any(|provider| provider.file() == file) {
-                self.replaced.insert(file);
-                continue;
-            }
-            self.refused.retain(|refused| refused.file != file);
-            // A library that hangs while it is opened holds the dynamic linker's lock, and so would the next one.
-            let loaded = match &self.hanging {
-                Some(first) => Err(ProviderError::Behind(first.clone())),
-                None => Provider::load(&file).await,
-            };
-            if let Err(ProviderError::Hangs(_)) = loaded {
-                self.hanging = Some(file.clone());
-            }
-            if let Err(reason) = loaded.and_then(|provider| self.register(&Arc::new(provider))) {
-                self.refused.push(Refused { file, reason });
+        };
+        self.forget(&files);
+        self.reconsider(settings.digests.as_deref());
+        loop {
+            let changed = self.changed(&files);
+            let taken = self.take(changed, settings).await;
+            // What was in the way of a refused file may be gone with the old version of another one.
+            if !taken || !self.forget_conflicts() {
+                break;
             }
         }
-        Ok(())
     }
 
-    /// Files that changed after they were loaded. What they hold now counts from the next start on.
-    pub fn replaced(&self) -> &BTreeSet<PathBuf> {
-        &self.replaced
+    /// Every loaded provider, in the order in which they were taken.
+    pub fn loaded(&self) -> &[Arc<Provider>] {
+        self.roster.providers()
+    }
+
+    /// The files that were refused. One that is loaded as well has changed since.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Why the directory as a whole is not used.
+    pub fn unusable(&self) -> Option<&ProviderError> {
+        self.unusable.as_ref()
+    }
+
+    /// Providers whose files are no longer there. They stay loaded.
+    pub fn removed(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.loaded()
+            .iter()
+            .filter(|provider| self.unusable.is_none() && !self.seen.contains_key(provider.file()))
+    }
+
+    /// Whether a provider was loaded from `file`.
+    pub fn is_loaded(&self, file: &Path) -> bool {
+        self.roster.of_file(file).is_some()
     }
 
     /// The device type `name`, if its owner is loaded; without a name, the default one.
     pub fn device_type(&self, name: Option<&str>) -> Option<(&str, &DeviceType)> {
-        let owned = self
-            .device_types
-            .iter()
-            .filter(|(_, device_type)| device_type.owner.is_some());
-        let mut owned = owned.filter(|(key, device_type)| match name {
+        self.device_types().find(|(key, device_type)| match name {
             Some(name) => *key == name,
             None => device_type
                 .owner
                 .as_ref()
                 .is_some_and(|owner| owner.manifest().default_device_type),
-        });
-        owned
-            .next()
-            .map(|(key, device_type)| (key.as_str(), device_type))
+        })
     }
 
     /// The device types that have an owner, by name.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
-        let owned = self
-            .device_types
-            .iter()
-            .filter(|(_, device_type)| device_type.owner.is_some());
-        owned.map(|(name, device_type)| (name.as_str(), device_type))
+        self.roster.owned()
     }
 
-    /// Every loaded provider once, by file name.
-    pub fn loaded(&self) -> Vec<Arc<Provider>> {
-        let all = self
-            .device_types
-            .values()
-            .flat_map(|t| t.owner.iter().chain(&t.extensions));
-        let by_file: BTreeMap<&Path, &Arc<Provider>> =
-            all.map(|provider| (provider.file(), provider)).collect();
-        by_file.into_values().cloned().collect()
+    /// Files that are gone are as good as never seen.
+    fn forget(&mut self, files: &[PathBuf]) {
+        let present: BTreeSet<&PathBuf> = files.iter().collect();
+        self.seen.retain(|file, _| present.contains(file));
+        self.refused
+            .retain(|refused| present.contains(&refused.file));
     }
 
-    /// The files that were refused.
-    pub fn refused(&self) -> &[Refused] {
-        &self.refused
-    }
-
-    /// Two owners of one device type, or of one key of a device type, are a conflict that the first file by name wins.
-    fn register(&mut self, provider: &Arc<Provider>) -> Result<(), ProviderError> {
-        let manifest = provider.manifest();
-        let conflict = |what: String, first: &Arc<Provider>| ProviderError::Conflict {
-            what,
-            first: first.file_name(),
-        };
-        if let Some(name) = &manifest.device_type {
-            if let Some((
-                _,
-                DeviceType {
-                    owner: Some(first), ..
-                },
-            )) = self.device_type(Some(name))
-            {
-                return Err(conflict(format!("the device type `{name}`"), first));
-            }
-            if let (
-                true,
-                Some((
-                    _,
-                    DeviceType {
-                        owner: Some(first), ..
-                    },
-                )),
-            ) = (manifest.default_device_type, self.device_type(None))
-            {
-                return Err(conflict("the default device type".to_owned(), first));
-            }
+    /// Another list of digests may allow what the last one did not.
+    fn reconsider(&mut self, digests: Option<&Path>) {
+        let stamp = digests.map(Stamp::of);
+        if std::mem::replace(&mut self.list, stamp) != stamp {
+            self.forget_refused(|reason| matches!(reason, ProviderError::Digest(_)));
         }
-        let touched: Vec<String> = manifest
-            .device_type
-            .iter()
-            .chain(&manifest.extends)
-            .cloned()
-            .collect();
-        for name in &touched {
-            let Some(present) = self.device_types.get(name) else {
-                continue;
+    }
+
+    fn forget_conflicts(&mut self) -> bool {
+        self.forget_refused(|reason| matches!(reason, ProviderError::Conflict { .. }))
+    }
+
+    fn forget_refused(&mut self, which: impl Fn(&ProviderError) -> bool) -> bool {
+        let again = self.refused.iter().filter(|refused| which(&refused.reason));
+        let again: Vec<PathBuf> = again.map(|refused| refused.file.clone()).collect();
+        for file in &again {
+            self.seen.remove(file);
+        }
+        !again.is_empty()
+    }
+
+    /// The files that were not looked at as they are now.
+    fn changed(&mut self, files: &[PathBuf]) -> Vec<PathBuf> {
+        let mut changed = files.to_vec();
+        changed.retain(|file| {
+            let stamp = Stamp::of(file);
+            self.seen.insert(file.clone(), stamp) != Some(stamp)
+        });
+        changed
+    }
+
+    /// Judges some files at a time and takes those that are good in their order. Returns whether a file has changed
+    /// what was loaded from it before.
+    async fn take(&mut self, files: Vec<PathBuf>, settings: &ProviderSettings) -> bool {
+        if files.is_empty() {
+            return false;
+        }
+        let rules = Rules::new(settings);
+        let mut replaced = false;
+        let mut waiting = files.into_iter();
+        let mut judging = VecDeque::new();
+        loop {
+            for file in waiting.by_ref().take(AT_A_TIME - judging.len()) {
+                let (rules, path) = (rules.clone(), file.clone());
+                let judged = tokio::spawn(async move { rules.judge(&path).await });
+                judging.push_back((file, AbortOnDropHandle::new(judged)));
+            }
+            let Some((file, judged)) = judging.pop_front() else {
+                return replaced;
             };
-            for first in present.owner.iter().chain(&present.extensions) {
-                let twice = first
-                    .keys()
-                    .find(|key| provider.keys().any(|own| own.eq_ignore_ascii_case(key)));
-                if let Some(key) = twice {
-                    return Err(conflict(
-                        format!("the selector key `{key}` of `{name}`"),
-                        first,
-                    ));
+            let judged = judged
+                .await
+                .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
+            self.refused.retain(|refused| refused.file != file);
+            let taken = match judged {
+                Ok(candidate) => self.admit(candidate, settings.budgets).await,
+                Err(reason) => Err(reason),
+            };
+            match taken {
+                Ok(is_replacement) => replaced |= is_replacement,
+                Err(reason) => {
+                    if reason.may_pass() {
+                        self.seen.insert(file.clone(), Stamp(None));
+                    }
+                    self.refused.push(Refused { file, reason });
                 }
             }
         }
-        if let Some(name) = manifest.device_type.clone() {
-            self.entry(name).owner = Some(Arc::clone(provider));
-        }
-        for name in manifest.extends.clone() {
-            self.entry(name).extensions.push(Arc::clone(provider));
-        }
-        Ok(())
     }
 
-    fn entry(&mut self, name: String) -> &mut DeviceType {
-        self.device_types.entry(name).or_insert_with(|| DeviceType {
-            owner: None,
-            extensions: Vec::new(),
-        })
+    /// Loads a file that was judged to be good. Returns whether it replaces what was loaded from it before.
+    async fn admit(
+        &mut self,
+        candidate: Candidate,
+        budgets: Budgets,
+    ) -> Result<bool, ProviderError> {
+        let before = self.roster.of_file(&candidate.file);
+        if before.is_some_and(|before| before.digest() == candidate.verified.digest) {
+            return Ok(false);
+        }
+        let is_replacement = before.is_some();
+        self.roster.has_room(&candidate.file, &candidate.declared)?;
+        // A library that hangs while it is opened holds the dynamic linker's lock, and so would the next one.
+        if let Some(first) = &self.hanging {
+            return Err(ProviderError::Behind(first.clone()));
+        }
+        let file = candidate.file.clone();
+        let loaded = Provider::load(candidate, budgets).await;
+        if let Err(ProviderError::Hangs { .. }) = loaded {
+            self.hanging = Some(file.clone());
+        }
+        let provider = loaded?;
+        if is_replacement {
+            tracing::info!(
+                "the provider `{}` has changed and is loaded anew: {} {}, sha256 {}",
+                provider.file_name(),
+                provider.manifest().package,
+                provider.manifest().version,
+                provider.digest()
+            );
+        }
+        self.roster.take(Arc::new(provider));
+        Ok(is_replacement)
     }
+}
+
+/// The files of the directory, if nobody else may put any there.
+fn list(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
+    let files = find::find(directory)?;
+    if !files.is_empty() {
+        place::check(directory).map_err(|source| ProviderError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+    }
+    Ok(files)
 }

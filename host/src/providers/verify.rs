@@ -1,25 +1,42 @@
-//! What can be said about a file without running any of it: whose it is, and whether it is a provider at all.
+//! What can be said about a file without running any of it: whose it is, and whether it is a provider that may be loaded.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{ProviderError, elf};
+use super::digests::{Digest, DigestError, Digests, ListError};
+use super::elf::Note;
+use super::place::OTHERS_WRITE;
+use super::sealed::SealedCopy;
+use super::{ProviderError, elf, place};
 use crate::regular;
 
 /// A provider is about half a megabyte, ten in a debug build.
 const LARGEST: u64 = 256 << 20;
-/// Write permission of group and others.
-const OTHERS_WRITE: u32 = 0o022;
 
-/// Reads a file through one descriptor, so that what was judged is what is loaded, and judges it.
+/// Which files may be loaded: all, those in a list, or none because there is no list where one was asked for.
+pub(super) type Allowed = Option<Result<Digests, (std::path::PathBuf, ListError)>>;
+
+/// A file that may be run.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// What will be run.
+    pub(super) copy: SealedCopy,
+    /// Of the copy.
+    pub(super) digest: Digest,
+    /// What the SDK wrote into it.
+    pub(super) note: Note,
+}
+
+/// Copies a file through one descriptor, so that what was judged is what is loaded, and judges the copy.
 ///
 /// # Errors
 ///
 /// The reason to refuse it.
-pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
+pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, ProviderError> {
+    place::check(path).map_err(ProviderError::Place)?;
     let (file, metadata) = regular::open(path).map_err(ProviderError::Read)?;
     let owner = metadata.uid();
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if !place::is_ours(owner) {
         return Err(ProviderError::ForeignOwner { owner });
     }
     let mode = metadata.mode() & 0o7777;
@@ -33,7 +50,27 @@ pub(super) fn verify(path: &Path) -> Result<Vec<u8>, ProviderError> {
             limit: LARGEST,
         });
     }
-    let bytes = regular::read(file, LARGEST).map_err(ProviderError::Read)?;
-    elf::check(&bytes)?;
-    Ok(bytes)
+    let name = path.file_name().unwrap_or_default();
+    let copy =
+        SealedCopy::of(&name.to_string_lossy(), &file, LARGEST).map_err(ProviderError::Copy)?;
+    let after = file.metadata().map_err(ProviderError::Read)?;
+    let written =
+        |metadata: &std::fs::Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    if written(&metadata) != written(&after) {
+        return Err(ProviderError::BeingWritten);
+    }
+    let bytes = copy.bytes().map_err(ProviderError::Copy)?;
+    let note = elf::check(&bytes)?;
+    let digest = Digest::of(&bytes);
+    match allowed {
+        None => {}
+        Some(Ok(digests)) => digests.admit(name, digest)?,
+        Some(Err((list, source))) => {
+            return Err(ProviderError::Digest(DigestError::List {
+                list: list.clone(),
+                source: source.clone(),
+            }));
+        }
+    }
+    Ok(Verified { copy, digest, note })
 }

@@ -24,7 +24,7 @@ use crate::pools::{
     Health, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, Unresolved, assign,
     resolve,
 };
-use crate::providers::Providers;
+use crate::providers::{ProviderSettings, Providers};
 use crate::report::one_line;
 use crate::{config, inventory};
 
@@ -39,8 +39,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// What an unknown selector does.
     pub strictness: Strictness,
-    /// The directory of the providers.
-    pub provider_dir: PathBuf,
+    /// Where the providers are.
+    pub providers: ProviderSettings,
 }
 
 /// The state of the plugin.
@@ -158,8 +158,9 @@ impl Reconciler {
     }
 
     async fn take_providers(&mut self, saying: &mut Saying) {
-        if let Err(error) = self.providers.take_new(&self.settings.provider_dir).await {
-            saying.error(one_line(&error));
+        self.providers.take_new(&self.settings.providers).await;
+        if let Some(error) = self.providers.unusable() {
+            saying.error(one_line(error));
         }
         for provider in self.providers.loaded() {
             saying.info(format!(
@@ -170,19 +171,21 @@ impl Reconciler {
         }
         for refused in self.providers.refused() {
             let file = refused.file.display();
-            saying.error(format!(
-                "the provider `{file}` is refused: {}",
-                one_line(&refused.reason)
-            ));
+            let reason = one_line(&refused.reason);
+            saying.error(if self.providers.is_loaded(&refused.file) {
+                format!("the provider `{file}` has changed and is refused, so what was loaded before goes on: {reason}")
+            } else {
+                format!("the provider `{file}` is refused: {reason}")
+            });
         }
-        for file in self.providers.replaced() {
+        for provider in self.providers.removed() {
+            let file = provider.file().display();
             saying.warn(format!(
-                "the provider `{}` has changed; restart the plugin to load it",
-                file.display()
+                "the provider `{file}` was removed, and stays loaded until the plugin is restarted"
             ));
         }
         if self.providers.loaded().is_empty() {
-            let directory = self.settings.provider_dir.display();
+            let directory = self.settings.providers.directory.display();
             saying.error(format!("no provider is loaded, so no resource can be offered (hint: put provider libraries into `{directory}`)"));
         }
     }

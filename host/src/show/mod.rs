@@ -5,6 +5,7 @@
 
 mod check;
 mod explain;
+mod inspect;
 mod list;
 mod providers;
 mod schema;
@@ -12,7 +13,7 @@ mod schema;
 use std::fmt;
 use std::io::Write;
 
-use crate::cli::{Arguments, Command, Exit};
+use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::daemon;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
@@ -50,6 +51,9 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
 
 async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
     let mut settings = daemon::settings(arguments);
+    if let Command::Provider(ProviderCommand::Check { file }) = command {
+        return inspect::check(page, file, &settings.providers).await;
+    }
     if let Command::Check { file: Some(file) } = command {
         settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
     }
@@ -59,7 +63,10 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         Command::Providers => return providers::providers(page, &state),
         Command::Schema => return schema::schema(page, &state),
         Command::Check { .. } => return check::check(page, &state, &look),
-        Command::List { .. } | Command::Explain { .. } => {}
+        Command::List { .. }
+        | Command::Explain { .. }
+        | Command::Provider(_)
+        | Command::ProbeProvider => {}
     }
     if let Some(error) = &look.config_error {
         eprintln!("{}", Report::error(error));
@@ -81,6 +88,10 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
             .await
         }
         Command::List { output } => list::list(page, &state, *output),
-        Command::Providers | Command::Schema | Command::Check { .. } => Exit::Success,
+        Command::Providers
+        | Command::Provider(_)
+        | Command::Schema
+        | Command::Check { .. }
+        | Command::ProbeProvider => Exit::Success,
     }
 }

@@ -1,5 +1,7 @@
 //! `sriovdp providers`: what each file of the provider directory brings, or why it is refused.
 
+use sriovdp_sdk::abi::wire::Manifest;
+
 use super::Page;
 use crate::cli::Exit;
 use crate::reconcile::Reconciler;
@@ -8,13 +10,10 @@ use crate::report::one_line;
 pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
     for provider in state.providers().loaded() {
         let manifest = provider.manifest();
-        let brings = match &manifest.device_type {
-            Some(device_type) => format!("device type {device_type}"),
-            None => format!("extension of {}", manifest.extends.join(", ")),
-        };
         page.line(format_args!(
-            "{}: {brings} ({} {}, SDK {})",
+            "{}: {} ({} {}, SDK {})",
             provider.file_name(),
+            brings(manifest),
             manifest.package,
             manifest.version,
             manifest.sdk
@@ -25,6 +24,10 @@ pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
             provider.keys().collect::<Vec<_>>().join(", ")
         ));
     }
+    let unusable = state.providers().unusable();
+    if let Some(error) = unusable {
+        page.line(format_args!("{}", one_line(error)));
+    }
     let refused = state.providers().refused();
     for refused in refused {
         page.line(format_args!(
@@ -33,9 +36,17 @@ pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
             one_line(&refused.reason)
         ));
     }
-    if refused.is_empty() {
+    if refused.is_empty() && unusable.is_none() {
         Exit::Success
     } else {
         Exit::Failure
+    }
+}
+
+/// What a provider is there for, in a few words.
+pub(super) fn brings(manifest: &Manifest) -> String {
+    match &manifest.device_type {
+        Some(device_type) => format!("device type {device_type}"),
+        None => format!("extension of {}", manifest.extends.join(", ")),
     }
 }

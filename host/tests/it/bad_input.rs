@@ -217,7 +217,7 @@ async fn files_that_are_no_providers() {
     provider("text.so", b"#!/bin/sh\n", expect!["PROVIDERS/text.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     provider("empty.so", b"", expect!["PROVIDERS/empty.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     let good = std::fs::read(built("sriovdp_accelerator")).unwrap();
-    provider("truncated.so", &good[..good.len() / 20], expect!["PROVIDERS/truncated.so: refused: it is truncated: its segments end at byte N, and it has N (hint: copy the file again, under another name, then rename it)"]).await;
+    provider("truncated.so", &good[..good.len() / 20], expect!["PROVIDERS/truncated.so: refused: it is truncated: what its headers name ends at byte N, and it has N (hint: copy the file again, under another name, then rename it)"]).await;
     let mut foreign = good.clone();
     foreign[18..20].copy_from_slice(&[0xf3, 0x00]);
     provider("foreign.so", &foreign, expect!["PROVIDERS/foreign.so: refused: it was built for the ELF machine N, and this host runs on N (hint: build it for the architecture of this node)"]).await;

@@ -12,6 +12,8 @@ mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
 mod bad_input;
+/// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
+mod bad_libraries;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.

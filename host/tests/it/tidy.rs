@@ -102,7 +102,10 @@ fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
     let allowed = [
         "host/src/providers/open.rs",
         "host/src/providers/heap.rs",
+        "host/src/providers/leave.rs",
         "sdk/src/abi/export.rs",
+        // A provider that breaks a promise which the compiler would keep.
+        "host/tests/raw-provider/src/lib.rs",
     ];
     for file in sources(&repository()) {
         let text = std::fs::read_to_string(&file).unwrap();

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::types::HostFunctions;
-use super::wire;
 use super::wire::method;
+use super::{guard, wire};
 use crate::{Device, Discovery, Error, Health, Node, Provider, Role, Root};
 
 /// A provider with what it found in its last discovery.
@@ -214,6 +214,24 @@ impl<F> Scan<F> {
             .binary_search_by(|&position| self.devices[position as usize].id.as_str().cmp(id))
             .map(|at| &self.devices[self.by_id[at] as usize])
             .map_err(|_| Error::new(format!("the provider knows no device `{id}`")))
+    }
+}
+
+impl<F> Drop for Scan<F> {
+    /// One by one: a panic while another one unwinds would abort the host, and an author's facts may panic when they go.
+    fn drop(&mut self) {
+        if !std::mem::needs_drop::<F>() {
+            return;
+        }
+        for device in self.devices.drain(..) {
+            let dropped = guard::guarded("drop", || {
+                drop(device);
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                log::error!("{error}");
+            }
+        }
     }
 }
 

@@ -1,19 +1,26 @@
 //! The device type `faulty`: every PCI function of class 0x12, and a fault in the call that the environment names.
 //!
-//! `FAULTY_PROVIDER` is the name of a call and what happens in it: `discover=panic`, `allocate=hang`. `escape` in
-//! `allocate` hands out a path that is no device node, `twice` in `discover` finds each device twice, and
-//! `hang-later` in it hangs from the second discovery on.
+//! `FAULTY_PROVIDER` is a list of calls and of what happens in each, `discover=1500,admit=thousandth`. Everywhere:
+//! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort` and `exit`. Some calls have faults of their
+//! own:
+//!
+//! * `discover`: a number of devices, `twice` finds each one twice, `hang-later` hangs from the second discovery on
+//! * `admit`: `thousandth` panics each thousandth time
+//! * `allocate`: `escape` hands out a path that is no device node
+//! * `drop`: what is kept about a device panics when it goes
+//! * `destructor`: `hang` does so when the library goes
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sriovdp_sdk::*;
 
-/// The variable that names the fault.
-const FAULT: &str = "FAULTY_PROVIDER";
+/// The variable that names the faults.
+const FAULTS: &str = "FAULTY_PROVIDER";
 
 #[derive(Default)]
 struct Faulty {
     discoveries: AtomicUsize,
+    admissions: AtomicUsize,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -24,9 +31,27 @@ struct Selectors {
     anything: Vec<String>,
 }
 
+/// What is kept about a device.
+struct Facts;
+
+impl Drop for Facts {
+    fn drop(&mut self) {
+        fault("drop");
+    }
+}
+
+/// The payload of a panic that is not over with it.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a payload that panics");
+    }
+}
+
 impl Provider for Faulty {
     type Selectors = Selectors;
-    type Facts = ();
+    type Facts = Facts;
 
     fn manifest(&self) -> Manifest {
         fault("manifest");
@@ -39,29 +64,43 @@ impl Provider for Faulty {
         Ok(())
     }
 
-    fn discover(&self, node: &Node) -> Result<Discovery<()>, Error> {
+    fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let fault = fault("discover");
         let mine = || {
             node.functions()
                 .iter()
                 .filter(|f| f.base_class() == 0x12)
-                .map(|f| Device::of(f, ()))
+                .map(|f| Device::of(f, Facts))
         };
+        let count = fault.as_deref().and_then(|what| what.parse::<usize>().ok());
+        let first = node.functions().iter().find(|f| f.base_class() == 0x12);
+        if let (Some(count), Some(first)) = (count, first) {
+            let device = |n| {
+                let id = DeviceId::new(format!("{}.{n}", first.address))?;
+                let facts = Facts;
+                Ok(Device {
+                    id,
+                    ..Device::of(first, facts)
+                })
+            };
+            return (0..count).map(device).collect();
+        }
         match fault.as_deref() {
-            Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => loop {
-                std::thread::park();
-            },
+            Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => hang(),
             Some("twice") => Ok(mine().chain(mine()).collect()),
             _ => Ok(mine().collect()),
         }
     }
 
-    fn admit(&self, _: &Selectors, _: &Device<()>) -> Result<(), Refusal> {
-        fault("admit");
+    fn admit(&self, _: &Selectors, _: &Device<Facts>) -> Result<(), Refusal> {
+        let admissions = self.admissions.fetch_add(1, Ordering::Relaxed) + 1;
+        if fault("admit").as_deref() == Some("thousandth") && admissions.is_multiple_of(1000) {
+            panic!("a fault in one of a thousand");
+        }
         Ok(())
     }
 
-    fn allocate(&self, _: &Node, _: &Selectors, _: &Device<()>) -> Result<Allocation, Error> {
+    fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Facts>) -> Result<Allocation, Error> {
         let mut allocation = Allocation::default();
         if fault("allocate").as_deref() == Some("escape") {
             allocation.node("/etc/shadow");
@@ -72,18 +111,32 @@ impl Provider for Faulty {
 
 /// Commits the fault that is asked for in `call`, or names it where the call commits it itself.
 fn fault(call: &str) -> Option<String> {
-    let asked = std::env::var(FAULT).ok()?;
-    let (place, what) = asked.split_once('=')?;
-    if place != call {
-        return None;
-    }
+    let asked = std::env::var(FAULTS).ok()?;
+    let mut faults = asked.split(',').filter_map(|fault| fault.split_once('='));
+    let (_, what) = faults.find(|(place, _)| *place == call)?;
     match what {
         "panic" => panic!("a fault in {call}"),
-        "hang" => loop {
-            std::thread::park();
-        },
+        "bomb" => std::panic::panic_any(Bomb),
+        "hang" => hang(),
+        "abort" => std::process::abort(),
+        #[allow(clippy::exit, reason = "this is the fault")]
+        "exit" => std::process::exit(3),
         other => Some(other.to_owned()),
     }
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static DESTRUCTOR: extern "C" fn() = destructor;
+
+extern "C" fn destructor() {
+    fault("destructor");
 }
 
 export_provider!(Faulty);

@@ -1,0 +1,172 @@
+//! The probe: a short-lived process of this program loads a file first, so that what crashes there is refused here.
+//!
+//! The process gets the sealed copy as its standard input and tells its progress on its standard output, one JSON
+//! value on each line.
+
+mod child;
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+use sriovdp_sdk::abi::wire;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+pub use child::answer;
+
+use super::ProviderError;
+use super::error::WHILE_LOADED;
+use super::sealed::SealedCopy;
+
+/// The command of this program that answers a probe.
+pub const COMMAND: &str = "probe-provider";
+/// A manifest of ours has five kilobytes.
+const LARGEST_ANSWER: u64 = 1 << 20;
+/// How long the kernel may take to end a process that was killed.
+const REAP: Duration = Duration::from_secs(1);
+
+/// What a file does when it is loaded.
+#[derive(Debug)]
+pub(super) struct Probed {
+    pub(super) manifest: wire::Manifest,
+    /// Why a discovery without any devices fails, if it does. That is no reason to refuse the file: something that it
+    /// needs may be missing now.
+    pub(super) discovery: Option<sriovdp_sdk::Error>,
+}
+
+/// A line of the child's.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// What it does next.
+    Begins(String),
+    /// It cannot be linked.
+    Link(String),
+    /// It has another interface.
+    Interface(String),
+    /// A call failed.
+    Failed(String, wire::Failure),
+    /// All calls were answered.
+    Passed(Box<wire::Manifest>, Option<wire::Failure>),
+}
+
+/// Probes a file with `program`, for at most `limit`.
+///
+/// # Errors
+///
+/// Why it must not be loaded.
+pub(super) async fn probe(
+    program: &Path,
+    copy: &SealedCopy,
+    limit: Duration,
+) -> Result<Probed, ProviderError> {
+    let mut child = start(program, copy).map_err(ProviderError::NoProbe)?;
+    let mut said = Vec::new();
+    let listening = listen(&mut child, &mut said);
+    let ended = tokio::time::timeout(limit, listening).await;
+    // What it may have started itself ends with it.
+    end(&mut child).await;
+    let lines: Vec<Line> = said
+        .split_inclusive(|&byte| byte == b'\n')
+        .map_while(|line| serde_json::from_slice(line).ok())
+        .collect();
+    let begun = lines.iter().rev().find_map(|line| match line {
+        Line::Begins(step) => Some(step.clone()),
+        _ => None,
+    });
+    let at = begun.unwrap_or_else(|| WHILE_LOADED.to_owned());
+    match ended {
+        Err(_) => Err(ProviderError::Hangs { at, limit }),
+        Ok(Err(error)) => Err(ProviderError::NoProbe(error)),
+        Ok(Ok(_)) if said.len() as u64 > LARGEST_ANSWER => Err(ProviderError::Manifest(format!(
+            "has more than {LARGEST_ANSWER} bytes"
+        ))),
+        Ok(Ok(status)) => {
+            let is_readable = lines.len() == said.split_inclusive(|&byte| byte == b'\n').count();
+            judge(lines, at, is_readable, status)
+        }
+    }
+}
+
+fn start(program: &Path, copy: &SealedCopy) -> std::io::Result<Child> {
+    Command::new(program)
+        .arg(COMMAND)
+        .stdin(copy.file()?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Reads what the child says until it ends. A child that says too much is not waited for: it ends by the broken pipe,
+/// or it is killed.
+async fn listen(child: &mut Child, said: &mut Vec<u8>) -> std::io::Result<ExitStatus> {
+    if let Some(output) = child.stdout.take() {
+        output.take(LARGEST_ANSWER + 1).read_to_end(said).await?;
+    }
+    if said.len() as u64 > LARGEST_ANSWER {
+        return Ok(ExitStatus::default());
+    }
+    child.wait().await
+}
+
+async fn end(child: &mut Child) {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    if let Some(group) = id.and_then(Pid::from_raw) {
+        // It is gone already when this fails.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let _ = tokio::time::timeout(REAP, child.wait()).await;
+    }
+}
+
+fn judge(
+    lines: Vec<Line>,
+    at: String,
+    is_readable: bool,
+    status: ExitStatus,
+) -> Result<Probed, ProviderError> {
+    match lines.into_iter().next_back() {
+        Some(Line::Passed(manifest, discovery)) if status.success() => Ok(Probed {
+            manifest: *manifest,
+            discovery: discovery.map(Into::into),
+        }),
+        Some(Line::Link(words)) => Err(ProviderError::Link(words)),
+        Some(Line::Interface(words)) => Err(ProviderError::Interface(words)),
+        Some(Line::Failed(method, failure)) => Err(ProviderError::Call {
+            method,
+            source: failure.into(),
+        }),
+        _ => Err(match (status.signal(), status.code()) {
+            (Some(signal), _) => ProviderError::Crashes {
+                at,
+                signal: signal_name(signal),
+            },
+            (None, Some(code)) if is_readable => ProviderError::Exits { at, code },
+            (None, _) => ProviderError::Garbage,
+        }),
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    let named = [
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::SYS, "SIGSYS"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::TRAP, "SIGTRAP"),
+    ];
+    let known = named.iter().find(|(signal, _)| signal.as_raw() == number);
+    known.map_or_else(
+        || format!("signal {number}"),
+        |(_, name)| (*name).to_owned(),
+    )
+}

@@ -1,0 +1,319 @@
+//! Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
+
+/// Faults that show only in calls of the running daemon.
+mod called;
+/// What a directory may be full of.
+mod directory;
+/// How bad libraries are made.
+mod made;
+
+use made::{Made, good, with_other_bytes};
+
+use crate::world::{CAPTURED, Way, World};
+
+/// The budget of those that hang; the others have the usual one.
+const SHORT: [&str; 2] = ["--provider-budget", "2000"];
+
+fn bytes(change: impl FnOnce(&mut Vec<u8>)) -> Made {
+    let mut bytes = good();
+    change(&mut bytes);
+    Made::Bytes(bytes)
+}
+
+fn manifest(rest: &str) -> Made {
+    let start = r#"manifest={"package": "p", "version": "1", "sdk": "1.0.0", "summary": "s""#;
+    Made::Raw(format!("{start}, {rest}}}"))
+}
+
+/// A name, how it is made, and what is said about it.
+fn rows() -> Vec<(&'static str, Made, &'static str)> {
+    let raw = |answer: &str| Made::Raw(answer.to_owned());
+    vec![
+        (
+            "not ELF",
+            Made::Bytes(b"#!/bin/sh\n".to_vec()),
+            "it is not an ELF file",
+        ),
+        ("empty", Made::Bytes(Vec::new()), "it is not an ELF file"),
+        (
+            "cut in a segment",
+            bytes(|b| b.truncate(b.len() / 20)),
+            "it is truncated: what its headers name ends at byte ",
+        ),
+        (
+            "cut at its very end",
+            bytes(|b| b.truncate(b.len() - 1)),
+            "it is truncated: what its headers name ends at byte ",
+        ),
+        (
+            "cut in its header",
+            bytes(|b| b.truncate(40)),
+            "it is not a library for machines of 64 bits",
+        ),
+        (
+            "another machine",
+            bytes(|b| b[18..20].copy_from_slice(&[0xf3, 0])),
+            "it was built for the ELF machine 243, and this host runs on ",
+        ),
+        (
+            "32 bits",
+            bytes(|b| b[4] = 1),
+            "it is not a library for machines of 64 bits",
+        ),
+        (
+            "another byte order",
+            bytes(|b| b[5] = 3 - b[5]),
+            "it is not a library for machines of 64 bits with this machine's byte order",
+        ),
+        (
+            "a program",
+            bytes(|b| b[16] = 2),
+            "it is not a shared library",
+        ),
+        (
+            "no note",
+            with_other_bytes(b"sriovdp\0", b"sriowdp\0"),
+            "it is no provider: it lacks the note",
+        ),
+        (
+            "another major SDK",
+            with_other_bytes(b"sdk=1.", b"sdk=2."),
+            "it was built with SDK 2.0.0, and this host takes providers of SDK 1.x",
+        ),
+        (
+            "a note without a version",
+            with_other_bytes(b"sdk=1.", b"kds=1."),
+            "its provider note does not say `sdk`",
+        ),
+        (
+            "panic = abort",
+            with_other_bytes(b"panic=unwind\n", b"panic=abort\n\n"),
+            "it was built with `panic = \"abort\"`, so that a panic in it would end this host",
+        ),
+        (
+            "other magic",
+            with_other_bytes(
+                b"abi stable library for Rust",
+                b"abi stable library for rust",
+            ),
+            "its interface is not this host's: ",
+        ),
+        (
+            "another layout of the same version",
+            with_other_bytes(b"attach;host,settings,call", b"attack;host,settings,call"),
+            "its interface is not this host's: ",
+        ),
+        (
+            "a note that lies",
+            Made::C("int innocent;"),
+            "the dynamic linker refuses it: undefined symbol: _1as_0lib",
+        ),
+        (
+            "an unresolved symbol",
+            Made::C("void not_there(void); void f(void) { not_there(); }"),
+            "the dynamic linker refuses it: undefined symbol: not_there",
+        ),
+        (
+            "a missing dependency",
+            Made::NeedsAbsent,
+            "the dynamic linker refuses it: libabsent.so: cannot open shared object file",
+        ),
+        (
+            "a constructor that traps",
+            Made::C("__attribute__((constructor)) void f(void) { __builtin_trap(); }"),
+            "it crashes while it is loaded: SIG",
+        ),
+        (
+            "a constructor that reads nothing",
+            Made::C("__attribute__((constructor)) void f(void) { *(volatile int *)8; }"),
+            "it crashes while it is loaded: SIGSEGV",
+        ),
+        (
+            "a constructor that exits",
+            Made::C("#include <stdlib.h>\n__attribute__((constructor)) void f(void) { exit(7); }"),
+            "it ends its process while it is loaded, with exit code 7",
+        ),
+        (
+            "a constructor that exits well",
+            Made::C("#include <stdlib.h>\n__attribute__((constructor)) void f(void) { exit(0); }"),
+            "it ends its process while it is loaded, with exit code 0",
+        ),
+        (
+            "a constructor that hangs",
+            Made::C(
+                "#include <unistd.h>\n__attribute__((constructor)) void f(void) { for (;;) pause(); }",
+            ),
+            "it has not come back within 2s while it is loaded",
+        ),
+        (
+            "a constructor that forks and goes",
+            Made::C(
+                "#include <unistd.h>\n__attribute__((constructor)) void f(void) { if (!fork()) for (;;) pause(); _exit(0); }",
+            ),
+            "it has not come back within 2s while it is loaded",
+        ),
+        (
+            "a constructor that talks",
+            Made::C(
+                "#include <stdio.h>\n__attribute__((constructor)) void f(void) { puts(\"{}\"); fflush(stdout); }",
+            ),
+            "the dynamic linker refuses it: undefined symbol: _1as_0lib",
+        ),
+        (
+            "a manifest that panics",
+            Made::Faulty("manifest=panic"),
+            "it does not answer `manifest`: the provider panicked in `manifest` at ",
+        ),
+        (
+            "a panic that panics when it goes",
+            Made::Faulty("manifest=bomb"),
+            "the panic has no message",
+        ),
+        (
+            "a manifest that hangs",
+            Made::Faulty("manifest=hang"),
+            "it has not come back within 2s in `manifest`",
+        ),
+        (
+            "a manifest that aborts",
+            Made::Faulty("manifest=abort"),
+            "it crashes in `manifest`: SIGABRT",
+        ),
+        (
+            "a manifest that exits",
+            Made::Faulty("manifest=exit"),
+            "it ends its process in `manifest`, with exit code 3",
+        ),
+        (
+            "a manifest of 100 MB",
+            raw("manifest=huge"),
+            "the provider's answer to `manifest` has 104857602 bytes, and at most ",
+        ),
+        (
+            "a manifest that is no text",
+            raw("manifest=not-utf-8"),
+            "the provider's answer to `manifest` cannot be read: invalid utf-8",
+        ),
+        (
+            "a manifest that is no JSON",
+            raw("manifest={"),
+            "the provider's answer to `manifest` cannot be read: EOF",
+        ),
+        (
+            "a manifest of something else",
+            raw("manifest=[]"),
+            "the provider's answer to `manifest` cannot be read: ",
+        ),
+        (
+            "a schema that is none",
+            manifest(r#""device_type": "t", "schema": 7"#),
+            "its manifest has a selector schema that is no JSON schema of an object: it is no object itself",
+        ),
+        (
+            "a schema of a text",
+            manifest(r#""device_type": "t", "schema": {"type": "string"}"#),
+            "its `type` is another one",
+        ),
+        (
+            "a schema with a list of properties",
+            manifest(r#""device_type": "t", "schema": {"properties": []}"#),
+            "its `properties` are no object",
+        ),
+        (
+            "one key twice",
+            manifest(r#""device_type": "t", "schema": {"properties": {"a": {}, "A": {}}}"#),
+            "its manifest declares the selector key `a` twice",
+        ),
+        (
+            "neither an owner nor an extension",
+            manifest(r#""schema": {}"#),
+            "its manifest names neither a device type nor what it extends",
+        ),
+        (
+            "a device type that is no word",
+            manifest(r#""device_type": "", "schema": {}"#),
+            "its manifest has `` as a device type, which is no word",
+        ),
+        (
+            "a discovery that hangs",
+            Made::Faulty("discover=hang"),
+            "it has not come back within 2s in `discover`",
+        ),
+        (
+            "a discovery that aborts",
+            Made::Faulty("discover=abort"),
+            "it crashes in `discover`: SIGABRT",
+        ),
+    ]
+}
+
+/// Each is refused with one sentence and a cure, at the step at which it fails, and leaves nothing behind.
+#[tokio::test]
+async fn each_is_refused_with_one_sentence() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let scratch = tempfile::tempdir().unwrap();
+    let mut running = tokio::task::JoinSet::new();
+    for (name, made, expected) in rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, variable) = made.make(directory.path());
+        let mut command = world.command(&["provider", "check"]);
+        command.arg(&file).envs(variable);
+        command.env("TMPDIR", scratch.path()).kill_on_drop(true);
+        if expected.contains("within 2s") {
+            command.args(SHORT);
+        }
+        running.spawn(async move {
+            let output = command.output().await.unwrap();
+            drop(directory);
+            (name, expected, output)
+        });
+        // Enough to wait for several that hang, and few enough for the others to be quick.
+        if running.len() >= 8 {
+            judge(running.join_next().await);
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        judge(Some(ended));
+    }
+    let left: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+type Ended = (&'static str, &'static str, std::process::Output);
+
+fn judge(ended: Option<Result<Ended, tokio::task::JoinError>>) {
+    let (name, expected, output) = ended.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    let said = last.strip_prefix("refused  ").unwrap_or_default();
+    assert!(said.contains(expected), "{name}: {text}");
+    assert!(said.len() < 500, "{name}: {text}");
+    assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors, "", "{name}");
+}
+
+/// A good one passes every step, and says what it is.
+#[tokio::test]
+async fn a_good_one_passes_every_step() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let file = world.provider_dir().join("accelerator.so");
+    let (code, output, _) = world
+        .run(&["provider", "check", file.to_str().unwrap()])
+        .await;
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(output.matches("ok       ").count(), 9, "{output}");
+    assert!(
+        output.contains("It would be loaded: device type accelerator (sriovdp-accelerator "),
+        "{output}"
+    );
+    // One whose discovery panics may have a better day.
+    let mut world = world;
+    world.environment("FAULTY_PROVIDER", "discover=panic");
+    let faulty = crate::world::built("sriovdp_faulty_provider");
+    let (code, output, _) = world
+        .run(&["provider", "check", faulty.to_str().unwrap()])
+        .await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("warning  where there is nothing, its discovery fails: the provider panicked in `discover`"), "{output}");
+}
