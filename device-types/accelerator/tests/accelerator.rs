@@ -154,3 +154,5 @@ fn keys_of_network_functions_are_not_in_the_schema() {
         ]
     );
 }
+
+sriovdp_sdk::testing::conformance!(Accelerator);

@@ -1,6 +1,6 @@
 //! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
 
-mod functions;
+pub(in crate::testing) mod functions;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
+use crate::testing::{TempTree, Tree};
 use crate::{Error, ExtendedDevice, Provider};
 
 /// A provider that has looked at the node below a directory.
@@ -38,16 +39,20 @@ use crate::{Error, ExtendedDevice, Provider};
 /// #     }
 /// #     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<HexId>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
 /// # }
-/// use sriovdp_sdk::testing::{Harness, Tree};
+/// use sriovdp_sdk::testing::Harness;
 ///
-/// let node = Tree::parse("pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl")?.temp();
-/// let fpga = Harness::new(Fpga, node.path());
+/// let mut fpga = Harness::on(Fpga, "pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl");
 /// assert_eq!(fpga.select(serde_json::json!({"devices": ["5001"]})), ["0000:17:00.1"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fpga.change("unplug 0000:17:00.1");
+/// fpga.rescan()?;
+/// assert_eq!(fpga.devices().len(), 1);
+/// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 pub struct Harness<P: Provider> {
     session: Session<P>,
     root: PathBuf,
+    /// The node, where it is this value's own.
+    node: Option<TempTree>,
     extended: Vec<ExtendedDevice>,
     device_type: String,
     generation: u64,
@@ -65,6 +70,32 @@ impl<P: Provider> Harness<P> {
         Self::extending(provider, root, Vec::new())
     }
 
+    /// Lets `provider` discover a node of its own, which `tree` describes in the language of [`Tree`].
+    ///
+    /// # Panics
+    ///
+    /// When a line of the text means nothing, or the discovery fails.
+    #[track_caller]
+    pub fn on(provider: P, tree: &str) -> Self {
+        let node = Tree::parse(tree)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .temp();
+        let mut harness = Self::new(provider, node.path());
+        harness.node = Some(node);
+        harness
+    }
+
+    /// Changes the node by further lines of its language; [`rescan`](Self::rescan) looks at it again.
+    ///
+    /// # Panics
+    ///
+    /// When a line means nothing.
+    #[track_caller]
+    pub fn change(&self, lines: &str) {
+        Tree::apply(&self.root, lines)
+            .unwrap_or_else(|error| panic!("cannot change the node: {error}"));
+    }
+
     /// Lets `provider`, an extension, discover what it has to say about `devices`, which are of one device type.
     ///
     /// # Panics
@@ -78,6 +109,7 @@ impl<P: Provider> Harness<P> {
         let mut harness = Self {
             session,
             root: root.to_owned(),
+            node: None,
             device_type: of_devices.or(manifest.device_type).unwrap_or_default(),
             extended: devices,
             generation: 0,

@@ -4,6 +4,7 @@
 //! against a directory in a test.
 
 mod devlink;
+pub(crate) mod meter;
 mod net;
 mod pci_dir;
 mod root;
