@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint audit fmt bench dist clean require
 
-EXAMPLE := examples/vendor-provider/Cargo.toml
+EXAMPLES := examples/vendor-provider/Cargo.toml examples/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -15,14 +15,14 @@ demo: require ## Show the daemon with its providers on a captured node, without 
 	cargo run --locked -q -p sriovdp-demo
 
 # The tests of the host load the provider libraries that `cargo build` leaves beside the program.
-test: require ## Run every test: the workspace, then the example provider outside of it.
+test: require ## Run every test: the workspace, then the example providers outside of it.
 	cargo build --locked --workspace
 	cargo test --locked --workspace
-	cargo test --locked --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo test --locked --manifest-path $$example; done
 
 lint: require ## Check formatting, lints, documentation and dependencies; every warning is an error.
 	cargo fmt --all --check
-	cargo fmt --manifest-path $(EXAMPLE) --check
+	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	@if cargo deny --version >/dev/null 2>&1; then \
@@ -37,7 +37,7 @@ audit: require ## Ask the RustSec database about known vulnerabilities; needs ca
 
 fmt: require ## Format all code.
 	cargo fmt --all
-	cargo fmt --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example; done
 
 # The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
 bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
@@ -56,7 +56,7 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 
 clean: ## Remove everything that was built.
 	cargo clean
-	cargo clean --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo clean --manifest-path $$example; done
 	rm -rf dist
 
 # What every build needs, said in one sentence before cargo says it in a hundred.

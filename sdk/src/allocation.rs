@@ -82,6 +82,23 @@ impl Allocation {
         self
     }
 
+    /// Adds a file or directory that has the same path on the node and in the container, and that the container may not
+    /// write to.
+    pub fn mount_read_only(&mut self, path: impl Into<String>) -> &mut Self {
+        let path = path.into();
+        self.mount(Mount {
+            host_path: path.clone(),
+            container_path: path,
+            read_only: true,
+        })
+    }
+
+    /// Adds a file or directory of the node.
+    pub fn mount(&mut self, mount: Mount) -> &mut Self {
+        self.mounts.push(mount);
+        self
+    }
+
     /// Adds one value to the device's entry in `PCIDEVICE_…_INFO`.
     pub fn info(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
         self.info

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on says so by its line"
 )]
 
+mod outside;
 mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
@@ -29,7 +30,7 @@ mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod preferred;
 mod registration;
-/// A device type that the host has never heard of.
+/// Device types that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.
 mod tidy;

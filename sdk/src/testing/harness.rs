@@ -154,6 +154,16 @@ impl<P: Provider> Harness<P> {
             .collect()
     }
 
+    /// Each device that no new pod may have, and why.
+    pub fn unhealthy(&self) -> Vec<(String, String)> {
+        let devices = self.found.devices.iter();
+        let unhealthy = devices.filter_map(|device| {
+            let reason = device.unhealthy.clone()?;
+            Some((device.id.to_string(), reason))
+        });
+        unhealthy.collect()
+    }
+
     /// What was left out on purpose, and why.
     pub fn excluded(&self) -> &[(String, String)] {
         &self.found.excluded

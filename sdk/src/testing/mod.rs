@@ -1,9 +1,9 @@
 //! What the tests of a provider stand on: a node made of text, a harness that asks as the host does, and the
 //! conformance suite.
 
-#[doc(hidden)]
-pub mod conformance;
 mod harness;
+#[doc(hidden)]
+pub mod suite;
 pub mod tree;
 
 pub use crate::__sriovdp_conformance as conformance;

@@ -108,80 +108,80 @@ macro_rules! __sriovdp_conformance {
 
             #[test]
             fn manifest_and_schema_are_sane() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::declared::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::declared::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn devices_are_found() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::found::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::found::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn ids_fit_a_kubelet() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::ids::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::ids::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn answers_are_stable() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::stable::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::stable::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn select_and_explain_agree() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::agreeing::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::agreeing::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn damaged_nodes_cause_no_panic() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::damaged::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::damaged::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn functions_may_vanish() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::vanishing::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::vanishing::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn odd_scans_cause_no_panic() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::odd_scan::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::odd_scan::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn allocations_are_whole_or_refused() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::allocated::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::allocated::<$provider>,
                     $node,
                 );
             }
 
             #[test]
             fn calls_keep_to_their_budget() {
-                $crate::testing::conformance::demand(
-                    $crate::testing::conformance::rules::bounded::<$provider>,
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::bounded::<$provider>,
                     $node,
                 );
             }

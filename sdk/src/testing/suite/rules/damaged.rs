@@ -5,10 +5,10 @@ use std::io;
 
 use super::allocated::hand_out;
 use crate::Provider;
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::damage::{Damage, places};
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::Subject;
+use crate::testing::suite::Violation;
+use crate::testing::suite::damage::{Damage, places};
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::Subject;
 use crate::view::meter;
 
 /// No panic, and no container without its device, whatever is in the place of anything that the provider reads.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::Provider;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::{Subject, told};
-use crate::testing::conformance::{Violation, values};
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::{Subject, told};
+use crate::testing::suite::{Violation, values};
 
 /// For whatever selectors: `select` takes the devices for which `explain` has no reason, a reason names a key of the
 /// provider, and selectors that ask for nothing take every device.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::Provider;
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::{Subject, told};
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::{Subject, told};
 
 /// Two discoveries of one node are equal, also those of two processes, and so are two allocations.
 ///

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::Provider;
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::Subject;
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::Subject;
 use crate::view::meter;
 
 /// As many as the largest nodes have.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::Subject;
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::Subject;
 use crate::{DeviceId, Provider};
 
 /// There is a device to try the other rules on.

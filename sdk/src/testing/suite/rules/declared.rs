@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::Provider;
 use crate::abi::wire;
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::{Subject, told};
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::{Subject, told};
 
 /// The manifest makes sense, is the same each time, and each key may be left out.
 ///

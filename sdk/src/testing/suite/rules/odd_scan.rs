@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::damaged::{cannot_damage, try_out};
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::Subject;
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::Subject;
 use crate::{PciFunction, Provider};
 
 /// What the scan says of each function.

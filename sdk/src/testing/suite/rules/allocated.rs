@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::abi::wire;
-use crate::testing::conformance::Violation;
-use crate::testing::conformance::stage::Stage;
-use crate::testing::conformance::subject::{Subject, told};
+use crate::testing::suite::Violation;
+use crate::testing::suite::stage::Stage;
+use crate::testing::suite::subject::{Subject, told};
 use crate::{Provider, Root};
 
 /// Each device is handed out with device nodes that exist, or refused with a reason; also on a node without any.
