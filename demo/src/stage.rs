@@ -13,10 +13,14 @@ use tokio::process::{Child, Command};
 /// The captured node.
 const NODE: &str = include_str!("../../examples/nodes/igb-guest.tree");
 /// The libraries that the build made, and what they are installed as.
-const PROVIDERS: [(&str, &str); 2] = [
+const PROVIDERS: [(&str, &str); 4] = [
     ("libsriovdp_net_device.so", "net-device.so"),
     ("libsriovdp_accelerator.so", "accelerator.so"),
+    ("libsriovdp_aux_net_device.so", "aux-net-device.so"),
+    ("libsriovdp_intel_ddp.so", "intel-ddp.so"),
 ];
+/// The one that comes later.
+const EXTENSION: (&str, &str) = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
 
 pub(crate) struct Stage {
     node: TempTree,
@@ -41,12 +45,7 @@ impl Stage {
                 .to_owned(),
         };
         for (library, name) in PROVIDERS {
-            let to = stage.providers.path().join(name);
-            let from = stage.built.join(library);
-            std::fs::copy(&from, &to).with_context(|| {
-                format!("`{}` is missing; `make demo` builds it", from.display())
-            })?;
-            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o644))?;
+            stage.provide(library, name)?;
         }
         let directory = stage.root().join("etc/pcidp");
         std::fs::create_dir_all(&directory)?;
@@ -77,6 +76,11 @@ impl Stage {
         Ok(Daemon(child))
     }
 
+    /// Puts the file of the extension beside the others.
+    pub(crate) fn provide_the_extension(&self) -> anyhow::Result<()> {
+        self.provide(EXTENSION.0, EXTENSION.1)
+    }
+
     /// Changes the node, by lines of the tree language.
     pub(crate) fn change(&self, lines: &str) -> anyhow::Result<()> {
         Ok(Tree::apply(self.root(), lines)?)
@@ -87,6 +91,17 @@ impl Stage {
         Ok(std::fs::read_to_string(
             directory.join(format!("{device}-device.json")),
         )?)
+    }
+
+    /// The file appears whole and with its mode, as an installation that is renamed into its place.
+    fn provide(&self, library: &str, name: &str) -> anyhow::Result<()> {
+        let from = self.built.join(library);
+        let next = self.providers.path().join(".next");
+        std::fs::copy(&from, &next)
+            .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644))?;
+        std::fs::rename(next, self.providers.path().join(name))?;
+        Ok(())
     }
 
     fn root(&self) -> &Path {

@@ -113,7 +113,7 @@ fn discover() -> wire::DiscoverRequest {
     wire::DiscoverRequest {
         root: node.display().to_string(),
         generation: 1,
-        functions: inventory::scan(&Root::new(node))
+        functions: inventory::scan(&Root::new(node), &[])
             .expect("a PCI bus")
             .iter()
             .map(Into::into)

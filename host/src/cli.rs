@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::output::cdi::CdiNames;
+
 /// The SR-IOV network device plugin for Kubernetes.
 ///
 /// Finds network devices and accelerators, groups them into the pools of the configuration, and offers the pools to
@@ -25,7 +27,7 @@ pub struct Arguments {
     pub registration: Registration,
 
     /// Hand device nodes to containers through the Container Device Interface: specifications in /var/run/cdi, and
-    /// their names in the answer to the kubelet (Kubernetes 1.29 or later).
+    /// their names in the answer to the kubelet.
     #[arg(
         long,
         value_name = "BOOL",
@@ -33,10 +35,16 @@ pub struct Arguments {
         require_equals = true,
         default_value_t = false,
         default_missing_value = "true",
+        // Go programs also take `1`, `t`, `TRUE` and their opposites.
+        value_parser = clap::builder::BoolishValueParser::new(),
         action = clap::ArgAction::Set,
         help_heading = "Kubelet"
     )]
     pub use_cdi: bool,
+
+    /// With --use-cdi, how the names get to the container runtime.
+    #[arg(long, value_enum, default_value_t = CdiNames::Field, help_heading = "Kubelet")]
+    pub cdi_names: CdiNames,
 
     /// Where the kubelet keeps its sockets.
     #[arg(

@@ -135,7 +135,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let kubelet = KubeletSide {
         mode,
         ticks: kubelet_ticks,
-        use_cdi: arguments.use_cdi,
+        cdi: arguments.use_cdi.then_some(arguments.cdi_names),
     };
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;
@@ -153,7 +153,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
-                error = state.task_failed() => return Err(DaemonError::Task(error)),
+                news = state.news() => news.map_err(DaemonError::Task)?,
             }
             file_ticks.mark_unchanged();
         }

@@ -8,48 +8,66 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 const VF_LINK: &str = "virtfn";
 
-/// All PCI functions, by address. Every attribute is read at most once; a function whose vendor, device or class
-/// cannot be read is left out, and costs nobody else.
+/// All PCI functions, by address, given those of the scan `before`. Every attribute is read at most once.
+///
+/// What cannot be read now, although its function is there, is what it was before: a device that is being reset must
+/// not leave its pool because of that. A function whose vendor, device or class was never known is left out, and costs
+/// nobody else.
 ///
 /// # Errors
 ///
 /// When the bus cannot be listed, although it is there.
-pub fn scan(root: &Root) -> Result<Vec<PciFunction>, Error> {
+pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Vec<PciFunction>, Error> {
     let addresses = root
         .try_list(DEVICES)?
         .into_iter()
         .filter_map(|name| name.parse().ok());
     let mut functions: Vec<PciFunction> = addresses
-        .filter_map(|address| function(root, address))
+        .filter_map(|address| function(root, address, known(before, address)))
         .collect();
     functions.sort_unstable_by_key(|function| function.address);
     number_virtual_functions(root, &mut functions);
     Ok(functions)
 }
 
-fn function(root: &Root, address: PciAddress) -> Option<PciFunction> {
+fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction> {
+    let at = functions.binary_search_by_key(&address, |function| function.address);
+    at.ok().map(|at| &functions[at])
+}
+
+fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> Option<PciFunction> {
     let dir = PciDir::at(root, address);
+    let before = || before.filter(|_| dir.exists());
+    let number = |name| dir.attribute(name)?.parse().ok();
     let physical_function = dir.link_name("physfn").and_then(|name| name.parse().ok());
     Some(PciFunction {
-        vendor: dir.attribute("vendor")?.parse().ok()?,
-        device: dir.attribute("device")?.parse::<HexId>().ok()?,
-        class: class(&dir.attribute("class")?)?,
+        vendor: id(&dir, "vendor").or_else(|| Some(before()?.vendor))?,
+        device: id(&dir, "device").or_else(|| Some(before()?.device))?,
+        class: dir
+            .attribute("class")
+            .and_then(|text| class(&text))
+            .or_else(|| Some(before()?.class))?,
         driver: dir.link_name("driver"),
-        numa_node: dir
-            .attribute("numa_node")
-            .and_then(|text| text.parse().ok()),
+        numa_node: match dir.attribute("numa_node") {
+            // A machine without NUMA says -1.
+            Some(text) => text.parse().ok(),
+            None => before().and_then(|function| function.numa_node),
+        },
         vf_index: None,
         vf_count: match physical_function {
             // Only physical functions have the attribute, so virtual ones save the attempt.
             Some(_) => 0,
-            None => dir
-                .attribute("sriov_numvfs")
-                .and_then(|text| text.parse().ok())
+            None => number("sriov_numvfs")
+                .or_else(|| Some(before()?.vf_count))
                 .unwrap_or(0),
         },
         physical_function,
         address,
     })
+}
+
+fn id(dir: &PciDir<'_>, name: &str) -> Option<HexId> {
+    dir.attribute(name)?.parse().ok()
 }
 
 fn class(text: &str) -> Option<u32> {
@@ -86,16 +104,66 @@ fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
 
 #[cfg(test)]
 mod tests {
+    use sriovdp_sdk::testing::{TempTree, Tree};
+
     use super::*;
+
+    fn card() -> (TempTree, Root, Vec<PciFunction>) {
+        let tree = Tree::parse(
+            "pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0 numa=1
+             vf 0000:03:01.0 8086:1889 pf=0000:03:00.0 id=0 driver=iavf numa=1",
+        );
+        let node = tree.unwrap().temp();
+        let root = Root::new(node.path());
+        let scanned = scan(&root, &[]).unwrap();
+        (node, root, scanned)
+    }
+
+    #[test]
+    fn what_cannot_be_read_now_is_what_it_was() {
+        for (function, attributes) in [
+            (
+                "0000:03:01.0",
+                &["vendor", "device", "class", "numa_node"][..],
+            ),
+            (
+                "0000:03:00.0",
+                &["vendor", "device", "class", "numa_node", "sriov_numvfs"],
+            ),
+        ] {
+            for attribute in attributes {
+                let (_node, root, before) = card();
+                let path = root.path(&format!("{DEVICES}/{function}/{attribute}"));
+                // Reading a directory fails, as reading an attribute of a device in reset does.
+                std::fs::remove_file(&path).unwrap();
+                std::fs::create_dir(&path).unwrap();
+                let now = scan(&root, &before).unwrap();
+                assert_eq!(now, before, "{attribute} of {function}");
+                let never_known = scan(&root, &[]).unwrap();
+                assert_ne!(never_known, before, "{attribute} of {function}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_that_is_gone_is_gone() {
+        let (node, root, before) = card();
+        Tree::apply(node.path(), "unplug 0000:03:01.0").unwrap();
+        assert_eq!(scan(&root, &before).unwrap().len(), before.len() - 1);
+        // What was read is what counts, also where it is other than before.
+        Tree::apply(node.path(), "file @0000:03:00.0/device 0x159b").unwrap();
+        let now = scan(&root, &before).unwrap();
+        assert_eq!(now[0].device, HexId(0x159b));
+    }
 
     #[test]
     fn a_bus_that_cannot_be_listed_is_no_empty_bus() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::new(dir.path());
-        assert_eq!(scan(&root).unwrap(), [], "a machine without PCI");
+        assert_eq!(scan(&root, &[]).unwrap(), [], "a machine without PCI");
         std::fs::create_dir_all(dir.path().join("sys/bus/pci")).unwrap();
         std::fs::write(dir.path().join("sys/bus/pci/devices"), "").unwrap();
-        let error = scan(&root).unwrap_err();
+        let error = scan(&root, &[]).unwrap_err();
         assert_eq!(error.to_string(), "cannot list `/sys/bus/pci/devices`");
     }
 }

@@ -7,14 +7,14 @@ use sriovdp_sdk::{Deserialize, HexId, JsonSchema, PciAddress, schemars, serde};
 #[serde(crate = "serde", default, rename_all = "camelCase")]
 #[schemars(crate = "schemars")]
 pub struct Selectors {
-    /// PCI vendor ids in hexadecimal, as `lspci -n` prints them.
+    /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,
-    /// PCI device ids in hexadecimal, as `lspci -n` prints them.
+    /// PCI device ids, written like `vendors`: `154c`.
     pub(crate) devices: Vec<HexId>,
-    /// Names of the drivers that are bound, such as `vfio-pci`.
+    /// Names of the drivers that are bound, such as `vfio-pci`, exactly as `/sys/bus/pci/drivers` has them.
     pub(crate) drivers: Vec<String>,
-    /// PCI addresses, such as `0000:17:00.1`.
+    /// PCI addresses, such as `0000:17:00.1`; without a domain (`17:00.1`), domain 0 is meant.
     pub(crate) pci_addresses: Vec<PciAddress>,
-    /// ACPI or SMBIOS instance numbers, as the kernel shows them in `acpi_index`.
+    /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
 }

@@ -63,8 +63,9 @@ impl Provider for AuxNetDevice {
         selectors.admit(&device.facts)
     }
 
-    /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification has
-    /// no type for it, and CNIs know it by its id.
+    /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification
+    /// 1.1.0 has no type for it. Its type `pci` needs the address of the device, and readers such as KubeVirt give the
+    /// function with that address away; a subfunction could only name its parent's. CNIs know it by its id.
     fn allocate(
         &self,
         node: &Node,

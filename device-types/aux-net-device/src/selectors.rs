@@ -13,23 +13,26 @@ use crate::survey::Facts;
 #[serde(crate = "serde", default, rename_all = "camelCase")]
 #[schemars(crate = "schemars")]
 pub struct Selectors {
-    /// PCI vendor ids of the parent in hexadecimal, as `lspci -n` prints them.
+    /// PCI vendor ids of the parent in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,
-    /// PCI device ids of the parent in hexadecimal, as `lspci -n` prints them.
+    /// PCI device ids of the parent, written like `vendors`: `154c`.
     pub(crate) devices: Vec<HexId>,
-    /// Names of the drivers that are bound to the parent, such as `mlx5_core`.
+    /// Names of the drivers that are bound to the parent, such as `mlx5_core`, exactly as
+    /// `/sys/bus/pci/drivers` has them.
     pub(crate) drivers: Vec<String>,
-    /// Required: the types of auxiliary devices. `sf`, subfunctions, is the only one.
+    /// Needed: the types of auxiliary devices. `sf`, subfunctions, is the only one, so this is always `["sf"]`.
     pub(crate) aux_types: Vec<String>,
-    /// By the network interface of the parent: all subfunctions (`p0`), or some by number (`p0#0,88-95`).
+    /// By the network interface of the parent, in any case: all subfunctions (`p0`), or some by the numbers that
+    /// `sfnum` gave them (`p0#0,88-95`).
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
     /// (`0000:08:00.0#0,88-95`).
     pub(crate) root_devices: Vec<Ranged<PciAddress>>,
-    /// Kinds of link: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
+    /// Kinds of link, in any case: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
     /// its parent.
     pub(crate) link_types: Vec<Name>,
-    /// Whether containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    /// It selects nothing.
     pub(crate) need_vhost_net: bool,
 }
 

@@ -30,7 +30,8 @@ pub struct IntelDdp {
 #[serde(crate = "serde", default, rename_all = "camelCase")]
 #[schemars(crate = "schemars")]
 pub struct Selectors {
-    /// Names of DDP packages, as `devlink dev info` shows them at `fw.app.name`, or `ddptool` as the name of the profile.
+    /// Names of DDP packages that are loaded into the card, exactly as `devlink dev info` shows them at `fw.app.name`, or
+    /// `ddptool` as the name of the profile: `ICE COMMS Package`.
     ddp_profiles: Vec<String>,
 }
 

@@ -10,9 +10,10 @@ use crate::{Facts, PartitionKey};
 #[serde(crate = "serde", default, rename_all = "camelCase")]
 #[schemars(crate = "schemars")]
 pub struct Selectors {
-    /// Only devices with an RDMA device; containers get its character devices.
+    /// `true`: only devices with an RDMA device, whose character devices containers get. Not together with `vdpaType`.
     pub(crate) is_rdma: bool,
-    /// InfiniBand partition keys: `0x8001` means the full members of partition 1, `0x1` all of its members.
+    /// InfiniBand partition keys, at index 0 of port 1: `0x8001` means the full members of partition 1, `0x1` all of its
+    /// members.
     pub(crate) p_keys: Vec<PartitionKey>,
 }
 

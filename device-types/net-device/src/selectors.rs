@@ -14,28 +14,30 @@ use crate::vdpa::VdpaType;
 #[serde(crate = "serde", default, rename_all = "camelCase")]
 #[schemars(crate = "schemars")]
 pub struct Selectors {
-    /// PCI vendor ids in hexadecimal, as `lspci -n` prints them.
+    /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,
-    /// PCI device ids in hexadecimal, as `lspci -n` prints them.
+    /// PCI device ids, written like `vendors`: `154c`.
     pub(crate) devices: Vec<HexId>,
-    /// Names of the drivers that are bound, such as `iavf` or `vfio-pci`.
+    /// Names of the drivers that are bound, such as `iavf` or `vfio-pci`, exactly as `/sys/bus/pci/drivers` has them.
     pub(crate) drivers: Vec<String>,
-    /// PCI addresses, such as `0000:41:10.2`.
+    /// PCI addresses, such as `0000:41:10.2`; without a domain (`41:10.2`), domain 0 is meant.
     pub(crate) pci_addresses: Vec<PciAddress>,
-    /// ACPI or SMBIOS instance numbers, as the kernel shows them in `acpi_index`.
+    /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
-    /// Virtual functions by the network interface of their physical function: all of them (`ens1f0`), or some by
-    /// number (`ens1f0#0,2-7`).
+    /// Virtual functions by the network interface of their physical function, in any case: all of them (`ens1f0`), or
+    /// some by number (`ens1f0#0,2-7`). Never a physical function itself.
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
-    /// number (`0000:41:00.0#0,2-7`).
+    /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
     pub(crate) root_devices: Vec<Ranged<PciAddress>>,
-    /// Kinds of link: `ether` or `infiniband`. A function without a network interface of its own has the link of its
+    /// Kinds of link, in any case: `ether` or `infiniband`. A function without a network interface of its own has the link of its
     /// physical function.
     pub(crate) link_types: Vec<Name>,
-    /// Whether containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
+    /// It selects nothing.
     pub(crate) need_vhost_net: bool,
-    /// Only functions whose vDPA device is bound to this driver of the vDPA bus; containers get the vDPA device.
+    /// Only functions with a vDPA device that is bound to this driver of the vDPA bus: `vhost` means `vhost_vdpa`, whose
+    /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Not together with `isRdma`.
     pub(crate) vdpa_type: Option<VdpaType>,
 }
 

@@ -7,6 +7,8 @@ use std::path::Path;
 /// bytes, so this much is left for the prefix.
 const LONGEST_PREFIX: usize = 244;
 const LONGEST_NAME: usize = 63;
+/// How the names of device-info files end.
+const DEVICE_INFO_END: &str = "-device.json";
 /// `sun_path` of a unix socket address holds 108 bytes, one of which ends it.
 pub const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -91,6 +93,26 @@ impl ResourceName {
     /// `<prefix>_<name>`, which the names of sockets begin with.
     pub fn file_stem(&self) -> String {
         format!("{}_{}", self.prefix, self.name)
+    }
+
+    /// The name of the file that tells Multus about the device `id` (Device Information Specification 1.1.0, section
+    /// 4.1).
+    pub fn device_info_file(&self, id: &str) -> String {
+        format!("{}-{}-{id}{DEVICE_INFO_END}", self.prefix, self.name)
+    }
+
+    /// What stands for the device in the name of a device-info file, if it can be one of this resource.
+    pub fn rest_of_info_file<'a>(&self, file: &'a str) -> Option<&'a str> {
+        let rest = file.strip_prefix(&self.prefix)?.strip_prefix('-')?;
+        let rest = rest.strip_prefix(&self.name)?.strip_prefix('-')?;
+        rest.strip_suffix(DEVICE_INFO_END)
+    }
+
+    /// The device that a device-info file of this resource tells about. An id with a dash is not recognised: in
+    /// `intel.com-a-b-x-device.json`, `b-x` could be a device of `a`, and `x` one of `a-b`, which need not be ours.
+    pub fn device_of_info_file<'a>(&self, file: &'a str) -> Option<&'a str> {
+        let id = self.rest_of_info_file(file)?;
+        (!id.is_empty() && !id.contains('-')).then_some(id)
     }
 
     /// The variable that lists a container's devices. Dots become `_` and dashes stay, because KubeVirt and DPDK
@@ -185,6 +207,33 @@ mod tests {
             matches!(long, Err(NameError::SocketPath { length: 148, .. })),
             "{long:?}"
         );
+    }
+
+    #[test]
+    fn device_info_files_name_one_resource() {
+        let (short, long) = (name("x.y", "a").unwrap(), name("x.y", "a-b").unwrap());
+        assert_eq!(
+            long.device_info_file("0000:03:02.0"),
+            "x.y-a-b-0000:03:02.0-device.json"
+        );
+        for (file, of_short, of_long) in [
+            ("x.y-a-0000:03:02.0-device.json", Some("0000:03:02.0"), None),
+            (
+                "x.y-a-b-0000:03:02.0-device.json",
+                None,
+                Some("0000:03:02.0"),
+            ),
+            ("x.y-a-b-device.json", Some("b"), None),
+            ("x.y-a-b-c-device.json", None, Some("c")),
+            ("x.y-a--device.json", None, None),
+            ("x.y-a-device.json", None, None),
+            ("x.y-ab-c-device.json", None, None),
+            ("x.y-a-0000:03:02.0-device.json.bak", None, None),
+            ("z-x.y-a-c-device.json", None, None),
+        ] {
+            assert_eq!(short.device_of_info_file(file), of_short, "{file}");
+            assert_eq!(long.device_of_info_file(file), of_long, "{file}");
+        }
     }
 
     #[test]

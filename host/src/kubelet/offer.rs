@@ -21,8 +21,9 @@ pub struct Offer {
     pub name: ResourceName,
     /// Its states.
     pub pool: watch::Receiver<Arc<Pool>>,
-    /// The CDI specification that its device nodes are handed out through, if they are.
-    pub cdi: Option<Arc<PoolSpec>>,
+    /// The CDI specification that its device nodes are handed out through, if they are. It is another one when the
+    /// pool's kind of device changes, and changes before the pool does.
+    pub cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
     /// Where the kubelet is.
     pub tree: NodeTree,
     /// Rises when the kubelet's directories may have changed.

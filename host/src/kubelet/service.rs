@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Request, Response, Status};
 
-use crate::output::cdi::PoolSpec;
+use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, Wish, allocate, prefer};
 use crate::report::one_line;
@@ -41,7 +42,7 @@ pub(super) struct Outputs {
     /// The directory of the device-info files.
     pub(super) device_info: PathBuf,
     /// The pool's CDI specification, when device nodes are handed out through CDI.
-    pub(super) cdi: Option<Arc<PoolSpec>>,
+    pub(super) cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
 }
 
 /// The ListAndWatch streams of a socket.
@@ -133,21 +134,26 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         &self,
         request: Request<dp::AllocateRequest>,
     ) -> Result<Response<dp::AllocateResponse>, Status> {
+        // Both at one moment, because they change together.
         let pool = Arc::clone(&self.pool.borrow());
+        let cdi = self.outputs.cdi.borrow().clone();
+        // The kubelet waits with its whole pod loop, so this is for all containers of the request together.
+        let deadline = Instant::now() + pool.resource.allocate_budget();
         let mut grants = Vec::new();
         for container in request.into_inner().container_requests {
-            let grant = allocate(&pool, &container.devices_ids).await;
+            let grant = allocate(&pool, &container.devices_ids, deadline).await;
             grants.push(grant.map_err(|error| refuse(&pool, &error))?);
         }
         // Effects come last, so that a failure above leaves nothing behind.
-        self.outputs.write(&grants).map_err(|error| {
-            tracing::error!(resource = %pool.resource.name, "{}", one_line(&error));
-            Status::internal(one_line(&error))
-        })?;
-        let cdi = self.outputs.cdi.as_deref();
+        self.outputs
+            .write(&grants, cdi.as_deref())
+            .map_err(|error| {
+                tracing::error!(resource = %pool.resource.name, "{}", one_line(&error));
+                Status::internal(one_line(&error))
+            })?;
         let container_responses = grants
             .into_iter()
-            .map(|grant| response(grant, cdi))
+            .map(|grant| response(grant, cdi.as_deref()))
             .collect();
         Ok(Response::new(dp::AllocateResponse {
             container_responses,
@@ -269,9 +275,9 @@ fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
 }
 
 impl Outputs {
-    fn write(&self, grants: &[Grant]) -> Result<(), WriteError> {
+    fn write(&self, grants: &[Grant], cdi: Option<&PoolSpec>) -> Result<(), WriteError> {
         for grant in grants {
-            if let Some(cdi) = &self.cdi {
+            if let Some(cdi) = cdi {
                 cdi.update(grant.nodes_by_device.iter().cloned())?;
             }
             for file in &grant.device_info {
@@ -284,22 +290,25 @@ impl Outputs {
 
 /// The kubelet's answer; with CDI it names devices, and the container runtime adds their nodes.
 fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateResponse {
-    let with_nodes = grant
-        .nodes_by_device
-        .iter()
-        .filter(|(_, nodes)| !nodes.is_empty());
-    let cdi_devices = cdi.map(|cdi| {
-        let names = with_nodes.map(|(id, _)| cdi.qualified(id));
-        names.map(|name| dp::CdiDevice { name }).collect()
-    });
-    let nodes = if cdi.is_some() {
-        Vec::new()
-    } else {
-        grant.nodes
-    };
+    let mut response = dp::ContainerAllocateResponse::default();
+    let mut nodes = grant.nodes;
+    if let Some(spec) = cdi {
+        nodes.clear();
+        let with_nodes = grant
+            .nodes_by_device
+            .iter()
+            .filter(|(_, nodes)| !nodes.is_empty());
+        let names: Vec<String> = with_nodes.map(|(id, _)| spec.qualified(id)).collect();
+        match spec.names() {
+            CdiNames::Annotations => response.annotations.extend(spec.annotation(&names)),
+            CdiNames::Field => {
+                let devices = names.into_iter().map(|name| dp::CdiDevice { name });
+                response.cdi_devices = devices.collect();
+            }
+        }
+    }
     dp::ContainerAllocateResponse {
         envs: grant.variables.into_iter().collect(),
-        cdi_devices: cdi_devices.unwrap_or_default(),
         devices: nodes
             .into_iter()
             .map(|(host_path, container_path)| dp::DeviceSpec {
@@ -317,7 +326,7 @@ fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateRespon
                 read_only,
             })
             .collect(),
-        ..dp::ContainerAllocateResponse::default()
+        ..response
     }
 }
 

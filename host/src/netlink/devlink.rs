@@ -10,7 +10,7 @@ use serde_json::Value;
 use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
 
 use super::NetlinkError;
-use super::generic::GenericSocket;
+use super::socket::NetlinkSocket;
 
 /// The values of a parameter, which the specification that `netlink-bindings` is made from leaves out (Linux:
 /// `include/uapi/linux/devlink.h`, `DEVLINK_ATTR_PARAM_VALUES_LIST` and below).
@@ -27,9 +27,9 @@ const RUNTIME: u8 = 0;
 ///
 /// # Errors
 ///
-/// See [`GenericSocket::ask`].
+/// See [`NetlinkSocket::ask`].
 pub(super) fn ask(
-    socket: &mut GenericSocket,
+    socket: &mut NetlinkSocket,
     question: &DevlinkQuestion,
 ) -> Result<Value, NetlinkError> {
     let mut answer = Value::Null;

@@ -1,16 +1,18 @@
-//! Generic netlink, as one small service for all providers: questions to devlink, answered within a bounded time.
+//! Netlink, as one small service for all providers: questions to devlink and about routes, answered within a bounded
+//! time.
 //!
-//! [`generic`] speaks the protocol over one socket, [`devlink`] puts questions into messages and takes the answers out
-//! of them, and [`service`] keeps both on a thread of their own, because the kernel answers while it holds the device's
-//! lock, and new firmware can keep that for minutes.
+//! [`socket`] speaks the protocol over one socket, [`devlink`] and [`routes`] put questions into messages and take the
+//! answers out of them, and [`service`] keeps each on a thread of its own, because the kernel answers while it holds a
+//! lock: for devlink that of the device, and new firmware can keep that for minutes.
 
 mod devlink;
-mod generic;
+mod routes;
 mod service;
+mod socket;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use service::devlink as ask_devlink;
+pub(crate) use service::{default_routes, devlink as ask_devlink};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,18 @@
-//! The thread that asks the kernel, and how long the others wait for it.
+//! The threads that ask the kernel, and how long the others wait for them.
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
+
+use rustix::net::Protocol;
+use rustix::net::netlink::GENERIC;
 
 use serde_json::Value;
 use sriovdp_sdk::abi::wire::DevlinkQuestion;
 
-use super::generic::GenericSocket;
-use super::{NetlinkError, devlink};
+use super::socket::NetlinkSocket;
+use super::{NetlinkError, devlink, routes};
 
 /// How long a provider waits for one answer, of the ten seconds that its call may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,27 +22,43 @@ const STACK: usize = 256 * 1024;
 /// What devlink says, as JSON; nothing for a question that this host does not understand.
 pub(crate) fn devlink(question: &str) -> Option<String> {
     // A provider reaches its host through a plain function of the frozen interface, which carries no state.
-    static SERVICE: OnceLock<Service> = OnceLock::new();
+    static SERVICE: OnceLock<Service<DevlinkQuestion>> = OnceLock::new();
     let question: DevlinkQuestion = serde_json::from_str(question).ok()?;
-    let service = SERVICE.get_or_init(|| {
-        let mut socket = None;
-        Service::start(move |question| answer(&mut socket, question))
-    });
+    let service = SERVICE.get_or_init(|| Service::asking("devlink", Some(GENERIC), devlink::ask));
     Some(service.ask(question, PATIENCE).to_string())
 }
 
+/// Where default routes lead to, as JSON. What was the answer before holds until there is another one, since an
+/// interface that carries the node's traffic must not be given away because the kernel was slow once.
+pub(crate) fn default_routes() -> String {
+    static SERVICE: OnceLock<Service<()>> = OnceLock::new();
+    static LAST: Mutex<Value> = Mutex::new(Value::Null);
+    let service = SERVICE.get_or_init(|| {
+        Service::asking("routes", None, |socket, ()| routes::default_routes(socket))
+    });
+    let answer = service.ask((), PATIENCE);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if !answer.is_null() {
+        *last = answer;
+    }
+    last.to_string()
+}
+
 /// Keeps the socket for the next question; one that failed is not used again.
-fn answer(socket: &mut Option<GenericSocket>, question: &DevlinkQuestion) -> Value {
+fn answer<Q: Debug>(
+    socket: &mut Option<NetlinkSocket>,
+    family: Option<Protocol>,
+    question: &Q,
+    ask: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError>,
+) -> Value {
     let answer = match socket {
-        Some(open) => devlink::ask(open, question),
-        None => {
-            GenericSocket::open().and_then(|opened| devlink::ask(socket.insert(opened), question))
-        }
+        Some(open) => ask(open, question),
+        None => NetlinkSocket::open(family).and_then(|opened| ask(socket.insert(opened), question)),
     };
     answer.unwrap_or_else(|error| {
         tracing::debug!(
             ?question,
-            "devlink has no answer: {}",
+            "the kernel has no answer: {}",
             crate::report::one_line(&error)
         );
         if !matches!(error, NetlinkError::Refused(_)) {
@@ -50,19 +70,32 @@ fn answer(socket: &mut Option<GenericSocket>, question: &DevlinkQuestion) -> Val
 
 /// Questions on their way to the thread.
 #[derive(Debug)]
-struct Service {
-    questions: mpsc::Sender<(DevlinkQuestion, mpsc::SyncSender<Value>)>,
+struct Service<Q> {
+    /// What it asks about.
+    subject: &'static str,
+    questions: mpsc::Sender<(Q, mpsc::SyncSender<Value>)>,
     /// Somebody waited in vain. Until the thread is back, nobody waits.
     stuck: &'static AtomicBool,
 }
 
-impl Service {
-    fn start(mut answer: impl FnMut(&DevlinkQuestion) -> Value + Send + 'static) -> Self {
-        let (questions, asked) = mpsc::channel::<(DevlinkQuestion, mpsc::SyncSender<Value>)>();
+impl<Q: Debug + Send + 'static> Service<Q> {
+    fn asking(
+        subject: &'static str,
+        family: Option<Protocol>,
+        ask: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError> + Send + 'static,
+    ) -> Self {
+        let mut socket = None;
+        Self::start(subject, move |question| {
+            answer(&mut socket, family, question, &ask)
+        })
+    }
+
+    fn start(subject: &'static str, mut answer: impl FnMut(&Q) -> Value + Send + 'static) -> Self {
+        let (questions, asked) = mpsc::channel::<(Q, mpsc::SyncSender<Value>)>();
         // There is one service for as long as the process lives.
         let stuck: &'static AtomicBool = Box::leak(Box::default());
         let thread = std::thread::Builder::new()
-            .name("devlink".to_owned())
+            .name(subject.to_owned())
             .stack_size(STACK);
         let started = thread.spawn(move || {
             for (question, reply) in asked {
@@ -72,12 +105,16 @@ impl Service {
             }
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "devlink cannot be asked: its thread does not start");
+            tracing::warn!(%error, "the kernel cannot be asked about {subject}: the thread for it does not start");
         }
-        Self { questions, stuck }
+        Self {
+            subject,
+            questions,
+            stuck,
+        }
     }
 
-    fn ask(&self, question: DevlinkQuestion, patience: Duration) -> Value {
+    fn ask(&self, question: Q, patience: Duration) -> Value {
         if self.stuck.load(Ordering::SeqCst) {
             return Value::Null;
         }
@@ -99,7 +136,8 @@ impl Service {
             return answer;
         }
         tracing::warn!(
-            "devlink does not answer within {patience:?}; it is not asked until it does"
+            "the kernel says nothing about {} within {patience:?}; it is not asked until it does",
+            self.subject
         );
         Value::Null
     }
@@ -112,7 +150,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_is_stuck() {
         let (release, released) = mpsc::channel::<()>();
-        let service = Service::start(move |_| {
+        let service = Service::start("nothing", move |_| {
             // Ends when the test lets go of the other end.
             let _ = released.recv();
             Value::Bool(true)

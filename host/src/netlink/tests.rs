@@ -7,7 +7,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use serde_json::{Value, json};
 use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
 
-use super::generic::GenericSocket;
+use super::socket::NetlinkSocket;
 use super::{NetlinkError, devlink};
 
 /// The number of the family of families, and the one that this kernel gives to devlink.
@@ -16,9 +16,9 @@ const DEVLINK: u16 = 21;
 const ENODEV: i32 = 19;
 
 /// A kernel that answers each question with packets, and goes when its other end does.
-fn kernel(
+pub(super) fn kernel(
     answer: impl Fn(&Request) -> Vec<Vec<u8>> + Send + 'static,
-) -> (GenericSocket, JoinHandle<()>) {
+) -> (NetlinkSocket, JoinHandle<()>) {
     let kind = SocketType::SEQPACKET;
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
@@ -31,13 +31,13 @@ fn kernel(
             }
         }
     });
-    (GenericSocket::over(ours), thread)
+    (NetlinkSocket::over(ours), thread)
 }
 
 /// A question as the kernel gets it.
-struct Request {
-    kind: u16,
-    flags: u16,
+pub(super) struct Request {
+    pub(super) kind: u16,
+    pub(super) flags: u16,
     sequence: u32,
     body: Vec<u8>,
 }
@@ -68,11 +68,11 @@ impl Request {
     }
 
     /// The end of the exchange: an acknowledgement, or the end of a dump; both carry a code.
-    fn end(&self, kind: u16, error: i32) -> Vec<u8> {
+    pub(super) fn end(&self, kind: u16, error: i32) -> Vec<u8> {
         self.message(kind, &(-error).to_ne_bytes())
     }
 
-    fn message(&self, kind: u16, body: &[u8]) -> Vec<u8> {
+    pub(super) fn message(&self, kind: u16, body: &[u8]) -> Vec<u8> {
         message(kind, self.sequence, body)
     }
 }

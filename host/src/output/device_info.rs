@@ -1,9 +1,18 @@
 //! Device-info files: what Multus and CNIs may know about an allocated device.
+//!
+//! A file is written when its device is allocated, and the kubelet does not repeat that for a pod that it knows. So
+//! files outlive the plugin, and one goes when its device has left its pool, with the device's parting minute: a pod
+//! that is being made may still be on its way to its network.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{WriteError, write_whole};
-use crate::pools::DeviceInfoFile;
+use tokio::time::Instant;
+
+use super::{WriteError, remove, write_whole};
+use crate::config::ResourceName;
+use crate::pools::{DeviceInfoFile, PARTING, Pool};
 
 /// Writes the file of one device.
 ///
@@ -12,4 +21,290 @@ use crate::pools::DeviceInfoFile;
 /// When the directory cannot be made or written to.
 pub fn write(directory: &Path, file: &DeviceInfoFile) -> Result<(), WriteError> {
     write_whole(directory, &file.name, &file.content)
+}
+
+/// The files of the offered pools, as far as they are to be removed.
+#[derive(Debug)]
+pub struct DeviceInfoFiles {
+    directory: PathBuf,
+    /// The pools as they were last seen.
+    pools: BTreeMap<ResourceName, Arc<Pool>>,
+    /// Files whose device is in no pool.
+    leaving: BTreeMap<String, Leaving>,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    resource: ResourceName,
+    id: String,
+    due: Instant,
+}
+
+impl DeviceInfoFiles {
+    /// Those in `directory`, which need not exist.
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            pools: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the pools as they are now, and removes the files of devices that left them. The directory is listed when
+    /// there is a pool that was not there before, since an earlier run may have written files for it.
+    ///
+    /// The files of a resource that is not among `pools` are left alone: its containers go on.
+    ///
+    /// # Errors
+    ///
+    /// For each file that cannot be removed. It is tried again with the next call.
+    pub fn follow(&mut self, pools: Vec<Arc<Pool>>, now: Instant) -> Vec<WriteError> {
+        let before = std::mem::take(&mut self.pools);
+        let mut new = BTreeSet::new();
+        for pool in pools {
+            let name = pool.resource.name.clone();
+            match before.get(&name) {
+                None => drop(new.insert(name.clone())),
+                // Whoever is not in the list any more has had its minute in there.
+                Some(old) if !Arc::ptr_eq(old, &pool) => {
+                    for device in &old.devices {
+                        if pool.device(device.id.as_str()).is_none() {
+                            self.leaves(&name, device.id.as_str(), now);
+                        }
+                    }
+                }
+                Some(_) => {}
+            }
+            self.pools.insert(name, pool);
+        }
+        self.find_strays(&new, now);
+        self.remove_leaving(now)
+    }
+
+    fn leaves(&mut self, resource: &ResourceName, id: &str, due: Instant) {
+        let leaving = Leaving {
+            resource: resource.clone(),
+            id: id.to_owned(),
+            due,
+        };
+        self.leaving
+            .entry(resource.device_info_file(id))
+            .or_insert(leaving);
+    }
+
+    /// Finds files of earlier runs for devices that are not there any more. Those devices get their minute from now on.
+    fn find_strays(&mut self, of: &BTreeSet<ResourceName>, now: Instant) {
+        if of.is_empty() {
+            return;
+        }
+        for entry in std::fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let file = entry.file_name();
+            let Some(file) = file.to_str() else { continue };
+            for resource in of {
+                if let Some(id) = resource.device_of_info_file(file)
+                    && !self.is_member(resource, id)
+                {
+                    self.leaves(resource, id, now + PARTING);
+                }
+            }
+        }
+    }
+
+    fn remove_leaving(&mut self, now: Instant) -> Vec<WriteError> {
+        let mut failures = Vec::new();
+        for (file, leaving) in std::mem::take(&mut self.leaving) {
+            let gone = self.pools.contains_key(&leaving.resource)
+                && !self.is_member(&leaving.resource, &leaving.id)
+                && !self.belongs_to_a_member(&file);
+            if gone && leaving.due <= now {
+                let removed = remove(self.directory.join(&file));
+                let Err(error) = removed else { continue };
+                failures.push(error);
+            }
+            if gone {
+                self.leaving.insert(file, leaving);
+            }
+        }
+        failures
+    }
+
+    fn is_member(&self, resource: &ResourceName, id: &str) -> bool {
+        let pool = self.pools.get(resource);
+        pool.is_some_and(|pool| pool.device(id).is_some())
+    }
+
+    /// The names of resources and ids may have dashes, so the file of one resource's device can have the name of
+    /// another's.
+    fn belongs_to_a_member(&self, file: &str) -> bool {
+        self.pools.iter().any(|(resource, pool)| {
+            let id = resource.rest_of_info_file(file);
+            id.is_some_and(|id| pool.device(id).is_some())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sriovdp_sdk::{DeviceId, PciAddress};
+
+    use super::*;
+    use crate::pools::{AllocationPolicy, Health, PoolDevice, Resource};
+
+    /// A directory with files, and the pools that are followed.
+    struct Node {
+        directory: tempfile::TempDir,
+        files: DeviceInfoFiles,
+        start: Instant,
+    }
+
+    impl Node {
+        fn with(files: &[&str]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            for file in files {
+                std::fs::write(directory.path().join(file), "{}").unwrap();
+            }
+            Self {
+                files: DeviceInfoFiles::new(directory.path().to_owned()),
+                directory,
+                start: Instant::now(),
+            }
+        }
+
+        /// What is left after a look at `pools` so many seconds after the start.
+        fn look(&mut self, seconds: u64, pools: &[&Arc<Pool>]) -> Vec<String> {
+            let pools = pools.iter().map(|&pool| Arc::clone(pool)).collect();
+            let failures = self
+                .files
+                .follow(pools, self.start + Duration::from_secs(seconds));
+            assert!(failures.is_empty(), "{failures:?}");
+            let entries = std::fs::read_dir(self.directory.path()).unwrap().flatten();
+            let mut left: Vec<_> = entries
+                .map(|entry| entry.file_name().into_string().unwrap())
+                .collect();
+            left.sort();
+            left
+        }
+    }
+
+    fn pool(name: &str, ids: &[&str]) -> Arc<Pool> {
+        let device = |id: &&str| PoolDevice {
+            id: DeviceId::new(id).unwrap(),
+            function: PciAddress::default(),
+            physical_function: PciAddress::default(),
+            numa_node: None,
+            health: Health::Healthy,
+            selector: 0,
+        };
+        let resource = Arc::new(Resource {
+            name: ResourceName::new("x.y", name, Path::new("/r")).unwrap(),
+            device_type: "t".to_owned(),
+            cdi_class: "t".to_owned(),
+            selectors: Vec::new(),
+            exclude_topology: false,
+            allocation_policy: AllocationPolicy::default(),
+            additional_info: None,
+        });
+        let devices = ids.iter().map(device).collect();
+        Arc::new(Pool::empty(Arc::clone(&resource)).then(resource, devices, Instant::now()))
+    }
+
+    #[test]
+    fn a_file_goes_with_its_device() {
+        let all = ["x.y-a-0-device.json", "x.y-a-1-device.json"];
+        let mut node = Node::with(&all);
+        assert_eq!(node.look(0, &[&pool("a", &["0", "1", "2"])]), all);
+        assert_eq!(node.look(1, &[&pool("a", &["0"])]), [all[0]]);
+    }
+
+    #[test]
+    fn files_of_an_earlier_run_stay_for_the_parting_minute() {
+        let all = ["x.y-a-0-device.json", "x.y-a-1-device.json"];
+        let mut node = Node::with(&all);
+        let (short, whole) = (pool("a", &["0"]), pool("a", &["0", "1"]));
+        assert_eq!(node.look(0, &[&short]), all);
+        assert_eq!(node.look(59, &[&short]), all);
+        // A device that comes back keeps its file.
+        assert_eq!(node.look(59, &[&whole]), all);
+        assert_eq!(node.look(200, &[&whole]), all);
+
+        let mut node = Node::with(&all);
+        node.look(0, &[&short]);
+        assert_eq!(node.look(60, &[&short]), [all[0]]);
+    }
+
+    #[test]
+    fn nobody_elses_file_goes() {
+        let all = [
+            "x.y-a-0-device.json.bak",
+            "x.y-a-b-1-device.json",
+            "x.y-other-1-device.json",
+            "z-a-1-device.json",
+        ];
+        let mut node = Node::with(&all);
+        let a = pool("a", &["0"]);
+        node.look(0, &[&a]);
+        assert_eq!(node.look(100, &[&a]), all);
+    }
+
+    #[test]
+    fn a_file_with_two_readings_stays_for_the_other_one() {
+        let file = "x.y-a-b-1-device.json";
+        let mut node = Node::with(&[file]);
+        let other = pool("a-b", &["1"]);
+        node.look(0, &[&pool("a", &["b-1"]), &other]);
+        let a = pool("a", &[]);
+        assert_eq!(node.look(1, &[&a, &other]), [file]);
+        // A device that the plugin itself saw leaving is known by its whole id.
+        let mut node = Node::with(&[file]);
+        node.look(0, &[&pool("a", &["b-1"])]);
+        assert!(node.look(1, &[&a]).is_empty());
+    }
+
+    #[test]
+    fn a_withdrawn_resource_keeps_its_files() {
+        let all = ["x.y-a-0-device.json"];
+        let mut node = Node::with(&all);
+        node.look(0, &[&pool("a", &["0"])]);
+        assert_eq!(node.look(1, &[]), all);
+        assert_eq!(node.look(200, &[]), all);
+        // It comes back without the device, and the device gets a minute from then on.
+        let a = pool("a", &[]);
+        assert_eq!(node.look(300, &[&a]), all);
+        assert!(node.look(360, &[&a]).is_empty());
+    }
+
+    #[test]
+    fn without_a_change_nothing_is_read() {
+        let mut node = Node::with(&[]);
+        let a = pool("a", &[]);
+        node.look(0, &[&a]);
+        std::fs::write(node.directory.path().join("x.y-a-9-device.json"), "{}").unwrap();
+        assert_eq!(node.look(100, &[&a]), ["x.y-a-9-device.json"]);
+        assert_eq!(node.look(300, &[&a]), ["x.y-a-9-device.json"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_removed_is_tried_again() {
+        let mut node = Node::with(&[]);
+        let directory = node.directory.path().join("x.y-a-0-device.json");
+        std::fs::create_dir(&directory).unwrap();
+        let now = node.start;
+        node.files.follow(vec![pool("a", &["0"])], now);
+        let a = pool("a", &[]);
+        let failures = node.files.follow(vec![Arc::clone(&a)], now);
+        assert!(
+            failures[0]
+                .to_string()
+                .starts_with("cannot remove the file `")
+        );
+        std::fs::remove_dir(&directory).unwrap();
+        std::fs::write(&directory, "{}").unwrap();
+        assert!(node.look(1, &[&a]).is_empty());
+    }
 }

@@ -8,10 +8,11 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A file that cannot be written.
+/// A file that cannot be written or removed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the file `{}`", path.display())]
+#[error("cannot {change} the file `{}`", path.display())]
 pub struct WriteError {
+    change: &'static str,
     path: PathBuf,
     #[source]
     source: io::Error,
@@ -22,7 +23,23 @@ impl crate::report::Hint for WriteError {}
 /// Writes a file whole or not at all: a reader never sees half of it, and an older one is replaced.
 fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteError> {
     let path = directory.join(name);
-    replace(directory, &path, content).map_err(|source| WriteError { path, source })
+    replace(directory, &path, content).map_err(|source| WriteError {
+        change: "write",
+        path,
+        source,
+    })
+}
+
+/// Removes a file, which may be gone already.
+fn remove(path: PathBuf) -> Result<(), WriteError> {
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError {
+            change: "remove",
+            path,
+            source,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {

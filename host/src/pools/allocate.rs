@@ -6,6 +6,8 @@ use std::sync::Arc;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 
+use tokio::time::Instant;
+
 use super::grant::ForbiddenPath;
 use super::{Grant, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
@@ -58,12 +60,17 @@ impl crate::report::Hint for AllocateError {
     }
 }
 
-/// Builds what a container gets for the devices `ids`, in this order. Changes nothing.
+/// Builds what a container gets for the devices `ids`, in this order, until `deadline`. Changes nothing.
 ///
 /// # Errors
 ///
-/// When one of the devices is unknown or gone, or when something that it needs is missing on the node.
-pub async fn allocate(pool: &Pool, ids: &[String]) -> Result<Grant, AllocateError> {
+/// When one of the devices is unknown or gone, when something that it needs is missing on the node, or when a provider
+/// has not answered in time.
+pub async fn allocate(
+    pool: &Pool,
+    ids: &[String],
+    deadline: Instant,
+) -> Result<Grant, AllocateError> {
     let devices = ids
         .iter()
         .map(|id| find(pool, id))
@@ -77,7 +84,7 @@ pub async fn allocate(pool: &Pool, ids: &[String]) -> Result<Grant, AllocateErro
         devices.iter().map(|_| Vec::new()).collect();
     for (selector, members) in by_selector {
         let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
-        for part in parts(pool, selector, &ids).await? {
+        for part in parts(pool, selector, &ids, deadline).await? {
             for (&n, allocation) in members.iter().zip(part) {
                 contributions[n].push(allocation);
             }
@@ -106,6 +113,7 @@ async fn parts(
     pool: &Pool,
     selector: usize,
     ids: &[String],
+    deadline: Instant,
 ) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
     let mut parts = Vec::new();
     let facets = pool
@@ -121,7 +129,7 @@ async fn parts(
         };
         let provider = Arc::clone(&facet.provider);
         let answer: Result<wire::Allocated, CallError> =
-            provider.call(method::ALLOCATE, question).await;
+            provider.call_by(deadline, method::ALLOCATE, question).await;
         let allocated = answer.map_err(|error| AllocateError::Provider {
             resource: pool.resource.name.clone(),
             ids: ids.join(","),

@@ -128,7 +128,7 @@ fn merge(base: &mut Value, over: Value) {
 fn device_info_file(pool: &Pool, device: &PoolDevice, mut info: Value) -> DeviceInfoFile {
     merge(&mut info, json!({"version": DEVICE_INFO_VERSION}));
     DeviceInfoFile {
-        name: format!("{}-{}-device.json", pool.resource.name, device.id).replace('/', "-"),
+        name: pool.resource.name.device_info_file(device.id.as_str()),
         content: as_go_writes_it(&info),
     }
 }

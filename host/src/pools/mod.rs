@@ -7,6 +7,8 @@
 
 mod allocate;
 mod assign;
+mod discoveries;
+mod found;
 mod grant;
 mod pool;
 mod prefer;
@@ -16,9 +18,10 @@ mod scan;
 
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
+pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
-pub use pool::{Health, Pool, PoolDevice};
+pub use pool::{Health, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
-pub use scan::{FoundDevice, FoundDevices, Scan, WhyNot};
+pub use scan::{Scan, WhyNot};

@@ -11,7 +11,7 @@ use super::Resource;
 /// How long a device that has left stays in its pool as unhealthy.
 ///
 /// Kubelets from 1.34 on crash when a device leaves the list between the choice of it and the answer to Allocate.
-const PARTING: Duration = Duration::from_secs(60);
+pub const PARTING: Duration = Duration::from_secs(60);
 
 /// A published state of a resource; replaced whole.
 #[derive(Clone, Debug, PartialEq)]

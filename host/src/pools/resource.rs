@@ -1,6 +1,7 @@
 //! A resource whose selectors have a meaning: each is bound to the providers that understand it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,6 +26,15 @@ pub struct Resource {
     pub allocation_policy: AllocationPolicy,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
+}
+
+impl Resource {
+    /// How long all questions of one Allocate may take together.
+    pub fn allocate_budget(&self) -> Duration {
+        let mut facets = self.selectors.iter().flat_map(|selector| &selector.facets);
+        let budgets = facets.next().map(|facet| facet.provider.budgets());
+        budgets.unwrap_or_default().answer
+    }
 }
 
 /// One selector object: a device has to satisfy every facet of it.

@@ -2,46 +2,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::{DeviceId, PciAddress, PciFunction};
+use sriovdp_sdk::{DeviceId, PciFunction};
 
-use super::{Resource, Selector};
+use super::discoveries::Discoveries;
+use super::{FoundDevices, Resource, Selector};
 use crate::providers::{CallError, Provider, Providers};
 
 /// The devices of every device type, after one scan.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scan {
     generation: u64,
+    /// How long a look waits for one provider's discovery.
+    patience: Duration,
+    discoveries: Discoveries,
     device_types: BTreeMap<String, FoundDevices>,
     /// What each provider knows by heart: the scan that it answers about, and, for an extension, which devices it
     /// knows, in the order of its own positions.
     known: HashMap<String, Known>,
-}
-
-/// The devices of one device type.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FoundDevices {
-    /// In the owner's order.
-    pub devices: Vec<FoundDevice>,
-    /// What was left out on purpose, and why.
-    pub excluded: Vec<(String, String)>,
-}
-
-/// One device, as its owner found it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundDevice {
-    /// How the kubelet knows it.
-    pub id: DeviceId,
-    /// The PCI function that it is or belongs to.
-    pub function: PciAddress,
-    /// The physical function behind it, which may be `function` itself.
-    pub physical_function: PciAddress,
-    /// The NUMA node.
-    pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
-    pub unhealthy: Option<Arc<str>>,
 }
 
 /// The reason of a refusal.
@@ -60,6 +41,22 @@ struct Known {
 }
 
 impl Scan {
+    /// Nothing was found yet, and nobody waits for one provider's discovery for longer than `patience`.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            generation: 0,
+            patience,
+            discoveries: Discoveries::default(),
+            device_types: BTreeMap::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Waits until a discovery that was late has come back, or has taken too long.
+    pub async fn news(&mut self) {
+        self.discoveries.news().await;
+    }
+
     /// Asks the owners what there is among `functions`, and the extensions that one of `resources` speaks to what they
     /// know about it; the facts of the others would be read for nothing. A provider that fails keeps what it said
     /// before, and the failure is told.
@@ -71,6 +68,7 @@ impl Scan {
         functions: &[PciFunction],
     ) -> Vec<ScanError> {
         self.generation += 1;
+        self.discoveries.keep_only(providers.loaded());
         let mut failures = Vec::new();
         let owners: Vec<(String, Arc<Provider>)> = providers
             .device_types()
@@ -78,13 +76,12 @@ impl Scan {
             .collect();
         for (device_type, owner) in owners {
             let question = self.question(root, functions, Vec::new());
-            let found = owner
-                .call(method::DISCOVER, question)
-                .await
-                .and_then(|answer| to_found(answer, functions));
-            match found {
-                Ok(found) => {
-                    self.remember(&owner, Vec::new());
+            let taken = self.discover(&owner, question).await;
+            match taken.and_then(|(generation, found)| {
+                Ok((generation, FoundDevices::new(found, functions)?))
+            }) {
+                Ok((generation, found)) => {
+                    self.remember(&owner, generation, Vec::new());
                     // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
                     if self.device_types.get(&device_type) != Some(&found) {
                         self.device_types.insert(device_type, found);
@@ -108,16 +105,14 @@ impl Scan {
         for extension in extensions.filter(|extension| spoken_to(extension)) {
             let extended = self.devices_of(&extension.manifest().extends);
             let question = self.question(root, functions, extended);
-            let found: Result<wire::Discovered, CallError> =
-                extension.call(method::DISCOVER, question).await;
-            match found {
-                Ok(found) => {
+            match self.discover(extension, question).await {
+                Ok((generation, found)) => {
                     let ids = found
                         .devices
                         .iter()
                         .map(|device| device.id.clone())
                         .collect();
-                    self.remember(extension, ids);
+                    self.remember(extension, generation, ids);
                 }
                 Err(error) => failures.push(ScanError::new(extension, error)),
             }
@@ -225,9 +220,20 @@ impl Scan {
         }
     }
 
-    fn remember(&mut self, provider: &Provider, devices: Vec<DeviceId>) {
+    async fn discover(
+        &mut self,
+        provider: &Arc<Provider>,
+        question: wire::DiscoverRequest,
+    ) -> Result<(u64, wire::Discovered), CallError> {
+        let patience = self.patience.min(provider.budgets().discover);
+        self.discoveries
+            .take(provider, patience, self.generation, question)
+            .await
+    }
+
+    fn remember(&mut self, provider: &Provider, generation: u64, devices: Vec<DeviceId>) {
         let known = Known {
-            generation: self.generation,
+            generation,
             devices,
         };
         self.known.insert(provider.file_name(), known);
@@ -296,34 +302,4 @@ impl crate::report::Hint for ScanError {
     fn hint(&self) -> Option<String> {
         self.source.hint_text().map(str::to_owned)
     }
-}
-
-/// `functions` are in the order of their addresses.
-fn to_found(
-    answer: wire::Discovered,
-    functions: &[PciFunction],
-) -> Result<FoundDevices, CallError> {
-    let physical = |address: PciAddress| {
-        let at = functions.binary_search_by_key(&address, |function| function.address);
-        at.ok()
-            .and_then(|at| functions[at].physical_function)
-            .unwrap_or(address)
-    };
-    let devices = answer.devices.into_iter().map(|device| {
-        let function = match device.function {
-            Some(function) => function,
-            None => device.id.as_str().parse()?,
-        };
-        Ok(FoundDevice {
-            function,
-            physical_function: physical(function),
-            id: device.id,
-            numa_node: device.numa_node,
-            unhealthy: device.unhealthy.map(Into::into),
-        })
-    });
-    Ok(FoundDevices {
-        devices: devices.collect::<Result<_, sriovdp_sdk::Error>>()?,
-        excluded: answer.excluded,
-    })
 }

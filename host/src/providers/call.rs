@@ -15,7 +15,7 @@ use super::ask::{CallError, ask, attach};
 use super::candidate::Candidate;
 use super::digests::Digest;
 use super::error::WHILE_LOADED;
-use super::{Budgets, ProviderError, open};
+use super::{Budgets, ProviderError, Question, open};
 
 /// A loaded library.
 pub struct Provider {
@@ -147,20 +147,40 @@ impl Provider {
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
     {
+        let begin = Instant::now();
+        let mut question = self.ask(method, question)?;
+        if let Some(answer) = question.answer_by(deadline).await {
+            return answer;
+        }
+        self.give_up(&question);
+        Err(question.unanswered(deadline.saturating_duration_since(begin)))
+    }
+
+    /// Asks a question on a thread of its own and does not wait for the answer.
+    ///
+    /// # Errors
+    ///
+    /// When an earlier call has not come back yet.
+    pub fn ask<Q, A>(
+        self: &Arc<Self>,
+        method: &'static str,
+        question: Q,
+    ) -> Result<Question<A>, CallError>
+    where
+        Q: Serialize + Send + 'static,
+        A: DeserializeOwned + Send + 'static,
+    {
         if self.is_stuck() {
             return Err(self.silent("is still busy with an earlier call"));
         }
-        let (module, begin) = (self.module, Instant::now());
-        let mut answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
-        match tokio::time::timeout_at(deadline, &mut answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(self.silent(&format!("cannot be asked `{method}`: {error}"))),
-            Err(_) => {
-                *self.stuck() = Some(answer.abort_handle());
-                let waited = (deadline - begin).as_millis();
-                Err(self.silent(&format!("has not answered `{method}` within {waited} ms")))
-            }
-        }
+        let module = self.module;
+        let answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
+        Ok(Question::new(self, method, answer))
+    }
+
+    /// Asks nothing more until this question is answered.
+    pub fn give_up<A>(&self, question: &Question<A>) {
+        *self.stuck() = Some(question.abort_handle());
     }
 
     /// Whether a call that took too long has still not come back.
@@ -174,7 +194,7 @@ impl Provider {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn silent(&self, what: &str) -> CallError {
+    pub(super) fn silent(&self, what: &str) -> CallError {
         let message = format!("the provider `{}` {what}", self.file_name());
         let hint = "its pools keep what they have; if it never comes back, restart the plugin";
         CallError {

@@ -108,6 +108,10 @@ impl Hint for ElfError {
 
 /// Checks everything that can be checked without running the file.
 pub(super) fn check(bytes: &[u8]) -> Result<Note, ElfError> {
+    check_for(machine_of(std::env::consts::ARCH), bytes)
+}
+
+fn check_for(own_machine: Option<u16>, bytes: &[u8]) -> Result<Note, ElfError> {
     if !bytes.starts_with(&elf::ELFMAG) {
         return Err(ElfError::NotElf);
     }
@@ -117,7 +121,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Note, ElfError> {
         return Err(ElfError::WrongClass);
     }
     let machine = header.e_machine(endian).0;
-    match own_machine() {
+    match own_machine {
         Some(expected) if machine != expected => {
             return Err(ElfError::WrongMachine {
                 found: machine,
@@ -173,9 +177,10 @@ fn end_of_sections(
     Ok(ends.max().unwrap_or(0).max(end_of_table))
 }
 
-/// `e_machine` of the architectures that this host is built for; on any other one the dynamic linker judges.
-fn own_machine() -> Option<u16> {
-    match std::env::consts::ARCH {
+/// `e_machine` of the architectures that this host is built for, both byte orders; on any other one the dynamic linker
+/// judges.
+fn machine_of(architecture: &str) -> Option<u16> {
+    match architecture {
         "x86_64" => Some(elf::EM_X86_64.0),
         "aarch64" => Some(elf::EM_AARCH64.0),
         "powerpc64" => Some(elf::EM_PPC64.0),
@@ -241,51 +246,4 @@ fn major(version: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notes_are_judged_by_their_words() {
-        let note = judge_note("sdk=1.7.0\npanic=unwind\nprovider=fpga\n").unwrap();
-        assert_eq!(
-            (note.sdk.as_str(), note.package.as_deref()),
-            ("1.7.0", Some("fpga"))
-        );
-        assert_eq!(
-            judge_note("panic=unwind\n"),
-            Err(ElfError::NoteIncomplete("sdk"))
-        );
-        assert_eq!(
-            judge_note("sdk=1.0.0\n"),
-            Err(ElfError::NoteIncomplete("panic"))
-        );
-        assert_eq!(
-            judge_note("sdk=1.0.0\npanic=abort\n"),
-            Err(ElfError::Panics("abort".to_owned()))
-        );
-        let wrong = judge_note("sdk=2.0.0\npanic=unwind\n");
-        assert!(matches!(wrong, Err(ElfError::WrongSdk { .. })), "{wrong:?}");
-    }
-
-    #[test]
-    fn other_files_are_no_providers() {
-        assert_eq!(check(b""), Err(ElfError::NotElf));
-        assert_eq!(check(b"#!/bin/sh\n"), Err(ElfError::NotElf));
-        assert_eq!(check(b"\x7fELF\x01\x01\x01"), Err(ElfError::WrongClass));
-        // A program is a shared object as well where it is position independent, but it has no note.
-        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert!(matches!(
-            check(&program),
-            Err(ElfError::NoNote | ElfError::NotShared)
-        ));
-        // The headers are whole, and the code is not.
-        let cut = &program[..0x4000];
-        assert!(matches!(check(cut), Err(ElfError::Truncated { .. })));
-        let mut foreign = program;
-        foreign[18] ^= 0xff;
-        assert!(matches!(
-            check(&foreign),
-            Err(ElfError::WrongMachine { .. })
-        ));
-    }
-}
+mod tests;

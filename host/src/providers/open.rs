@@ -61,6 +61,7 @@ extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
             Some(answer) => ROk(RString::from(answer)),
             None => refuse("this host does not know the question to devlink".to_owned()),
         },
+        wire::method::DEFAULT_ROUTES => ROk(RString::from(netlink::default_routes())),
         unknown => refuse(format!(
             "this host, SDK {}, has no method `{unknown}`",
             sriovdp_sdk::VERSION

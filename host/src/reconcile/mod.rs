@@ -9,6 +9,7 @@ mod saying;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_sdk::{PciFunction, Root};
 use tokio::task::JoinError;
@@ -27,6 +28,10 @@ use crate::pools::{
 use crate::providers::{ProviderSettings, Providers};
 use crate::report::one_line;
 use crate::{config, inventory};
+
+/// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
+/// once waits as long as a discovery may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the loop looks.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub struct Settings {
 pub struct Reconciler {
     settings: Settings,
     providers: Providers,
+    /// The PCI bus, as it was last seen.
+    functions: Arc<[PciFunction]>,
     scan: Scan,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
@@ -70,6 +77,10 @@ pub struct Look {
 impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
+        let patience = match kubelet {
+            Some(_) => PATIENCE,
+            None => settings.providers.budgets.discover,
+        };
         Self {
             offered: OfferedPools::new(
                 settings.tree.clone(),
@@ -78,7 +89,8 @@ impl Reconciler {
             ),
             settings,
             providers: Providers::default(),
-            scan: Scan::default(),
+            functions: Arc::default(),
+            scan: Scan::new(patience),
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
@@ -114,9 +126,10 @@ impl Reconciler {
         let root = self.settings.tree.root().display().to_string();
         match self.scan_bus().await {
             Ok(functions) => {
+                self.functions = functions.into();
                 let scan = self
                     .scan
-                    .next(&self.providers, &resources, &root, &functions);
+                    .next(&self.providers, &resources, &root, &self.functions);
                 for error in scan.await {
                     saying.warn(one_line(&error));
                 }
@@ -127,6 +140,7 @@ impl Reconciler {
         let shares = self.select(&resources, &mut saying).await;
         self.resources.clone_from(&resources);
         self.offered.publish(resources, shares);
+        self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
             match problem.severity {
@@ -152,9 +166,16 @@ impl Reconciler {
         self.offered.withdraw().await;
     }
 
-    /// Waits for the task of a pool to fail, which only a fault of this program can bring about.
-    pub async fn task_failed(&mut self) -> JoinError {
-        self.offered.task_failed().await
+    /// Waits for a reason to look again that lies in here: a discovery that was late has come back.
+    ///
+    /// # Errors
+    ///
+    /// When the task of a pool fails, which only a fault of this program can bring about.
+    pub async fn news(&mut self) -> Result<(), JoinError> {
+        tokio::select! {
+            error = self.offered.task_failed() => Err(error),
+            () = self.scan.news() => Ok(()),
+        }
     }
 
     async fn take_providers(&mut self, saying: &mut Saying) {
@@ -235,7 +256,8 @@ impl Reconciler {
 
     async fn scan_bus(&self) -> Result<Vec<PciFunction>, sriovdp_sdk::Error> {
         let root = Root::new(self.settings.tree.root());
-        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root)).await;
+        let before = Arc::clone(&self.functions);
+        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root, &before)).await;
         scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
     }
 

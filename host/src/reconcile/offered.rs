@@ -13,7 +13,8 @@ use crate::config::ResourceName;
 use crate::kubelet::{Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
-use crate::output::cdi::PoolSpec;
+use crate::output::cdi::{CdiNames, PoolSpec};
+use crate::output::device_info::DeviceInfoFiles;
 use crate::pools::{Pool, PoolDevice, Resource, allocate};
 use crate::report::one_line;
 
@@ -24,8 +25,8 @@ pub struct KubeletSide {
     pub mode: Mode,
     /// Rises when the kubelet's directories may have changed.
     pub ticks: watch::Receiver<u64>,
-    /// Whether device nodes are handed out through CDI.
-    pub use_cdi: bool,
+    /// How the names of CDI devices are handed over, if device nodes are handed out through CDI.
+    pub cdi: Option<CdiNames>,
 }
 
 /// All offered pools. It owns the task of each.
@@ -37,13 +38,14 @@ pub(super) struct OfferedPools {
     /// Absent for a look without a kubelet.
     kubelet: Option<KubeletSide>,
     pools: BTreeMap<ResourceName, OfferedPool>,
+    device_info: DeviceInfoFiles,
     tasks: JoinSet<()>,
 }
 
 #[derive(Debug)]
 struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
-    cdi: Option<Arc<PoolSpec>>,
+    cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
     stop: CancellationToken,
@@ -52,6 +54,7 @@ struct OfferedPool {
 impl OfferedPools {
     pub(super) fn new(tree: NodeTree, prefix: String, kubelet: Option<KubeletSide>) -> Self {
         Self {
+            device_info: DeviceInfoFiles::new(tree.device_info()),
             tree,
             prefix,
             kubelet,
@@ -87,9 +90,18 @@ impl OfferedPools {
         let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
-                None => self.offer(&resource, devices.unwrap_or_default(), now),
+                // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
+                None => {
+                    if let Some(devices) = devices {
+                        self.offer(&resource, devices, now);
+                    }
+                }
                 Some(pool) => {
                     if let Some(devices) = devices {
+                        if pool.state.borrow().resource.cdi_class != resource.cdi_class {
+                            let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
+                            pool.cdi.send_replace(spec);
+                        }
                         pool.publish(&resource, devices, now);
                     }
                 }
@@ -97,28 +109,42 @@ impl OfferedPools {
         }
     }
 
+    /// Removes the device-info files of devices that left their pools.
+    pub(super) fn remove_device_info(&mut self, saying: &mut Saying) {
+        if self.kubelet.is_none() {
+            return;
+        }
+        let pools = self.pools.values();
+        let states = pools.map(|pool| Arc::clone(&pool.state.borrow())).collect();
+        for error in self.device_info.follow(states, Instant::now()) {
+            saying.error(one_line(&error));
+        }
+    }
+
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
     /// one whose nodes are missing now costs nobody else.
     pub(super) async fn write_cdi(&mut self, saying: &mut Saying) {
-        if !self.kubelet.as_ref().is_some_and(|kubelet| kubelet.use_cdi) {
+        if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
             return;
         }
         for pool in self.pools.values_mut() {
             let outdated = std::mem::take(&mut pool.cdi_outdated);
-            let Some(spec) = pool.cdi.as_ref().filter(|_| outdated) else {
+            let spec = pool.cdi.borrow().clone();
+            let Some(spec) = spec.filter(|_| outdated) else {
                 continue;
             };
             let state = Arc::clone(&pool.state.borrow());
-            if let Err(error) = write_spec(spec, &state).await {
+            if let Err(error) = write_spec(&spec, &state).await {
                 saying.error(one_line(&error));
                 pool.cdi_outdated = true;
             }
         }
-        let current = self
+        let specs: Vec<Arc<PoolSpec>> = self
             .pools
             .values()
-            .filter_map(|pool| Some(pool.cdi.as_ref()?.file()))
+            .filter_map(|pool| pool.cdi.borrow().clone())
             .collect();
+        let current = specs.iter().map(|spec| spec.file()).collect();
         let prefixes = self
             .pools
             .keys()
@@ -154,17 +180,12 @@ impl OfferedPools {
         tell(&first);
         let (state, states) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
-        let mut cdi = None;
+        let (cdi, specs) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
         if let Some(kubelet) = &self.kubelet {
-            cdi = if kubelet.use_cdi {
-                open_spec(&self.tree, resource)
-            } else {
-                None
-            };
             let offer = Offer {
                 name: resource.name.clone(),
                 pool: states,
-                cdi: cdi.clone(),
+                cdi: specs,
                 tree: self.tree.clone(),
                 ticks: kubelet.ticks.clone(),
             };
@@ -197,8 +218,14 @@ impl OfferedPool {
     }
 }
 
-fn open_spec(tree: &NodeTree, resource: &Resource) -> Option<Arc<PoolSpec>> {
-    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class);
+/// The CDI specification of a resource, when device nodes are handed out through one.
+fn open_spec(
+    tree: &NodeTree,
+    kubelet: Option<&KubeletSide>,
+    resource: &Resource,
+) -> Option<Arc<PoolSpec>> {
+    let names = kubelet?.cdi?;
+    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class, names);
     if spec.is_none() {
         tracing::warn!(
             resource = %resource.name,
@@ -211,7 +238,8 @@ fn open_spec(tree: &NodeTree, resource: &Resource) -> Option<Arc<PoolSpec>> {
 async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
-        match allocate(pool, &[device.id.to_string()]).await {
+        let deadline = Instant::now() + pool.resource.allocate_budget();
+        match allocate(pool, &[device.id.to_string()], deadline).await {
             Ok(grant) => entries.extend(grant.nodes_by_device),
             Err(error) => {
                 tracing::debug!(device = %device.id, "not in the CDI specification: {}", one_line(&error));

@@ -88,3 +88,87 @@ async fn an_allocation_brings_the_specification_up_to_date() {
     assert_eq!(daemon.ended().await.code(), Some(0));
     assert_eq!(spec(&world, "dpdk")["devices"][0]["name"], "0000:41:10.2");
 }
+
+#[tokio::test]
+async fn two_pools_of_one_prefix_meet_in_a_container_as_annotations() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon_with(&["--use-cdi", "--cdi-names=annotations"]);
+    kubelet
+        .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    let dpdk = kubelet.allocate("intel.com/dpdk", &["0000:41:10.2"]);
+    let mut container = dpdk.await.unwrap();
+    let mixed = kubelet.allocate("intel.com/mixed", &["0000:41:10.0", "0000:41:10.4"]);
+    let mixed = mixed.await.unwrap();
+    assert!(container.cdi_devices.is_empty() && mixed.cdi_devices.is_empty());
+    assert!(container.devices.is_empty() && mixed.devices.is_empty());
+    // The kubelet keeps one value for each key.
+    container.annotations.extend(mixed.annotations);
+    let annotations: std::collections::BTreeMap<_, _> = container.annotations.into_iter().collect();
+    assert_eq!(
+        serde_json::to_value(annotations).unwrap(),
+        json!({
+            "cdi.k8s.io/intel.com_dpdk": "intel.com/net-pci=0000:41:10.2",
+            "cdi.k8s.io/intel.com_mixed": "intel.com/net-pci=0000:41:10.4",
+        })
+    );
+    // One that changes nothing for the runtime is not annotated.
+    let kernel = kubelet.allocate("intel.com/mixed", &["0000:41:10.0"]);
+    assert!(kernel.await.unwrap().annotations.is_empty());
+}
+
+#[tokio::test]
+async fn another_device_type_is_another_specification() {
+    const CARDS: &str = "
+        pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0
+        vf 0000:03:01.0 8086:1889 pf=0000:03:00.0 id=0 driver=vfio-pci group=40
+        pci 0000:17:00.0 8086:0d8f class=120000 driver=vfio-pci group=12
+    ";
+    let config = |kind: &str| {
+        format!(
+            r#"{{"resourceList": [{{"resourceName": "x", "deviceType": "{kind}", "selectors": {{"drivers": ["vfio-pci"]}}}}]}}"#
+        )
+    };
+    let world = World::with_config(CARDS, Way::Watcher, &config("netDevice"));
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon_with(&["--use-cdi"]);
+    let files = || {
+        let entries = std::fs::read_dir(world.root().join("var/run/cdi")).unwrap();
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        // A file that is being written has a hidden name.
+        let mut files: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+        files.sort();
+        files
+    };
+    let has = |id: &'static str| {
+        kubelet.wait_for("intel.com/x", move |view| {
+            view.devices.iter().any(|d| d.healthy && d.id == id)
+        })
+    };
+    has("0000:03:01.0").await.unwrap();
+    kubelet
+        .allocate("intel.com/x", &["0000:03:01.0"])
+        .await
+        .unwrap();
+    assert_eq!(files(), ["sriov-dp-intel.com-net-pci-x.yaml"]);
+
+    world.configure(&config("accelerator"));
+    has("0000:17:00.0").await.unwrap();
+    let container = kubelet.allocate("intel.com/x", &["0000:17:00.0"]);
+    let container = container.await.unwrap();
+    assert_eq!(
+        container.cdi_devices[0].name,
+        "intel.com/net-accel=0000:17:00.0"
+    );
+    // The old file is removed at the end of the look that made the new pool.
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let removed = async {
+        while files() != ["sriov-dp-intel.com-net-accel-x.yaml"] {
+            ticks.tick().await;
+        }
+    };
+    let removed = tokio::time::timeout(std::time::Duration::from_secs(30), removed).await;
+    assert!(removed.is_ok(), "{:?}", files());
+}

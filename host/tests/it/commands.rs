@@ -119,6 +119,7 @@ async fn the_schema_takes_what_the_plugin_takes() {
         json!({"resourceList": [{"resourceName": "a", "deviceType": "gpu"}]}),
         json!({"resourceList": [{"resourceName": "a", "deviceType": "accelerator", "selectors": {"pfNames": []}}]}),
         json!({"resourceList": [{"selectors": {}}]}),
+        json!({"resourceList": [{"resourceName": "a-"}]}),
     ] {
         assert!(!validator.is_valid(&bad), "{bad}");
     }

@@ -1,54 +1,157 @@
-//! The example configurations are valid for the built-in providers, and every manifest that embeds one as well.
+//! The example configurations and pods are valid, and so is every configuration that a manifest embeds.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
+use crate::repository::{files, list, of_kind, text};
 use crate::world::{CAPTURED, Way, World};
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
+/// Accepted by the program without a word, and by the schema of its providers.
 async fn valid(name: &str, config: &str) {
     let world = World::with_config(CAPTURED, Way::Watcher, config);
+    world.provide_extensions();
     let (code, output, _) = world.run(&["check"]).await;
     assert_eq!(code, Some(0), "{name}:\n{output}");
     assert!(!output.contains("warning"), "{name}:\n{output}");
+    let (_, schema, _) = world.run(&["schema"]).await;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let config = spelled_as_in(&schema, serde_json::from_str(config).unwrap());
+    let told = validator.validate(&config);
+    assert!(told.is_ok(), "{name}: {told:?}");
+}
+
+/// The same with the schema's spelling of keys: they match in any case, which a schema cannot say.
+fn spelled_as_in(schema: &Value, value: Value) -> Value {
+    let keys = property_names(schema);
+    respelled(&keys, value)
+}
+
+fn respelled(keys: &BTreeSet<String>, value: Value) -> Value {
+    match value {
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| respelled(keys, item))
+            .collect(),
+        Value::Object(members) => {
+            let members = members.into_iter().map(|(key, value)| {
+                let known = keys.iter().find(|known| known.eq_ignore_ascii_case(&key));
+                (known.cloned().unwrap_or(key), respelled(keys, value))
+            });
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+fn property_names(schema: &Value) -> BTreeSet<String> {
+    let own = schema["properties"].as_object().into_iter();
+    let own = own.flat_map(|properties| properties.keys().cloned());
+    let inner: Vec<&Value> = match schema {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => Vec::new(),
+    };
+    own.chain(inner.into_iter().flat_map(property_names))
+        .collect()
 }
 
 #[tokio::test]
 async fn configurations() {
-    let mut count = 0;
-    for entry in std::fs::read_dir(repository().join("examples/configs"))
-        .unwrap()
-        .flatten()
-    {
-        let path = entry.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            valid(
-                &path.display().to_string(),
-                &std::fs::read_to_string(&path).unwrap(),
-            )
-            .await;
-            count += 1;
-        }
+    let names = files("examples/configs", "json");
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        valid(&name, &text(&name)).await;
     }
-    assert!(count >= 3, "only {count} examples");
 }
 
 #[tokio::test]
-async fn the_config_map() {
-    let manifest =
-        std::fs::read_to_string(repository().join("deployments/configmap.yaml")).unwrap();
-    // The only block scalar of the manifest: everything that is indented below its key.
-    let (_, block) = manifest
-        .split_once("config.json: |\n")
-        .expect("the key `config.json` with a block scalar");
-    let config: String = block
-        .lines()
-        .take_while(|line| line.is_empty() || line.starts_with("    "))
-        .collect();
-    valid("deployments/configmap.yaml", &config).await;
+async fn config_maps() {
+    let mut count = 0;
+    for (name, map) in of_kind("ConfigMap") {
+        for (key, config) in map["data"].as_object().expect("data") {
+            valid(&format!("{name}: {key}"), config.as_str().unwrap()).await;
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no config map has a configuration");
+}
+
+/// What the config map of `deployments` offers, by the prefix that the daemon set's arguments leave as it is.
+fn offered() -> BTreeSet<String> {
+    let (_, map) = of_kind("ConfigMap").remove(0);
+    let config: Value = serde_json::from_str(map["data"]["config.json"].as_str().unwrap()).unwrap();
+    let names = list(&config["resourceList"]).map(|resource| {
+        let prefix = resource["resourcePrefix"].as_str().unwrap_or("intel.com");
+        format!("{prefix}/{}", resource["resourceName"].as_str().unwrap())
+    });
+    names.collect()
+}
+
+#[test]
+fn pods_ask_for_what_the_config_map_offers() {
+    let offered = offered();
+    let pods = of_kind("Pod");
+    assert!(
+        pods.len() >= 3,
+        "a pod with Multus, one with DANM, and one without either"
+    );
+    for (file, pod) in pods {
+        let containers = list(&pod["spec"]["containers"]);
+        let limits = containers.filter_map(|one| one["resources"]["limits"].as_object());
+        let names = limits.flat_map(|limits| limits.keys());
+        let asked: BTreeSet<&String> = names.filter(|name| name.contains('/')).collect();
+        assert!(!asked.is_empty(), "{file}");
+        for name in asked {
+            assert!(
+                offered.contains(name),
+                "{file}: `{name}` is not in {offered:?}"
+            );
+            // The variables that a command of the example reads are those of its resources.
+            let read = pod.to_string();
+            if read.contains("PCIDEVICE_") {
+                let variable = name.replace(['/', '.'], "_").to_uppercase();
+                assert!(
+                    read.contains(&format!("$PCIDEVICE_{variable}_INFO")),
+                    "{file}"
+                );
+            }
+        }
+    }
+}
+
+/// A network names the resource of its devices, and a pod that is attached to it asks for that resource.
+#[test]
+fn pods_are_attached_to_networks_of_their_resources() {
+    let networks = of_kind("NetworkAttachmentDefinition")
+        .into_iter()
+        .map(|(file, network)| {
+            let config = network["spec"]["config"].as_str().unwrap();
+            assert!(serde_json::from_str::<Value>(config).is_ok(), "{file}");
+            let resource = &network["metadata"]["annotations"]["k8s.v1.cni.cncf.io/resourceName"];
+            (file, network["metadata"]["name"].clone(), resource.clone())
+        });
+    let danm = of_kind("DanmNet").into_iter().map(|(file, network)| {
+        let resource = &network["spec"]["Options"]["device_pool"];
+        (file, network["metadata"]["name"].clone(), resource.clone())
+    });
+    let networks: Vec<_> = networks.chain(danm).collect();
+    assert_eq!(networks.len(), 2);
+    for (file, name, resource) in networks {
+        let (name, resource) = (name.as_str().unwrap(), resource.as_str().unwrap());
+        let pods = of_kind("Pod");
+        let (_, pod) = pods.iter().find(|(of, _)| *of == file).expect("its pod");
+        assert!(offered().contains(resource), "{file}: {resource}");
+        assert!(
+            pod["metadata"]["annotations"].to_string().contains(name),
+            "{file}"
+        );
+        assert!(
+            pod["spec"]
+                .to_string()
+                .contains(&format!("\"{resource}\":\"1\"")),
+            "{file}"
+        );
+    }
 }

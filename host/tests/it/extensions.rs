@@ -8,8 +8,7 @@ both_ways!(an_extension_selects_and_adds_device_nodes);
 
 fn with_extensions(config: &str, way: Way) -> World {
     let world = World::with_config(CAPTURED, way, config);
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-    world.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+    world.provide_extensions();
     world
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod outside;
+mod repository;
 mod world;
 
 /// Mistakes of users and of provider authors, and what each one costs.
@@ -19,17 +20,28 @@ mod bad_libraries;
 mod cdi;
 /// The commands that look once and print.
 mod commands;
+/// A list of the providers that may be loaded.
+mod digests;
 /// The example configurations and manifests are what they say.
+/// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// The files of the image, run by themselves.
+mod image;
 /// What is logged, and what never is.
 mod log;
+/// The manifests are what a cluster and the program understand.
+mod manifests;
 /// Many pools and many devices.
 mod many;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod preferred;
+/// The reference of keys is made from the schema.
+mod reference;
 mod registration;
+/// Provider files that come, change and go while the daemon runs.
+mod replaced;
 /// Device types that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.

@@ -14,6 +14,7 @@ both_ways!(
     unknown_ids_are_refused_by_name,
     a_missing_device_node_refuses_the_pod,
     a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy,
+    device_info_outlives_the_plugin,
 );
 
 const POOLS: &str = r#"{"resourceList": [
@@ -194,6 +195,43 @@ async fn unknown_ids_are_refused_by_name(way: Way) {
     }
 }
 
+/// The `/dev` of a container is made with it: nodes that come later are missing there, and the kernel has them.
+#[tokio::test]
+async fn device_nodes_that_the_containers_dev_lacks() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "dpdk", "selectors": {"pfNames": ["eth2#1"]}},
+        {"resourceName": "vdpa", "selectors": {"vdpaType": "vhost"}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    // The numbers and the texts are those of the captured kernel, which gives vhost-vdpa an empty `uevent`.
+    world.change(
+        r"
+        nodev /dev/vfio/19
+        nodev /dev/vhost-vdpa-0
+        /sys/dev/char/245:0 -> ../../devices/virtual/vfio/19
+        /sys/devices/virtual/vfio/19/uevent = MAJOR=245\nMINOR=0\nDEVNAME=vfio/19
+        /sys/dev/char/511:0 -> ../../devices/pci0000:80/0000:80:01.0/0000:82:00.0/vdpa:0000:82:00.0/vhost-vdpa-0
+        ",
+    );
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    for (resource, device, expected) in [
+        ("intel.com/dpdk", "0000:41:10.2", "/dev/vfio/19"),
+        ("intel.com/vdpa", "0000:82:00.0", "/dev/vhost-vdpa-0"),
+    ] {
+        kubelet
+            .wait_for(resource, |view| view.allocatable() > 0)
+            .await
+            .unwrap();
+        let container = kubelet.allocate(resource, &[device]).await.unwrap();
+        let mut nodes = container.devices.iter();
+        assert!(
+            nodes.any(|node| node.host_path == expected),
+            "{container:?}"
+        );
+    }
+}
+
 async fn a_missing_device_node_refuses_the_pod(way: Way) {
     let world = World::with_config(CAPTURED, way, POOLS);
     let kubelet = world.kubelet().await;
@@ -254,4 +292,33 @@ async fn a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy(way: Way) {
         "{status}"
     );
     assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+async fn device_info_outlives_the_plugin(way: Way) {
+    let world = World::with_config(CAPTURED, way, POOLS);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    kubelet
+        .allocate("intel.com/dpdk", &["0000:41:10.2"])
+        .await
+        .unwrap();
+    let directory = world.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
+    let file = directory.join("intel.com-dpdk-0000:41:10.2-device.json");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert!(file.exists(), "it is gone with the plugin");
+    let before = std::fs::read(&file).unwrap();
+
+    let _daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/dpdk", |view| {
+            view.registrations > 1 && view.allocatable() > 0
+        })
+        .await
+        .unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }

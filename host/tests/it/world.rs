@@ -22,6 +22,9 @@ pub(crate) const CAPTURED: &str = include_str!("../../../examples/nodes/igb-gues
 /// Long enough for a loaded machine, and never waited for when all is well.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// A daemon has two seconds to end; the rest is for a loaded machine.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
 /// A node without a kubelet and without a daemon.
 pub(crate) struct World {
     node: sriovdp_sdk::testing::TempTree,
@@ -105,6 +108,12 @@ impl World {
         std::fs::write(&next, bytes).expect("a file");
         std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644)).expect("a mode");
         std::fs::rename(next, self.provider_dir().join(file)).expect("a renamed file");
+    }
+
+    /// The libraries that extend the built-in device types, beside those that own them.
+    pub(crate) fn provide_extensions(&self) {
+        self.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+        self.provide("intel-ddp", &built("sriovdp_intel_ddp"));
     }
 
     /// Sets a variable for the daemons that are started from now on.
@@ -192,6 +201,30 @@ impl Daemon {
         let id = self.child.id().expect("it runs");
         let id = Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id");
         rustix::process::kill_process(id, signal).expect("a signal");
+    }
+
+    /// Its own processes, those that ended and were not waited for among them.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let id = self.child.id().expect("it runs").to_string();
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        // A process that ends meanwhile is nobody's child.
+        let status =
+            processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+        // The name in brackets may contain anything; behind it come the state and the parent.
+        let is_child = |stat: &String| {
+            let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+            behind_name.split_whitespace().nth(1) == Some(&id)
+        };
+        status.filter(is_child).collect()
+    }
+
+    /// Tells it to end, which it has to do at once, well, and with nothing left behind.
+    pub(crate) async fn ends_well(&mut self) {
+        assert_eq!(self.children(), [""; 0], "{}", self.log());
+        self.signal(Signal::TERM);
+        let ended = tokio::time::timeout(AT_ONCE, self.child.wait()).await;
+        let status = ended.expect("an end").expect("a status");
+        assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// Waits for its end.

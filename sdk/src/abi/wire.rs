@@ -32,6 +32,8 @@ pub mod method {
     pub const LOG: &str = "log";
     /// Host method: [`DevlinkQuestion`](super::DevlinkQuestion) to the answer that each of its variants names.
     pub const DEVLINK: &str = "devlink";
+    /// Host method: `{}` to [`DefaultRoutes`](super::DefaultRoutes), or to `null` where the kernel is not to be asked.
+    pub const DEFAULT_ROUTES: &str = "default_routes";
 }
 
 /// A provider's name tag.
@@ -237,6 +239,14 @@ pub struct Allocation {
     /// Fields of the device-info file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub device_info: BTreeMap<String, Value>,
+}
+
+/// Where the default routes of the host's machine lead to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultRoutes {
+    /// The network interfaces of all next hops.
+    #[serde(default)]
+    pub netdevs: Vec<String>,
 }
 
 /// A failed call.

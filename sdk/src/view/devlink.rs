@@ -5,14 +5,11 @@
 //! `param.<name>`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::Path;
 
-use abi_stable::std_types::{ROk, RStr};
 use serde::de::DeserializeOwned;
 
+use super::kernel::Kernel;
 use super::{Node, Root};
-use crate::abi::HostFunctions;
 use crate::abi::wire::{DevlinkHandle, DevlinkQuestion, method};
 
 /// Where the answers are below a root directory.
@@ -37,15 +34,6 @@ pub struct Devlink<'a> {
     handle: DevlinkHandle,
 }
 
-/// Who answers.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    /// The kernel, through the host.
-    Host(HostFunctions),
-    /// Files below the root.
-    Files,
-}
-
 impl<'a> Devlink<'a> {
     pub(super) fn new(node: &'a Node, bus: &str, device: &str) -> Self {
         Self {
@@ -60,35 +48,29 @@ impl<'a> Devlink<'a> {
     /// `driver`, `serial_number`, `board.serial_number` and the versions under their own names, such as `fw.app.name`.
     /// Where a version is there several times, the one that runs counts.
     pub fn info(&self) -> BTreeMap<String, String> {
-        let answer = match self.node.devlink {
-            Source::Host(host) => ask(host, &DevlinkQuestion::Info(self.handle.clone())),
-            Source::Files => self.info_of_files(),
+        let answer = match self.node.kernel {
+            Kernel::Host(_) => self.ask(&DevlinkQuestion::Info(self.handle.clone())),
+            Kernel::Files => self.info_of_files(),
         };
         answer.unwrap_or_default()
     }
 
     /// The mode of the device's switch: `legacy` or `switchdev`.
     pub fn eswitch_mode(&self) -> Option<String> {
-        match self.node.devlink {
-            Source::Host(host) => ask(host, &DevlinkQuestion::Eswitch(self.handle.clone())),
-            Source::Files => self.node.root.read(&self.file("eswitch")),
+        match self.node.kernel {
+            Kernel::Host(_) => self.ask(&DevlinkQuestion::Eswitch(self.handle.clone())),
+            Kernel::Files => self.node.root.read(&self.file("eswitch")),
         }
     }
 
     /// A parameter that is on or off, such as `enable_rdma`.
     pub fn parameter(&self, name: &str) -> Option<bool> {
-        match self.node.devlink {
-            Source::Host(host) => {
-                let of = self.handle.clone();
-                ask(
-                    host,
-                    &DevlinkQuestion::Parameter {
-                        of,
-                        name: name.to_owned(),
-                    },
-                )
-            }
-            Source::Files => match self
+        match self.node.kernel {
+            Kernel::Host(_) => self.ask(&DevlinkQuestion::Parameter {
+                of: self.handle.clone(),
+                name: name.to_owned(),
+            }),
+            Kernel::Files => match self
                 .node
                 .root
                 .read(&self.file(&format!("param.{name}")))?
@@ -99,6 +81,10 @@ impl<'a> Devlink<'a> {
                 _ => None,
             },
         }
+    }
+
+    fn ask<T: DeserializeOwned>(&self, question: &DevlinkQuestion) -> Option<T> {
+        self.node.kernel.ask(method::DEVLINK, question)
     }
 
     fn info_of_files(&self) -> Option<BTreeMap<String, String>> {
@@ -119,57 +105,32 @@ impl<'a> Devlink<'a> {
     }
 }
 
-impl Source {
-    /// The host speaks for the machine that it runs on, so it is asked about the root `/` only.
-    pub(super) fn of(root: &Root, host: Option<HostFunctions>) -> Self {
-        match host {
-            Some(host) if root.directory() == Path::new("/") => Self::Host(host),
-            _ => Self::Files,
+/// The devices that devlink knows, as `<bus>/<device>`.
+pub(super) fn devices(kernel: Kernel, root: &Root) -> BTreeSet<String> {
+    match kernel {
+        Kernel::Host(_) => kernel
+            .ask(method::DEVLINK, &DevlinkQuestion::Devices)
+            .unwrap_or_default(),
+        Kernel::Files => {
+            let buses = root.list(FILES).into_iter();
+            buses
+                .flat_map(|bus| {
+                    let devices = root.list(&format!("{FILES}/{bus}")).into_iter();
+                    devices.map(move |device| format!("{bus}/{device}"))
+                })
+                .collect()
         }
-    }
-
-    pub(super) fn devices(self, root: &Root) -> BTreeSet<String> {
-        match self {
-            Self::Host(host) => ask(host, &DevlinkQuestion::Devices).unwrap_or_default(),
-            Self::Files => {
-                let buses = root.list(FILES).into_iter();
-                buses
-                    .flat_map(|bus| {
-                        let devices = root.list(&format!("{FILES}/{bus}")).into_iter();
-                        devices.map(move |device| format!("{bus}/{device}"))
-                    })
-                    .collect()
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Host(_) => "Host",
-            Self::Files => "Files",
-        })
-    }
-}
-
-/// A host that does not know the method or the question has no answer, and neither has one that fails.
-fn ask<T: DeserializeOwned>(host: HostFunctions, question: &DevlinkQuestion) -> Option<T> {
-    let question = serde_json::to_string(question).ok()?;
-    match (host.call)(RStr::from(method::DEVLINK), RStr::from(question.as_str())) {
-        ROk(answer) => serde_json::from_str::<Option<T>>(answer.as_str())
-            .ok()
-            .flatten(),
-        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use abi_stable::std_types::{RErr, RString};
+    use std::path::Path;
+
+    use abi_stable::std_types::{RErr, ROk, RStr, RString};
 
     use super::*;
-    use crate::abi::Outcome;
+    use crate::abi::{HostFunctions, Outcome};
 
     fn node(root: &Path, host: Option<HostFunctions>) -> Node {
         Node::new(Root::new(root), Vec::new(), Vec::new()).asking(host)

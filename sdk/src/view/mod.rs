@@ -4,6 +4,7 @@
 //! against a directory in a test.
 
 mod devlink;
+mod kernel;
 pub(crate) mod meter;
 mod net;
 mod pci_dir;
@@ -23,7 +24,7 @@ use crate::{Error, ExtendedDevice, PciAddress, PciFunction};
 #[derive(Debug)]
 pub struct Node {
     root: Root,
-    devlink: devlink::Source,
+    kernel: kernel::Kernel,
     /// Sorted by address.
     functions: Vec<PciFunction>,
     devices: Vec<ExtendedDevice>,
@@ -37,7 +38,7 @@ impl Node {
     ) -> Self {
         functions.sort_by_key(|f| f.address);
         Self {
-            devlink: devlink::Source::of(&root, None),
+            kernel: kernel::Kernel::of(&root, None),
             root,
             functions,
             devices,
@@ -47,7 +48,7 @@ impl Node {
     /// The same node, whose kernel `host` can ask.
     pub(crate) fn asking(self, host: Option<HostFunctions>) -> Self {
         Self {
-            devlink: devlink::Source::of(&self.root, host),
+            kernel: kernel::Kernel::of(&self.root, host),
             ..self
         }
     }
@@ -95,11 +96,17 @@ impl Node {
 
     /// Makes sure that a device node exists, before a container is promised it.
     ///
+    /// The plugin may see a `/dev` of its own: that of a privileged container has the nodes that there were when it
+    /// was made, and that of others nearly none. So a node that is not there exists as well when the kernel says so.
+    ///
     /// # Errors
     ///
     /// When it does not, naming the path.
     pub fn require_device_node(&self, path: &str) -> Result<(), Error> {
-        if path.starts_with("/dev/") && self.root.exists(path) {
+        if path
+            .strip_prefix("/dev/")
+            .is_some_and(|name| self.root.exists(path) || self.kernel_has_character_device(name))
+        {
             return Ok(());
         }
         Err(Error::new(format!(
@@ -123,7 +130,7 @@ impl Node {
     ///
     /// One question for the whole node: ask it once in a discovery, and [`devlink`](Self::devlink) only about those.
     pub fn devlink_devices(&self) -> BTreeSet<String> {
-        self.devlink.devices(&self.root)
+        devlink::devices(self.kernel, &self.root)
     }
 
     /// What devlink says about the device `device` on `bus`, `pci` or `auxiliary`.
@@ -137,8 +144,33 @@ impl Node {
     /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a
     /// bond or bridge, the parent of a VLAN.
     ///
+    /// Of an IPv4 route with several next hops, `/proc/net/route` has the first one only. The others are asked of the
+    /// kernel, through the host and only about its own machine.
+    ///
     /// Taking one of them away cuts the node off.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
-        net::default_route_netdevs(&self.root)
+        net::default_route_netdevs(&self.root, self.kernel)
+    }
+
+    /// Whether the kernel has a character device whose node is `name` below `/dev`.
+    ///
+    /// Its `uevent` names the node (Linux: `dev_uevent` in `drivers/base/core.c`). A device without a class, such as
+    /// that of vhost-vdpa, has an empty one, and its node has the name of the device (`device_get_devnode` there).
+    fn kernel_has_character_device(&self, name: &str) -> bool {
+        let numbers = self.root.list("/sys/dev/char");
+        numbers.iter().any(|number| {
+            let device = format!("/sys/dev/char/{number}");
+            let uevent = self
+                .root
+                .read(&format!("{device}/uevent"))
+                .unwrap_or_default();
+            let named = uevent
+                .lines()
+                .find_map(|line| line.strip_prefix("DEVNAME="));
+            match named {
+                Some(named) => named == name,
+                None => self.root.link_name(&device).as_deref() == Some(name),
+            }
+        })
     }
 }

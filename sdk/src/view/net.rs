@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Root;
+use super::kernel::Kernel;
+use crate::abi::wire::{DefaultRoutes, method};
 
 /// A network interface in sysfs (Linux: `Documentation/ABI/testing/sysfs-class-net`).
 #[derive(Clone, Debug)]
@@ -67,9 +69,12 @@ fn link_type_name(arphrd: u32) -> String {
     }
 }
 
-pub(super) fn default_route_netdevs(root: &Root) -> BTreeSet<String> {
+pub(super) fn default_route_netdevs(root: &Root, kernel: Kernel) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut pending = Vec::new();
+    let nothing = serde_json::Map::new();
+    let asked: Option<DefaultRoutes> = kernel.ask(method::DEFAULT_ROUTES, &nothing);
+    // The files count besides: they have the routes of IPv6 whole, and are there for a host that cannot say.
+    let mut pending = asked.unwrap_or_default().netdevs;
     if let Some(table) = root.read("/proc/net/route") {
         pending.extend(table.lines().filter_map(ipv4_default_netdev));
     }
@@ -111,7 +116,10 @@ fn ipv6_default_netdev(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use abi_stable::std_types::{RErr, ROk, RStr, RString};
+
     use super::*;
+    use crate::abi::{HostFunctions, Outcome};
 
     fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -145,13 +153,50 @@ mod tests {
             ("sys/class/net/bond0/lower_eno1", ""),
             ("sys/class/net/bond0/lower_eno2", ""),
         ]);
-        let netdevs: Vec<String> = default_route_netdevs(&root).into_iter().collect();
+        let netdevs: Vec<String> = default_route_netdevs(&root, Kernel::Files)
+            .into_iter()
+            .collect();
         assert_eq!(netdevs, ["bond0", "bond0.7", "eno1", "eno2", "eno5"]);
+    }
+
+    extern "C" fn knows_next_hops(method: RStr<'_>, question: RStr<'_>) -> Outcome {
+        assert_eq!(
+            (method.as_str(), question.as_str()),
+            ("default_routes", "{}")
+        );
+        ROk(RString::from(r#"{"netdevs":["bond0","eno4"]}"#))
+    }
+
+    extern "C" fn knows_devlink_only(_: RStr<'_>, _: RStr<'_>) -> Outcome {
+        RErr(RString::from("{}"))
+    }
+
+    extern "C" fn may_not_ask(_: RStr<'_>, _: RStr<'_>) -> Outcome {
+        ROk(RString::from("null"))
+    }
+
+    #[test]
+    fn the_host_knows_every_next_hop() {
+        let (_dir, root) = tree(&[
+            (
+                "proc/net/route",
+                "bond0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n",
+            ),
+            ("sys/class/net/bond0/lower_eno1", ""),
+        ]);
+        let netdevs = |call| {
+            let kernel = Kernel::Host(HostFunctions { call });
+            Vec::from_iter(default_route_netdevs(&root, kernel))
+        };
+        assert_eq!(netdevs(knows_next_hops), ["bond0", "eno1", "eno4"]);
+        // An older host, and one that gets no answer: what the files say.
+        assert_eq!(netdevs(knows_devlink_only), ["bond0", "eno1"]);
+        assert_eq!(netdevs(may_not_ask), ["bond0", "eno1"]);
     }
 
     #[test]
     fn no_routes_no_netdevs() {
         let (_dir, root) = tree(&[]);
-        assert!(default_route_netdevs(&root).is_empty());
+        assert!(default_route_netdevs(&root, Kernel::Files).is_empty());
     }
 }

@@ -5,6 +5,7 @@
 //! a pod, keeps those that it had.
 
 mod document;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use document::{DeviceEntry, Document, Edits, read};
 
-use super::{WriteError, write_whole};
+pub use names::CdiNames;
+
+use super::{WriteError, remove, write_whole};
 use crate::config::ResourceName;
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
@@ -30,13 +33,20 @@ pub struct PoolSpec {
     directory: PathBuf,
     file: String,
     kind: String,
+    names: CdiNames,
+    annotation: String,
     devices: Mutex<BTreeMap<String, Nodes>>,
 }
 
 impl PoolSpec {
     /// The specification of a resource, with what an earlier run of the plugin wrote. Nothing when the resource's
     /// prefix cannot be a CDI vendor; its containers then get their nodes from the kubelet.
-    pub fn open(directory: &Path, resource: &ResourceName, class: &str) -> Option<Self> {
+    pub fn open(
+        directory: &Path,
+        resource: &ResourceName,
+        class: &str,
+        names: CdiNames,
+    ) -> Option<Self> {
         if !is_vendor(resource.prefix()) || !is_class(class) {
             return None;
         }
@@ -59,12 +69,24 @@ impl PoolSpec {
             devices: Mutex::new(devices.unwrap_or_default()),
             file,
             kind,
+            names,
+            annotation: names::annotation(resource),
         })
     }
 
     /// The name by which a runtime finds a device.
     pub fn qualified(&self, id: &str) -> String {
         format!("{}={id}", self.kind)
+    }
+
+    /// How the names get to the runtime.
+    pub fn names(&self) -> CdiNames {
+        self.names
+    }
+
+    /// The annotation that hands over `names`, if there are any.
+    pub fn annotation(&self, names: &[String]) -> Option<(String, String)> {
+        (!names.is_empty()).then(|| (self.annotation.clone(), names.join(",")))
     }
 
     /// Brings entries up to date. A device without nodes has no entry, because an entry without edits is invalid.
@@ -161,15 +183,6 @@ pub fn remove_stale(
     Ok(())
 }
 
-fn remove(path: PathBuf) -> Result<(), WriteError> {
-    match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(WriteError { path, source })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The CDI library's rule, with the two letters that its version 0.5.4 crashes without.
 fn is_vendor(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -209,7 +222,13 @@ mod tests {
     #[test]
     fn a_pool_is_one_file() {
         let dir = tempfile::tempdir().unwrap();
-        let spec = PoolSpec::open(dir.path(), &resource("intel.com", "dpdk"), "net-pci").unwrap();
+        let spec = PoolSpec::open(
+            dir.path(),
+            &resource("intel.com", "dpdk"),
+            "net-pci",
+            CdiNames::Field,
+        )
+        .unwrap();
         let entry = ("0000:03:02.0".to_owned(), nodes(&["/dev/vfio/40"]));
         spec.update([entry, ("0000:03:02.1".to_owned(), Vec::new())])
             .unwrap();
@@ -238,8 +257,15 @@ mod tests {
     #[test]
     fn entries_outlive_the_plugin() {
         let dir = tempfile::tempdir().unwrap();
-        let open =
-            || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
+        let open = || {
+            PoolSpec::open(
+                dir.path(),
+                &resource("intel.com", "rdma"),
+                "net-pci",
+                CdiNames::Field,
+            )
+            .unwrap()
+        };
         open()
             .update([("a".to_owned(), nodes(&["/dev/infiniband/uverbs0"]))])
             .unwrap();
@@ -268,7 +294,13 @@ mod tests {
             ("intel.com", "gone"),
             ("other.org", "theirs"),
         ] {
-            let spec = PoolSpec::open(dir.path(), &resource(prefix, name), "net-pci").unwrap();
+            let spec = PoolSpec::open(
+                dir.path(),
+                &resource(prefix, name),
+                "net-pci",
+                CdiNames::Field,
+            )
+            .unwrap();
             spec.update([("a".to_owned(), nodes(&["/dev/x"]))]).unwrap();
         }
         std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();

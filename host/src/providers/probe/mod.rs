@@ -5,6 +5,7 @@
 
 mod child;
 
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -66,10 +67,8 @@ pub(super) async fn probe(
 ) -> Result<Probed, ProviderError> {
     let mut child = start(program, copy).map_err(ProviderError::NoProbe)?;
     let mut said = Vec::new();
-    let listening = listen(&mut child, &mut said);
-    let ended = tokio::time::timeout(limit, listening).await;
-    // What it may have started itself ends with it.
-    end(&mut child).await;
+    let listened = tokio::time::timeout(limit, listen(&mut child, &mut said)).await;
+    let status = end(&mut child).await;
     let lines: Vec<Line> = said
         .split_inclusive(|&byte| byte == b'\n')
         .map_while(|line| serde_json::from_slice(line).ok())
@@ -79,20 +78,20 @@ pub(super) async fn probe(
         _ => None,
     });
     let at = begun.unwrap_or_else(|| WHILE_LOADED.to_owned());
-    match ended {
-        Err(_) => Err(ProviderError::Hangs { at, limit }),
-        Ok(Err(error)) => Err(ProviderError::NoProbe(error)),
-        Ok(Ok(_)) if said.len() as u64 > LARGEST_ANSWER => Err(ProviderError::Manifest(format!(
-            "has more than {LARGEST_ANSWER} bytes"
-        ))),
-        Ok(Ok(status)) => {
+    match (listened, status) {
+        (Err(_), _) => Err(ProviderError::Hangs { at, limit }),
+        (Ok(Err(error)), _) | (_, Err(error)) => Err(ProviderError::NoProbe(error)),
+        (Ok(Ok(())), _) if said.len() as u64 > LARGEST_ANSWER => Err(ProviderError::Manifest(
+            format!("has more than {LARGEST_ANSWER} bytes"),
+        )),
+        (Ok(Ok(())), Ok(status)) => {
             let is_readable = lines.len() == said.split_inclusive(|&byte| byte == b'\n').count();
             judge(lines, at, is_readable, status)
         }
     }
 }
 
-fn start(program: &Path, copy: &SealedCopy) -> std::io::Result<Child> {
+fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
     Command::new(program)
         .arg(COMMAND)
         .stdin(copy.file()?)
@@ -103,25 +102,25 @@ fn start(program: &Path, copy: &SealedCopy) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// Reads what the child says until it ends. A child that says too much is not waited for: it ends by the broken pipe,
-/// or it is killed.
-async fn listen(child: &mut Child, said: &mut Vec<u8>) -> std::io::Result<ExitStatus> {
+/// Reads what the child says until it has no more to say. One that says too much is not listened to any longer.
+async fn listen(child: &mut Child, said: &mut Vec<u8>) -> io::Result<()> {
     if let Some(output) = child.stdout.take() {
         output.take(LARGEST_ANSWER + 1).read_to_end(said).await?;
     }
-    if said.len() as u64 > LARGEST_ANSWER {
-        return Ok(ExitStatus::default());
-    }
-    child.wait().await
+    Ok(())
 }
 
-async fn end(child: &mut Child) {
+/// Ends the child with whatever it has started itself, and says how it ended: one that crashed or left has its status
+/// already when its output ends, which a signal that comes later does not change.
+async fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    // Nobody has waited for it yet, so its number is still its own.
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     if let Some(group) = id.and_then(Pid::from_raw) {
-        // It is gone already when this fails.
+        // Nothing is left of it when this fails.
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let _ = tokio::time::timeout(REAP, child.wait()).await;
     }
+    let ended = tokio::time::timeout(REAP, child.wait()).await;
+    ended.unwrap_or_else(|elapsed| Err(elapsed.into()))
 }
 
 fn judge(
@@ -131,7 +130,8 @@ fn judge(
     status: ExitStatus,
 ) -> Result<Probed, ProviderError> {
     match lines.into_iter().next_back() {
-        Some(Line::Passed(manifest, discovery)) if status.success() => Ok(Probed {
+        // It has passed, even when it had no time to say goodbye.
+        Some(Line::Passed(manifest, discovery)) => Ok(Probed {
             manifest: *manifest,
             discovery: discovery.map(Into::into),
         }),

@@ -4,7 +4,8 @@
 //! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort` and `exit`. Some calls have faults of their
 //! own:
 //!
-//! * `discover`: a number of devices, `twice` finds each one twice, `hang-later` hangs from the second discovery on
+//! * `discover`: a number of devices, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
+//!   `wait` waits for whoever opens the FIFO in `FAULTY_GATE` when there is something to find
 //! * `admit`: `thousandth` panics each thousandth time
 //! * `allocate`: `escape` hands out a path that is no device node
 //! * `drop`: what is kept about a device panics when it goes
@@ -87,6 +88,12 @@ impl Provider for Faulty {
         }
         match fault.as_deref() {
             Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => hang(),
+            Some("wait") if first.is_some() => {
+                let gate = std::env::var("FAULTY_GATE").map_err(|e| Error::from_std(&e))?;
+                // Opening a FIFO waits for the other side.
+                std::fs::File::open(gate).map_err(|e| Error::from_std(&e))?;
+                Ok(mine().collect())
+            }
             Some("twice") => Ok(mine().chain(mine()).collect()),
             _ => Ok(mine().collect()),
         }

@@ -1,1 +1,285 @@
 //! Faults that show only in calls of the running daemon: that call fails, that pool says why, everything else goes on.
+
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::FakeKubelet;
+
+use crate::world::{CAPTURED, Daemon, Way, World, built};
+
+/// A pool of each bad provider beside a good one.
+const CONFIG: &str = r#"{"resourceList": [
+    {"resourceName": "faulty", "deviceType": "faulty"},
+    {"resourceName": "raw", "deviceType": "raw"},
+    {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
+]}"#;
+
+/// A node, its kubelet and a daemon with a provider that has the fault `what` in the variable `variable`.
+async fn start(variable: &str, what: &str) -> (World, FakeKubelet, Daemon) {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    match variable {
+        "RAW_PROVIDER" => world.provide("raw", &built("sriovdp_raw_provider")),
+        _ => world.provide("faulty", &built("sriovdp_faulty_provider")),
+    }
+    world.environment(variable, what);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    (world, kubelet, daemon)
+}
+
+/// The others are offered, their devices can be had, and the daemon ends as it should.
+async fn everything_else_goes_on(kubelet: &FakeKubelet, mut daemon: Daemon) {
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    kubelet
+        .allocate("intel.com/a", &["0000:41:10.0"])
+        .await
+        .unwrap();
+    assert_eq!(kubelet.violations(), [""; 0]);
+    daemon.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_told() {
+    for (variable, fault, says) in [
+        (
+            "FAULTY_PROVIDER",
+            "discover=100000",
+            "the provider found 100000 devices, and at most 65536 can be offered",
+        ),
+        (
+            "FAULTY_PROVIDER",
+            "discover=bomb",
+            "the panic has no message",
+        ),
+        (
+            "FAULTY_PROVIDER",
+            "discover=1500,admit=thousandth",
+            "a fault in one of a thousand",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"discover={"devices": [{"id": "0000:02:10.0"}, {"id": "0000:02:10.0"}]}"#,
+            "the provider found the device `0000:02:10.0` twice",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"discover={"devices": [{"id": "a/b"}]}"#,
+            "`a/b` cannot be a device id",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"discover={"devices": [{"id": ""}]}"#,
+            "`` cannot be a device id",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"discover={"devices": [{"id": "nowhere"}]}"#,
+            "`nowhere`",
+        ),
+        (
+            "RAW_PROVIDER",
+            "discover={",
+            "the provider's answer to `discover` cannot be read",
+        ),
+        (
+            "RAW_PROVIDER",
+            "check=huge",
+            "the provider's answer to `check` has 104857602 bytes",
+        ),
+        (
+            "RAW_PROVIDER",
+            "select=not-utf-8",
+            "the provider's answer to `select` cannot be read: invalid utf-8",
+        ),
+    ] {
+        let (_world, kubelet, daemon) = start(variable, fault).await;
+        daemon.says(says).await;
+        everything_else_goes_on(&kubelet, daemon).await;
+    }
+}
+
+#[tokio::test]
+async fn an_allocate_that_fails_is_told() {
+    for (variable, fault, says) in [
+        (
+            "FAULTY_PROVIDER",
+            "allocate=bomb",
+            "the panic has no message",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"allocate={"devices": []}"#,
+            "the provider `raw.so` answered for another number of devices",
+        ),
+        (
+            "RAW_PROVIDER",
+            "allocate=not-utf-8",
+            "the provider's answer to `allocate` cannot be read",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"allocate={"devices": [{"nodes": [["/dev/null", "/etc/passwd"]]}]}"#,
+            "which is not a device node below `/dev`",
+        ),
+        (
+            "RAW_PROVIDER",
+            r#"allocate={"devices": [{"companions": [["/dev/../etc/shadow", "/dev/x"]]}]}"#,
+            "the provider would hand out `/dev/../etc/shadow`",
+        ),
+    ] {
+        let (_world, kubelet, daemon) = start(variable, fault).await;
+        let pool = match variable {
+            "RAW_PROVIDER" => "intel.com/raw",
+            _ => "intel.com/faulty",
+        };
+        kubelet
+            .wait_for(pool, |view| view.allocatable() > 0)
+            .await
+            .unwrap();
+        let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
+        assert!(refused.to_string().contains(says), "{fault}: {refused}");
+        everything_else_goes_on(&kubelet, daemon).await;
+    }
+}
+
+/// The kubelet has its answer within three seconds, and the thread that is stuck keeps nobody from anything.
+#[tokio::test]
+async fn an_allocate_that_hangs_is_answered() {
+    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=hang").await;
+    let pool = "intel.com/faulty";
+    kubelet
+        .wait_for(pool, |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
+    let says = "the provider `faulty.so` has not answered `allocate` within 3.0 s";
+    assert!(refused.to_string().contains(says), "{refused}");
+    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
+    let says = "the provider `faulty.so` is still busy with an earlier call";
+    assert!(refused.to_string().contains(says), "{refused}");
+    assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
+/// Positions that no device has, and the same one twice, are worth nothing.
+#[tokio::test]
+async fn a_selection_of_what_is_not_there() {
+    let (_world, kubelet, daemon) =
+        start("RAW_PROVIDER", r#"select={"admitted": [7, 0, 0]}"#).await;
+    let view = kubelet
+        .wait_for("intel.com/raw", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    assert_eq!(view.devices.len(), 1);
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
+#[tokio::test]
+async fn a_panic_in_one_of_a_thousand_keeps_the_pool() {
+    // The first look admits 900, the second one gets to the thousandth.
+    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=900,admit=thousandth").await;
+    let pool = "intel.com/faulty";
+    kubelet
+        .wait_for(pool, |view| view.allocatable() == 900)
+        .await
+        .unwrap();
+    daemon.signal(Signal::HUP);
+    daemon
+        .says("the pool `intel.com/faulty` keeps its devices: the provider `faulty.so` failed")
+        .await;
+    assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 900);
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
+#[tokio::test]
+async fn facts_that_panic_when_they_go() {
+    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=3,drop=panic").await;
+    let pool = "intel.com/faulty";
+    kubelet
+        .wait_for(pool, |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    // The second discovery takes the place of the first one.
+    daemon.signal(Signal::HUP);
+    daemon.says("the provider panicked in `drop`").await;
+    assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 3);
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
+/// Others are there before it has answered, and its answer counts whenever it comes.
+#[tokio::test]
+async fn a_slow_discovery_delays_only_its_own_pools() {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    let gate = world.root().join("gate");
+    let (kind, mode) = (
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    );
+    rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
+    world.environment("FAULTY_PROVIDER", "discover=wait");
+    world.environment("FAULTY_GATE", gate.to_str().unwrap());
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    daemon
+        .says("the provider `faulty.so` has not answered `discover` within 1.0 s")
+        .await;
+    assert!(
+        kubelet.resource("intel.com/faulty").is_none(),
+        "nothing is known of it"
+    );
+    tokio::task::spawn_blocking(move || std::fs::File::options().write(true).open(gate))
+        .await
+        .unwrap()
+        .unwrap();
+    kubelet
+        .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
+/// A daemon that is told to end while it probes a file takes the probe with it.
+#[tokio::test]
+async fn an_end_in_the_middle_of_a_probe() {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    world.environment("FAULTY_PROVIDER", "manifest=hang");
+    // Probes of others would end by themselves.
+    for name in ["accelerator.so", "aux-net-device.so", "net-device.so"] {
+        std::fs::remove_file(world.provider_dir().join(name)).unwrap();
+    }
+    let mut daemon = world.daemon();
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let probe = loop {
+        looks.tick().await;
+        if let [only] = daemon.children().as_slice() {
+            break only.split_once(' ').unwrap().0.to_owned();
+        }
+    };
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success());
+    // Whoever takes in orphans may leave it as a zombie.
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{probe}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    while !is_gone() {
+        looks.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn a_library_that_does_not_want_to_go() {
+    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "destructor=hang").await;
+    kubelet
+        .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    everything_else_goes_on(&kubelet, daemon).await;
+}

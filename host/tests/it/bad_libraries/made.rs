@@ -98,7 +98,7 @@ fn compile(code: &str, to: &Path, more: &[&str]) {
         .spawn()
         .expect("a C compiler");
     let mut source = compiler.stdin.take().unwrap();
-    write!(source, "{FORGED_NOTE}{code}\n").unwrap();
+    writeln!(source, "{FORGED_NOTE}{code}").unwrap();
     drop(source);
     assert!(compiler.wait().unwrap().success(), "{code}");
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o644)).unwrap();

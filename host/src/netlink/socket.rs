@@ -1,16 +1,15 @@
-//! One generic netlink socket: a request out, its replies in (Linux: `Documentation/userspace-api/netlink/intro.rst`).
+//! One netlink socket: a request out, its replies in (Linux: `Documentation/userspace-api/netlink/intro.rst`).
 //!
 //! The crate `netlink-bindings` knows the messages. Its companion for sockets is not used: it gives no hold of its
 //! socket, so that a read could not be bounded.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use netlink_bindings::nlctrl;
 use netlink_bindings::traits::{NetlinkRequest, Protocol};
 use rustix::io::Errno;
-use rustix::net::netlink::GENERIC;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
@@ -25,6 +24,11 @@ const HEADER: usize = 16;
 /// Length of the header of generic netlink: command, version, two reserved bytes.
 const GENERIC_HEADER: usize = 4;
 
+/// `NETLINK_ROUTE`, in which an answer is of the kind `RTM_NEW…`, two below that of the question `RTM_GET…` (Linux:
+/// `include/uapi/linux/rtnetlink.h`).
+const ROUTE: u16 = 0;
+const GET_TO_NEW: u16 = 2;
+
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
@@ -32,21 +36,21 @@ const NLM_F_ACK: u16 = 4;
 
 /// The socket, with the families whose numbers are known.
 #[derive(Debug)]
-pub(super) struct GenericSocket {
+pub(super) struct NetlinkSocket {
     socket: OwnedFd,
     sequence: u32,
     families: HashMap<&'static [u8], u16>,
     packet: Vec<u8>,
 }
 
-impl GenericSocket {
-    /// A socket of this process's network namespace.
-    pub(super) fn open() -> Result<Self, NetlinkError> {
+impl NetlinkSocket {
+    /// A socket of this process's network namespace, of one netlink family; none is that of routes.
+    pub(super) fn open(family: Option<rustix::net::Protocol>) -> Result<Self, NetlinkError> {
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
-            Some(GENERIC),
+            family,
         );
         let socket = socket.map_err(|error| NetlinkError::Socket("open", error))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(RECEIVE))
@@ -63,6 +67,10 @@ impl GenericSocket {
         }
     }
 
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     /// Sends `request`, and gives each reply to `take`.
     ///
     /// # Errors
@@ -73,11 +81,18 @@ impl GenericSocket {
         request: &R,
         mut take: impl FnMut(R::ReplyType<'_>),
     ) -> Result<(), NetlinkError> {
-        let kind = match request.protocol() {
-            Protocol::Generic(family) => self.family(family)?,
-            Protocol::Raw { request_type, .. } => request_type,
+        let (kind, reply) = match request.protocol() {
+            Protocol::Generic(family) => {
+                let number = self.family(family)?;
+                (number, number)
+            }
+            Protocol::Raw {
+                protonum: ROUTE,
+                request_type,
+            } => (request_type, request_type - GET_TO_NEW),
+            Protocol::Raw { request_type, .. } => (request_type, request_type),
         };
-        self.exchange(kind, request.flags(), request.payload(), |body| {
+        self.exchange(kind, reply, request.flags(), request.payload(), |body| {
             take(R::decode_reply(body));
         })
     }
@@ -98,6 +113,7 @@ impl GenericSocket {
     fn exchange(
         &mut self,
         kind: u16,
+        kind_of_reply: u16,
         flags: u16,
         payload: &[u8],
         mut take: impl FnMut(&[u8]),
@@ -120,9 +136,7 @@ impl GenericSocket {
                 }
                 match reply.kind {
                     NLMSG_ERROR | NLMSG_DONE => return reply.end(),
-                    kind_of_reply
-                        if kind_of_reply == kind && reply.body.len() >= GENERIC_HEADER =>
-                    {
+                    kind if kind == kind_of_reply && reply.body.len() >= GENERIC_HEADER => {
                         take(reply.body)
                     }
                     _ => {}

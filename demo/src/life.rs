@@ -1,0 +1,74 @@
+//! How the daemon begins, outlives its kubelet, and ends.
+
+use sriovdp_fake_kubelet::FakeKubelet;
+use tokio::time::Instant;
+
+use crate::narration::{chapter, pool, since};
+use crate::stage::{Daemon, Stage};
+
+/// What has devices from the start.
+const AT_FIRST: [&str; 5] = [
+    "intel.com/kernel",
+    "intel.com/dpdk",
+    "intel.com/far",
+    "intel.com/vdpa",
+    "intel.com/accel",
+];
+/// What gets some on the way.
+const LATER: [&str; 2] = ["intel.com/sf", "intel.com/rdma"];
+
+pub(crate) async fn before_the_start(stage: &Stage) -> anyhow::Result<()> {
+    chapter(
+        "The provider directory: each file brings a device type, or extends some; the host knows none by itself",
+    );
+    print!("{}", stage.run(&["providers"]).await?);
+
+    chapter(
+        "The configuration, checked against them: one resource lacks its provider, one has a typing error",
+    );
+    print!("{}", stage.run(&["check"]).await?);
+    Ok(())
+}
+
+pub(crate) async fn start(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<Daemon> {
+    chapter("A kubelet runs, the daemon starts, and its pools are registered");
+    let started = Instant::now();
+    let daemon = stage.daemon()?;
+    for name in AT_FIRST {
+        let view = kubelet
+            .wait_for(name, |view| view.allocatable() > 0)
+            .await?;
+        pool(name, &view);
+    }
+    println!("  all of it {}", since(started));
+    Ok(daemon)
+}
+
+pub(crate) async fn another_kubelet(kubelet: &FakeKubelet) -> anyhow::Result<()> {
+    chapter("The kubelet is killed and starts again");
+    let restarted = Instant::now();
+    kubelet.restart().await?;
+    for name in AT_FIRST.into_iter().chain(LATER) {
+        kubelet
+            .wait_for(name, |view| {
+                view.registrations == 2 && view.allocatable() > 0
+            })
+            .await?;
+        println!("  {name} is registered again {}", since(restarted));
+    }
+    Ok(())
+}
+
+pub(crate) async fn end(kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::Result<()> {
+    chapter("SIGTERM");
+    let told = Instant::now();
+    let code = daemon.end().await?;
+    println!("  the daemon ended with exit code {code} {}", since(told));
+    let broken = kubelet.violations();
+    anyhow::ensure!(
+        broken.is_empty(),
+        "rules of the kubelet were broken: {broken:?}"
+    );
+    println!("  no rule of the kubelet was broken on the way");
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The tables of `docs/configuration.md` are what the schema of the built providers says.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::world::{CAPTURED, Way, World};
+
+const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` says; write them \
+                             anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-host --test it reference\n";
+
+/// Between these lines, with the name of the part, the page is made and not written.
+const END: &str = "<!-- end -->";
+
+#[tokio::test]
+async fn the_page_on_the_configuration_has_every_key() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let committed = std::fs::read_to_string(&page).unwrap();
+    let world = World::new(CAPTURED, Way::Watcher);
+    world.provide_extensions();
+    let (_, schema, _) = world.run(&["schema"]).await;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let (_, providers, _) = world.run(&["providers"]).await;
+
+    let parts = [
+        ("resource", resource_table(&schema)),
+        (
+            "selectors",
+            selector_tables(&schema, &files_of_extensions(&providers)),
+        ),
+    ];
+    let made = parts.iter().fold(committed.clone(), |page, (name, table)| {
+        replaced(&page, name, table)
+    });
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&page, &made).unwrap();
+    } else {
+        assert!(committed == made, "{HOW_TO_ACCEPT}");
+    }
+}
+
+/// The page with other lines between the marks of a part.
+fn replaced(page: &str, name: &str, lines: &str) -> String {
+    let begin = format!("<!-- from the schema: {name} -->\n");
+    let (before, rest) = page
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("no line `{begin}`"));
+    let (_, after) = rest.split_once(END).expect("an end");
+    format!("{before}{begin}\n{lines}\n{END}{after}")
+}
+
+fn resource_table(schema: &Value) -> String {
+    let resources = &schema["properties"]["resourceList"]["items"]["anyOf"];
+    let properties = resources[0]["properties"].as_object().expect("keys");
+    let mut table = "| key | value | meaning |\n| --- | --- | --- |\n".to_owned();
+    // The order in which a person writes them, and then whatever is new.
+    let first = [
+        "resourceName",
+        "resourcePrefix",
+        "deviceType",
+        "selectors",
+        "excludeTopology",
+        "allocationPolicy",
+        "additionalInfo",
+    ];
+    let others = properties.keys().map(String::as_str);
+    let others = others.filter(|key| !first.contains(key));
+    for key in first.into_iter().chain(others) {
+        let property = &properties[key];
+        table.push_str(&format!(
+            "| `{key}` | {} | {} |\n",
+            value(property, schema),
+            meaning(key, property)
+        ));
+    }
+    table
+}
+
+/// One table for each device type.
+fn selector_tables(schema: &Value, files: &HashMap<String, String>) -> String {
+    let definitions = schema["$defs"].as_object().expect("definitions");
+    let mut tables = Vec::new();
+    for (name, definition) in definitions {
+        let Some(device_type) = name.strip_suffix(".selectors") else {
+            continue;
+        };
+        let mut table =
+            format!("### `{device_type}`\n\n| key | value | meaning |\n| --- | --- | --- |\n");
+        for (key, property) in definition["properties"].as_object().expect("keys") {
+            let needs = files.get(key).map(|file| format!(" Needs `{file}`."));
+            table.push_str(&format!(
+                "| `{key}` | {} | {}{} |\n",
+                value(property, schema),
+                meaning(key, property),
+                needs.unwrap_or_default()
+            ));
+        }
+        tables.push(table);
+    }
+    tables.join("\n")
+}
+
+/// The files of extensions by the keys that they bring, from what `sriovdp providers` prints.
+fn files_of_extensions(providers: &str) -> HashMap<String, String> {
+    let mut files = HashMap::new();
+    let mut file = None;
+    for line in providers.lines() {
+        if !line.starts_with(' ') {
+            file = line
+                .split_once(": extension of ")
+                .map(|(file, _)| file.to_owned());
+        } else if let (Some(file), Some(keys)) = (&file, line.trim().strip_prefix("selectors: ")) {
+            files.extend(keys.split(", ").map(|key| (key.to_owned(), file.clone())));
+        }
+    }
+    assert!(!files.is_empty(), "no extension in:\n{providers}");
+    files
+}
+
+/// What a person writes there.
+fn value(property: &Value, schema: &Value) -> &'static str {
+    if let Some(alternatives) = property["anyOf"].as_array() {
+        let lists = alternatives.iter().any(|one| one["type"] == "array");
+        return match alternatives.iter().find_map(|one| one["$ref"].as_str()) {
+            Some(_) if lists => "object or list",
+            Some(reference) => value(definition(reference, schema), schema),
+            None => "anything",
+        };
+    }
+    if property["oneOf"].is_array() || property["enum"].is_array() {
+        return "word";
+    }
+    let kind = match &property["type"] {
+        Value::Array(kinds) => &kinds[0],
+        kind => kind,
+    };
+    match kind.as_str() {
+        Some("string") => "text",
+        Some("boolean") => "boolean",
+        Some("array") => "list",
+        Some("object") => "object",
+        _ if property["const"].is_string() => "word",
+        _ => panic!("a kind of value that the page has no word for: {property}"),
+    }
+}
+
+fn definition<'a>(reference: &str, schema: &'a Value) -> &'a Value {
+    let pointer = reference.strip_prefix('#').expect("a local reference");
+    schema.pointer(pointer).expect("a definition")
+}
+
+/// The description, on one line of a table.
+fn meaning(key: &str, property: &Value) -> String {
+    let description = property["description"]
+        .as_str()
+        .unwrap_or_else(|| panic!("`{key}` has no description: its field lacks a comment"));
+    description.replace('\n', " ").replace('|', "\\|")
+}

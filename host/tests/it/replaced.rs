@@ -1,0 +1,216 @@
+//! Provider files that come, change and go while the daemon runs.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+
+use crate::world::{CAPTURED, Daemon, Way, World, both_ways, built};
+
+both_ways!(a_newer_file_takes_over_without_a_gap);
+
+const CONFIG: &str = r#"{"resourceList": [
+    {"resourceName": "accel", "deviceType": "accelerator"},
+    {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
+]}"#;
+const POOL: &str = "intel.com/accel";
+const DEVICE: &str = "0000:02:10.0";
+/// The summary in the manifest, and another one of the same length.
+const OLD: &str = "PCI processing accelerators";
+const NEW: &str = "PCI PROCESSING accelerators";
+
+async fn start(way: Way) -> (World, FakeKubelet, Daemon) {
+    let world = World::with_config(CAPTURED, way, CONFIG);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet
+        .wait_for(POOL, |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    daemon
+        .says(&format!("provider `accelerator.so` is loaded: {OLD}"))
+        .await;
+    (world, kubelet, daemon)
+}
+
+/// A later build of the same provider.
+fn newer() -> Vec<u8> {
+    let mut bytes = std::fs::read(built("sriovdp_accelerator")).unwrap();
+    let at = bytes
+        .windows(OLD.len())
+        .position(|window| window == OLD.as_bytes());
+    bytes[at.unwrap()..][..NEW.len()].copy_from_slice(NEW.as_bytes());
+    bytes
+}
+
+fn accelerator(world: &World) -> std::path::PathBuf {
+    world.provider_dir().join("accelerator.so")
+}
+
+/// Nothing that the kubelet could see has happened to the pool, and its device can be had.
+async fn nothing_has_happened(kubelet: &FakeKubelet, mut daemon: Daemon) {
+    kubelet.allocate(POOL, &[DEVICE]).await.unwrap();
+    let view = kubelet.resource(POOL).unwrap();
+    assert!(view.connected, "{view}");
+    assert_eq!((view.registrations, view.messages), (1, 1), "{view}");
+    assert_eq!(kubelet.violations(), [""; 0]);
+    assert!(!daemon.log().contains("withdrawn"), "{}", daemon.log());
+    daemon.ends_well().await;
+}
+
+async fn a_newer_file_takes_over_without_a_gap(way: Way) {
+    let (world, kubelet, daemon) = start(way).await;
+    let streams = |kubelet: &FakeKubelet| {
+        let journal = kubelet.journal();
+        let listed =
+            |event: &&sriovdp_fake_kubelet::Event| matches!(&event.what, Happening::Listed { .. });
+        journal.iter().filter(listed).count()
+    };
+    let before = streams(&kubelet);
+    world.provide_bytes("accelerator.so", &newer());
+    daemon
+        .says("the provider `accelerator.so` has changed and is loaded anew: sriovdp-accelerator ")
+        .await;
+    daemon
+        .says(&format!("provider `accelerator.so` is loaded: {NEW}"))
+        .await;
+    // A change that the kubelet sees comes after everything that the newer file could have brought about.
+    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    daemon.signal(rustix::process::Signal::HUP);
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 5)
+        .await
+        .unwrap();
+    assert_eq!(
+        streams(&kubelet),
+        before + 1,
+        "only the other pool was listed again"
+    );
+    nothing_has_happened(&kubelet, daemon).await;
+}
+
+/// The same content, whatever its inode and its times are, is the same provider.
+#[tokio::test]
+async fn the_same_content_again_is_nothing_new() {
+    let (world, kubelet, daemon) = start(Way::Watcher).await;
+    world.provide("accelerator", &built("sriovdp_accelerator"));
+    look_is_over(&world, &daemon).await;
+    assert!(!daemon.log().contains("loaded anew"), "{}", daemon.log());
+    nothing_has_happened(&kubelet, daemon).await;
+}
+
+/// What runs is a copy: no running pool notices what becomes of its file.
+#[tokio::test]
+async fn a_file_that_is_spoilt_or_removed() {
+    type Spoil = fn(&Path);
+    let cases: [(Spoil, &str); 4] = [
+        (
+            |file| open(file).write_all(&[0x5a; 1 << 20]).unwrap(),
+            "it is not an ELF file",
+        ),
+        (
+            |file| open(file).set_len(100_000).unwrap(),
+            "it is truncated",
+        ),
+        (
+            |file| open(file).set_len(0).unwrap(),
+            "it is not an ELF file",
+        ),
+        (
+            |file| std::fs::remove_file(file).unwrap(),
+            "accelerator.so` was removed, and stays loaded until the plugin is restarted",
+        ),
+    ];
+    for (spoil, says) in cases {
+        let (world, kubelet, daemon) = start(Way::Watcher).await;
+        let file = accelerator(&world);
+        spoil(&file);
+        let log = daemon.says(says).await;
+        let goes_on = "has changed and is refused, so what was loaded before goes on";
+        assert!(
+            log.contains(goes_on) || log.contains("was removed"),
+            "{log}"
+        );
+        look_is_over(&world, &daemon).await;
+        let log = daemon.log();
+        let about_it = |line: &&str| line.contains("accelerator.so` ") && line.contains(says);
+        assert_eq!(
+            log.lines().filter(about_it).count(),
+            1,
+            "it is said once: {log}"
+        );
+        // A whole file in its place counts again.
+        world.provide_bytes("accelerator.so", &newer());
+        daemon.says("loaded anew").await;
+        nothing_has_happened(&kubelet, daemon).await;
+    }
+}
+
+/// A newer version that crashes, or wants what others have, is refused, and its predecessor goes on.
+#[tokio::test]
+async fn a_newer_file_that_is_worse() {
+    let (world, kubelet, daemon) = start(Way::Watcher).await;
+    world.provide("accelerator", &built("sriovdp_net_device"));
+    daemon
+        .says("accelerator.so` has changed and is refused, so what was loaded before goes on: it brings the device type `netDevice`, which `net-device.so` already brings")
+        .await;
+    nothing_has_happened(&kubelet, daemon).await;
+}
+
+/// A slow copy in place is refused for as long as it is not whole, and loaded when it is.
+#[tokio::test]
+async fn a_file_that_is_copied_slowly() {
+    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    let whole = std::fs::read(accelerator(&world)).unwrap();
+    std::fs::remove_file(accelerator(&world)).unwrap();
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/a", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    let mut file = File::create(accelerator(&world)).unwrap();
+    // Nothing, its headers, all of its segments, and all but the last byte.
+    for (end, says) in [
+        (0, "it is not an ELF file"),
+        (4096, "it is truncated"),
+        (whole.len() / 2, "it is truncated"),
+        (whole.len() - 1, "it is truncated"),
+    ] {
+        let written = usize::try_from(file.metadata().unwrap().len()).unwrap();
+        file.write_all(&whole[written..end]).unwrap();
+        daemon.signal(rustix::process::Signal::HUP);
+        let length = format!("and it has {end}");
+        daemon
+            .says(if says == "it is truncated" {
+                &length
+            } else {
+                says
+            })
+            .await;
+        assert!(!daemon.log().contains(OLD), "{}", daemon.log());
+    }
+    file.write_all(&whole[whole.len() - 1..]).unwrap();
+    drop(file);
+    kubelet
+        .wait_for(POOL, |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    nothing_has_happened(&kubelet, daemon).await;
+}
+
+fn open(file: &Path) -> File {
+    File::options().write(true).open(file).unwrap()
+}
+
+/// Waits until whatever happened before was looked at.
+async fn look_is_over(world: &World, daemon: &Daemon) {
+    world.provide_bytes("zz.so", b"the last file by name");
+    daemon.says("zz.so` is refused").await;
+    std::fs::remove_file(world.provider_dir().join("zz.so")).unwrap();
+}

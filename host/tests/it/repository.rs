@@ -1,0 +1,53 @@
+//! The files of this repository that tests read: manifests, configurations, documents.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A file or directory of the repository.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+pub(crate) fn text(name: &str) -> String {
+    let path = path(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of all files below `directory` that end in `extension`, in order.
+pub(crate) fn files(directory: &str, extension: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path(directory)).unwrap().flatten() {
+        let name = format!("{directory}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            if entry.file_name() != "target" {
+                found.extend(files(&name, extension));
+            }
+        } else if Path::new(&name).extension().is_some_and(|e| e == extension) {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The documents of a YAML file.
+pub(crate) fn documents(name: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// All documents of one kind in the manifests and examples, each with the name of its file.
+pub(crate) fn of_kind(kind: &str) -> Vec<(String, Value)> {
+    let files = ["deployments", "examples"].map(|directory| files(directory, "yaml"));
+    let documents = files.into_iter().flatten().flat_map(|file| {
+        documents(&file)
+            .into_iter()
+            .map(move |one| (file.clone(), one))
+    });
+    documents.filter(|(_, one)| one["kind"] == kind).collect()
+}
+
+/// The members of a list, and none of what is no list.
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
