@@ -37,6 +37,7 @@ pub struct Mount {
 /// allocation.info("vfio", "dev-mount", "/dev/vfio/19");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Allocation {
     /// Device nodes, in the order in which the container shall see them.
     pub nodes: Vec<DeviceNode>,
