@@ -35,6 +35,8 @@ mod log;
 mod manifests;
 /// Many pools and many devices.
 mod many;
+/// Crates that the program writes for authors of providers.
+mod new_provider;
 /// Whatever the kubelet does, the pools are registered in the end.
 mod preferred;
 /// The reference of keys is made from the schema.

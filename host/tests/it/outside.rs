@@ -7,7 +7,6 @@ use std::process::Command;
 pub(crate) struct Build {
     manifest: PathBuf,
     target: PathBuf,
-    profile: &'static str,
     arguments: Vec<String>,
 }
 
@@ -25,7 +24,6 @@ impl Build {
         Self {
             manifest: directory.join("Cargo.toml"),
             target: Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside"),
-            profile: "debug",
             arguments: Vec::new(),
         }
     }
@@ -39,19 +37,30 @@ impl Build {
 
     /// Builds it, and says where the library is.
     pub(crate) fn library(self, name: &str) -> PathBuf {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--manifest-path"])
+        self.run("build");
+        self.target.join("debug").join(format!("lib{name}.so"))
+    }
+
+    /// Runs its tests.
+    pub(crate) fn test(self) {
+        self.run("test");
+    }
+
+    fn run(&self, command: &str) {
+        let output = Command::new(env!("CARGO"))
+            .args([command, "--quiet", "--manifest-path"])
             .arg(&self.manifest)
             .arg("--target-dir")
             .arg(&self.target)
             .args(&self.arguments)
-            .status()
+            .output()
             .expect("cargo starts");
         assert!(
-            built.success(),
-            "`{}` does not build",
-            self.manifest.display()
+            output.status.success(),
+            "`cargo {command}` of `{}` fails:\n{}{}",
+            self.manifest.display(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
         );
-        self.target.join(self.profile).join(format!("lib{name}.so"))
     }
 }

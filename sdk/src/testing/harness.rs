@@ -85,6 +85,28 @@ impl<P: Provider> Harness<P> {
         harness
     }
 
+    /// Lets `provider`, an extension, discover a node of its own, on which every PCI function is a device of the type
+    /// `device_type`.
+    ///
+    /// # Panics
+    ///
+    /// When a line of the text means nothing, or the discovery fails.
+    #[track_caller]
+    pub fn extending_functions(provider: P, device_type: &str, tree: &str) -> Self {
+        let node = Tree::parse(tree)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .temp();
+        let functions = functions::below(node.path()).into_iter();
+        let devices = functions.map(|function| ExtendedDevice {
+            device_type: device_type.to_owned(),
+            id: function.address.into(),
+            function: function.address,
+        });
+        let mut harness = Self::extending(provider, node.path(), devices.collect());
+        harness.node = Some(node);
+        harness
+    }
+
     /// Changes the node by further lines of its language; [`rescan`](Self::rescan) looks at it again.
     ///
     /// # Panics
