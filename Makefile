@@ -25,6 +25,7 @@ lint: require ## Check formatting, lints, documentation and dependencies; every 
 	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+	cargo package --locked --allow-dirty --quiet -p sriovdp-sdk
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo cargo deny --locked check bans licenses sources; \
 		cargo deny --locked check bans licenses sources; \

@@ -29,6 +29,8 @@ mod examples;
 mod extensions;
 /// The files of the image, run by themselves.
 mod image;
+/// Old and newer providers load.
+mod interface;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.

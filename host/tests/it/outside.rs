@@ -8,6 +8,7 @@ pub(crate) struct Build {
     manifest: PathBuf,
     target: PathBuf,
     arguments: Vec<String>,
+    toolchain: Option<String>,
 }
 
 impl Build {
@@ -25,6 +26,7 @@ impl Build {
             manifest: directory.join("Cargo.toml"),
             target: Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside"),
             arguments: Vec::new(),
+            toolchain: None,
         }
     }
 
@@ -35,10 +37,22 @@ impl Build {
         self
     }
 
+    /// The same with another toolchain of rustup's, in a directory of its own.
+    pub(crate) fn on_toolchain(mut self, toolchain: &str) -> Self {
+        self.target = self.target.with_file_name(format!("outside-{toolchain}"));
+        self.toolchain = Some(toolchain.to_owned());
+        self
+    }
+
     /// Builds it, and says where the library is.
     pub(crate) fn library(self, name: &str) -> PathBuf {
         self.run("build");
-        self.target.join("debug").join(format!("lib{name}.so"))
+        let is_release = self
+            .arguments
+            .iter()
+            .any(|argument| argument == "--release");
+        let profile = if is_release { "release" } else { "debug" };
+        self.target.join(profile).join(format!("lib{name}.so"))
     }
 
     /// Runs its tests.
@@ -47,7 +61,12 @@ impl Build {
     }
 
     fn run(&self, command: &str) {
-        let output = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        if let Some(toolchain) = &self.toolchain {
+            cargo = Command::new("rustup");
+            cargo.args(["run", toolchain, "cargo"]);
+        }
+        let output = cargo
             .args([command, "--quiet", "--manifest-path"])
             .arg(&self.manifest)
             .arg("--target-dir")
