@@ -4,15 +4,17 @@
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
 mod devlink;
+mod function;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DeviceId, Error, HexId, PciAddress, PciFunction};
+use crate::{DeviceId, Error, PciAddress};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
+pub use function::Function;
 
 /// The methods of interface version 1.
 pub mod method {
@@ -70,29 +72,6 @@ pub struct Manifest {
     pub needs_host: Option<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
-}
-
-/// A PCI function of the host's scan.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Function {
-    #[serde(rename = "a")]
-    address: PciAddress,
-    #[serde(rename = "v")]
-    vendor: u16,
-    #[serde(rename = "d")]
-    device: u16,
-    #[serde(rename = "c")]
-    class: u32,
-    #[serde(rename = "drv", default, skip_serializing_if = "Option::is_none")]
-    driver: Option<String>,
-    #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
-    numa_node: Option<u32>,
-    #[serde(rename = "pf", default, skip_serializing_if = "Option::is_none")]
-    physical_function: Option<PciAddress>,
-    #[serde(rename = "vf", default, skip_serializing_if = "Option::is_none")]
-    vf_index: Option<u32>,
-    #[serde(rename = "vfs", default, skip_serializing_if = "is_zero")]
-    vf_count: u32,
 }
 
 /// A device of the owner's, shown to an extension.
@@ -276,38 +255,6 @@ pub struct LogRecord {
     pub message: String,
 }
 
-impl From<&PciFunction> for Function {
-    fn from(f: &PciFunction) -> Self {
-        Self {
-            address: f.address,
-            vendor: f.vendor.0,
-            device: f.device.0,
-            class: f.class,
-            driver: f.driver.clone(),
-            numa_node: f.numa_node,
-            physical_function: f.physical_function,
-            vf_index: f.vf_index,
-            vf_count: f.vf_count,
-        }
-    }
-}
-
-impl From<Function> for PciFunction {
-    fn from(f: Function) -> Self {
-        Self {
-            address: f.address,
-            vendor: HexId(f.vendor),
-            device: HexId(f.device),
-            class: f.class,
-            driver: f.driver,
-            numa_node: f.numa_node,
-            physical_function: f.physical_function,
-            vf_index: f.vf_index,
-            vf_count: f.vf_count,
-        }
-    }
-}
-
 impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
     type Error = Error;
 
@@ -340,13 +287,4 @@ impl From<crate::Allocation> for Allocation {
             device_info: allocation.device_info,
         }
     }
-}
-
-// Serde hands the field by reference.
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that `skip_serializing_if` asks for"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }
