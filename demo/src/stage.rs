@@ -10,8 +10,11 @@ use sriovdp_fake_kubelet::{Config, FakeKubelet};
 use sriovdp_sdk::testing::{TempTree, Tree};
 use tokio::process::{Child, Command};
 
-/// The captured node.
-const NODE: &str = include_str!("../../examples/nodes/igb-guest.tree");
+/// The captured node. One of its physical functions had no link then, and has one here.
+const NODE: &str = concat!(
+    include_str!("../../examples/nodes/igb-guest.tree"),
+    "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
+);
 /// The libraries that the build made, and what they are installed as.
 const PROVIDERS: [(&str, &str); 4] = [
     ("libsriovdp_net_device.so", "net-device.so"),

@@ -19,4 +19,6 @@ pub enum Error {
     WatchDirectory { path: PathBuf, source: io::Error },
     #[error("no plugin has registered `{resource}`")]
     UnknownResource { resource: String },
+    #[error("there is no pod `{pod}` for which that can be done")]
+    UnknownPod { pod: String },
 }

@@ -53,6 +53,14 @@ pub enum Happening {
     Disconnected { resource: String },
     /// The plugin stayed away for so long that its devices are no longer counted.
     Forgotten { resource: String },
+    /// A container was given devices.
+    Allocated {
+        pod: String,
+        resource: String,
+        ids: Vec<String>,
+    },
+    /// A pod was not admitted.
+    Rejected { pod: String, message: String },
 }
 
 /// The two ways to register.
@@ -119,6 +127,10 @@ impl fmt::Display for Happening {
             } => write!(f, "`{resource}` stream of `{endpoint}` ended: {reason}"),
             Self::Disconnected { resource } => write!(f, "`{resource}` disconnected"),
             Self::Forgotten { resource } => write!(f, "`{resource}` forgotten"),
+            Self::Allocated { pod, resource, ids } => {
+                write!(f, "`{pod}` was given `{resource}`: {}", ids.join(" "))
+            }
+            Self::Rejected { pod, message } => write!(f, "`{pod}` was rejected: {message}"),
         }
     }
 }

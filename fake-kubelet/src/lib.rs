@@ -3,7 +3,8 @@
 //! [`FakeKubelet`] is the part of a kubelet that a device plugin deals with, over a directory that stands for the
 //! node: the device manager with its socket in `device-plugins`, and the plugin watcher over `plugins_registry`. It
 //! does what kubelets do, including what one would rather not have them do, and differs with the version in the same
-//! way. What it cannot do is run pods: [`FakeKubelet::allocate`] asks a plugin as the admission of a pod would.
+//! way. [`FakeKubelet::run_pod`] admits a pod and keeps book of the devices that it holds, over restarts as well; nothing
+//! is executed. [`FakeKubelet::allocate`] asks a plugin directly.
 //!
 //! A test starts the plugin with its paths below the same root, waits for what it expects, and in the end looks at
 //! the rules that the plugin may have broken without consequences so far:
@@ -61,6 +62,7 @@ mod kubelet;
 
 mod allocation;
 mod fault_commands;
+mod pods;
 
 mod config;
 mod journal;
@@ -82,4 +84,5 @@ pub use error::Error;
 pub use journal::{Event, Happening, Way};
 pub use kubelet::FakeKubelet;
 pub use node::Node;
+pub use pods::{ContainerDevices, DeviceHealth, Phase, PodSpec, PodView};
 pub use view::{DeviceView, ResourceView, Timeout};

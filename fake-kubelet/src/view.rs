@@ -70,6 +70,10 @@ impl ResourceView {
         self.healthy.len() + self.unhealthy.len()
     }
 
+    pub(crate) fn healthy_ids(&self) -> &BTreeSet<String> {
+        &self.healthy
+    }
+
     pub fn device(&self, id: &str) -> Option<&DeviceView> {
         self.devices.iter().find(|device| device.id == id)
     }

@@ -179,6 +179,8 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
+    /// Let the running daemon look at the whole node now; it does so by itself when the kernel tells of a change.
+    Rescan,
     /// Print the JSON schema of the configuration, as the loaded providers make it.
     Schema,
     /// Load standard input as a provider and tell how it goes, for the process that asks for it.

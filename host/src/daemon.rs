@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cli::{Arguments, Registration};
 use crate::config::{ConfigError, Defaults};
+use crate::events::{NodeEvents, Pace};
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
@@ -82,13 +83,16 @@ fn budgets(limit: Option<Duration>) -> Budgets {
     limit.map_or(budgets, |limit| budgets.at_most(limit))
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look.
 ///
 /// # Errors
 ///
 /// When it cannot begin. Once it serves, nothing but a signal ends it.
-pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
-    let settings = settings(arguments);
+pub async fn run(
+    arguments: &Arguments,
+    settings: Settings,
+    events: NodeEvents,
+) -> Result<(), DaemonError> {
     let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
     let (mut terminate, mut interrupt) = (
         signals(SignalKind::terminate())?,
@@ -128,6 +132,18 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
         &mut watches,
         DirectoryWatch::new(file_directories.collect()),
     )?;
+    let NodeEvents {
+        ticks: mut node_ticks,
+        subsystems,
+        kernel,
+    } = events;
+    if let Some(kernel) = kernel {
+        watches.spawn(async {
+            kernel.run().await;
+            Ok(())
+        });
+    }
+    let mut pace = Pace::default();
     let mut timer = tokio::time::interval(arguments.rescan_interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
@@ -141,20 +157,35 @@ pub async fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let mut first = true;
     let serving = async {
         loop {
+            let began = Instant::now();
             let look = state.look().await;
             heap::trim();
+            pace.looked(began, Instant::now());
+            subsystems.send_replace(Some(state.providers().subsystems()));
+            timer.reset();
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))
             {
                 return Err(DaemonError::Config(error));
             }
             first = false;
+            let again_at = look.again_at;
+            let time_is_up = async {
+                match again_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
                 _ = timer.tick() => {}
+                () = time_is_up => {}
+                Ok(()) = node_ticks.changed() => pace.gather(&mut node_ticks).await,
                 Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
                 news = state.news() => news.map_err(DaemonError::Task)?,
             }
+            // What has come until now is seen by the look that follows.
+            node_ticks.mark_unchanged();
             file_ticks.mark_unchanged();
         }
     };

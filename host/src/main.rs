@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use sriovdp_host::cli::{Arguments, Command, Exit};
+use sriovdp_host::events::NodeEvents;
 use sriovdp_host::providers::{heap, leave, probe};
 use sriovdp_host::report::Report;
 use sriovdp_host::{daemon, logging, show};
@@ -41,10 +42,13 @@ fn main() -> ExitCode {
     };
     let exit = runtime.block_on(async {
         match &arguments.command {
-            None => match daemon::run(&arguments).await {
-                Ok(()) => Exit::Success,
-                Err(error) => fail(&error),
-            },
+            None => {
+                let events = NodeEvents::of_node(&arguments.common.root);
+                match daemon::run(&arguments, daemon::settings(&arguments), events).await {
+                    Ok(()) => Exit::Success,
+                    Err(error) => fail(&error),
+                }
+            }
             Some(command) => show::run(&arguments, command).await,
         }
     });

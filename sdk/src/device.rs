@@ -6,7 +6,7 @@ use std::fmt;
 use compact_str::{CompactString, ToCompactString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, PciAddress, PciFunction};
+use crate::{Error, Health, PciAddress, PciFunction};
 
 /// The id by which the kubelet, CNIs and containers know a device.
 ///
@@ -91,17 +91,6 @@ impl fmt::Display for DeviceId {
     }
 }
 
-/// Whether a device may be given to new pods.
-///
-/// An unhealthy device stays in its pool; the kubelet gives it to nobody and leaves running containers alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It may.
-    Healthy,
-    /// It may not, and why: a sentence for the log and for `sriovdp explain`.
-    Unhealthy(String),
-}
-
 /// One device that a provider offers, or extends, with the provider's own `facts` about it.
 #[derive(Clone, Debug)]
 pub struct Device<F> {
@@ -118,6 +107,12 @@ pub struct Device<F> {
 }
 
 impl<F> Device<F> {
+    /// The same with what speaks against it; see [`Health::of`].
+    #[must_use]
+    pub fn health(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+
     /// A device that is a whole PCI function.
     pub fn of(function: &PciFunction, facts: F) -> Self {
         Self {

@@ -162,28 +162,28 @@
 //!
 //! # A health check
 //!
-//! is a part of discovery, which the host repeats: a device whose [`health`](Device::health) is not
-//! [`Health::Healthy`] stays in its pool, is given to no new pod, and is left to the pods that have it.
+//! is a part of discovery, which the host repeats: a device with a [`Finding`] stays in its pool, is given to no new
+//! pod, and is left to the pods that have it.
 //!
 //! ```
 //! # use sriovdp_sdk::*;
-//! fn health(node: &Node, function: &PciFunction) -> Health {
+//! fn state(node: &Node, function: &PciFunction) -> Option<Finding> {
 //!     match node.pci(function.address).attribute("acme/state").as_deref() {
-//!         Some("ready") => Health::Healthy,
-//!         Some(state) => Health::Unhealthy(format!("the card says that it is `{state}`")),
-//!         None => Health::Unhealthy("the card does not say how it is".to_owned()),
+//!         Some("ready") => None,
+//!         Some(state) => Some(Finding::new(Cause::Other, format!("the card says that it is `{state}`"))),
+//!         None => Some(Finding::new(Cause::Other, "the card does not say how it is")),
 //!     }
 //! }
 //!
 //! fn device(node: &Node, function: &PciFunction) -> Device<()> {
-//!     let mut device = Device::of(function, ());
-//!     device.health = health(node, function);
-//!     device
+//!     let findings = [state(node, function), userspace_finding(node, function)];
+//!     Device::of(function, ()).health(Health::of(findings))
 //! }
 //! ```
 //!
-//! The reason is a sentence about the device, for the log and for `sriovdp explain`. Do not make it depend on something
-//! that a pod takes away, as it takes a network interface into its namespace.
+//! The reason is a sentence about the device, for the log and for `sriovdp explain`; the [`Cause`] is what a resource
+//! may leave out by its key `health`. Do not make it depend on something that a pod takes away, as it takes a network
+//! interface into its namespace.
 //!
 //! # Tests
 //!
@@ -269,12 +269,14 @@ mod device;
 mod driver;
 mod error;
 mod export;
+mod health;
 pub mod log;
 mod manifest;
 mod pci;
 mod provider;
 mod ranged;
 mod selector;
+mod uplink;
 mod userspace;
 mod vhost;
 mod view;
@@ -286,17 +288,19 @@ pub mod abi;
 pub mod testing;
 
 pub use allocation::{Allocation, DeviceNode, Mount};
-pub use device::{Device, DeviceId, Discovery, ExtendedDevice, Health};
+pub use device::{Device, DeviceId, Discovery, ExtendedDevice};
 pub use driver::require_driver;
 pub use error::Error;
+pub use health::{Cause, Finding, Health};
 pub use manifest::{Manifest, Role};
 pub use pci::{HexId, PciAddress, PciFunction};
 pub use provider::Provider;
 pub use ranged::{Ranged, one_of_ranges};
 pub use selector::{Name, Refusal, one_of};
-pub use userspace::userspace_nodes;
+pub use uplink::uplink_finding;
+pub use userspace::{userspace_finding, userspace_nodes};
 pub use vhost::vhost_net;
-pub use view::{Devlink, Netdev, Node, PciDir, Root};
+pub use view::{Devlink, Link, Netdev, Node, PciDir, Root};
 
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize};

@@ -36,6 +36,8 @@ pub struct Manifest {
     pub exclusive_keys: Vec<(String, String)>,
     /// The oldest host that will do, as the version of the SDK that it was built with.
     pub needs_host: Option<String>,
+    /// Kernel subsystems whose uevents are a reason to discover again.
+    pub subsystems: Vec<String>,
 }
 
 impl Manifest {
@@ -51,6 +53,7 @@ impl Manifest {
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
             needs_host: None,
+            subsystems: Vec::new(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Manifest {
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
             needs_host: None,
+            subsystems: Vec::new(),
         }
     }
 
@@ -82,6 +86,16 @@ impl Manifest {
         if let Role::DeviceType { is_default, .. } = &mut self.role {
             *is_default = true;
         }
+        self
+    }
+
+    /// Names kernel subsystems, as uevents spell them, whose devices this provider looks at: when one of them comes,
+    /// changes or goes, the node is discovered again at once. PCI functions and their network interfaces are followed
+    /// anyway; what nobody follows is found by the next look for another reason.
+    #[must_use]
+    pub fn follows(mut self, subsystems: &[&str]) -> Self {
+        self.subsystems
+            .extend(subsystems.iter().map(|&name| name.to_owned()));
         self
     }
 

@@ -1,6 +1,6 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
-use crate::{Allocation, Error, Node, PciAddress};
+use crate::{Allocation, Cause, Error, Finding, Node, PciAddress, PciFunction};
 
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
 const VFIO_CONTAINER: &str = "/dev/vfio/vfio";
@@ -42,9 +42,27 @@ pub fn userspace_nodes(
         Error::new(format!("no driver is bound to `{function}`"))
             .hint("bind one, or wait until that is done")
     })?;
-    match Framework::of(&driver) {
-        Some(Framework::Vfio) => vfio(node, function, &driver, allocation),
-        Some(Framework::Uio) => uio(node, function, &driver, allocation),
+    of_driver(node, function, &driver, allocation)
+}
+
+/// What speaks against `function`, as the last scan found it: that [`userspace_nodes`] would refuse it. For
+/// [`Provider::discover`](crate::Provider::discover), so that no pod is sent to a device that it cannot have.
+pub fn userspace_finding(node: &Node, function: &PciFunction) -> Option<Finding> {
+    let driver = function.driver.as_deref()?;
+    let missing = of_driver(node, function.address, driver, &mut Allocation::default()).err()?;
+    let causes: String = missing.causes().map(|cause| format!(": {cause}")).collect();
+    Some(Finding::new(Cause::Existence, format!("{missing}{causes}")))
+}
+
+fn of_driver(
+    node: &Node,
+    function: PciAddress,
+    driver: &str,
+    allocation: &mut Allocation,
+) -> Result<(), Error> {
+    match Framework::of(driver) {
+        Some(Framework::Vfio) => vfio(node, function, driver, allocation),
+        Some(Framework::Uio) => uio(node, function, driver, allocation),
         None => Ok(()),
     }
 }

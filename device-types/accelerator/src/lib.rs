@@ -5,8 +5,8 @@
 mod selectors;
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, HexId, Manifest, Node, Provider, Refusal,
-    export_provider, one_of, require_driver, userspace_nodes,
+    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, Provider, Refusal,
+    export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -33,7 +33,9 @@ impl Provider for Accelerator {
     type Facts = Facts;
 
     fn manifest(&self) -> Manifest {
-        Manifest::device_type("accelerator", "PCI processing accelerators").cdi_class("net-accel")
+        Manifest::device_type("accelerator", "PCI processing accelerators")
+            .cdi_class("net-accel")
+            .follows(&["vfio", "uio"])
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
@@ -53,7 +55,8 @@ impl Provider for Accelerator {
                 driver,
                 acpi_index: node.pci(function.address).attribute("acpi_index"),
             };
-            found.device(Device::of(function, facts));
+            let health = Health::of([userspace_finding(node, function)]);
+            found.device(Device::of(function, facts).health(health));
         }
         Ok(found)
     }

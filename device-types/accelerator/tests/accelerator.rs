@@ -1,6 +1,7 @@
 //! `accelerator` over small nodes: what is offered, what selectors select, what containers get.
 
 use sriovdp_accelerator::Accelerator;
+use sriovdp_sdk::Cause;
 use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 
 use serde_json::{Value, json};
@@ -156,3 +157,14 @@ fn keys_of_network_functions_are_not_in_the_schema() {
 }
 
 sriovdp_sdk::testing::conformance!(Accelerator);
+
+#[test]
+fn a_function_without_its_device_node_is_unhealthy() {
+    let (_node, provider) = cards("nodev /dev/vfio/12");
+    let findings = provider.findings();
+    let findings = findings.iter().map(|(id, cause, _)| (id.as_str(), *cause));
+    assert_eq!(
+        findings.collect::<Vec<_>>(),
+        [("0000:17:00.0", Cause::Existence)]
+    );
+}

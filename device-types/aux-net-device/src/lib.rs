@@ -35,6 +35,7 @@ impl Provider for AuxNetDevice {
     fn manifest(&self) -> Manifest {
         Manifest::device_type("auxNetDevice", "Subfunctions of PCI network functions")
             .cdi_class("net-sf")
+            .follows(&["auxiliary", "misc"])
             .brought_by("isRdma", "mellanox-rdma.so")
             .brought_by("pKeys", "mellanox-rdma.so")
     }

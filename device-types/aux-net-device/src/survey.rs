@@ -1,8 +1,9 @@
 //! One scan: the facts about each subfunction, with what its parent has in common for all of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{Device, DeviceId, Health, Name, Node};
+use sriovdp_sdk::{Device, DeviceId, Finding, Health, Name, Node, PciAddress, uplink_finding};
 
 use crate::parent::{Parent, Parents};
 use crate::subfunction;
@@ -32,6 +33,7 @@ pub(crate) struct Survey<'a> {
     node: &'a Node,
     before: &'a Parents,
     parents: Parents,
+    links: HashMap<PciAddress, Option<Finding>>,
 }
 
 impl<'a> Survey<'a> {
@@ -41,6 +43,7 @@ impl<'a> Survey<'a> {
             node,
             before,
             parents: Parents::new(),
+            links: HashMap::new(),
         }
     }
 
@@ -55,13 +58,26 @@ impl<'a> Survey<'a> {
             id: DeviceId::new(name).map_err(|error| error.to_string())?,
             function: parent.address,
             numa_node: parent.numa_node,
-            health: Health::Healthy,
+            health: Health::of([self.link_finding(parent.address)]),
             facts: Facts {
                 number,
                 own_link_type: subfunction::link_type(self.node, name),
                 parent,
             },
         })
+    }
+
+    /// What the link of the parent, or of its physical function, says.
+    fn link_finding(&mut self, parent: PciAddress) -> Option<Finding> {
+        let physical = self
+            .node
+            .function(parent)
+            .and_then(|function| function.physical_function);
+        let uplink = physical.unwrap_or(parent);
+        let known = self.links.entry(uplink);
+        known
+            .or_insert_with(|| uplink_finding(self.node, uplink))
+            .clone()
     }
 
     /// Ends the scan; the next one wants to know.

@@ -46,7 +46,9 @@ impl Provider for MellanoxRdma {
     fn manifest(&self) -> Manifest {
         let summary =
             "RDMA devices of network functions and subfunctions, and their partition keys";
-        Manifest::extension(&["netDevice", "auxNetDevice"], summary).exclusive("isRdma", "vdpaType")
+        Manifest::extension(&["netDevice", "auxNetDevice"], summary)
+            .exclusive("isRdma", "vdpaType")
+            .follows(&["infiniband", "infiniband_mad", "infiniband_verbs"])
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::{HexId, Name, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_finding};
 
 use crate::uplink::{Uplink, Uplinks};
 use crate::vdpa;
@@ -31,6 +31,7 @@ pub(crate) struct Survey<'a> {
     vdpa: HashMap<PciAddress, Option<VdpaType>>,
     before: &'a Uplinks,
     uplinks: Uplinks,
+    links: HashMap<PciAddress, Option<Finding>>,
     drivers: Shared<String>,
     link_types: Shared<Name>,
 }
@@ -44,6 +45,7 @@ impl<'a> Survey<'a> {
             vdpa: vdpa::types(node),
             before,
             uplinks: Uplinks::new(),
+            links: HashMap::new(),
             drivers: Shared::default(),
             link_types: Shared::default(),
         }
@@ -87,6 +89,16 @@ impl<'a> Survey<'a> {
             },
             pf: function.physical_function.map(|_| uplink),
         })
+    }
+
+    /// What the link of its physical function says against a virtual function. A function's own link says nothing:
+    /// that of an unused one is down, and that of a used one is in a pod.
+    pub(crate) fn link_finding(&mut self, function: &PciFunction) -> Option<Finding> {
+        let pf = function.physical_function?;
+        let known = self.links.entry(pf);
+        known
+            .or_insert_with(|| uplink_finding(self.node, pf))
+            .clone()
     }
 
     /// Ends the scan; the next one wants to know.

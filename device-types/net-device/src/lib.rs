@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
-    require_driver, userspace_nodes, vhost_net,
+    Allocation, Device, Discovery, Error, Health, Manifest, Node, Provider, Refusal,
+    export_provider, require_driver, userspace_finding, userspace_nodes, vhost_net,
 };
 
 use facts::Survey;
@@ -43,6 +43,7 @@ impl Provider for NetDevice {
         )
         .cdi_class("net-pci")
         .default_device_type()
+        .follows(&["vfio", "uio", "vdpa", "misc"])
         .brought_by("isRdma", "mellanox-rdma.so")
         .brought_by("pKeys", "mellanox-rdma.so")
         .brought_by("ddpProfiles", "intel-ddp.so")
@@ -58,7 +59,13 @@ impl Provider for NetDevice {
             .filter(|f| f.base_class() == NETWORK_CONTROLLER)
         {
             match survey.facts(function) {
-                Ok(facts) => found.device(Device::of(function, facts)),
+                Ok(facts) => {
+                    let health = Health::of([
+                        survey.link_finding(function),
+                        userspace_finding(node, function),
+                    ]);
+                    found.device(Device::of(function, facts).health(health));
+                }
                 Err(reason) => found.excluded(function.address, reason),
             }
         }

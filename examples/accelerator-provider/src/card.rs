@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sriovdp_sdk::{Error, Health, HexId, Name, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{Cause, Error, Finding, Health, HexId, Name, Node, PciAddress, PciFunction};
 
 const VENDOR: HexId = HexId(0xbeef);
 /// Processing accelerators (PCI Code and ID Assignment Specification).
@@ -48,10 +48,9 @@ impl Card {
 
     /// A card that is being updated or has failed stays where it is, and no new pod gets it.
     pub fn health(&self) -> Health {
-        match self.state.as_str() {
-            "ready" => Health::Healthy,
-            state => Health::Unhealthy(format!("the card says that it is `{state}`")),
-        }
+        let state = self.state.as_str();
+        let reason = || format!("the card says that it is `{state}`");
+        Health::of([(state != "ready").then(|| Finding::new(Cause::Other, reason()))])
     }
 }
 

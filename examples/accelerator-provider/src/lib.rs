@@ -40,9 +40,7 @@ impl Provider for NimbusCrypto {
                 Err(error) => found.excluded(function.address, error.to_string()),
                 Ok(card) => {
                     let health = card.health();
-                    let mut device = Device::of(function, card);
-                    device.health = health;
-                    found.device(device);
+                    found.device(Device::of(function, card).health(health));
                 }
             }
         }

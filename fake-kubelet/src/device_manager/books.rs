@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use crate::config::KubeletVersion;
 use crate::journal::{Happening, Journal};
+use crate::pods::Pods;
 use crate::view::{ResourceView, is_healthy};
 
 use super::client::{Announcement, Client};
@@ -20,6 +21,7 @@ pub(crate) struct Books {
     version: KubeletVersion,
     clients: Clients,
     resources: BTreeMap<String, Resource>,
+    pub(crate) pods: Pods,
     pub(crate) journal: Journal,
     next_client: u64,
 }
@@ -30,6 +32,7 @@ impl Books {
             version,
             clients: Clients::new(version),
             resources: BTreeMap::new(),
+            pods: Pods::default(),
             journal: Journal::default(),
             next_client: 0,
         }
@@ -39,6 +42,10 @@ impl Books {
         for resource in self.resources.values_mut() {
             resource.restart();
         }
+        let Self {
+            pods, resources, ..
+        } = self;
+        pods.readmit(|resource| resources.contains_key(resource));
         self.journal.note(Happening::Started);
     }
 

@@ -64,7 +64,7 @@ pub(super) async fn connect(
 }
 
 /// A failure as the kubelet's log and error texts show it.
-pub(super) fn as_go_prints(status: &Status) -> String {
+pub(crate) fn as_go_prints(status: &Status) -> String {
     let (code, message) = (status.code(), status.message());
     format!("rpc error: code = {code:?} desc = {message}")
 }

@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::shared::Shared;
 
 pub(crate) use books::Books;
-pub(crate) use client::{Announcement, Client};
+pub(crate) use client::{Announcement, Client, as_go_prints};
 pub(crate) use registration::RegistrationService;
 pub(crate) use resource_name::is_extended_resource;
 
@@ -74,13 +74,13 @@ async fn follow(shared: Arc<Shared>, process: Process, mut client: Client) {
 async fn read_lists(shared: &Shared, client: &mut Client) -> String {
     let mut lists = match client.api.list_and_watch(Empty {}).await {
         Ok(lists) => lists.into_inner(),
-        Err(status) => return client::as_go_prints(&status),
+        Err(status) => return as_go_prints(&status),
     };
     loop {
         match lists.message().await {
             Ok(Some(list)) => shared.update(|books| books.list(client, list.devices)),
             Ok(None) => return "EOF".to_owned(),
-            Err(status) => return client::as_go_prints(&status),
+            Err(status) => return as_go_prints(&status),
         }
     }
 }

@@ -26,7 +26,7 @@ use tower::service_fn;
 
 use service::{List, PluginService, serve};
 
-pub(crate) use service::{Answers, healthy, unhealthy};
+pub(crate) use service::{Answers, Calls, healthy, unhealthy};
 
 pub(crate) const VF: &str = "example.com/vf";
 
@@ -64,6 +64,7 @@ impl Plugin {
         let service = PluginService {
             list: watch::Sender::new(List::default()),
             statuses: watch::Sender::new(Vec::new()),
+            calls: watch::Sender::new(Calls::default()),
             answers,
         };
         let (stop, stopped) = oneshot::channel();
@@ -111,6 +112,18 @@ impl Plugin {
             list.generation += 1;
             list.devices = next.to_vec();
         });
+    }
+
+    /// Lets the open streams fail.
+    pub(crate) fn fail_streams(&self, status: Status) {
+        self.service
+            .list
+            .send_modify(|list| list.failure = Some(status));
+    }
+
+    /// How often it was asked so far.
+    pub(crate) fn calls(&self) -> Calls {
+        *self.service.calls.borrow()
     }
 
     /// Waits until the streams that were open have been dropped.

@@ -31,6 +31,8 @@ pub(crate) struct Answers {
     pub(crate) options: Result<DevicePluginOptions, Status>,
     pub(crate) info: PluginInfo,
     pub(crate) notified: Result<(), Status>,
+    /// Whether `ListAndWatch` begins.
+    pub(crate) listing: Result<(), Status>,
     /// `Allocate` takes a permit for each call.
     pub(crate) allocations: Arc<Semaphore>,
 }
@@ -49,6 +51,7 @@ impl Default for Answers {
                 supported_versions: vec!["v1alpha1".to_owned(), VERSION.to_owned()],
             },
             notified: Ok(()),
+            listing: Ok(()),
             allocations: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         }
     }
@@ -59,6 +62,15 @@ impl Default for Answers {
 pub(super) struct List {
     pub(super) generation: u64,
     pub(super) devices: Vec<Device>,
+    /// How the streams end, if they do.
+    pub(super) failure: Option<Status>,
+}
+
+/// How often the plugin was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    pub(crate) options: usize,
+    pub(crate) listing: usize,
 }
 
 impl Default for List {
@@ -66,6 +78,7 @@ impl Default for List {
         Self {
             generation: 0,
             devices: vec![healthy("d0"), healthy("d1")],
+            failure: None,
         }
     }
 }
@@ -74,6 +87,7 @@ impl Default for List {
 pub(super) struct PluginService {
     pub(super) list: watch::Sender<List>,
     pub(super) statuses: watch::Sender<Vec<RegistrationStatus>>,
+    pub(super) calls: watch::Sender<Calls>,
     pub(super) answers: Answers,
 }
 
@@ -108,6 +122,7 @@ impl DevicePlugin for PluginService {
         &self,
         _: Request<Empty>,
     ) -> Result<Response<DevicePluginOptions>, Status> {
+        self.calls.send_modify(|calls| calls.options += 1);
         self.answers.options.clone().map(Response::new)
     }
 
@@ -115,11 +130,18 @@ impl DevicePlugin for PluginService {
         &self,
         _: Request<Empty>,
     ) -> Result<Response<Self::ListAndWatchStream>, Status> {
+        self.calls.send_modify(|calls| calls.listing += 1);
+        self.answers.listing.clone()?;
         let list = self.list.subscribe();
         let generation = list.borrow().generation;
         let messages = WatchStream::new(list)
             .take_while(move |list| list.generation == generation)
-            .map(|List { devices, .. }| Ok(ListAndWatchResponse { devices }));
+            .map(|list| match list.failure {
+                None => Ok(ListAndWatchResponse {
+                    devices: list.devices,
+                }),
+                Some(status) => Err(status),
+            });
         Ok(Response::new(Box::pin(messages)))
     }
 

@@ -10,6 +10,7 @@
 mod built;
 mod checks;
 mod measure;
+mod notice;
 mod peer;
 mod process;
 mod program;
@@ -55,11 +56,13 @@ const QUICK_SIZES: [Size; 2] = [SIZES[0], SIZES[5]];
 const THOROUGH: Effort = Effort {
     starts: 5,
     calls: 2000,
+    changes: 100,
     idle: Duration::from_secs(10),
 };
 const QUICK: Effort = Effort {
     starts: 1,
     calls: 200,
+    changes: 20,
     idle: Duration::from_secs(1),
 };
 
@@ -73,6 +76,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let ours = Ours::find()?;
     checks::print(&ours).await?;
+    let providers = ours.parts().1.to_owned();
     let ours = Program::Ours(ours);
     let peer = peer().await;
     explain(effort).await;
@@ -84,6 +88,12 @@ async fn main() -> anyhow::Result<()> {
             let other = measure_and_print(peer, &node, effort).await?;
             report::print_ratio(size, &row, &other);
         }
+    }
+    report::print_notice_head();
+    for size in [sizes[0], sizes[sizes.len() - 1]] {
+        let node = Node::write(size)?;
+        let noticed = notice::measure(&node, &providers, effort.changes).await?;
+        report::print_notice(size, effort.changes, &noticed);
     }
     Ok(())
 }
@@ -117,6 +127,7 @@ async fn explain(effort: Effort) {
         starts,
         calls,
         idle,
+        ..
     } = effort;
     println!(
         "scanned: until the first socket is there; ready: until the last pool is registered and listed\n\

@@ -17,6 +17,8 @@ pub(crate) struct Effort {
     pub(crate) starts: usize,
     /// Calls of Allocate.
     pub(crate) calls: usize,
+    /// Changes of the node, one after the other.
+    pub(crate) changes: usize,
     /// How long to watch it do nothing.
     pub(crate) idle: Duration,
 }
@@ -80,7 +82,7 @@ pub(crate) async fn measure(program: &Program, node: &Node, effort: Effort) -> a
 }
 
 impl Latency {
-    fn of(mut calls: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut calls: Vec<Duration>) -> Self {
         calls.sort_unstable();
         Self {
             slow: calls

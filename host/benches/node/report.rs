@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::measure::Row;
+use crate::measure::{Latency, Row};
 use crate::tree::Size;
 
 struct Column {
@@ -89,6 +89,24 @@ pub(crate) fn print_ratio(size: Size, ours: &Row, other: &Row) {
         let (ours, other) = ((column.value)(ours, size)?, (column.value)(other, size)?);
         (ours > 0.0).then(|| format!("{:.1}x", other / ours))
     });
+}
+
+/// Prints what stands above the lines about changes.
+pub(crate) fn print_notice_head() {
+    println!(
+        "\nnoticed: from the event of one more virtual function to its list at the kubelet, the daemon in this process"
+    );
+}
+
+/// Prints how soon changes were noticed.
+pub(crate) fn print_notice(size: Size, changes: usize, noticed: &Latency) {
+    println!(
+        "{:>5}{:>6}  p50 {:.1} ms, p99 {:.1} ms, of {changes}",
+        size.vfs,
+        size.pools,
+        milliseconds(noticed.median),
+        milliseconds(noticed.slow)
+    );
 }
 
 fn print_line(name: &str, size: Size, cell: impl Fn(&Column) -> Option<String>) {

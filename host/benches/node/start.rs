@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Whatever the last start left behind is gone.
-    async fn new_kubelet(&self) -> anyhow::Result<FakeKubelet> {
+    pub(crate) async fn new_kubelet(&self) -> anyhow::Result<FakeKubelet> {
         let directory = self.root().join("var/lib/kubelet");
         if directory.exists() {
             std::fs::remove_dir_all(directory)?;
@@ -128,7 +128,7 @@ impl Node {
         Ok(FakeKubelet::start(config).await?)
     }
 
-    async fn all_listed(&self, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+    pub(crate) async fn all_listed(&self, kubelet: &FakeKubelet) -> anyhow::Result<()> {
         let devices = self.size.devices_of_a_pool();
         for resource in self.size.resources() {
             let listed = kubelet

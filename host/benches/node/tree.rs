@@ -54,6 +54,16 @@ impl Size {
         tree
     }
 
+    /// One more virtual function of the first physical function, which is in the first pool: the `n`th.
+    pub(crate) fn one_more(self, n: usize) -> String {
+        let id = self.vfs / self.physical_functions() + n;
+        format!(
+            "vf 0000:01:{:02x}.{} 8086:154c pf=0000:01:00.0 id={id} driver=iavf net=more{n}",
+            16 + n / 8,
+            n % 8
+        )
+    }
+
     /// The configuration: each pool takes the VFs of its share of the physical functions, by name.
     pub(crate) fn config(self) -> String {
         let resources: Vec<String> = (0..self.pools).map(|pool| self.resource(pool)).collect();

@@ -4,6 +4,8 @@
 //! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
 
 mod additional_info;
+mod alike;
+mod health;
 mod json;
 mod names;
 mod parse;
@@ -15,11 +17,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
+pub use health::CountedFindings;
 pub use json::Place;
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
 
-pub(crate) use parse::alike;
+pub(crate) use alike::alike;
 
 use crate::pools::AllocationPolicy;
 use crate::regular;
@@ -63,6 +66,8 @@ pub struct ResourceSpec {
     pub exclude_topology: bool,
     /// Which devices a container is better off with.
     pub allocation_policy: AllocationPolicy,
+    /// What makes one of its devices unhealthy.
+    pub health: CountedFindings,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
 }

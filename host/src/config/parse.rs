@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::alike::alike;
 use super::json::{Json, WrongKind, member};
 use super::{
-    AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
-    ResourceSpec, SelectorMember, SelectorSpec, Severity,
+    AdditionalInfo, ConfigError, Configuration, CountedFindings, Defaults, Place, Problem,
+    ResourceName, ResourceSpec, SelectorMember, SelectorSpec, Severity,
 };
 use crate::pools::AllocationPolicy;
 
-const RESOURCE_KEYS: [&str; 7] = [
+const RESOURCE_KEYS: [&str; 8] = [
     "resourceName",
     "resourcePrefix",
     "deviceType",
@@ -18,11 +19,10 @@ const RESOURCE_KEYS: [&str; 7] = [
     "additionalInfo",
     "excludeTopology",
     "allocationPolicy",
+    "health",
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
-/// How alike a word must be to be suggested.
-const ALIKE: f64 = 0.75;
 
 pub(super) fn parse(
     text: &str,
@@ -92,7 +92,12 @@ impl Parser<'_> {
         let members = entry
             .members()
             .map_err(|found| self.wrong(key, "an object", &found))?;
-        self.warn_of_unknown_keys(key, &members);
+        self.warn_of_unknown_keys(
+            key,
+            &members,
+            &RESOURCE_KEYS,
+            "selectors belong into the object `selectors`",
+        );
         let text = |name: &str| -> Parsed<Option<(String, Place)>> {
             let Some(value) = member(&members, name) else {
                 return Ok(None);
@@ -127,7 +132,9 @@ impl Parser<'_> {
             None => AllocationPolicy::default(),
             Some((name, place)) => self.allocation_policy(key, place, &name)?,
         };
+        let health = self.health(&format!("{key}.health"), member(&members, "health"))?;
         Ok(ResourceSpec {
+            health,
             selectors: self.selectors(
                 &format!("{key}.selectors"),
                 entry,
@@ -256,17 +263,47 @@ impl Parser<'_> {
         Ok(Some(AdditionalInfo::new(by_device)))
     }
 
-    fn warn_of_unknown_keys(&mut self, key: &str, members: &[(String, Json<'_>)]) {
+    fn health(&mut self, key: &str, health: Option<Json<'_>>) -> Parsed<CountedFindings> {
+        let mut counted = CountedFindings::default();
+        let Some(health) = health else {
+            return Ok(counted);
+        };
+        let members = health
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found))?;
+        let keys = CountedFindings::KEYS;
+        self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
+        for (name, counts) in keys
+            .into_iter()
+            .zip([&mut counted.link, &mut counted.existence])
+        {
+            if let Some(value) = member(&members, name) {
+                *counts = value
+                    .boolean()
+                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found))?;
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Of each member that is not among the `known` keys, with the nearest one or else `otherwise` as the hint.
+    fn warn_of_unknown_keys(
+        &mut self,
+        key: &str,
+        members: &[(String, Json<'_>)],
+        known: &[&str],
+        otherwise: &str,
+    ) {
         for (name, value) in members {
-            if RESOURCE_KEYS
+            if known
                 .iter()
                 .chain(&IDLE_KEYS)
                 .any(|known| known.eq_ignore_ascii_case(name))
             {
                 continue;
             }
-            let hint = alike(name, RESOURCE_KEYS).map_or_else(
-                || "selectors belong into the object `selectors`".to_owned(),
+            let hint = alike(name, known.iter().copied()).map_or_else(
+                || otherwise.to_owned(),
                 |known| format!("did you mean `{known}`?"),
             );
             self.problems.push(Problem {
@@ -303,16 +340,6 @@ impl Parser<'_> {
             cause: None,
         })
     }
-}
-
-/// The word among `known` that `word` was probably meant to be.
-pub(crate) fn alike<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let word = word.to_ascii_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&word, &known.to_ascii_lowercase());
-    let best = known
-        .into_iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) >= ALIKE).then_some(best)
 }
 
 /// serde_json's message without the place that it ends with, which is told in front of it.

@@ -221,3 +221,33 @@ fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+fn what_counts_for_health() {
+    let health = |text: &str| {
+        let text = format!(r#"{{"resourceList": [{{"resourceName": "a", "health": {text}}}]}}"#);
+        let parsed = parse::parse(&text, Path::new("config.json"), &defaults()).unwrap();
+        parsed.resources[0].health
+    };
+    let all = CountedFindings::default();
+    assert!(all.link && all.existence);
+    assert_eq!(health("null"), all);
+    assert_eq!(health("{}"), all);
+    assert_eq!(
+        health(r#"{"LINK": false}"#),
+        CountedFindings { link: false, ..all }
+    );
+    check(
+        r#"{"resourceList": [
+            {"resourceName": "a", "health": {"links": false}},
+            {"resourceName": "b", "health": {"existence": "no"}},
+            {"resourceName": "c", "health": false}
+        ]}"#,
+        expect![[r#"
+            intel.com/a (default) {}
+            warning: config.json:2:55: `resourceList[0].health.links`: the key is not known and has no effect
+            hint: did you mean `link`?
+            error: config.json:3:59: `resourceList[1].health.existence`: it must be a boolean, and it is a string
+            error: config.json:4:45: `resourceList[2].health`: it must be an object, and it is a boolean"#]],
+    );
+}

@@ -9,6 +9,7 @@ pub mod http2;
 mod offer;
 mod patience;
 mod register;
+mod rivals;
 mod server;
 mod service;
 mod services;

@@ -42,13 +42,13 @@ impl Offer {
     }
 
     /// Serves at the file `name` in the kubelet's directory `directory`.
-    pub(super) fn serve(&self, directory: &Path, name: &str) -> std::io::Result<Server> {
+    pub(super) async fn serve(&self, directory: &Path, name: &str) -> std::io::Result<Server> {
         let endpoint = directory.join(name);
         let path = self.tree.real(&endpoint);
         let outputs = Outputs {
             device_info: self.tree.device_info(),
             cdi: self.cdi.clone(),
         };
-        Server::start(&path, endpoint, outputs, self.pool.clone())
+        Server::start(&path, endpoint, outputs, self.pool.clone()).await
     }
 }

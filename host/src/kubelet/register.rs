@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::http2;
 use super::offer::Offer;
 use super::patience::Patience;
+use super::rivals;
+use super::rivals::Waiting;
 use super::server::Server;
 use super::service;
 use super::socket::{Identity, SocketState};
@@ -41,6 +43,8 @@ enum RegisterError {
     NoAnswer,
     #[error("the kubelet refuses the registration: {0}")]
     Refused(String),
+    #[error("another instance of the plugin has come at the same time and serves `{}`", .0.display())]
+    Rival(PathBuf),
 }
 
 impl Hint for RegisterError {}
@@ -56,14 +60,11 @@ enum End {
 }
 
 pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
-    remove_dead_sockets(
-        &offer.tree.real(offer.tree.device_plugins()),
-        &offer.name.file_stem(),
-    );
     let mut patience = Patience::new();
     let mut last_failure = String::new();
     loop {
-        let Some(kubelet) = stop.run_until_cancelled(kubelet_socket(&mut offer)).await else {
+        let kubelet = stop.run_until_cancelled(kubelet_for_us_alone(&mut offer));
+        let Some(kubelet) = kubelet.await else {
             return;
         };
         let started = Instant::now();
@@ -113,14 +114,36 @@ async fn register(offer: &Offer) -> Result<Server, RegisterError> {
     let name = fresh_name(&directory, &offer.name.file_stem());
     let server = offer
         .serve(&directory, &name)
-        .map_err(|error| RegisterError::Listen(offer.tree.real(directory), error))?;
-    match call_register(offer, name).await {
+        .await
+        .map_err(|error| RegisterError::Listen(offer.tree.real(&directory), error))?;
+    let own = offer.tree.real(directory.join(&name));
+    let registered = async {
+        // Of two instances that start at the same time, each sees the other at one of these moments.
+        give_way(offer, &own).await?;
+        call_register(offer, name).await?;
+        give_way(offer, &own).await
+    };
+    match registered.await {
         Ok(()) => Ok(server),
         Err(error) => {
             server.stop().await;
             Err(error)
         }
     }
+}
+
+/// Fails when an instance that came earlier lives: its socket has the lower name.
+async fn give_way(offer: &Offer, own: &Path) -> Result<(), RegisterError> {
+    let living = living_rivals(offer, Some(own)).await;
+    match living.into_iter().find(|other| other.as_path() < own) {
+        Some(rival) => Err(RegisterError::Rival(rival)),
+        None => Ok(()),
+    }
+}
+
+async fn living_rivals(offer: &Offer, own: Option<&Path>) -> Vec<PathBuf> {
+    let directory = offer.tree.real(offer.tree.device_plugins());
+    rivals::living_sockets(&directory, &offer.name.file_stem(), own).await
 }
 
 async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterError> {
@@ -178,6 +201,17 @@ async fn hold(
     end
 }
 
+/// The kubelet's socket, once there is one and no other instance of the plugin has registered with it.
+async fn kubelet_for_us_alone(offer: &mut Offer) -> Identity {
+    kubelet_socket(offer).await;
+    let mut waiting = Waiting::default();
+    while let Some(rival) = living_rivals(offer, None).await.pop() {
+        waiting.pause(offer, &rival).await;
+    }
+    waiting.over(offer);
+    kubelet_socket(offer).await
+}
+
 /// The kubelet's socket, once there is one.
 async fn kubelet_socket(offer: &mut Offer) -> Identity {
     let path = kubelet_path(offer);
@@ -202,22 +236,6 @@ async fn another_kubelet(offer: &mut Offer, kubelet: Identity) {
     while Identity::of(&path).is_none_or(|now| now == kubelet) {
         if offer.ticks.changed().await.is_err() {
             std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Removes what killed processes left under their fresh names. A socket that somebody listens on is not dead.
-fn remove_dead_sockets(directory: &Path, stem: &str) {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    for path in entries.map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let ours = name
-            .strip_prefix(stem)
-            .is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".sock"));
-        let connected = ours.then(|| std::os::unix::net::UnixStream::connect(&path));
-        let is_dead = matches!(&connected, Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused);
-        if is_dead && std::fs::remove_file(&path).is_ok() {
-            tracing::info!(socket = %path.display(), "removed the socket of a process that was killed");
         }
     }
 }
@@ -252,25 +270,6 @@ fn fresh_word() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dead_sockets_are_removed_and_living_ones_stay() {
-        use std::os::unix::net::UnixListener;
-        let dir = tempfile::tempdir().unwrap();
-        let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
-        let _living = bind("intel.com_a.2.sock");
-        for name in ["intel.com_a.1.sock", "intel.com_ab.1.sock", "kubelet.sock"] {
-            drop(bind(name));
-        }
-        remove_dead_sockets(dir.path(), "intel.com_a");
-        let left = std::fs::read_dir(dir.path()).unwrap().flatten();
-        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
-        left.sort();
-        assert_eq!(
-            left,
-            ["intel.com_a.2.sock", "intel.com_ab.1.sock", "kubelet.sock"]
-        );
-    }
 
     #[test]
     fn names_are_fresh_and_fit() {

@@ -39,13 +39,13 @@ pub(super) struct Server {
 impl Server {
     /// Serves `pool` at `path`, which the kubelet knows as `endpoint`. Connections are taken from the moment that the
     /// file is there.
-    pub(super) fn start(
+    pub(super) async fn start(
         path: &Path,
         endpoint: PathBuf,
         outputs: Outputs,
         pool: watch::Receiver<Arc<Pool>>,
     ) -> io::Result<Self> {
-        let (socket, listener) = Socket::listen(path)?;
+        let (socket, listener) = Socket::listen(path).await?;
         let end = CancellationToken::new();
         let (streams_sender, streams) = watch::channel(Streams::default());
         let (notifier, notified) = mpsc::unbounded_channel();

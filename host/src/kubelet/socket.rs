@@ -1,10 +1,14 @@
 //! Unix sockets in directories that others clean up, replace and delete.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 use tokio::net::UnixListener;
+
+use super::rivals;
 
 /// Which file is behind a path. An inode number alone may be used again at once by the file that replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +40,25 @@ pub(super) struct Socket {
 impl Socket {
     /// Listens at `path`. Whoever sees the file can connect already: it is bound under a hidden name first, which
     /// watchers of the directory ignore, and then renamed.
-    pub(super) fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` when somebody else listens there.
+    pub(super) async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
+        if rivals::is_living(path).await {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        remove_abandoned(path.parent().unwrap_or(path)).await;
         let hidden = hidden_name(path);
         remove_if_there(&hidden)?;
         let listener = UnixListener::bind(&hidden)?;
         // A file that an earlier process left is removed for its own sake: a watcher takes the removal as the end of
         // the old registration, and would not see it in a rename.
-        remove_if_there(path)?;
-        fs::rename(&hidden, path)?;
+        let renamed = remove_if_there(path).and_then(|()| rename_to_nothing(&hidden, path));
+        if let Err(error) = renamed {
+            remove_if_there(&hidden)?;
+            return Err(error);
+        }
         let identity = Identity::of(path).ok_or(io::ErrorKind::NotFound)?;
         let socket = Self {
             path: path.to_owned(),
@@ -88,6 +103,25 @@ pub(super) enum SocketState {
     Replaced,
 }
 
+/// Removes what processes left that were killed between the two names. Nobody else would ever do that.
+async fn remove_abandoned(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries {
+        let path = entry.path();
+        let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
+        if is_socket && is_hidden_name(&path) && !rivals::is_living(&path).await {
+            // An instance that is at this very point now fails to rename it, and tries again.
+            let _ = remove_if_there(&path);
+        }
+    }
+}
+
+fn is_hidden_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let word = name.strip_prefix(b".").unwrap_or_default();
+    word.len() == 8 && word.iter().all(u8::is_ascii_hexdigit)
+}
+
 fn hidden_name(path: &Path) -> PathBuf {
     // Short, so that it fits wherever the final name fits. In containers every instance may have the same process id,
     // so it is the time that keeps two of them apart.
@@ -101,6 +135,16 @@ fn hidden_name(path: &Path) -> PathBuf {
             hash.wrapping_mul(31).wrapping_add(u32::from(byte))
         });
     path.with_file_name(format!(".{seed:08x}"))
+}
+
+/// Another instance may have been quicker by a moment, and its socket must not be replaced.
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::EXIST) => Err(io::ErrorKind::AddrInUse.into()),
+        // A file system that knows no such renaming.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -119,16 +163,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("intel.com_x.sock");
         fs::write(&path, "left by an earlier process").unwrap();
-        let (socket, _listener) = Socket::listen(&path).unwrap();
+        let (socket, _listener) = Socket::listen(&path).await.unwrap();
         assert_eq!(socket.state(), SocketState::InPlace);
         tokio::net::UnixStream::connect(&path).await.unwrap();
+        let second = Socket::listen(&path).await.unwrap_err();
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(socket.state(), SocketState::InPlace);
         fs::remove_file(&path).unwrap();
         assert_eq!(socket.state(), SocketState::Deleted);
-        let (other, _listener) = Socket::listen(&path).unwrap();
+        let (other, _listener) = Socket::listen(&path).await.unwrap();
         assert_eq!(socket.state(), SocketState::Replaced);
         drop(socket);
         assert!(path.exists(), "the other one's socket must stay");
         drop(other);
+        // Of a process that was killed before it could rename its socket.
+        drop(UnixListener::bind(hidden_name(&path)).unwrap());
+        drop(Socket::listen(&path).await.unwrap());
         assert!(
             fs::read_dir(dir.path()).unwrap().next().is_none(),
             "nothing is left behind"

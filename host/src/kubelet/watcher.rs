@@ -4,6 +4,7 @@
 //! the stream and the file stays, it believes us registered and never calls again, so the file has to be made anew. A
 //! kubelet that restarts finds the file by itself.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::offer::Offer;
 use super::patience::Patience;
+use super::rivals;
+use super::rivals::Waiting;
 use super::server::Server;
 use super::service::Notification;
 use super::socket::SocketState;
@@ -25,6 +28,8 @@ const HELD: Duration = Duration::from_secs(30);
 enum End {
     Stopped,
     Deleted,
+    /// Somebody else's file is in the place of the socket.
+    Replaced,
     /// The kubelet let the stream go and does not come back.
     Abandoned,
 }
@@ -32,13 +37,16 @@ enum End {
 pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
     let mut patience = Patience::new();
     loop {
-        let Some(directory) = stop.run_until_cancelled(registry(&mut offer)).await else {
+        let name = format!("{}.sock", offer.name.file_stem());
+        let vacant = stop.run_until_cancelled(vacant_registry(&mut offer, &name));
+        let Some(directory) = vacant.await else {
             return;
         };
         let started = Instant::now();
-        let name = format!("{}.sock", offer.name.file_stem());
-        let end = match offer.serve(&directory, &name) {
+        let end = match offer.serve(&directory, &name).await {
             Ok(server) => hold(&mut offer, server, &stop).await,
+            // Another instance has just come, and is waited for.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => End::Replaced,
             Err(error) => {
                 tracing::warn!(resource = %offer.name, "cannot listen for the kubelet, trying again: {error}");
                 End::Abandoned
@@ -50,6 +58,7 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
                 tracing::warn!(resource = %offer.name, "the socket was deleted; making it anew");
                 Duration::ZERO
             }
+            End::Replaced => Duration::ZERO,
             End::Abandoned => {
                 if started.elapsed() > HELD {
                     patience.reset();
@@ -71,7 +80,6 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
 async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -> End {
     let mut registered = false;
     let mut last_refusal = String::new();
-    let mut told_of_replacement = false;
     // Armed while there should be a stream and is none.
     let mut returns_by: Option<Instant> = None;
     let end = loop {
@@ -86,13 +94,8 @@ async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -
             }
             SocketState::Deleted => break End::Deleted,
             SocketState::Replaced => {
-                // A newer instance of this plugin took over; this one waits for its own end, or for the other's. Its
-                // streams may end, and the socket is not offered anew because of that.
-                if !told_of_replacement {
-                    tracing::info!(resource = %offer.name, "another instance of the plugin has taken over the socket");
-                    told_of_replacement = true;
-                }
-                returns_by = None;
+                tracing::warn!(resource = %offer.name, "the socket was replaced by another one");
+                break End::Replaced;
             }
         }
         let deadline = returns_by.unwrap_or_else(far_away);
@@ -122,6 +125,22 @@ async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -
     };
     server.stop().await;
     end
+}
+
+/// The watched directory, once there is one in which nobody else listens at `name`.
+async fn vacant_registry(offer: &mut Offer, name: &str) -> PathBuf {
+    loop {
+        let directory = registry(offer).await;
+        let path = offer.tree.real(directory.join(name));
+        let mut waiting = Waiting::default();
+        while rivals::is_living(&path).await {
+            waiting.pause(offer, &path).await;
+        }
+        waiting.over(offer);
+        if offer.tree.real(&directory).is_dir() {
+            return directory;
+        }
+    }
 }
 
 /// The watched directory, once there is one.

@@ -13,6 +13,9 @@ mod socket;
 mod tests;
 
 pub(crate) use service::{default_routes, devlink as ask_devlink};
+pub(crate) use socket::Message;
+#[cfg(test)]
+pub(crate) use socket::message;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -147,15 +147,15 @@ impl NetlinkSocket {
 }
 
 /// One message of a packet.
-struct Message<'a> {
-    kind: u16,
+pub(crate) struct Message<'a> {
+    pub(crate) kind: u16,
     sequence: u32,
-    body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Message<'a> {
     /// Takes the first message off `packet`.
-    fn first(packet: &mut &'a [u8]) -> Option<Self> {
+    pub(crate) fn first(packet: &mut &'a [u8]) -> Option<Self> {
         let all = *packet;
         let length = usize::try_from(u32::from_ne_bytes(*all.first_chunk()?)).ok()?;
         let body = all.get(HEADER..length)?;
@@ -180,7 +180,8 @@ impl<'a> Message<'a> {
     }
 }
 
-fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+/// A message of the kind `kind` with what stands in it.
+pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     // Requests hold three names; their sum is far from the range of 32 bits.
     let length = u32::try_from(HEADER + payload.len()).unwrap_or(u32::MAX);
     let mut message = Vec::with_capacity(HEADER + payload.len());

@@ -151,10 +151,8 @@ impl DeviceInfoFiles {
 mod tests {
     use std::time::Duration;
 
-    use sriovdp_sdk::{DeviceId, PciAddress};
-
     use super::*;
-    use crate::pools::{AllocationPolicy, Health, PoolDevice, Resource};
+    use crate::pools::sample;
 
     /// A directory with files, and the pools that are followed.
     struct Node {
@@ -193,24 +191,8 @@ mod tests {
     }
 
     fn pool(name: &str, ids: &[&str]) -> Arc<Pool> {
-        let device = |id: &&str| PoolDevice {
-            id: DeviceId::new(id).unwrap(),
-            function: PciAddress::default(),
-            physical_function: PciAddress::default(),
-            numa_node: None,
-            health: Health::Healthy,
-            selector: 0,
-        };
-        let resource = Arc::new(Resource {
-            name: ResourceName::new("x.y", name, Path::new("/r")).unwrap(),
-            device_type: "t".to_owned(),
-            cdi_class: "t".to_owned(),
-            selectors: Vec::new(),
-            exclude_topology: false,
-            allocation_policy: AllocationPolicy::default(),
-            additional_info: None,
-        });
-        let devices = ids.iter().map(device).collect();
+        let resource = sample::resource("x.y", name);
+        let devices = ids.iter().map(|id| sample::device(id)).collect();
         Arc::new(Pool::empty(Arc::clone(&resource)).then(resource, devices, Instant::now()))
     }
 

@@ -49,18 +49,12 @@ pub fn assign<'a>(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sriovdp_sdk::DeviceId;
 
     use super::*;
+    use crate::pools::sample;
 
     fn devices(count: u8) -> Vec<FoundDevice> {
-        let device = |n: u8| FoundDevice {
-            id: DeviceId::new(format!("0000:00:{:02x}.{}", n / 8, n % 8)).unwrap(),
-            function: sriovdp_sdk::PciAddress::default(),
-            physical_function: sriovdp_sdk::PciAddress::default(),
-            numa_node: None,
-            unhealthy: None,
-        };
+        let device = |n: u8| sample::found(&format!("0000:00:{:02x}.{}", n / 8, n % 8));
         (0..count).map(device).collect()
     }
 

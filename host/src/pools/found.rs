@@ -1,9 +1,7 @@
 //! The devices of one device type, as their owner found them.
 
-use std::sync::Arc;
-
 use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::{DeviceId, Error, PciAddress, PciFunction};
+use sriovdp_sdk::{Cause, DeviceId, Error, Finding, PciAddress, PciFunction};
 
 /// The kubelet takes lists of four megabytes, which are about twice as many devices with short ids.
 const MOST_DEVICES: usize = 1 << 16;
@@ -28,25 +26,25 @@ pub struct FoundDevice {
     pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
-    pub unhealthy: Option<Arc<str>>,
+    /// What its providers say against giving it to new pods.
+    pub findings: Vec<Finding>,
 }
 
 impl FoundDevices {
-    /// What a discovery among `functions` found, if the kubelet can carry it; these are in the order of their addresses.
+    /// What a discovery found among `functions`, which are in the order of their addresses, if the kubelet can carry it.
     pub(super) fn new(answer: wire::Discovered, functions: &[PciFunction]) -> Result<Self, Error> {
-        let physical = |address: PciAddress| {
-            let at = functions.binary_search_by_key(&address, |function| function.address);
-            at.ok()
-                .and_then(|at| functions[at].physical_function)
-                .unwrap_or(address)
-        };
         let count = answer.devices.len();
         if count > MOST_DEVICES {
             return Err(Error::new(format!(
                 "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
             )));
         }
+        let physical = |address: PciAddress| {
+            let at = functions.binary_search_by_key(&address, |function| function.address);
+            at.ok()
+                .and_then(|at| functions[at].physical_function)
+                .unwrap_or(address)
+        };
         let devices = answer.devices.into_iter().map(|device| {
             let function = match device.function {
                 Some(function) => function,
@@ -57,7 +55,7 @@ impl FoundDevices {
                 physical_function: physical(function),
                 id: device.id,
                 numa_node: device.numa_node,
-                unhealthy: device.unhealthy.map(Into::into),
+                findings: findings(device.findings, device.unhealthy),
             })
         });
         let devices: Vec<FoundDevice> = devices.collect::<Result<_, Error>>()?;
@@ -73,5 +71,13 @@ impl FoundDevices {
             devices,
             excluded: answer.excluded,
         })
+    }
+}
+
+/// A provider of an earlier interface has one sentence at most, and no kinds.
+pub(super) fn findings(findings: Vec<Finding>, unhealthy: Option<String>) -> Vec<Finding> {
+    match unhealthy {
+        Some(reason) if findings.is_empty() => vec![Finding::new(Cause::Other, reason)],
+        _ => findings,
     }
 }

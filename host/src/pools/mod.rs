@@ -10,16 +10,22 @@ mod assign;
 mod discoveries;
 mod found;
 mod grant;
+mod judge;
+mod link_history;
 mod pool;
 mod prefer;
 mod resolve;
 mod resource;
+#[cfg(test)]
+pub(crate) mod sample;
 mod scan;
 
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Member, Request, assign};
 pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
+pub use judge::judge;
+pub use link_history::LinkHistory;
 pub use pool::{Health, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};

@@ -53,6 +53,17 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// Why new pods may not have the device, if they may not.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Healthy => None,
+            Self::Unhealthy(reason) => Some(reason),
+            Self::Left { .. } => Some("it is no longer on this node"),
+        }
+    }
+}
+
 impl Pool {
     /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy.
     #[must_use]
@@ -127,31 +138,14 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ResourceName;
-    use crate::pools::AllocationPolicy;
+    use crate::pools::sample;
 
     fn resource() -> Arc<Resource> {
-        Arc::new(Resource {
-            name: ResourceName::new("intel.com", "x", std::path::Path::new("/r")).unwrap(),
-            device_type: "t".to_owned(),
-            cdi_class: "t".to_owned(),
-            selectors: Vec::new(),
-            exclude_topology: false,
-            allocation_policy: AllocationPolicy::default(),
-            additional_info: None,
-        })
+        sample::resource("intel.com", "x")
     }
 
     fn devices(ids: &[&str]) -> Vec<PoolDevice> {
-        let device = |id: &&str| PoolDevice {
-            id: DeviceId::new(id).unwrap(),
-            function: PciAddress::default(),
-            physical_function: PciAddress::default(),
-            numa_node: None,
-            health: Health::Healthy,
-            selector: 0,
-        };
-        ids.iter().map(device).collect()
+        ids.iter().map(|id| sample::device(id)).collect()
     }
 
     fn show(pool: &Pool) -> String {

@@ -75,6 +75,7 @@ pub async fn resolve(
         selectors,
         exclude_topology: spec.exclude_topology,
         allocation_policy: spec.allocation_policy,
+        health: spec.health,
         additional_info: spec.additional_info.clone(),
     };
     Ok((resource, context.warnings))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::AllocationPolicy;
-use crate::config::{AdditionalInfo, ResourceName};
+use crate::config::{AdditionalInfo, CountedFindings, ResourceName};
 use crate::providers::Provider;
 
 /// One resource that can be offered.
@@ -24,6 +24,8 @@ pub struct Resource {
     pub exclude_topology: bool,
     /// Which of its devices a container is better off with.
     pub allocation_policy: AllocationPolicy,
+    /// What makes one of its devices unhealthy.
+    pub health: CountedFindings,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::{DeviceId, PciFunction};
+use sriovdp_sdk::{DeviceId, Finding, PciFunction};
 
 use super::discoveries::Discoveries;
-use super::{FoundDevices, Resource, Selector};
+use super::found::findings;
+use super::{Facet, FoundDevice, FoundDevices, Resource, Selector};
 use crate::providers::{CallError, Provider, Providers};
 
 /// The devices of every device type, after one scan.
@@ -38,6 +39,8 @@ pub struct WhyNot {
 struct Known {
     generation: u64,
     devices: Vec<DeviceId>,
+    /// What an extension says against devices; most have nothing.
+    findings: HashMap<DeviceId, Vec<Finding>>,
 }
 
 impl Scan {
@@ -107,12 +110,7 @@ impl Scan {
             let question = self.question(root, functions, extended);
             match self.discover(extension, question).await {
                 Ok((generation, found)) => {
-                    let ids = found
-                        .devices
-                        .iter()
-                        .map(|device| device.id.clone())
-                        .collect();
-                    self.remember(extension, generation, ids);
+                    self.remember(extension, generation, found.devices);
                 }
                 Err(error) => failures.push(ScanError::new(extension, error)),
             }
@@ -163,6 +161,19 @@ impl Scan {
             });
         }
         Ok(admitted.unwrap_or_default())
+    }
+
+    /// What speaks against a device that a selector admits: first what its owner says, then the extensions that the
+    /// selector speaks to.
+    pub fn findings<'a>(
+        &'a self,
+        selector: &'a Selector,
+        device: &'a FoundDevice,
+    ) -> impl Iterator<Item = &'a Finding> {
+        let known = |facet: &Facet| self.known.get(&facet.provider.file_name());
+        let said = selector.facets.iter().filter_map(known);
+        let said = said.filter_map(|known| known.findings.get(&device.id));
+        device.findings.iter().chain(said.flatten())
     }
 
     /// Why a selector does not admit a device: the key and the reason; nothing when it does.
@@ -231,11 +242,19 @@ impl Scan {
             .await
     }
 
-    fn remember(&mut self, provider: &Provider, generation: u64, devices: Vec<DeviceId>) {
-        let known = Known {
+    fn remember(&mut self, provider: &Provider, generation: u64, extended: Vec<wire::Device>) {
+        let mut known = Known {
             generation,
-            devices,
+            devices: Vec::with_capacity(extended.len()),
+            findings: HashMap::new(),
         };
+        for device in extended {
+            let said = findings(device.findings, device.unhealthy);
+            if !said.is_empty() {
+                known.findings.insert(device.id.clone(), said);
+            }
+            known.devices.push(device.id);
+        }
         self.known.insert(provider.file_name(), known);
     }
 

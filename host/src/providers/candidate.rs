@@ -76,9 +76,7 @@ pub async fn inspect(
 impl Rules {
     /// Reads the list of digests, if there is one. One that cannot be used allows nothing.
     pub(super) fn new(settings: &ProviderSettings) -> Self {
-        let digests = settings.digests.as_deref();
-        let allowed =
-            digests.map(|list| Digests::read(list).map_err(|error| (list.to_owned(), error)));
+        let allowed = settings.digests.as_deref().map(Digests::read);
         Self {
             allowed: Arc::new(allowed),
             program: settings.program.clone(),

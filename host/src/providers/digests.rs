@@ -5,10 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::place::{OTHERS_WRITE, is_ours};
 use crate::regular;
 use crate::report::Hint;
 
@@ -30,14 +33,8 @@ pub(super) struct Digests {
 #[derive(Debug, thiserror::Error)]
 pub enum DigestError {
     /// There is no list to look at.
-    #[error("the list of digests `{}` cannot be used", list.display())]
-    List {
-        /// The list.
-        list: PathBuf,
-        /// Why.
-        #[source]
-        source: ListError,
-    },
+    #[error(transparent)]
+    List(#[from] UnusableList),
     /// The list does not name the file.
     #[error("it is not in the list of digests `{}`", list.display())]
     NotListed {
@@ -60,12 +57,21 @@ pub enum DigestError {
     },
 }
 
+/// A list by which nothing may be loaded.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the list of digests `{}` cannot be used", list.display())]
+pub struct UnusableList {
+    list: PathBuf,
+    #[source]
+    source: ListError,
+}
+
 /// Why a list cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum ListError {
+enum ListError {
     /// It cannot be read.
-    #[error("cannot read it: {0}")]
-    Read(String),
+    #[error("cannot read it")]
+    Read(#[source] Arc<io::Error>),
     /// Others may write to it.
     #[error("others than root and the user of this process may write to it")]
     Writable,
@@ -102,20 +108,17 @@ impl Digests {
     /// # Errors
     ///
     /// When it is not there, or is no list; then nothing may be loaded.
-    pub(super) fn read(list: &Path) -> Result<Self, ListError> {
-        use std::os::unix::fs::MetadataExt;
-        let unread = |error: io::Error| ListError::Read(error.to_string());
-        let (file, metadata) = regular::open(list).map_err(unread)?;
-        if !super::place::is_ours(metadata.uid())
-            || metadata.mode() & super::place::OTHERS_WRITE != 0
-        {
-            return Err(ListError::Writable);
+    pub(super) fn read(list: &Path) -> Result<Self, UnusableList> {
+        match read(list) {
+            Ok(by_name) => Ok(Self {
+                list: list.to_owned(),
+                by_name,
+            }),
+            Err(source) => Err(UnusableList {
+                list: list.to_owned(),
+                source,
+            }),
         }
-        let text = regular::read(file, LARGEST).map_err(unread)?;
-        Ok(Self {
-            list: list.to_owned(),
-            by_name: parse(&text)?,
-        })
     }
 
     /// Whether the file `name` with this digest may be loaded.
@@ -155,14 +158,14 @@ impl fmt::Debug for Digest {
 impl Hint for DigestError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::List {
+            Self::List(UnusableList {
                 source: ListError::Writable,
                 list,
-            } => format!(
+            }) => format!(
                 "`chown root` and `chmod go-w` the file `{}`",
                 list.display()
             ),
-            Self::List { .. } => {
+            Self::List(_) => {
                 "make the list with `sha256sum *.so` in a provider directory that you trust"
                     .to_owned()
             }
@@ -177,6 +180,15 @@ impl Hint for DigestError {
             }
         })
     }
+}
+
+fn read(list: &Path) -> Result<BTreeMap<OsString, Digest>, ListError> {
+    let unread = |error| ListError::Read(Arc::new(error));
+    let (file, metadata) = regular::open(list).map_err(unread)?;
+    if !is_ours(metadata.uid()) || metadata.mode() & OTHERS_WRITE != 0 {
+        return Err(ListError::Writable);
+    }
+    parse(&regular::read(file, LARGEST).map_err(unread)?)
 }
 
 /// A name may have a directory in front, as it has when `sha256sum` is given one; files are known by their last name.

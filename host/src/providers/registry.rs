@@ -100,6 +100,20 @@ impl Providers {
         }
     }
 
+    /// The same providers for another state of the plugin in this process, which a library is loaded into only once.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let is_loaded = |file: &PathBuf| self.is_loaded(file);
+        let seen = self.seen.iter().filter(|(file, _)| is_loaded(file));
+        Self {
+            roster: self.roster.clone(),
+            seen: seen.map(|(file, stamp)| (file.clone(), *stamp)).collect(),
+            list: self.list,
+            hanging: self.hanging.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Every loaded provider, in the order in which they were taken.
     pub fn loaded(&self) -> &[Arc<Provider>] {
         self.roster.providers()
@@ -141,6 +155,15 @@ impl Providers {
     /// The device types that have an owner, by name.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
         self.roster.owned()
+    }
+
+    /// The kernel subsystems that the loaded providers want to hear of.
+    pub fn subsystems(&self) -> BTreeSet<String> {
+        let named = self
+            .loaded()
+            .iter()
+            .flat_map(|provider| &provider.manifest().subsystems);
+        named.cloned().collect()
     }
 
     /// Files that are gone are as good as never seen.

@@ -8,7 +8,7 @@ use super::declared::Declared;
 use super::{Provider, ProviderError};
 
 /// The loaded providers, by what they bring.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Roster {
     /// In the order in which they were taken.
     providers: Vec<Arc<Provider>>,

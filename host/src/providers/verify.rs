@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::digests::{Digest, DigestError, Digests, ListError};
+use super::digests::{Digest, DigestError, Digests, UnusableList};
 use super::elf::Note;
 use super::place::OTHERS_WRITE;
 use super::sealed::SealedCopy;
@@ -14,7 +14,7 @@ use crate::regular;
 const LARGEST: u64 = 256 << 20;
 
 /// Which files may be loaded: all, those in a list, or none because there is no list where one was asked for.
-pub(super) type Allowed = Option<Result<Digests, (std::path::PathBuf, ListError)>>;
+pub(super) type Allowed = Option<Result<Digests, UnusableList>>;
 
 /// A file that may be run.
 #[derive(Debug)]
@@ -62,15 +62,11 @@ pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, Provide
     let bytes = copy.bytes().map_err(ProviderError::Copy)?;
     let note = elf::check(&bytes)?;
     let digest = Digest::of(&bytes);
-    match allowed {
-        None => {}
-        Some(Ok(digests)) => digests.admit(name, digest)?,
-        Some(Err((list, source))) => {
-            return Err(ProviderError::Digest(DigestError::List {
-                list: list.clone(),
-                source: source.clone(),
-            }));
-        }
+    if let Some(list) = allowed {
+        let list = list
+            .as_ref()
+            .map_err(|error| DigestError::List(error.clone()))?;
+        list.admit(name, digest)?;
     }
     Ok(Verified { copy, digest, note })
 }

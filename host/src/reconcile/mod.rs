@@ -1,52 +1,40 @@
 //! The one loop that owns the state: it looks at the node, divides the devices, and publishes what changed.
 //!
-//! Whatever happens, a signal, the timer, a changed file, is a reason to look again. A look reads everything, builds
-//! new values and compares them with the published ones; a pool that is equal is not published. Nothing else writes.
+//! Whatever happens, an event of the kernel, a signal, the timer, a changed file, is a reason to look again. A look
+//! reads everything, builds new values and compares them with the published ones; a pool that is equal is not
+//! published. Nothing else writes.
 
+mod health;
 mod offered;
 mod saying;
+mod settings;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sriovdp_sdk::{PciFunction, Root};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 pub use offered::KubeletSide;
+pub use settings::Settings;
 
 use offered::OfferedPools;
 use saying::Saying;
 
-use crate::config::{ConfigError, Defaults, Problem, ResourceSpec, Severity};
-use crate::node::NodeTree;
+use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
 use crate::pools::{
-    Health, Member, Pool, PoolDevice, Request, Resource, Scan, Strictness, Unresolved, assign,
+    LinkHistory, Member, Pool, PoolDevice, Request, Resource, Scan, Unresolved, assign, judge,
     resolve,
 };
-use crate::providers::{ProviderSettings, Providers};
+use crate::providers::Providers;
 use crate::report::one_line;
 use crate::{config, inventory};
 
 /// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
 /// once waits as long as a discovery may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where the loop looks.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The node.
-    pub tree: NodeTree,
-    /// The configuration file as a node path.
-    pub config_file: PathBuf,
-    /// What the command line adds to it.
-    pub defaults: Defaults,
-    /// What an unknown selector does.
-    pub strictness: Strictness,
-    /// Where the providers are.
-    pub providers: ProviderSettings,
-}
 
 /// The state of the plugin.
 #[derive(Debug)]
@@ -56,6 +44,7 @@ pub struct Reconciler {
     /// The PCI bus, as it was last seen.
     functions: Arc<[PciFunction]>,
     scan: Scan,
+    links: LinkHistory,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
     /// Its resources that can be offered, in the file's order.
@@ -72,6 +61,8 @@ pub struct Look {
     pub problems: Vec<Problem>,
     /// Why there is no new configuration.
     pub config_error: Option<ConfigError>,
+    /// When time alone will have changed something, if nothing else does.
+    pub again_at: Option<Instant>,
 }
 
 impl Reconciler {
@@ -91,9 +82,19 @@ impl Reconciler {
             providers: Providers::default(),
             functions: Arc::default(),
             scan: Scan::new(patience),
+            links: LinkHistory::default(),
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
+        }
+    }
+
+    /// What a plugin that starts now, with the same providers, begins with: nothing but these. It offers nothing.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self {
+            providers: self.providers.afresh(),
+            ..Self::new(self.settings.clone(), None)
         }
     }
 
@@ -137,6 +138,12 @@ impl Reconciler {
             // What was found before still counts: nobody's devices leave because a file could not be opened.
             Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
         }
+        let devices = self
+            .scan
+            .device_types()
+            .flat_map(|(_, found)| &found.devices);
+        self.links = self.links.next(devices, Instant::now());
+        look.again_at = self.links.steady_at();
         let shares = self.select(&resources, &mut saying).await;
         self.resources.clone_from(&resources);
         self.offered.publish(resources, shares);
@@ -220,12 +227,12 @@ impl Reconciler {
                 self.specs = configuration.resources;
                 Look {
                     problems: configuration.problems,
-                    config_error: None,
+                    ..Look::default()
                 }
             }
             Err(error) => Look {
-                problems: Vec::new(),
                 config_error: Some(error),
+                ..Look::default()
             },
         }
     }
@@ -310,11 +317,31 @@ impl Reconciler {
                 (!unknown.contains(&n)).then(|| {
                     members
                         .iter()
-                        .map(|member| pool_device(request, member))
+                        .map(|member| self.pool_device(&resources[n], request, member))
                         .collect()
                 })
             });
         shares.collect()
+    }
+
+    fn pool_device(
+        &self,
+        resource: &Resource,
+        request: &Request<'_>,
+        member: &Member,
+    ) -> PoolDevice {
+        let found = &request.devices[member.position as usize];
+        let findings = self
+            .scan
+            .findings(&resource.selectors[member.selector], found);
+        PoolDevice {
+            id: found.id.clone(),
+            function: found.function,
+            physical_function: found.physical_function,
+            numa_node: found.numa_node,
+            health: judge(findings, self.links.is_restless(&found.id), resource.health),
+            selector: member.selector,
+        }
     }
 }
 
@@ -322,20 +349,5 @@ impl ConfigError {
     /// Whether the plugin can wait for a better file, which a node without its own may get.
     pub fn may_come(&self) -> bool {
         matches!(self, Self::Missing(_))
-    }
-}
-
-fn pool_device(request: &Request<'_>, member: &Member) -> PoolDevice {
-    let found = &request.devices[member.position as usize];
-    PoolDevice {
-        id: found.id.clone(),
-        function: found.function,
-        physical_function: found.physical_function,
-        numa_node: found.numa_node,
-        health: found
-            .unhealthy
-            .clone()
-            .map_or(Health::Healthy, Health::Unhealthy),
-        selector: member.selector,
     }
 }

@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::health;
 use super::saying::Saying;
 use crate::config::ResourceName;
 use crate::kubelet::{Mode, Offer};
@@ -176,8 +177,10 @@ impl OfferedPools {
     }
 
     fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
-        let first = Pool::empty(Arc::clone(resource)).then(Arc::clone(resource), devices, now);
+        let none = Pool::empty(Arc::clone(resource));
+        let first = none.then(Arc::clone(resource), devices, now);
         tell(&first);
+        health::tell_changes(&none, &first);
         let (state, states) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
         let (cdi, specs) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
@@ -203,17 +206,13 @@ impl OfferedPools {
 
 impl OfferedPool {
     fn publish(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
-        let changed = self.state.send_if_modified(|state| {
-            let next = state.then(Arc::clone(resource), devices, now);
-            let changed = **state != next;
-            if changed {
-                *state = Arc::new(next);
-            }
-            changed
-        });
-        if changed {
+        let before = Arc::clone(&self.state.borrow());
+        let next = before.then(Arc::clone(resource), devices, now);
+        if *before != next {
             self.cdi_outdated = true;
-            tell(&self.state.borrow());
+            tell(&next);
+            health::tell_changes(&before, &next);
+            self.state.send_replace(Arc::new(next));
         }
     }
 }

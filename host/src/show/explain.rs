@@ -23,6 +23,7 @@ struct Story {
 enum Verdict {
     Takes {
         selector: usize,
+        unhealthy: Option<String>,
     },
     /// It would, but an earlier one does.
     TooLate {
@@ -118,6 +119,7 @@ async fn verdict(
     {
         return Verdict::Takes {
             selector: member.selector,
+            unhealthy: member.health.reason().map(str::to_owned),
         };
     }
     let mut refusals = Vec::new();
@@ -143,9 +145,17 @@ fn print(page: &mut Page, story: &Story) {
     }
     for (resource, verdict) in &story.verdicts {
         match verdict {
-            Verdict::Takes { selector } => page.line(format_args!(
-                "    {resource}: takes it, by selector {selector}"
-            )),
+            Verdict::Takes {
+                selector,
+                unhealthy,
+            } => {
+                let unhealthy = unhealthy.as_ref();
+                let unhealthy = unhealthy.map(|reason| format!("; unhealthy: {reason}"));
+                page.line(format_args!(
+                    "    {resource}: takes it, by selector {selector}{}",
+                    unhealthy.unwrap_or_default()
+                ));
+            }
             Verdict::TooLate { taken_by } => page.line(format_args!(
                 "    {resource}: it fits, and `{taken_by}` comes first"
             )),
@@ -168,7 +178,9 @@ fn print(page: &mut Page, story: &Story) {
 
 fn to_json(story: &Story) -> Value {
     let verdicts = story.verdicts.iter().map(|(resource, verdict)| match verdict {
-        Verdict::Takes { selector } => json!({"resource": resource, "takes": true, "selector": selector}),
+        Verdict::Takes { selector, unhealthy } => {
+            json!({"resource": resource, "takes": true, "selector": selector, "unhealthy": unhealthy})
+        }
         Verdict::TooLate { taken_by } => json!({"resource": resource, "takes": false, "takenBy": taken_by}),
         Verdict::Unknown(error) => json!({"resource": resource, "takes": false, "error": error}),
         Verdict::Refuses(refusals) => {

@@ -5,18 +5,16 @@ use std::path::Path;
 use super::Page;
 use super::providers::brings;
 use crate::cli::Exit;
-use crate::providers::{Inspection, ProviderSettings, Step, inspect};
+use crate::providers::{Inspection, ProviderError, ProviderSettings, Step, inspect};
 use crate::report::one_line;
 
 pub(super) async fn check(page: &mut Page, file: &Path, settings: &ProviderSettings) -> Exit {
     let inspected = inspect(file, settings).await;
-    let refused = inspected.as_ref().err();
-    let failed = refused.map(|reason| reason.step());
-    for step in Step::ALL {
-        if let (Some(reason), true) = (refused, failed == Some(step)) {
-            page.line(format_args!("refused  {}", one_line(reason)));
-            return Exit::Failure;
-        }
+    let failed = inspected.as_ref().err().map(ProviderError::step);
+    for step in Step::ALL
+        .into_iter()
+        .take_while(|step| Some(*step) != failed)
+    {
         page.line(format_args!("ok       {}", words(step)));
     }
     match inspected {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Page;
 use crate::cli::{Exit, OutputFormat};
-use crate::pools::{Health, Pool, PoolDevice};
+use crate::pools::{Pool, PoolDevice};
 use crate::reconcile::Reconciler;
 
 pub(super) fn list(page: &mut Page, state: &Reconciler, output: OutputFormat) -> Exit {
@@ -41,17 +41,11 @@ fn numa(device: &PoolDevice) -> String {
 }
 
 fn unhealthy(device: &PoolDevice) -> String {
-    reason(device)
+    device
+        .health
+        .reason()
         .map(|reason| format!(" unhealthy: {reason}"))
         .unwrap_or_default()
-}
-
-fn reason(device: &PoolDevice) -> Option<&str> {
-    match &device.health {
-        Health::Healthy => None,
-        Health::Unhealthy(reason) => Some(reason),
-        Health::Left { .. } => Some("it is no longer on this node"),
-    }
 }
 
 fn to_json(pool: &Pool) -> Value {
@@ -60,7 +54,7 @@ fn to_json(pool: &Pool) -> Value {
             "id": device.id.as_str(),
             "function": device.function.to_string(),
             "numaNode": device.numa_node,
-            "unhealthy": reason(device),
+            "unhealthy": device.health.reason(),
         })
     });
     json!({

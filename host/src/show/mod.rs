@@ -9,6 +9,7 @@ mod explain;
 mod inspect;
 mod list;
 mod providers;
+mod rescan;
 mod schema;
 
 use std::fmt;
@@ -51,6 +52,9 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
 }
 
 async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
+    if *command == Command::Rescan {
+        return rescan::rescan(page, arguments);
+    }
     let mut settings = daemon::settings(arguments);
     match command {
         Command::Provider(ProviderCommand::Check { file }) => {
@@ -73,6 +77,7 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         Command::List { .. }
         | Command::Explain { .. }
         | Command::Provider(_)
+        | Command::Rescan
         | Command::ProbeProvider => {}
     }
     if let Some(error) = &look.config_error {
@@ -99,6 +104,7 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         | Command::Provider(_)
         | Command::Schema
         | Command::Check { .. }
+        | Command::Rescan
         | Command::ProbeProvider => Exit::Success,
     }
 }

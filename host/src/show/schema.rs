@@ -122,6 +122,12 @@ fn resource(name: &str, is_default: bool, selectors: &str) -> Value {
                                 most free devices. `packed`: from as few physical functions as possible. `spread`: \
                                 from as many as possible, for bonds.",
             },
+            "health": {
+                "type": ["object", "null"],
+                "properties": {"link": {"type": ["boolean", "null"]}, "existence": {"type": ["boolean", "null"]}},
+                "description": "What makes a device unhealthy: `link`, that the physical function has no link; \
+                                `existence`, that a device node is missing. Both count; `false` switches one off.",
+            },
         },
     })
 }

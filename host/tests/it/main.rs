@@ -7,6 +7,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by its line"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test of random events says how to play them again"
+)]
 
 mod outside;
 mod repository;
@@ -16,21 +20,28 @@ mod world;
 mod bad_input;
 /// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 mod bad_libraries;
+/// What the plugin does, as data that is played.
+mod behaviour;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
 mod commands;
 /// A list of the providers that may be loaded.
 mod digests;
-/// The example configurations and manifests are what they say.
+/// What happens again and again, and must not add up.
+mod endurance;
 /// The example configurations and pods are what they say.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// What makes a device unhealthy.
+mod health;
 /// The files of the image, run by themselves.
 mod image;
 /// Old and newer providers load.
 mod interface;
+/// What kubelets do to device plugins.
+mod kubelet;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.
@@ -39,11 +50,14 @@ mod manifests;
 mod many;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
-/// Whatever the kubelet does, the pools are registered in the end.
+/// Which devices the kubelet is advised to take.
 mod preferred;
+/// What holds for every configuration.
+mod properties;
+/// Random events, in this process.
+mod random;
 /// The reference of keys is made from the schema.
 mod reference;
-mod registration;
 /// Provider files that come, change and go while the daemon runs.
 mod replaced;
 /// Device types that the host has never heard of.

@@ -16,8 +16,11 @@ pub(crate) enum Way {
     Register,
 }
 
-/// The captured node of a real kernel.
-pub(crate) const CAPTURED: &str = include_str!("../../../examples/nodes/igb-guest.tree");
+/// The captured node of a real kernel. One of its physical functions had no link then, and has one here.
+pub(crate) const CAPTURED: &str = concat!(
+    include_str!("../../../examples/nodes/igb-guest.tree"),
+    "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
+);
 
 /// Long enough for a loaded machine, and never waited for when all is well.
 const BOUND: Duration = Duration::from_secs(30);
@@ -42,15 +45,21 @@ pub(crate) struct Daemon {
 impl World {
     /// The node that `tree` describes, with the built-in providers.
     pub(crate) fn new(tree: &str, way: Way) -> Self {
+        let world = Self::without_providers(tree, way);
+        world.provide("net-device", &built("sriovdp_net_device"));
+        world.provide("accelerator", &built("sriovdp_accelerator"));
+        world.provide("aux-net-device", &built("sriovdp_aux_net_device"));
+        world
+    }
+
+    /// The same with no provider, each of which a daemon needs some time to load.
+    pub(crate) fn without_providers(tree: &str, way: Way) -> Self {
         let world = Self {
             node: Tree::parse(tree).expect("a tree").temp(),
             providers: tempfile::tempdir().expect("a directory"),
             way,
             environment: Vec::new(),
         };
-        world.provide("net-device", &built("sriovdp_net_device"));
-        world.provide("accelerator", &built("sriovdp_accelerator"));
-        world.provide("aux-net-device", &built("sriovdp_aux_net_device"));
         // Before the daemon starts, this is what it chooses its way by.
         let directory = match way {
             Way::Watcher => "plugins_registry",
@@ -197,8 +206,13 @@ impl World {
 }
 
 impl Daemon {
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it runs");
+        let id = self.id();
         let id = Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id");
         rustix::process::kill_process(id, signal).expect("a signal");
     }

@@ -98,6 +98,7 @@ impl<P: Provider> Session<P> {
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
             exclusive_keys: manifest.exclusive_keys,
             needs_host: manifest.needs_host,
+            subsystems: manifest.subsystems,
             schema: schemars::schema_for!(P::Selectors).to_value(),
         }
     }
@@ -245,6 +246,11 @@ fn to_wire<F>(device: &Device<F>) -> wire::Device {
         unhealthy: match &device.health {
             Health::Healthy => None,
             Health::Unhealthy(reason) => Some(reason.clone()),
+            Health::Findings(findings) => findings.first().map(|first| first.reason.clone()),
+        },
+        findings: match &device.health {
+            Health::Findings(findings) => findings.clone(),
+            Health::Healthy | Health::Unhealthy(_) => Vec::new(),
         },
     }
 }

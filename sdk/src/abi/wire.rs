@@ -3,18 +3,17 @@
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
+mod convert;
 mod devlink;
-mod function;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DeviceId, Error, PciAddress};
+use crate::{DeviceId, Finding, PciAddress};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
-pub use function::Function;
 
 /// The methods of interface version 1.
 pub mod method {
@@ -70,8 +69,34 @@ pub struct Manifest {
     /// The SDK that the host must have at least, `major.minor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_host: Option<String>,
+    /// Kernel subsystems whose events matter to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subsystems: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
+}
+
+/// A PCI function of the host's scan.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Function {
+    #[serde(rename = "a")]
+    address: PciAddress,
+    #[serde(rename = "v")]
+    vendor: u16,
+    #[serde(rename = "d")]
+    device: u16,
+    #[serde(rename = "c")]
+    class: u32,
+    #[serde(rename = "drv", default, skip_serializing_if = "Option::is_none")]
+    driver: Option<String>,
+    #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
+    numa_node: Option<u32>,
+    #[serde(rename = "pf", default, skip_serializing_if = "Option::is_none")]
+    physical_function: Option<PciAddress>,
+    #[serde(rename = "vf", default, skip_serializing_if = "Option::is_none")]
+    vf_index: Option<u32>,
+    #[serde(rename = "vfs", default, skip_serializing_if = "is_zero")]
+    vf_count: u32,
 }
 
 /// A device of the owner's, shown to an extension.
@@ -131,9 +156,12 @@ pub struct Device {
     /// NUMA node.
     #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is.
+    /// Why it is unhealthy, if it is; all that a host knows which has no `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy: Option<String>,
+    /// The same by kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Are these selectors sensible?
@@ -255,36 +283,10 @@ pub struct LogRecord {
     pub message: String,
 }
 
-impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
-    type Error = Error;
-
-    fn try_from(device: ExtendedDevice) -> Result<Self, Error> {
-        Ok(Self {
-            device_type: device.device_type,
-            id: DeviceId::new(device.id)?,
-            function: device.function,
-        })
-    }
-}
-
-impl From<crate::Allocation> for Allocation {
-    fn from(allocation: crate::Allocation) -> Self {
-        let pairs = |nodes: Vec<crate::DeviceNode>| {
-            nodes
-                .into_iter()
-                .map(|node| (node.host_path, node.container_path))
-                .collect()
-        };
-        Self {
-            nodes: pairs(allocation.nodes),
-            companions: pairs(allocation.companions),
-            mounts: allocation
-                .mounts
-                .into_iter()
-                .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
-                .collect(),
-            info: allocation.info,
-            device_info: allocation.device_info,
-        }
-    }
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that `skip_serializing_if` asks for"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }

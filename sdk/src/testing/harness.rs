@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
 use crate::testing::{TempTree, Tree};
-use crate::{Error, ExtendedDevice, Provider};
+use crate::{Cause, Error, ExtendedDevice, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -184,6 +184,15 @@ impl<P: Provider> Harness<P> {
             Some((device.id.to_string(), reason))
         });
         unhealthy.collect()
+    }
+
+    /// Each finding of each device: the id, what kind it is, and the reason.
+    pub fn findings(&self) -> Vec<(String, Cause, String)> {
+        let devices = self.found.devices.iter();
+        let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
+        findings
+            .map(|(device, f)| (device.id.to_string(), f.cause, f.reason.clone()))
+            .collect()
     }
 
     /// What was left out on purpose, and why.

@@ -13,7 +13,7 @@ mod root;
 use std::collections::BTreeSet;
 
 pub use devlink::Devlink;
-pub use net::Netdev;
+pub use net::{Link, Netdev};
 pub use pci_dir::PciDir;
 pub use root::Root;
 

@@ -14,6 +14,17 @@ pub struct Netdev<'a> {
     name: String,
 }
 
+/// Whether an interface can carry traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It has a carrier.
+    Up,
+    /// It is switched on and has none.
+    NoCarrier,
+    /// It is switched off (`ip link set … down`).
+    Off,
+}
+
 impl<'a> Netdev<'a> {
     pub(super) fn new(root: &'a Root, directory: &str, name: &str) -> Self {
         Self {
@@ -39,8 +50,22 @@ impl<'a> Netdev<'a> {
         Some(link_type_name(arphrd))
     }
 
+    /// Its link, or nothing where the kernel does not say. The carrier of an interface that is switched off cannot be
+    /// read.
+    pub fn link(&self) -> Option<Link> {
+        const IFF_UP: u32 = 1;
+        match self.attribute("carrier").as_deref() {
+            Some("1") => return Some(Link::Up),
+            Some("0") => return Some(Link::NoCarrier),
+            _ => {}
+        }
+        let flags = self.attribute("flags")?;
+        let flags = u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()?;
+        (flags & IFF_UP == 0).then_some(Link::Off)
+    }
+
     /// Whether it is the uplink port of a switchdev switch (`phys_port_name` is `p` and a number).
-    pub(super) fn is_uplink(&self) -> bool {
+    pub(crate) fn is_uplink(&self) -> bool {
         let in_switch = self
             .attribute("phys_switch_id")
             .is_some_and(|id| !id.is_empty());

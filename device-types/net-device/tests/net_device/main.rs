@@ -2,6 +2,7 @@
 
 mod allocated;
 mod captured;
+mod health;
 mod offered;
 mod selected;
 mod vdpa;

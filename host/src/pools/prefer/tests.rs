@@ -1,29 +1,16 @@
 //! What each policy prefers, and what it does about requests that make no sense.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
-use sriovdp_sdk::DeviceId;
 
 use super::*;
-use crate::config::ResourceName;
-use crate::pools::{Health, Resource};
+use crate::pools::sample;
 
 /// Devices `a0`, `a1`, ... of the physical function `a`; capital letters are on NUMA node 1.
 fn pool(ids: &[&str]) -> Pool {
     let mut devices: Vec<PoolDevice> = ids.iter().map(|id| device(id)).collect();
     devices.sort_by(|a, b| a.id.cmp(&b.id));
-    let resource = Resource {
-        name: ResourceName::new("intel.com", "x", std::path::Path::new("/r")).unwrap(),
-        device_type: "t".to_owned(),
-        cdi_class: "t".to_owned(),
-        selectors: Vec::new(),
-        exclude_topology: false,
-        allocation_policy: AllocationPolicy::default(),
-        additional_info: None,
-    };
     Pool {
-        resource: Arc::new(resource),
+        resource: sample::resource("intel.com", "x"),
         devices,
     }
 }
@@ -31,14 +18,11 @@ fn pool(ids: &[&str]) -> Pool {
 fn device(id: &str) -> PoolDevice {
     let port = id.as_bytes()[0];
     PoolDevice {
-        id: DeviceId::new(id).unwrap(),
-        function: PciAddress::default(),
         physical_function: format!("0000:{:02x}:00.0", port.to_ascii_lowercase())
             .parse()
             .unwrap(),
         numa_node: Some(u32::from(port.is_ascii_uppercase())),
-        health: Health::Healthy,
-        selector: 0,
+        ..sample::device(id)
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use sriovdp_sdk::abi::wire;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 pub use child::answer;
 
@@ -66,9 +66,18 @@ pub(super) async fn probe(
     limit: Duration,
 ) -> Result<Probed, ProviderError> {
     let mut child = start(program, copy).map_err(ProviderError::NoProbe)?;
+    let group = group_of(&child);
     let mut said = Vec::new();
     let listened = tokio::time::timeout(limit, listen(&mut child, &mut said)).await;
-    let status = end(&mut child).await;
+    if let Some(group) = group {
+        // Nothing is left of the group when this fails, as it mostly is. Its number is its own for as long as something
+        // is, and comes round again only after all others.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+    if child.id().is_some() {
+        // One that the kernel does not let go is waited for by the runtime.
+        let _ = tokio::time::timeout(REAP, child.wait()).await;
+    }
     let lines: Vec<Line> = said
         .split_inclusive(|&byte| byte == b'\n')
         .map_while(|line| serde_json::from_slice(line).ok())
@@ -78,13 +87,13 @@ pub(super) async fn probe(
         _ => None,
     });
     let at = begun.unwrap_or_else(|| WHILE_LOADED.to_owned());
-    match (listened, status) {
-        (Err(_), _) => Err(ProviderError::Hangs { at, limit }),
-        (Ok(Err(error)), _) | (_, Err(error)) => Err(ProviderError::NoProbe(error)),
-        (Ok(Ok(())), _) if said.len() as u64 > LARGEST_ANSWER => Err(ProviderError::Manifest(
-            format!("has more than {LARGEST_ANSWER} bytes"),
-        )),
-        (Ok(Ok(())), Ok(status)) => {
+    match listened {
+        Err(_) => Err(ProviderError::Hangs { at, limit }),
+        Ok(Err(error)) => Err(ProviderError::NoProbe(error)),
+        Ok(Ok(None)) => Err(ProviderError::Manifest(format!(
+            "has more than {LARGEST_ANSWER} bytes"
+        ))),
+        Ok(Ok(Some(status))) => {
             let is_readable = lines.len() == said.split_inclusive(|&byte| byte == b'\n').count();
             judge(lines, at, is_readable, status)
         }
@@ -96,31 +105,34 @@ fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
         .arg(COMMAND)
         .stdin(copy.file()?)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
 }
 
-/// Reads what the child says until it has no more to say. One that says too much is not listened to any longer.
-async fn listen(child: &mut Child, said: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(output) = child.stdout.take() {
-        output.take(LARGEST_ANSWER + 1).read_to_end(said).await?;
-    }
-    Ok(())
+/// The child's process group, which it leads.
+fn group_of(child: &Child) -> Option<Pid> {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    id.and_then(Pid::from_raw)
 }
 
-/// Ends the child with whatever it has started itself, and says how it ended: one that crashed or left has its status
-/// already when its output ends, which a signal that comes later does not change.
-async fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    // Nobody has waited for it yet, so its number is still its own.
-    let id = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(group) = id.and_then(Pid::from_raw) {
-        // Nothing is left of it when this fails.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+/// Reads what the child says, and waits for its end. One that says too much is not listened to any longer. What the
+/// provider prints is nobody's answer, and a pipe that nobody reads would stop it.
+async fn listen(child: &mut Child, said: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
+    if let (Some(output), Some(mut noise)) = (child.stdout.take(), child.stderr.take()) {
+        let mut nowhere = tokio::io::sink();
+        let answer = read_answer(output, said);
+        tokio::try_join!(answer, tokio::io::copy(&mut noise, &mut nowhere))?;
     }
-    let ended = tokio::time::timeout(REAP, child.wait()).await;
-    ended.unwrap_or_else(|elapsed| Err(elapsed.into()))
+    if said.len() as u64 > LARGEST_ANSWER {
+        return Ok(None);
+    }
+    child.wait().await.map(Some)
+}
+
+async fn read_answer(output: ChildStdout, said: &mut Vec<u8>) -> io::Result<usize> {
+    output.take(LARGEST_ANSWER + 1).read_to_end(said).await
 }
 
 fn judge(
@@ -130,8 +142,7 @@ fn judge(
     status: ExitStatus,
 ) -> Result<Probed, ProviderError> {
     match lines.into_iter().next_back() {
-        // It has passed, even when it had no time to say goodbye.
-        Some(Line::Passed(manifest, discovery)) => Ok(Probed {
+        Some(Line::Passed(manifest, discovery)) if status.success() => Ok(Probed {
             manifest: *manifest,
             discovery: discovery.map(Into::into),
         }),

@@ -1,8 +1,8 @@
 //! The device type `faulty`: every PCI function of class 0x12, and a fault in the call that the environment names.
 //!
 //! `FAULTY_PROVIDER` is a list of calls and of what happens in each, `discover=1500,admit=thousandth`. Everywhere:
-//! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort` and `exit`. Some calls have faults of their
-//! own:
+//! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort`, `exit` and `print`, which is much to both
+//! outputs and no fault at all. Some calls have faults of their own:
 //!
 //! * `discover`: a number of devices, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
 //!   `wait` waits for whoever opens the FIFO in `FAULTY_GATE` when there is something to find
@@ -128,8 +128,18 @@ fn fault(call: &str) -> Option<String> {
         "abort" => std::process::abort(),
         #[allow(clippy::exit, reason = "this is the fault")]
         "exit" => std::process::exit(3),
+        "print" => {
+            print(std::io::stdout());
+            print(std::io::stderr());
+            None
+        }
         other => Some(other.to_owned()),
     }
+}
+
+fn print(mut output: impl std::io::Write) {
+    let line = [b'x'; 1 << 20];
+    output.write_all(&line).expect("somebody who takes it");
 }
 
 fn hang() -> ! {

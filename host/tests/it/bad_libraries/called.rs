@@ -244,6 +244,30 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
     everything_else_goes_on(&kubelet, daemon).await;
 }
 
+/// A discovery that takes too long is told without anybody asking, and its provider is left alone until it is back.
+#[tokio::test]
+async fn a_discovery_that_hangs_stops_its_provider() {
+    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    world.provide("faulty", &built("sriovdp_faulty_provider"));
+    world.environment("FAULTY_PROVIDER", "discover=hang-later");
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon_with(&["--provider-budget", "3000"]);
+    let pool = "intel.com/faulty";
+    kubelet
+        .wait_for(pool, |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    daemon.signal(Signal::HUP);
+    let says = |seconds| format!("has not answered `discover` within {seconds} s");
+    daemon.says(&says("1.0")).await;
+    daemon.says(&says("3.0")).await;
+    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
+    let busy = "the provider `faulty.so` is still busy with an earlier call";
+    assert!(refused.to_string().contains(busy), "{refused}");
+    assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
+    everything_else_goes_on(&kubelet, daemon).await;
+}
+
 /// A daemon that is told to end while it probes a file takes the probe with it.
 #[tokio::test]
 async fn an_end_in_the_middle_of_a_probe() {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use sriovdp_host::providers::{ProviderSettings, Providers};
+
 use super::made::{Made, good, with_other_bytes, write};
 use crate::world::{CAPTURED, Daemon, Way, World, built};
 
@@ -136,6 +138,34 @@ async fn conflicts() {
     let told = about(&world, "raw.so").await;
     assert_eq!(told, ["raw.so: extension of nobody (p 1, SDK 1.0.0)"]);
     serves(&world).await.ends_well().await;
+}
+
+/// Nothing is known about a file that could not be probed, so it is tried again; what the probe says is not believed
+/// when it is no answer.
+#[tokio::test]
+async fn a_probe_that_does_not_work() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let mut providers = Providers::default();
+    let mut told = async |program: &str| {
+        let settings = ProviderSettings {
+            program: program.into(),
+            ..ProviderSettings::new(world.provider_dir().to_owned())
+        };
+        providers.take_new(&settings).await;
+        let refused = providers.refused().iter();
+        let reasons: Vec<String> = refused.map(|refused| refused.reason.to_string()).collect();
+        (providers.loaded().len(), reasons)
+    };
+    let all = |reason: &str| vec![reason.to_owned(); 3];
+    assert_eq!(
+        told("/no/such/program").await,
+        (0, all("it cannot be probed"))
+    );
+    // Without a change of the files. This one prints its arguments.
+    let garbage = "its probe ended without an answer that can be read";
+    assert_eq!(told("/bin/echo").await, (0, all(garbage)));
+    // Now they were judged, and are not judged again.
+    assert_eq!(told(env!("CARGO_BIN_EXE_sriovdp")).await, (0, all(garbage)));
 }
 
 /// Files that others may change, and directories in which others may put files.

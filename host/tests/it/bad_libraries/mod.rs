@@ -190,6 +190,11 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
             "the provider's answer to `manifest` has 104857602 bytes, and at most ",
         ),
         (
+            "a manifest of 10 MB",
+            raw("manifest=large"),
+            "its manifest has more than 1048576 bytes",
+        ),
+        (
             "a manifest that is no text",
             raw("manifest=not-utf-8"),
             "the provider's answer to `manifest` cannot be read: invalid utf-8",
@@ -296,7 +301,7 @@ fn judge(ended: Option<Result<Ended, tokio::task::JoinError>>) {
 /// A good one passes every step, and says what it is.
 #[tokio::test]
 async fn a_good_one_passes_every_step() {
-    let world = World::new(CAPTURED, Way::Watcher);
+    let mut world = World::new(CAPTURED, Way::Watcher);
     let file = world.provider_dir().join("accelerator.so");
     let (code, output, _) = world
         .run(&["provider", "check", file.to_str().unwrap()])
@@ -307,13 +312,15 @@ async fn a_good_one_passes_every_step() {
         output.contains("It would be loaded: device type accelerator (sriovdp-accelerator "),
         "{output}"
     );
-    // One whose discovery panics may have a better day.
-    let mut world = world;
-    world.environment("FAULTY_PROVIDER", "discover=panic");
+    // One that prints is heard out, one byte after the other, and believed nothing.
+    world.environment("FAULTY_PROVIDER", "manifest=print");
     let faulty = crate::world::built("sriovdp_faulty_provider");
-    let (code, output, _) = world
-        .run(&["provider", "check", faulty.to_str().unwrap()])
-        .await;
+    let check = ["provider", "check", faulty.to_str().unwrap()];
+    let (code, output, errors) = world.run(&check).await;
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{output}");
+    // One whose discovery panics may have a better day.
+    world.environment("FAULTY_PROVIDER", "discover=panic");
+    let (code, output, _) = world.run(&check).await;
     assert_eq!(code, Some(0), "{output}");
     assert!(output.contains("warning  where there is nothing, its discovery fails: the provider panicked in `discover`"), "{output}");
 }

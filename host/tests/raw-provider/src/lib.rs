@@ -1,7 +1,7 @@
 //! The device type `raw`: a library that goes round the SDK's guard and its types, and answers what it is told to.
 //!
 //! `RAW_PROVIDER` is the name of a method and its answer, `manifest={}`, or a word for one that no text can be:
-//! `not-utf-8`, or `huge` with a hundred megabytes. Other methods are answered as by a good provider with one device.
+//! `not-utf-8`, `huge` with a hundred megabytes, or `large`, a good manifest of ten. Other methods are answered as by a good provider with one device.
 
 // The macro of `abi_stable` makes a function whose type has another name than its own.
 #![allow(
@@ -16,6 +16,7 @@ use sriovdp_sdk::abi::{HostFunctions, Note, Outcome, ProviderModule, ProviderMod
 /// The variable that names the answer.
 const ANSWER: &str = "RAW_PROVIDER";
 const HUGE: usize = 100 << 20;
+const LARGE: usize = 10 << 20;
 
 #[used]
 #[unsafe(link_section = ".note.sriovdp")]
@@ -39,6 +40,10 @@ extern "C" fn call(method: RStr<'_>, _: RStr<'_>) -> Outcome {
     ROk(match told {
         Some((_, "not-utf-8")) => not_utf_8(),
         Some((_, "huge")) => RString::from(format!("\"{}\"", "x".repeat(HUGE))),
+        Some((_, "large")) => {
+            let summary = format!("\"summary\": \"{}\"", "x".repeat(LARGE));
+            RString::from(usual("manifest").replace("\"summary\": \"s\"", &summary))
+        }
         Some((_, answer)) => RString::from(answer),
         None => RString::from(usual(method.as_str())),
     })

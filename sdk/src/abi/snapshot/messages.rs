@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::abi::wire;
-use crate::{HexId, PciAddress, PciFunction};
+use crate::{Cause, Finding, HexId, PciAddress, PciFunction};
 
 /// Lines for all messages: method, message, field, what stands in it, and whether it may be absent.
 pub(super) fn all(lines: &mut Vec<String>) {
@@ -128,6 +128,7 @@ fn manifest() -> wire::Manifest {
         brought_by_others: BTreeMap::from([("k".to_owned(), "f.so".to_owned())]),
         exclusive_keys: vec![("a".to_owned(), "b".to_owned())],
         needs_host: Some("1.0".to_owned()),
+        subsystems: vec!["vdpa".to_owned()],
         schema: json!({"type": "object"}),
     }
 }
@@ -165,6 +166,7 @@ fn device() -> wire::Device {
         function: Some(address()),
         numa_node: Some(1),
         unhealthy: Some("u".to_owned()),
+        findings: vec![Finding::new(Cause::Link, "u")],
     }
 }
 

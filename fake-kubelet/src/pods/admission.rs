@@ -1,0 +1,139 @@
+//! The admission of a pod: which devices its containers get, and why it may get none.
+
+use std::collections::BTreeSet;
+
+use super::{ContainerDevices, ContainerSpec, PodSpec, PodView};
+use crate::device_manager::as_go_prints;
+use crate::journal::Happening;
+use crate::kubelet::FakeKubelet;
+
+/// What a container may be given.
+struct Choice {
+    /// Left by init containers of the same pod; these come first.
+    left: BTreeSet<String>,
+    free: BTreeSet<String>,
+}
+
+impl FakeKubelet {
+    /// Runs a pod, if it can be admitted. If not, the pod that comes back has failed, and says why.
+    ///
+    /// A resource that was never registered is not waited for: the pod runs without it, as it does on a real kubelet
+    /// when the scheduler is bypassed.
+    pub async fn run_pod(&self, spec: PodSpec) -> PodView {
+        self.shared.update(|books| books.pods.begin(&spec));
+        for container in &spec.containers {
+            if self.resource(&container.resource).is_none() {
+                continue;
+            }
+            match self.admit(&spec.name, container).await {
+                Ok(devices) => self.shared.update(|books| {
+                    books.journal.note(Happening::Allocated {
+                        pod: spec.name.clone(),
+                        resource: devices.resource.clone(),
+                        ids: devices.ids.clone(),
+                    });
+                    books.pods.grant(&spec.name, devices);
+                }),
+                Err(why) => {
+                    self.shared.update(|books| {
+                        books.pods.reject(&spec.name, &why);
+                        books.journal.note(Happening::Rejected {
+                            pod: spec.name.clone(),
+                            message: why,
+                        });
+                    });
+                    return self.view_of(&spec);
+                }
+            }
+        }
+        self.shared.update(|books| books.pods.admitted(&spec.name));
+        self.view_of(&spec)
+    }
+
+    async fn admit(
+        &self,
+        pod: &str,
+        container: &ContainerSpec,
+    ) -> Result<ContainerDevices, String> {
+        let choice = self.choice(pod, container)?;
+        let ids = self.choose(container, choice).await?;
+        let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let answer = self
+            .allocate(&container.resource, &asked)
+            .await
+            .map_err(|status| as_go_prints(&status))?;
+        Ok(ContainerDevices {
+            container: container.name.clone(),
+            resource: container.resource.clone(),
+            ids,
+            answer,
+        })
+    }
+
+    /// The kubelet's own checks, in its order and words.
+    fn choice(&self, pod: &str, container: &ContainerSpec) -> Result<Choice, String> {
+        let ContainerSpec {
+            resource, count, ..
+        } = container;
+        let books = self.shared.books();
+        let healthy = books
+            .view(resource)
+            .map(|view| view.healthy_ids().clone())
+            .unwrap_or_default();
+        if healthy.is_empty() {
+            return Err(format!(
+                "no healthy devices present; cannot allocate unhealthy devices {resource}"
+            ));
+        }
+        let left = books.pods.left_for(pod, container);
+        let free: BTreeSet<String> = &healthy - &books.pods.held(resource);
+        let needed = count.saturating_sub(left.len());
+        if free.len() < needed {
+            return Err(format!(
+                "requested number of devices unavailable for {resource}. Requested: {needed}, Available: {}",
+                free.len()
+            ));
+        }
+        Ok(Choice { left, free })
+    }
+
+    /// The plugin's preference first, then whatever there is.
+    async fn choose(
+        &self,
+        container: &ContainerSpec,
+        Choice { left, free }: Choice,
+    ) -> Result<Vec<String>, String> {
+        let ContainerSpec {
+            resource, count, ..
+        } = container;
+        let offers = self
+            .resource(resource)
+            .is_some_and(|view| view.options.get_preferred_allocation_available);
+        let mut chosen: Vec<String> = left.iter().take(*count).cloned().collect();
+        let mut preferred = Vec::new();
+        if offers && chosen.len() < *count {
+            let all: Vec<&str> = left.union(&free).map(String::as_str).collect();
+            let must: Vec<&str> = left.iter().map(String::as_str).collect();
+            let size = i32::try_from(*count).unwrap_or(i32::MAX);
+            preferred = self
+                .preferred(resource, &all, &must, size)
+                .await
+                .map_err(|status| as_go_prints(&status))?;
+        }
+        let wanted = preferred.into_iter().filter(|id| free.contains(id));
+        for id in wanted.chain(free.iter().cloned()) {
+            if chosen.len() < *count && !chosen.contains(&id) {
+                chosen.push(id);
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn view_of(&self, spec: &PodSpec) -> PodView {
+        self.pod(&spec.name).unwrap_or_else(|| PodView {
+            name: spec.name.clone(),
+            phase: super::Phase::Pending,
+            devices: Vec::new(),
+        })
+    }
+}

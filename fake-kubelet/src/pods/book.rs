@@ -1,0 +1,163 @@
+//! Which pod holds which devices: what a kubelet keeps in its checkpoint, and what it may give to whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ContainerDevices, ContainerKind, ContainerSpec, Phase, PodSpec, PodView};
+
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    /// By name. Of two pods with one name only the last is kept.
+    records: BTreeMap<String, Record>,
+}
+
+#[derive(Debug)]
+struct Record {
+    spec: PodSpec,
+    view: PodView,
+    is_deleted: bool,
+    containers_run: bool,
+}
+
+impl Pods {
+    /// Takes a pod in. Only now do those that have ended lose their devices: there is no other moment at which the
+    /// kubelet does that.
+    pub(crate) fn begin(&mut self, spec: &PodSpec) {
+        self.records
+            .retain(|name, record| !record.is_deleted && *name != spec.name);
+        for record in self.records.values_mut() {
+            if record.has_ended() {
+                record.view.devices.clear();
+            }
+        }
+        let view = PodView {
+            name: spec.name.clone(),
+            phase: Phase::Pending,
+            devices: Vec::new(),
+        };
+        let record = Record {
+            spec: spec.clone(),
+            view,
+            is_deleted: false,
+            containers_run: false,
+        };
+        self.records.insert(spec.name.clone(), record);
+    }
+
+    pub(crate) fn view(&self, pod: &str) -> Option<&PodView> {
+        let record = self.records.get(pod).filter(|record| !record.is_deleted)?;
+        Some(&record.view)
+    }
+
+    /// The devices of a resource that somebody holds.
+    pub(super) fn held(&self, resource: &str) -> BTreeSet<String> {
+        let devices = self
+            .records
+            .values()
+            .flat_map(|record| &record.view.devices);
+        let ours = devices.filter(|devices| devices.resource == resource);
+        ours.flat_map(|devices| devices.ids.iter().cloned())
+            .collect()
+    }
+
+    /// The devices that init containers of the pod have left for this container.
+    pub(super) fn left_for(&self, pod: &str, container: &ContainerSpec) -> BTreeSet<String> {
+        let Some(record) = self.records.get(pod) else {
+            return BTreeSet::new();
+        };
+        let (left, kept): (Vec<_>, Vec<_>) = record
+            .view
+            .devices
+            .iter()
+            .filter(|devices| devices.resource == container.resource)
+            .partition(|devices| record.kind(&devices.container) == Some(ContainerKind::Init));
+        let ids = |devices: Vec<&ContainerDevices>| -> BTreeSet<String> {
+            let ids = devices.into_iter().flat_map(|devices| devices.ids.clone());
+            ids.collect()
+        };
+        &ids(left) - &ids(kept)
+    }
+
+    pub(super) fn grant(&mut self, pod: &str, devices: ContainerDevices) {
+        if let Some(record) = self.records.get_mut(pod) {
+            record.view.devices.push(devices);
+        }
+    }
+
+    /// All containers are admitted.
+    pub(super) fn admitted(&mut self, pod: &str) {
+        if let Some(record) = self.records.get_mut(pod) {
+            record.containers_run = !record.spec.image_is_missing;
+            if record.containers_run {
+                record.view.phase = Phase::Running;
+            }
+        }
+    }
+
+    pub(super) fn reject(&mut self, pod: &str, why: &str) {
+        if let Some(record) = self.records.get_mut(pod) {
+            record.containers_run = false;
+            record.view.phase = Phase::Failed {
+                reason: "UnexpectedAdmissionError",
+                message: format!("Allocate failed due to {why}, which is unexpected"),
+            };
+        }
+    }
+
+    pub(super) fn succeed(&mut self, pod: &str) -> bool {
+        let record = self.records.get_mut(pod);
+        let ended = record.map(|record| {
+            record.containers_run = false;
+            record.view.phase = Phase::Succeeded;
+        });
+        ended.is_some()
+    }
+
+    pub(super) fn delete(&mut self, pod: &str) -> bool {
+        let record = self.records.get_mut(pod);
+        let deleted = record.map(|record| {
+            record.containers_run = false;
+            record.is_deleted = true;
+        });
+        deleted.is_some()
+    }
+
+    /// The node went down: nothing runs any more.
+    pub(super) fn all_stopped(&mut self) {
+        for record in self.records.values_mut() {
+            record.containers_run = false;
+        }
+    }
+
+    /// A kubelet that starts admits its pods once more. It leaves alone what runs and what has ended; all others have
+    /// to have healthy devices now, and no plugin has registered yet.
+    pub(crate) fn readmit(&mut self, is_registered: impl Fn(&str) -> bool) {
+        let waiting = |record: &Record| !record.containers_run && !record.has_ended();
+        let mut refused = Vec::new();
+        for (name, record) in self.records.iter().filter(|(_, record)| waiting(record)) {
+            if let Some(devices) = record.view.devices.first() {
+                refused.push((name.clone(), devices.resource.clone()));
+            }
+        }
+        for (pod, resource) in refused {
+            let why = if is_registered(&resource) {
+                format!("no healthy devices present; cannot allocate unhealthy devices {resource}")
+            } else {
+                format!("cannot allocate unregistered device {resource}")
+            };
+            self.reject(&pod, &why);
+        }
+    }
+}
+
+impl Record {
+    fn kind(&self, container: &str) -> Option<ContainerKind> {
+        let mut containers = self.spec.containers.iter();
+        let found = containers.find(|known| known.name == container);
+        found.map(|container| container.kind)
+    }
+
+    fn has_ended(&self) -> bool {
+        let is_terminal = matches!(self.view.phase, Phase::Succeeded | Phase::Failed { .. });
+        is_terminal || self.is_deleted
+    }
+}

@@ -1,0 +1,100 @@
+//! How soon a change of the node is a message at the kubelet, from the event that tells of it on.
+//!
+//! The daemon runs in this process, on a thread of its own, because its events have to be injected: a kernel tells of
+//! its own devices only.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+use sriovdp_host::cli::Arguments;
+use sriovdp_host::daemon;
+use sriovdp_host::events::NodeEvents;
+use sriovdp_sdk::testing::Tree;
+use tokio::sync::watch;
+
+use crate::measure::Latency;
+use crate::start::Node;
+
+/// A little more than the daemon's own.
+const LONGEST_REST: Duration = Duration::from_millis(1100);
+
+const RESOURCE: &str = "intel.com/pool0";
+
+/// Adds one function after the other, and takes the time from each one's event to the list that has it.
+pub(crate) async fn measure(
+    node: &Node,
+    providers: &Path,
+    changes: usize,
+) -> anyhow::Result<Latency> {
+    let kubelet = node.new_kubelet().await?;
+    let (events, ticks) = watch::channel(0_u64);
+    let daemon = start(node, providers, ticks)?;
+    node.all_listed(&kubelet).await?;
+    let mut took = Vec::new();
+    for n in 0..changes {
+        let devices = node.size.devices_of_a_pool() + n + 1;
+        Tree::apply(node.root(), &node.size.one_more(n))?;
+        let begin = Instant::now();
+        events.send_modify(|tick| *tick += 1);
+        kubelet
+            .wait_for(RESOURCE, |view| view.allocatable() == devices)
+            .await
+            .map_err(|timeout| anyhow::anyhow!("no {}", timeout.awaited))?;
+        let noticed = last_list(&kubelet)? - begin;
+        took.push(noticed);
+        // The daemon rests after a look, by what that took; this is about changes that come alone.
+        tokio::time::sleep((5 * noticed).min(LONGEST_REST)).await;
+    }
+    drop(daemon);
+    kubelet.stop().await;
+    Ok(Latency::of(took))
+}
+
+/// Ends the daemon's thread when it is dropped.
+struct Running(Option<tokio::sync::oneshot::Sender<()>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A daemon that has ended by itself has no receiver, and was missed before.
+        let _ = self.0.take().map(|end| end.send(()));
+    }
+}
+
+fn start(node: &Node, providers: &Path, ticks: watch::Receiver<u64>) -> anyhow::Result<Running> {
+    let words = [
+        OsString::from("sriovdp"),
+        "--root".into(),
+        node.root().into(),
+        "--provider-dir".into(),
+        providers.into(),
+        "--rescan-interval=86400".into(),
+    ];
+    let arguments = Arguments::parse_go_style(words)?;
+    let mut settings = daemon::settings(&arguments);
+    // It runs in the program of this benchmark, which cannot probe providers.
+    settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (end, ended) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = ended => {}
+                _ = daemon::run(&arguments, settings, NodeEvents::given(ticks)) => {}
+            }
+        });
+        runtime.shutdown_background();
+    })?;
+    Ok(Running(Some(end)))
+}
+
+fn last_list(kubelet: &FakeKubelet) -> anyhow::Result<Instant> {
+    let lists = kubelet.journal().into_iter().rfind(
+        |event| matches!(&event.what, Happening::Listed { resource, .. } if resource == RESOURCE),
+    );
+    Ok(lists.context("no list was sent")?.at)
+}

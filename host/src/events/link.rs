@@ -1,0 +1,121 @@
+//! One change of a network interface, as routing netlink tells it (Linux: `Documentation/netlink/specs/rt-link.yaml`).
+
+use netlink_bindings::utils::find_attr;
+
+use crate::netlink::Message;
+
+/// `include/uapi/linux/rtnetlink.h`.
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+/// The length of `struct ifinfomsg`, whose first byte is the address family.
+const LINK_HEADER: usize = 16;
+/// `include/uapi/linux/if_link.h`.
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_PARENT_DEV_NAME: u16 = 56;
+
+/// A network interface that has come, changed or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Software made it: a bridge, a bond, one end of a container's pair.
+    is_virtual: bool,
+}
+
+impl Link {
+    /// The links of a packet. What is no message of a link is left out.
+    pub(super) fn parse(mut packet: &[u8]) -> Vec<Self> {
+        let mut links = Vec::new();
+        while let Some(message) = Message::first(&mut packet) {
+            links.extend(Self::of(&message));
+        }
+        links
+    }
+
+    /// Whether it may be the link of a device. A link that a container comes with is nobody's business here.
+    pub(super) fn concerns_us(self) -> bool {
+        !self.is_virtual
+    }
+
+    fn of(message: &Message<'_>) -> Option<Self> {
+        const UNSPECIFIED: u8 = 0;
+        if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) {
+            return None;
+        }
+        // Bridges tell of their ports in messages of their own address family.
+        if *message.body.first()? != UNSPECIFIED {
+            return None;
+        }
+        let attributes = message.body.get(LINK_HEADER..)?;
+        let kind =
+            find_attr(attributes, IFLA_LINKINFO).and_then(|info| find_attr(info, IFLA_INFO_KIND));
+        // Kernels before 5.14 name no parent, so an interface without a kind counts as one of a device.
+        let has_parent = find_attr(attributes, IFLA_PARENT_DEV_NAME).is_some();
+        Some(Self {
+            is_virtual: kind.is_some() && !has_parent,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn message(kind: u16, family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
+        let mut body = vec![0; LINK_HEADER];
+        body[0] = family;
+        body.extend(attributes.concat());
+        crate::netlink::message(kind, 0, 0, &body)
+    }
+
+    fn concerns(packet: &[u8]) -> Vec<bool> {
+        Link::parse(packet)
+            .into_iter()
+            .map(Link::concerns_us)
+            .collect()
+    }
+
+    #[test]
+    fn links_of_devices_and_others() {
+        let veth = attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, b"veth\0"));
+        let parent = attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0");
+        for (kind, family, attributes, expected) in [
+            (RTM_NEWLINK, 0, vec![], &[true][..]),
+            (RTM_DELLINK, 0, vec![parent.clone()], &[true]),
+            (RTM_NEWLINK, 0, vec![veth.clone()], &[false]),
+            // An InfiniBand interface has a kind and a parent.
+            (RTM_NEWLINK, 0, vec![veth.clone(), parent], &[true]),
+            (RTM_NEWLINK, 7, vec![], &[]),
+            (RTM_NEWLINK + 4, 0, vec![], &[]),
+        ] {
+            assert_eq!(concerns(&message(kind, family, &attributes)), expected);
+        }
+        let two = [
+            message(RTM_NEWLINK, 0, &[veth]),
+            message(RTM_NEWLINK, 0, &[]),
+        ]
+        .concat();
+        assert_eq!(concerns(&two), [false, true]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(packet in prop::collection::vec(any::<u8>(), 0..200)) {
+            Link::parse(&packet);
+        }
+
+        #[test]
+        fn any_attributes_are_read_without_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            Link::parse(&crate::netlink::message(RTM_NEWLINK, 0, 0, &body));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How soon a look follows an event, and how seldom looks follow a burst of them.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// One change of a device is several events, and they are over when nothing has come for so long.
+const QUIET: Duration = Duration::from_millis(10);
+/// Where they do not end, a look follows the first one no later than this.
+const LIMIT: Duration = Duration::from_millis(100);
+/// After a look, none for events follows within this many times what it took: a kernel that makes thousands of
+/// functions speaks for seconds, and looking must not keep a CPU busy meanwhile.
+const REST: u32 = 4;
+/// And this long a change waits at most for that.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// What the last look leaves to the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    rested: Option<Instant>,
+}
+
+impl Pace {
+    /// A look has been, from `began` to `ended`.
+    pub fn looked(&mut self, began: Instant, ended: Instant) {
+        let rest = ended.duration_since(began) * REST;
+        self.rested = Some(ended + rest.min(LONGEST_REST));
+    }
+
+    /// Waits until it is time to look, where an event has just come.
+    pub async fn gather(&self, ticks: &mut watch::Receiver<u64>) {
+        let first = Instant::now();
+        let mut last = first;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(self.due(first, last)) => return,
+                Ok(()) = ticks.changed() => last = Instant::now(),
+            }
+        }
+    }
+
+    /// When a look is due, if the first event came at `first` and none after `last`.
+    fn due(&self, first: Instant, last: Instant) -> Instant {
+        let due = (last + QUIET).min(first + LIMIT);
+        self.rested.map_or(due, |rested| due.max(rested))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_event_is_acted_on_soon() {
+        let (events, mut ticks) = watch::channel(0);
+        let begin = Instant::now();
+        events.send_replace(1);
+        ticks.changed().await.unwrap();
+        Pace::default().gather(&mut ticks).await;
+        assert_eq!(begin.elapsed(), QUIET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_without_an_end_are_acted_on_after_the_limit() {
+        let (events, mut ticks) = watch::channel(0);
+        let begin = Instant::now();
+        let endless = async {
+            loop {
+                tokio::time::sleep(ms(3)).await;
+                events.send_modify(|tick| *tick += 1);
+            }
+        };
+        let pace = Pace::default();
+        tokio::select! {
+            () = pace.gather(&mut ticks) => {}
+            () = endless => {}
+        }
+        assert_eq!(begin.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_that_take_long_are_few() {
+        let (events, mut ticks) = watch::channel(0);
+        let begin = Instant::now();
+        let mut looks = Vec::new();
+        // 4,096 functions come within four seconds, and a look at them takes 150 ms.
+        let burst = async {
+            for _ in 0..4096 {
+                tokio::time::sleep(ms(1)).await;
+                events.send_modify(|tick| *tick += 1);
+            }
+        };
+        let looking = async {
+            let mut pace = Pace::default();
+            while ticks.changed().await.is_ok() {
+                pace.gather(&mut ticks).await;
+                let began = Instant::now();
+                ticks.mark_unchanged();
+                tokio::time::sleep(ms(150)).await;
+                pace.looked(began, Instant::now());
+                looks.push(begin.elapsed());
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(60), async {
+            tokio::join!(burst, looking)
+        })
+        .await;
+        assert!((2..=7).contains(&looks.len()), "{looks:?}");
+        assert!(
+            looks.last().unwrap() > &ms(4096),
+            "the last event is seen: {looks:?}"
+        );
+        assert!(looks[0] < ms(300), "the first one is seen soon: {looks:?}");
+    }
+}

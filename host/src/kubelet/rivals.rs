@@ -1,0 +1,160 @@
+//! Other instances of the plugin on this node, as a rolling update may have for a while: one at a time offers a resource.
+//!
+//! Two registrations of one resource harm each other: a kubelet up to 1.36 takes the end of either for the end of both,
+//! and then nobody is told that the devices are gone. So whoever finds a socket that somebody listens on waits for that
+//! instance to end, and never removes a living socket. A file that is removed is an event of its directory; a process
+//! that is killed leaves its file behind, and only a connection tells that from a living one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::UnixStream;
+
+use super::offer::Offer;
+
+/// How often to see whether another instance still lives. Only an instance that waits does so.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// The shortest fresh word of a socket name, which is a time. What is shorter is part of another resource's name.
+const SHORTEST_WORD: usize = 10;
+
+/// The wait for the end of another instance.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    told: bool,
+}
+
+impl Waiting {
+    /// Returns when it may have ended: its socket has to be looked at again.
+    pub(super) async fn pause(&mut self, offer: &mut Offer, socket: &Path) {
+        if !self.told {
+            tracing::info!(
+                resource = %offer.name,
+                "another instance of the plugin serves `{}`; waiting for its end", socket.display()
+            );
+            self.told = true;
+        }
+        tokio::select! {
+            changed = offer.ticks.changed() => if changed.is_err() {
+                // Nobody follows the directories any more: the plugin is ending.
+                std::future::pending::<()>().await;
+            },
+            () = tokio::time::sleep(PROBE) => {}
+        }
+    }
+
+    /// There is no other instance, or none any more.
+    pub(super) fn over(self, offer: &Offer) {
+        if self.told {
+            tracing::info!(resource = %offer.name, "the other instance has ended");
+        }
+    }
+}
+
+/// Whether somebody listens at `path`. A process that is frozen does, until it is killed.
+pub(super) async fn is_living(path: &Path) -> bool {
+    match UnixStream::connect(path).await {
+        Ok(_) => true,
+        // So many wait for an answer already that the kernel takes no more, or this process cannot ask.
+        Err(error) => matches!(
+            Errno::from_io_error(&error),
+            Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+        ),
+    }
+}
+
+/// The living sockets of other instances for the resource with this `stem`, in a directory where each registration has
+/// a name of its own. Removes what killed processes left.
+pub(super) async fn living_sockets(
+    directory: &Path,
+    stem: &str,
+    own: Option<&Path>,
+) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let others = entries
+        .map(|entry| entry.path())
+        .filter(|path| Some(path.as_path()) != own && is_socket_of(path, stem));
+    let mut living = Vec::new();
+    for path in others {
+        if is_living(&path).await {
+            living.push(path);
+        } else if std::fs::remove_file(&path).is_ok() {
+            tracing::info!(socket = %path.display(), "removed the socket of a process that was killed");
+        }
+    }
+    living
+}
+
+/// `<stem>.<fresh>.sock`, or `<stem>.sock`, which is how the Go plugin calls it.
+fn is_socket_of(path: &Path, stem: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let rest = name
+        .strip_prefix(stem)
+        .and_then(|rest| rest.strip_suffix(".sock"));
+    let is_fresh = |word: &str| {
+        word.len() >= SHORTEST_WORD && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(is_fresh))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn dead_sockets_are_removed_and_living_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
+        let _living = bind("intel.com_a.643b0c0ffee01.sock");
+        let _own = bind("intel.com_a.643b0c0ffee02.sock");
+        let of_others = [
+            "intel.com_a.be.643b0c0ffee01.sock",
+            "intel.com_a.be.sock",
+            "intel.com_ab.643b0c0ffee01.sock",
+            "kubelet.sock",
+        ];
+        for name in of_others {
+            drop(bind(name));
+        }
+        drop(bind("intel.com_a.643b0c0ffee03.sock"));
+        drop(bind("intel.com_a.sock"));
+        let own = dir.path().join("intel.com_a.643b0c0ffee02.sock");
+
+        let living = living_sockets(dir.path(), "intel.com_a", Some(&own)).await;
+
+        let expected = dir.path().join("intel.com_a.643b0c0ffee01.sock");
+        assert_eq!(living, [expected]);
+        let left = std::fs::read_dir(dir.path()).unwrap().flatten();
+        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        left.sort();
+        let ours = [
+            "intel.com_a.643b0c0ffee01.sock",
+            "intel.com_a.643b0c0ffee02.sock",
+        ];
+        let mut expected: Vec<&str> = ours.into_iter().chain(of_others).collect();
+        expected.sort_unstable();
+        assert_eq!(left, expected);
+    }
+
+    #[tokio::test]
+    async fn only_a_socket_that_somebody_listens_on_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sock");
+        assert!(!is_living(&path).await);
+        std::fs::write(&path, "no socket at all").unwrap();
+        assert!(!is_living(&path).await);
+        std::fs::remove_file(&path).unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
+        assert!(is_living(&path).await);
+        // Nobody accepts, as with a process that is frozen, until the kernel takes no more.
+        rustix::net::listen(&listener, 1).unwrap();
+        for _ in 0..8 {
+            assert!(is_living(&path).await);
+        }
+        drop(listener);
+        assert!(!is_living(&path).await);
+    }
+}

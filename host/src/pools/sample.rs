@@ -1,0 +1,43 @@
+//! Plain values for tests, which say only what they are about.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sriovdp_sdk::{DeviceId, PciAddress};
+
+use super::{AllocationPolicy, FoundDevice, Health, PoolDevice, Resource};
+use crate::config::{CountedFindings, ResourceName};
+
+pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
+    Arc::new(Resource {
+        name: ResourceName::new(prefix, name, Path::new("/r")).unwrap(),
+        device_type: "t".to_owned(),
+        cdi_class: "t".to_owned(),
+        selectors: Vec::new(),
+        exclude_topology: false,
+        allocation_policy: AllocationPolicy::default(),
+        health: CountedFindings::default(),
+        additional_info: None,
+    })
+}
+
+pub(crate) fn device(id: &str) -> PoolDevice {
+    PoolDevice {
+        id: DeviceId::new(id).unwrap(),
+        function: PciAddress::default(),
+        physical_function: PciAddress::default(),
+        numa_node: None,
+        health: Health::Healthy,
+        selector: 0,
+    }
+}
+
+pub(crate) fn found(id: &str) -> FoundDevice {
+    FoundDevice {
+        id: DeviceId::new(id).unwrap(),
+        function: PciAddress::default(),
+        physical_function: PciAddress::default(),
+        numa_node: None,
+        findings: Vec::new(),
+    }
+}

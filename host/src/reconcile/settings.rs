@@ -1,0 +1,23 @@
+//! Where the loop looks, and how.
+
+use std::path::PathBuf;
+
+use crate::config::Defaults;
+use crate::node::NodeTree;
+use crate::pools::Strictness;
+use crate::providers::ProviderSettings;
+
+/// Where the loop looks.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The node.
+    pub tree: NodeTree,
+    /// The configuration file as a node path.
+    pub config_file: PathBuf,
+    /// What the command line adds to it.
+    pub defaults: Defaults,
+    /// What an unknown selector does.
+    pub strictness: Strictness,
+    /// Where the providers are.
+    pub providers: ProviderSettings,
+}

@@ -1,0 +1,160 @@
+//! One case on stage: a node, its kubelet and the daemon, and what each step finds.
+
+use std::path::Path;
+
+use sriovdp_fake_kubelet::{FakeKubelet, ResourceView};
+use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
+
+use super::case::{Case, Section};
+use crate::world::{Daemon, Way, World, built};
+
+/// Where the plugin may leave files that outlive it.
+const OUTPUTS: [&str; 2] = ["/var/run/cdi", "/var/run/k8s.cni.cncf.io/devinfo/dp"];
+
+pub(super) struct Play {
+    world: World,
+    kubelet: FakeKubelet,
+    daemon: Daemon,
+}
+
+impl Play {
+    /// The beginning of a case, with all providers of the repository.
+    pub(super) async fn new(case: &Case, way: Way) -> Self {
+        let resources = case.beginning("config").join("\n");
+        let config = format!("{{\"resourceList\": [\n{resources}\n]}}");
+        let world = World::with_config(&case.beginning("node").join("\n"), way, &config);
+        world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+        world.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+        let options = case.beginning("options").iter().map(String::as_str);
+        Self {
+            kubelet: world.kubelet().await,
+            daemon: world.daemon_with(&options.collect::<Vec<_>>()),
+            world,
+        }
+    }
+
+    /// What a step finds, in the words of the file.
+    pub(super) async fn step(&self, step: &Section) -> Vec<String> {
+        let words: Vec<&str> = step.head.split_whitespace().collect();
+        match *words {
+            ["pools"] => self.pools(&step.body).await,
+            ["refused", resource] => self.refused(resource, &step.body).await,
+            ["change"] => {
+                self.world.change(&step.body.join("\n"));
+                step.body.clone()
+            }
+            ["look"] => {
+                self.daemon.signal(rustix::process::Signal::HUP);
+                Vec::new()
+            }
+            ["allocate", resource, ref ids @ ..] => {
+                match self.kubelet.allocate(resource, ids).await {
+                    Ok(container) => shown(&container),
+                    Err(status) => vec![format!("refused: {}", status.message())],
+                }
+            }
+            ["files"] => files(self.world.root()),
+            _ => panic!("there is no step `{}`", step.head),
+        }
+    }
+
+    pub(super) fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// Waits until the kubelet knows each pool as the file has it, and tells how it knows it.
+    async fn pools(&self, lines: &[String]) -> Vec<String> {
+        let mut found = Vec::new();
+        for line in lines {
+            let resource = line.split(": ").next().unwrap_or_default();
+            let expected = |view: &ResourceView| pool(resource, view) == *line;
+            let view = self.kubelet.wait_for(resource, expected).await.ok();
+            let view = view.or_else(|| self.kubelet.resource(resource));
+            found.push(
+                view.map_or_else(|| "not registered".to_owned(), |view| pool(resource, &view)),
+            );
+        }
+        found
+    }
+
+    /// Waits until the log gives the reasons, and makes sure that the kubelet has not heard of the resource.
+    async fn refused(&self, resource: &str, reasons: &[String]) -> Vec<String> {
+        for reason in reasons {
+            self.daemon.says(reason).await;
+        }
+        match self.kubelet.resource(resource) {
+            None => reasons.to_vec(),
+            Some(view) => vec![pool(resource, &view)],
+        }
+    }
+}
+
+/// `RESOURCE: ID numa=N, ID unhealthy, ...`; a device of the NUMA node 0 goes without saying.
+fn pool(resource: &str, view: &ResourceView) -> String {
+    let devices = view.devices.iter().map(|device| {
+        let near = match &*device.numa {
+            [] => " numa=none".to_owned(),
+            [0] => String::new(),
+            nodes => format!(" numa={nodes:?}").replace(['[', ']'], ""),
+        };
+        let health = if device.healthy { "" } else { " unhealthy" };
+        format!("{}{near}{health}", device.id)
+    });
+    let devices: Vec<String> = devices.collect();
+    match &*devices {
+        [] => format!("{resource}: no devices"),
+        devices => format!("{resource}: {}", devices.join(", ")),
+    }
+}
+
+/// What a container gets, one line for each thing.
+fn shown(container: &ContainerAllocateResponse) -> Vec<String> {
+    let sorted = |pairs: &std::collections::HashMap<String, String>, before: &str| {
+        let lines = pairs.iter().map(|(k, v)| format!("{before}{k} = {v}"));
+        let mut lines: Vec<String> = lines.collect();
+        lines.sort();
+        lines
+    };
+    let renamed = |on_node: &str, in_container: &str| match on_node == in_container {
+        true => on_node.to_owned(),
+        false => format!("{on_node} as {in_container}"),
+    };
+    let devices = container.devices.iter().map(|node| {
+        let path = renamed(&node.host_path, &node.container_path);
+        format!("device {} {path}", node.permissions)
+    });
+    let mounts = container.mounts.iter().map(|mount| {
+        let path = renamed(&mount.host_path, &mount.container_path);
+        format!("mount {} {path}", if mount.read_only { "ro" } else { "rw" })
+    });
+    let names = container.cdi_devices.iter();
+    let mut lines = sorted(&container.envs, "");
+    lines.extend(devices);
+    lines.extend(mounts);
+    lines.extend(names.map(|device| format!("cdi {}", device.name)));
+    lines.extend(sorted(&container.annotations, "annotation "));
+    lines
+}
+
+/// Every file that the plugin left behind: its path, and its content as one line of JSON.
+fn files(root: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for directory in OUTPUTS {
+        let entries = std::fs::read_dir(root.join(&directory[1..]));
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            // One that is being written has a hidden name.
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        for name in names {
+            let path = format!("{directory}/{name}");
+            let bytes = std::fs::read(root.join(&path[1..])).unwrap();
+            let content: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            lines.extend([path, format!("  {content}")]);
+        }
+    }
+    lines
+}

@@ -1,0 +1,177 @@
+//! Days in fast motion: whatever happens again and again costs one process no more memory, files, threads or sockets.
+//!
+//! An hour has sixty looks that find something new, sixty allocations, and one each of what happens now and then. A
+//! test takes as many hours as fit into some seconds, or `SRIOVDP_HOURS`; a day is 24.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::FakeKubelet;
+
+use crate::world::{Daemon, Way, World, both_ways, built};
+
+both_ways!(nothing_grows);
+
+const POOL: &str = "intel.com/a";
+const CONFIG: &str = r#"{"resourceList": [
+    {"resourceName": "a", "selectors": {"pfNames": ["pf0"]}},
+    {"resourceName": "b", "selectors": {"pfNames": ["pf1"]}}
+]}"#;
+const NODE: &str = "
+    pf 0000:01:00.0 8086:1572 driver=i40e net=pf0
+    pf 0000:02:00.0 8086:1572 driver=i40e net=pf1
+    vf 0000:01:01.{0-7} 8086:154c pf=0000:01:00.0 id={0-7} driver=vfio-pci group={1-8}
+    vf 0000:02:01.{0-7} 8086:154c pf=0000:02:00.0 id={0-7} driver=iavf
+";
+const ONE_MORE: &str = "0000:01:02.0 8086:154c pf=0000:01:00.0 id=8 driver=iavf";
+
+/// Until everything has happened once or twice.
+const WARM_UP: usize = 2;
+/// At least so many hours come after that, however slow the machine is.
+const LEAST: usize = 4;
+const SECONDS: Duration = Duration::from_secs(7);
+
+/// What one process has of the machine.
+#[derive(Clone, Copy)]
+struct Vitals {
+    resident_kb: usize,
+    files: usize,
+    threads: usize,
+    socket_files: usize,
+}
+
+async fn nothing_grows(way: Way) {
+    let world = World::without_providers(NODE, way);
+    world.provide("net-device", &built("sriovdp_net_device"));
+    world.configure(CONFIG);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    let registered = |count| kubelet.wait_for(POOL, move |view| view.allocatable() == count);
+    registered(8).await.unwrap();
+    for hour in 0..WARM_UP {
+        live_an_hour(&world, &kubelet, &daemon, hour).await;
+    }
+    let begin = Instant::now();
+    let before = Vitals::of(&world, &daemon);
+    let hours = std::env::var("SRIOVDP_HOURS").ok();
+    let hours = hours.map(|hours| hours.parse::<usize>().expect("a number"));
+    let mut hour = 0;
+    let goes_on = |hour: usize| match hours {
+        Some(hours) => hour < hours,
+        None => hour < LEAST || begin.elapsed() < SECONDS,
+    };
+    while goes_on(hour) {
+        live_an_hour(&world, &kubelet, &daemon, hour).await;
+        hour += 1;
+    }
+    let after = settled(&world, &daemon, before).await;
+    println!("{hour} hours, {way:?}: {before}, then {after}");
+    assert_eq!(
+        after.socket_files, before.socket_files,
+        "{before}, then {after}"
+    );
+    assert!(after.files <= before.files, "{before}, then {after}");
+    assert!(
+        after.threads <= before.threads.max(4),
+        "{before}, then {after}"
+    );
+    // Half a kilobyte for each look, on top of what the heap is uneven by.
+    let bound = before.resident_kb + 768 + hour * 30;
+    assert!(after.resident_kb < bound, "{before}, then {after}");
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+async fn live_an_hour(world: &World, kubelet: &FakeKubelet, daemon: &Daemon, hour: usize) {
+    for minute in 0..60 {
+        let id = format!("0000:01:01.{}", minute % 8);
+        kubelet.allocate(POOL, &[&id]).await.unwrap();
+        let is_there = minute % 2 == 0;
+        world.change(&if is_there {
+            format!("vf {ONE_MORE}")
+        } else {
+            "unplug 0000:01:02.0".to_owned()
+        });
+        daemon.signal(Signal::HUP);
+        let wanted = 8 + usize::from(is_there);
+        has(kubelet, wanted).await;
+    }
+    kubelet.restart().await.unwrap();
+    has(kubelet, 8).await;
+    let registrations = kubelet.resource(POOL).unwrap().registrations;
+    kubelet.delete_socket(POOL).unwrap();
+    kubelet
+        .wait_for(POOL, |view| {
+            view.registrations > registrations && view.allocatable() == 8
+        })
+        .await
+        .unwrap();
+    world.configure("no configuration");
+    daemon.signal(Signal::HUP);
+    world.configure(CONFIG);
+    daemon.signal(Signal::HUP);
+    if hour.is_multiple_of(6) {
+        let mut other = world.daemon();
+        other.says("another instance").await;
+        other.signal(Signal::KILL);
+        other.ended().await;
+    }
+}
+
+async fn has(kubelet: &FakeKubelet, devices: usize) {
+    let wanted = kubelet.wait_for(POOL, |view| view.allocatable() == devices);
+    if let Err(timeout) = wanted.await {
+        panic!("{timeout}");
+    }
+}
+
+/// What it comes to when connections and threads that are ending have ended.
+async fn settled(world: &World, daemon: &Daemon, before: Vitals) -> Vitals {
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let mut vitals = Vitals::of(world, daemon);
+    for _ in 0..100 {
+        if vitals.files <= before.files {
+            break;
+        }
+        ticks.tick().await;
+        vitals = Vitals::of(world, daemon);
+    }
+    vitals
+}
+
+impl Vitals {
+    fn of(world: &World, daemon: &Daemon) -> Self {
+        let process = PathBuf::from(format!("/proc/{}", daemon.id()));
+        let status = std::fs::read_to_string(process.join("status")).expect("a process");
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let word = line.and_then(|line| line.split_whitespace().next());
+            word.and_then(|word| word.parse().ok()).expect("a number")
+        };
+        let count = |directory: PathBuf| std::fs::read_dir(directory).map_or(0, Iterator::count);
+        let kubelet = world.root().join("var/lib/kubelet");
+        Self {
+            resident_kb: number("VmRSS:"),
+            files: count(process.join("fd")),
+            threads: number("Threads:"),
+            socket_files: count(kubelet.join("device-plugins"))
+                + count(kubelet.join("plugins_registry")),
+        }
+    }
+}
+
+impl fmt::Display for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resident_kb,
+            files,
+            threads,
+            socket_files,
+        } = self;
+        write!(
+            f,
+            "{resident_kb} kB, {files} files, {threads} threads, {socket_files} sockets"
+        )
+    }
+}

@@ -1,0 +1,102 @@
+//! What makes a device unhealthy, what a resource can leave out of that, and that it is told with its reason.
+
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::FakeKubelet;
+
+use crate::world::{CAPTURED, Daemon, Way, World};
+
+const POOLS: &str = r#"{"resourceList": [
+    {"resourceName": "kernel", "selectors": {"pfNames": ["eth2"], "drivers": ["igbvf"]}},
+    {"resourceName": "dpdk", "selectors": {"pfNames": ["eth2"], "drivers": ["vfio-pci"]}, "health": {"link": false}},
+    {"resourceName": "accel", "deviceType": "accelerator", "selectors": {"drivers": ["vfio-pci"]}},
+    {"resourceName": "far", "selectors": {"pfNames": ["eth3"]}, "health": {"Existence": false}}
+]}"#;
+const CARRIER: &str = "@0000:41:00.0/net/eth2/carrier";
+const DOWN: &str = "the interface `eth2` of its physical function has no link";
+
+async fn healthy(kubelet: &FakeKubelet, resource: &str, count: usize) {
+    let resource = format!("intel.com/{resource}");
+    kubelet
+        .wait_for(&resource, |view| view.allocatable() == count)
+        .await
+        .unwrap();
+}
+
+fn change(world: &World, daemon: &Daemon, lines: &str) {
+    world.change(lines);
+    daemon.signal(Signal::HUP);
+}
+
+#[tokio::test]
+async fn the_link_of_a_physical_function_decides() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    healthy(&kubelet, "kernel", 2).await;
+    healthy(&kubelet, "dpdk", 1).await;
+    change(&world, &daemon, &format!("file {CARRIER} 0"));
+    healthy(&kubelet, "kernel", 0).await;
+    let view = kubelet.resource("intel.com/kernel").unwrap();
+    assert_eq!(view.capacity(), 2, "an unhealthy device stays");
+    let unhealthy =
+        format!("unhealthy: 0000:41:10.0, 0000:41:10.6: {DOWN} resource=intel.com/kernel");
+    daemon.says(&unhealthy).await;
+    // Its own link says nothing, and a resource may leave the link out.
+    healthy(&kubelet, "dpdk", 1).await;
+
+    let (_, list, _) = world.run(&["list"]).await;
+    assert!(
+        list.contains(&format!("0000:41:10.0 numa 0 unhealthy: {DOWN}\n")),
+        "{list}"
+    );
+    let (_, story, _) = world.run(&["explain", "--device", "0000:41:10.0"]).await;
+    assert!(
+        story.contains(&format!("takes it, by selector 0; unhealthy: {DOWN}\n")),
+        "{story}"
+    );
+
+    // The first change counts at once in both directions; from the second one on, the link has to hold.
+    change(&world, &daemon, &format!("file {CARRIER} 1"));
+    healthy(&kubelet, "kernel", 2).await;
+    daemon
+        .says("healthy again: 0000:41:10.0, 0000:41:10.6")
+        .await;
+    change(&world, &daemon, &format!("file {CARRIER} 0"));
+    healthy(&kubelet, "kernel", 0).await;
+    daemon.says("its link comes and goes").await;
+    // And then it is up again without another reason to look.
+    change(&world, &daemon, &format!("file {CARRIER} 1"));
+    healthy(&kubelet, "kernel", 2).await;
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_device_node_has_to_be_there() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    healthy(&kubelet, "dpdk", 1).await;
+    healthy(&kubelet, "accel", 1).await;
+    change(&world, &daemon, "nodev /dev/vfio/vfio");
+    healthy(&kubelet, "dpdk", 0).await;
+    healthy(&kubelet, "accel", 0).await;
+    let missing = "the device node `/dev/vfio/vfio` does not exist on this node";
+    daemon
+        .says(&format!("{missing} resource=intel.com/accel"))
+        .await;
+    change(&world, &daemon, "dev /dev/vfio/vfio");
+    healthy(&kubelet, "dpdk", 1).await;
+    healthy(&kubelet, "accel", 1).await;
+}
+
+#[tokio::test]
+async fn what_a_resource_leaves_out_does_not_count() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    world.change("unplug 0000:81:10.2\nvf 0000:81:10.2 8086:10ca pf=0000:81:00.0 id=1 driver=vfio-pci group=77\nnodev /dev/vfio/77");
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    healthy(&kubelet, "far", 2).await;
+    let refused = kubelet.allocate("intel.com/far", &["0000:81:10.2"]).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.message().contains("/dev/vfio/77"), "{refused:?}");
+}

@@ -1,0 +1,247 @@
+//! A node with some pools, its kubelet and its plugin, for one scenario.
+
+use std::fmt::Write;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion, PodSpec, PodView, ResourceView};
+
+use crate::world::{Daemon, Way, World, built};
+
+/// The first pool, and the only one of most scenarios.
+pub(super) const POOL: &str = "intel.com/pool0";
+
+/// Which kubelet, and how a plugin registers with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) way: Way,
+    pub(super) version: KubeletVersion,
+}
+
+/// A node and its kubelet. The kubelet's own methods are called on it directly.
+pub(super) struct Scene {
+    pub(super) world: World,
+    kubelet: FakeKubelet,
+    pub(super) pools: usize,
+    pub(super) devices: usize,
+}
+
+impl Scene {
+    /// One pool of two devices.
+    pub(super) async fn new(kind: Kind) -> Self {
+        Self::with(kind, 1, 2, |_| {}).await
+    }
+
+    /// Pools `intel.com/pool0` and so on, with so many devices each, and a kubelet that is a little different.
+    pub(super) async fn with(
+        kind: Kind,
+        pools: usize,
+        devices: usize,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let world = without_kubelet(kind.way, pools, devices);
+        let kubelet = world.kubelet_with(|config| {
+            config.version = kind.version;
+            config.timing.dial = Duration::from_millis(500);
+            config.timing.get_info = Duration::from_millis(300);
+            change(config);
+        });
+        Self {
+            kubelet: kubelet.await,
+            world,
+            pools,
+            devices,
+        }
+    }
+
+    /// The plugin, once all of its pools are registered with all of their devices.
+    pub(super) async fn registered_daemon(&self) -> Daemon {
+        let daemon = self.world.daemon();
+        self.registered().await;
+        daemon
+    }
+
+    /// Waits until every pool is registered, with all of its devices.
+    pub(super) async fn registered(&self) {
+        for pool in 0..self.pools {
+            self.when(&name(pool), |view| {
+                view.connected && view.allocatable() == self.devices
+            })
+            .await;
+        }
+    }
+
+    /// Waits for a state of a pool.
+    pub(super) async fn when(
+        &self,
+        pool: &str,
+        wanted: impl Fn(&ResourceView) -> bool,
+    ) -> ResourceView {
+        match self.kubelet.wait_for(pool, wanted).await {
+            Ok(view) => view,
+            Err(timeout) => panic!("{timeout}\nlog:\n{}", self.log()),
+        }
+    }
+
+    /// Waits until a pool was registered so many times and is there as a whole.
+    pub(super) async fn registered_again(&self, pool: &str, times: usize) {
+        self.when(pool, |view| {
+            view.registrations >= times && view.allocatable() == self.devices
+        })
+        .await;
+    }
+
+    /// Runs a pod with devices of the first pool.
+    pub(super) async fn pod(&self, name: &str, devices: usize) -> PodView {
+        self.run_pod(PodSpec::wanting(name, devices, POOL)).await
+    }
+
+    /// The same, and after a rejection another pod in its place, as a `ReplicaSet` does. A kubelet that is still busy
+    /// with the file of a dead plugin may register the living one twice, and rejects pods in between.
+    pub(super) async fn replica(&self, name: &str, devices: usize) -> PodView {
+        for _ in 0..10 {
+            self.registered().await;
+            let pod = self.pod(name, devices).await;
+            if pod.rejection().is_none() {
+                return pod;
+            }
+        }
+        panic!("{:?}\nlog:\n{}", self.pod_now(name), self.log())
+    }
+
+    /// A pod that was not deleted.
+    pub(super) fn pod_now(&self, name: &str) -> PodView {
+        self.kubelet.pod(name).expect("a pod")
+    }
+
+    /// What the plugins of this node have logged.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(self.world.root().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// The sockets of plugins that are there, dead ones too.
+    pub(super) fn plugin_sockets(&self) -> Vec<PathBuf> {
+        plugin_sockets(&self.world)
+    }
+
+    /// Nothing happened that has no consequences only because this kubelet is so forgiving.
+    pub(super) fn no_rule_was_broken(&self) {
+        assert_eq!(self.violations(), [""; 0]);
+    }
+}
+
+impl Deref for Scene {
+    type Target = FakeKubelet;
+
+    fn deref(&self) -> &FakeKubelet {
+        &self.kubelet
+    }
+}
+
+/// The node and its pools, before there is a kubelet.
+pub(super) fn without_kubelet(way: Way, pools: usize, devices: usize) -> World {
+    let resources = (0..pools).map(|pool| {
+        format!(r#"{{"resourceName": "pool{pool}", "selectors": {{"pfNames": ["pf{pool}"]}}}}"#)
+    });
+    let resources = resources.collect::<Vec<_>>().join(",");
+    let world = World::without_providers(&node(pools, devices), way);
+    world.provide("net-device", &built("sriovdp_net_device"));
+    world.configure(&format!(r#"{{"resourceList": [{resources}]}}"#));
+    world
+}
+
+pub(super) fn name(pool: usize) -> String {
+    format!("intel.com/pool{pool}")
+}
+
+/// The id of a device of the first pool.
+pub(super) fn id(device: usize) -> String {
+    format!("0000:01:01.{device}")
+}
+
+/// The line that makes a device of the first pool, also after it was unplugged.
+pub(super) fn device_line(pool: usize, device: usize) -> String {
+    let bus = pool + 1;
+    format!(
+        "vf 0000:{bus:02x}:01.{device} 8086:154c pf=0000:{bus:02x}:00.0 id={device} driver=iavf"
+    )
+}
+
+/// Takes a device of the first pool away, or brings it back, and tells the plugin to look.
+pub(super) fn plug(scene: &Scene, daemon: &Daemon, device: usize, there: bool) {
+    let unplug = format!("unplug {}", id(device));
+    scene.world.change(&if there {
+        device_line(0, device)
+    } else {
+        unplug
+    });
+    daemon.signal(Signal::HUP);
+}
+
+/// Sends SIGTERM: the plugin ends within two seconds, successfully, and takes its sockets with it.
+pub(super) async fn ends_well(world: &World, mut daemon: Daemon) {
+    let asked = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(2), "the end took {took:?}");
+    assert_eq!(plugin_sockets(world), Vec::<PathBuf>::new());
+}
+
+pub(super) async fn kill(mut daemon: Daemon) {
+    daemon.signal(Signal::KILL);
+    daemon.ended().await;
+}
+
+fn plugin_sockets(world: &World) -> Vec<PathBuf> {
+    let directories = ["device-plugins", "plugins_registry"];
+    let kubelet = world.root().join("var/lib/kubelet");
+    let entries = directories.map(|directory| std::fs::read_dir(kubelet.join(directory)));
+    let entries = entries.into_iter().flatten().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| !path.ends_with("kubelet.sock"));
+    paths.sort();
+    paths
+}
+
+fn node(pools: usize, devices: usize) -> String {
+    let mut tree = String::new();
+    for pool in 0..pools {
+        let bus = pool + 1;
+        writeln!(
+            tree,
+            "pf 0000:{bus:02x}:00.0 8086:1572 driver=i40e net=pf{pool}"
+        )
+        .expect("a string");
+        for device in 0..devices {
+            writeln!(tree, "{}", device_line(pool, device)).expect("a string");
+        }
+    }
+    tree
+}
+
+/// Runs one scenario for both ways to register, with each kubelet that treats plugins differently.
+macro_rules! every_kubelet {
+    ($($scenario:ident),+ $(,)?) => {
+        every_kubelet!(@ watcher_1_36, Watcher, V1_36, $($scenario),+);
+        every_kubelet!(@ watcher_1_37, Watcher, V1_37, $($scenario),+);
+        every_kubelet!(@ register_1_36, Register, V1_36, $($scenario),+);
+        every_kubelet!(@ register_1_37, Register, V1_37, $($scenario),+);
+    };
+    (@ $kubelet:ident, $way:ident, $version:ident, $($scenario:ident),+) => {
+        mod $kubelet {
+            $(#[tokio::test]
+            async fn $scenario() {
+                super::$scenario(crate::kubelet::scene::Kind {
+                    way: crate::world::Way::$way,
+                    version: sriovdp_fake_kubelet::KubeletVersion::$version,
+                })
+                .await;
+            })+
+        }
+    };
+}
+
+pub(super) use every_kubelet;

@@ -1,0 +1,64 @@
+//! What can happen to a plugin.
+
+use super::dice::Dice;
+use super::node::{CONFIGURATIONS, DEVICES, DRIVERS};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    Unplug(usize),
+    /// A device comes back, or is bound to another driver.
+    Plug(usize, &'static str),
+    /// An attribute of a function that is there cannot be read for a while.
+    Hide(usize, &'static str),
+    Configure(usize),
+    /// The configuration is no JSON for a while.
+    BreakConfiguration,
+    RemoveConfiguration,
+    AddProvider(&'static str),
+    RemoveProvider(&'static str),
+    RestartKubelet,
+    StopKubelet,
+    StartKubelet,
+    DeleteSocket(usize),
+    DeleteAllSockets,
+    CancelStream(usize),
+    /// The kubelet refuses every registration for a while.
+    Refuse,
+    RunPod(usize),
+    DeletePod(usize),
+    Look,
+    /// Longer than a device that has left stays in the list.
+    AMinute,
+}
+
+pub(super) const ATTRIBUTES: [&str; 3] = ["vendor", "numa_node", "class"];
+/// `broken` is no library; the other two may join the one that is always there.
+pub(super) const PROVIDERS: [&str; 3] = ["accelerator", "aux-net-device", "broken"];
+
+/// Any event. What concerns devices is the most frequent, as it is on nodes.
+pub(super) fn any(dice: &mut Dice) -> Event {
+    let device = dice.below(DEVICES);
+    // More than there are pools: some events find nothing to happen to.
+    let pool = dice.below(5);
+    match dice.below(40) {
+        0..=6 => Event::Unplug(device),
+        7..=14 => Event::Plug(device, dice.pick(&DRIVERS)),
+        15..=16 => Event::Hide(device, dice.pick(&ATTRIBUTES)),
+        17..=20 => Event::Configure(dice.below(CONFIGURATIONS.len())),
+        21 => Event::BreakConfiguration,
+        22 => Event::RemoveConfiguration,
+        23 => Event::AddProvider(dice.pick(&PROVIDERS)),
+        24 => Event::RemoveProvider(dice.pick(&PROVIDERS)),
+        25 => Event::RestartKubelet,
+        26 => Event::StopKubelet,
+        27 => Event::StartKubelet,
+        28 => Event::DeleteSocket(pool),
+        29 => Event::DeleteAllSockets,
+        30 => Event::CancelStream(pool),
+        31 => Event::Refuse,
+        32..=33 => Event::RunPod(pool),
+        34..=35 => Event::DeletePod(dice.below(3)),
+        36 => Event::AMinute,
+        _ => Event::Look,
+    }
+}

@@ -1,0 +1,74 @@
+//! Random events of every kind against the real loop of looks, its real tasks and the fake kubelet, in one process.
+//!
+//! A *sequence* is a handful of events: devices come, go, are rebound and hide attributes, the configuration changes
+//! and breaks, provider files come and go, the kubelet restarts, cancels, refuses and deletes, pods begin and end. Then
+//! everything is left in peace, and
+//!
+//! * the kubelet has exactly what a plugin would show that starts now,
+//! * no device may be given out by two pools, at any look, and
+//! * no rule of the kubelet was broken.
+//!
+//! One node lives through all sequences of a test, so a mistake may also take many of them. `SRIOVDP_SEED` repeats a
+//! failure, which prints it; `SRIOVDP_SECONDS` makes the test longer. Time is not waited for: the clock of the runtime
+//! is set forward whenever only time can bring a change.
+
+mod dice;
+mod event;
+mod life;
+mod node;
+
+use std::time::{Duration, Instant};
+
+use sriovdp_fake_kubelet::KubeletVersion;
+
+use crate::world::Way;
+
+use dice::Dice;
+use life::Life;
+
+/// Of each test, unless more are wanted.
+const SECONDS: u64 = 5;
+
+#[tokio::test]
+async fn sequences_of_events_watcher_1_36() {
+    play(Way::Watcher, KubeletVersion::V1_36).await;
+}
+
+#[tokio::test]
+async fn sequences_of_events_watcher_1_37() {
+    play(Way::Watcher, KubeletVersion::V1_37).await;
+}
+
+#[tokio::test]
+async fn sequences_of_events_register_1_36() {
+    play(Way::Register, KubeletVersion::V1_36).await;
+}
+
+#[tokio::test]
+async fn sequences_of_events_register_1_37() {
+    play(Way::Register, KubeletVersion::V1_37).await;
+}
+
+/// Plays sequences until the time is over; the same seed plays the same ones.
+async fn play(way: Way, version: KubeletVersion) {
+    let number = |name| Some(std::env::var(name).ok()?.parse::<u64>().expect("a number"));
+    let seed = number("SRIOVDP_SEED").unwrap_or_else(dice::any_seed);
+    let seconds = Duration::from_secs(number("SRIOVDP_SECONDS").unwrap_or(SECONDS));
+    let begin = Instant::now();
+    let mut dice = Dice::new(seed);
+    let mut life = Life::begin(way, version).await;
+    let mut sequences = 0;
+    while begin.elapsed() < seconds {
+        let length = 1 + dice.below(8);
+        let events: Vec<_> = (0..length).map(|_| event::any(&mut dice)).collect();
+        if let Err(difference) = life.sequence(&events, &mut dice).await {
+            panic!(
+                "after {sequences} sequences with SRIOVDP_SEED={seed}, {events:#?} ended in\n{difference}"
+            );
+        }
+        sequences += 1;
+    }
+    assert!(sequences > 0);
+    println!("{sequences} sequences, SRIOVDP_SEED={seed}");
+    life.end().await;
+}
