@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit fmt bench dist clean require
+.PHONY: help demo test lint audit fmt bench dist miri clean require
 
 EXAMPLES := examples/vendor-provider/Cargo.toml examples/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -54,6 +54,10 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 		file=libsriovdp_$$(echo "$$name" | tr - _).so; \
 		install -m 0644 "$(TARGET_DIR)/release/$$file" "dist/opt/sriovdp/providers/$$name.so" || exit 1; \
 	done
+
+# Not a part of `lint`, because it needs a nightly toolchain and its standard library's source.
+miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --target-dir $(TARGET_DIR)/miri -p sriovdp-sdk --lib -- abi::guard abi::note
 
 clean: ## Remove everything that was built.
 	cargo clean

@@ -263,6 +263,10 @@
 //! * The id of a device stays the same when the plugin or the node starts again.
 
 #![forbid(missing_docs)]
+#![allow(
+    clippy::test_attr_in_doctest,
+    reason = "the page shows a test, and calls it below where nobody sees it"
+)]
 
 mod allocation;
 mod device;
