@@ -55,9 +55,9 @@ async fn a_name_that_is_none_and_a_directory_that_is_there_are_refused() {
 /// Begins a provider, tests and builds it, drops it into a running node, and waits for the one device of its pool.
 async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     let world = World::with_config(NODE, Way::Watcher, config);
-    // Always the same place, because cargo keeps what it builds by it.
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-providers");
-    let directory = begin(&world, &parent, name, options).await;
+    // Not below this workspace, which cargo would take the crate for a member of.
+    let parent = tempfile::tempdir().unwrap();
+    let directory = begin(&world, parent.path(), name, options).await;
     let sdk = repository::path("sdk").canonicalize().unwrap();
     let patch = format!(
         "patch.crates-io.sriovdp-sdk.path={:?}",
