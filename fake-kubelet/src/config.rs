@@ -12,6 +12,9 @@ pub struct Config {
     /// Whether to run the plugin watcher over `ROOT/var/lib/kubelet/plugins_registry`. Without it that directory is
     /// not created either.
     pub watcher: bool,
+    /// Whether to tell on `ROOT/var/lib/kubelet/pod-resources/kubelet.sock` which pods have which devices. Every kubelet
+    /// does; not every plugin has the directory.
+    pub pod_resources: bool,
     pub authority: Authority,
     pub timing: Timing,
 }
@@ -23,6 +26,7 @@ impl Config {
             root: root.into(),
             version: KubeletVersion::V1_37,
             watcher: true,
+            pod_resources: true,
             authority: Authority::PercentEncodedPath,
             timing: Timing::default(),
         }

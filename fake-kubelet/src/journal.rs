@@ -61,6 +61,8 @@ pub enum Happening {
     },
     /// A pod was not admitted.
     Rejected { pod: String, message: String },
+    /// The checkpoint could not be written.
+    NoCheckpoint(String),
 }
 
 /// The two ways to register.
@@ -131,6 +133,7 @@ impl fmt::Display for Happening {
                 write!(f, "`{pod}` was given `{resource}`: {}", ids.join(" "))
             }
             Self::Rejected { pod, message } => write!(f, "`{pod}` was rejected: {message}"),
+            Self::NoCheckpoint(error) => write!(f, "cannot write the checkpoint: {error}"),
         }
     }
 }

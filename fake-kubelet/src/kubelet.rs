@@ -13,6 +13,7 @@ use crate::device_manager::{Books, RegistrationService};
 use crate::error::Error;
 use crate::journal::Event;
 use crate::node::{self, Node};
+use crate::pods;
 use crate::process::Process;
 use crate::shared::{Shared, lock};
 use crate::view::{ResourceView, Timeout};
@@ -26,6 +27,7 @@ use crate::wire::Wire;
 pub struct FakeKubelet {
     pub(crate) shared: Arc<Shared>,
     watcher: bool,
+    pod_resources: bool,
     process: Mutex<Option<Process>>,
 }
 
@@ -38,6 +40,7 @@ impl FakeKubelet {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let kubelet = Self {
             watcher: config.watcher,
+            pod_resources: config.pod_resources,
             shared: Arc::new(Shared::new(config)),
             process: Mutex::new(None),
         };
@@ -75,6 +78,9 @@ impl FakeKubelet {
         *running = Some(process.clone());
         self.shared.update(Books::started);
         process.spawn(serve(Arc::clone(&self.shared), process.clone(), listener));
+        if self.pod_resources {
+            pods::serve(Arc::clone(&self.shared), &process)?;
+        }
         if self.watcher {
             node::create_directory(&node.plugins_registry())?;
             let watcher = Watcher::open(Arc::clone(&self.shared), process.clone())?;
@@ -150,6 +156,11 @@ impl FakeKubelet {
     /// The rules that plugins broke, in order. Not all of them have consequences in every kubelet.
     pub fn violations(&self) -> Vec<String> {
         self.shared.books().journal.violations.clone()
+    }
+
+    /// How often plugins have asked which pods have which devices.
+    pub fn pod_resources_asked(&self) -> usize {
+        self.shared.books().pod_resources_asked
     }
 
     fn timeout(&self, awaited: String) -> Timeout {

@@ -83,7 +83,8 @@ fn budgets(limit: Option<Duration>) -> Budgets {
     limit.map_or(budgets, |limit| budgets.at_most(limit))
 }
 
-/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look.
+/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look at what
+/// [`settings`] made of the command line.
 ///
 /// # Errors
 ///

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 const DEVICE_PLUGINS: &str = "device-plugins";
 /// The sockets that the kubelet's plugin watcher looks at.
 const PLUGINS_REGISTRY: &str = "plugins_registry";
+const POD_RESOURCES: &str = "pod-resources/kubelet.sock";
+const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 /// Where Multus looks for what a device plugin knows about a device.
 const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 
@@ -51,6 +53,16 @@ impl NodeTree {
     /// The node path of `plugins_registry`.
     pub fn plugins_registry(&self) -> PathBuf {
         self.kubelet.join(PLUGINS_REGISTRY)
+    }
+
+    /// The node path of the socket on which the kubelet tells which pods have which devices.
+    pub fn pod_resources_socket(&self) -> PathBuf {
+        self.kubelet.join(POD_RESOURCES)
+    }
+
+    /// The node path of the file in which the kubelet keeps which devices it has given to pods.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.device_plugins().join(CHECKPOINT)
     }
 
     /// The real directory of the device-info files.

@@ -23,6 +23,7 @@ pub(crate) struct Books {
     resources: BTreeMap<String, Resource>,
     pub(crate) pods: Pods,
     pub(crate) journal: Journal,
+    pub(crate) pod_resources_asked: usize,
     next_client: u64,
 }
 
@@ -34,6 +35,7 @@ impl Books {
             resources: BTreeMap::new(),
             pods: Pods::default(),
             journal: Journal::default(),
+            pod_resources_asked: 0,
             next_client: 0,
         }
     }

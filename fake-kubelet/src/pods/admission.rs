@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{ContainerDevices, ContainerSpec, PodSpec, PodView};
+use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
+use tonic::Status;
+
+use super::{ContainerDevices, ContainerSpec, PodSpec, PodView, resources};
 use crate::device_manager::as_go_prints;
 use crate::journal::Happening;
 use crate::kubelet::FakeKubelet;
@@ -21,11 +24,53 @@ impl FakeKubelet {
     /// when the scheduler is bypassed.
     pub async fn run_pod(&self, spec: PodSpec) -> PodView {
         self.shared.update(|books| books.pods.begin(&spec));
+        let pod = self.admit_all(spec).await;
+        self.write_checkpoint();
+        pod
+    }
+
+    /// Runs a pod with one container of the same name, for which the caller has chosen the devices.
+    pub async fn run_pod_with(
+        &self,
+        pod: &str,
+        resource: &str,
+        ids: &[&str],
+    ) -> Result<ContainerAllocateResponse, Status> {
+        let spec = PodSpec::wanting(pod, ids.len(), resource);
+        self.shared.update(|books| books.pods.begin(&spec));
+        let answer = self.allocate(resource, ids).await?;
+        let devices = ContainerDevices {
+            container: pod.to_owned(),
+            resource: resource.to_owned(),
+            ids: ids.iter().map(|&id| id.to_owned()).collect(),
+            answer: answer.clone(),
+        };
+        self.shared.update(|books| {
+            books.pods.grant(pod, devices);
+            books.pods.admitted(pod);
+        });
+        self.write_checkpoint();
+        Ok(answer)
+    }
+
+    /// What a kubelet does not write it has forgotten after its restart, and it goes on all the same.
+    pub(super) fn write_checkpoint(&self) {
+        let written = resources::write_checkpoint(&self.shared);
+        if let Err(error) = written {
+            self.shared.update(|books| {
+                books
+                    .journal
+                    .note(Happening::NoCheckpoint(error.to_string()))
+            });
+        }
+    }
+
+    async fn admit_all(&self, spec: PodSpec) -> PodView {
         for container in &spec.containers {
             if self.resource(&container.resource).is_none() {
                 continue;
             }
-            match self.admit(&spec.name, container).await {
+            match self.admit_one(&spec.name, container).await {
                 Ok(devices) => self.shared.update(|books| {
                     books.journal.note(Happening::Allocated {
                         pod: spec.name.clone(),
@@ -50,7 +95,7 @@ impl FakeKubelet {
         self.view_of(&spec)
     }
 
-    async fn admit(
+    async fn admit_one(
         &self,
         pod: &str,
         container: &ContainerSpec,

@@ -59,6 +59,28 @@ impl Pods {
             .collect()
     }
 
+    /// What every pod holds, with the pod's name: those that have ended, too, until the next admission.
+    pub(super) fn holding(&self) -> impl Iterator<Item = (&str, &ContainerDevices)> {
+        let of_pod = |(name, record)| {
+            let record: &Record = record;
+            let name: &String = name;
+            let devices = record.view.devices.iter();
+            devices.map(move |devices| (name.as_str(), devices))
+        };
+        self.records.iter().flat_map(of_pod)
+    }
+
+    /// What the pods hold that have not ended.
+    pub(super) fn active(&self) -> impl Iterator<Item = (&str, &ContainerDevices)> {
+        let has_ended = |pod: &str| self.records.get(pod).is_some_and(Record::has_ended);
+        self.holding().filter(move |(pod, _)| !has_ended(pod))
+    }
+
+    /// Forgets a pod and what it held, as the next admission does with one that has ended.
+    pub(super) fn forget(&mut self, pod: &str) -> bool {
+        self.records.remove(pod).is_some()
+    }
+
     /// The devices that init containers of the pod have left for this container.
     pub(super) fn left_for(&self, pod: &str, container: &ContainerSpec) -> BTreeSet<String> {
         let Some(record) = self.records.get(pod) else {

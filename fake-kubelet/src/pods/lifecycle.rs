@@ -29,6 +29,13 @@ impl FakeKubelet {
         known.then_some(()).ok_or_else(|| no_such_pod(pod))
     }
 
+    /// The pod has ended, and the kubelet has noticed: its devices are free. The plugin is not told.
+    pub fn forget_pod(&self, pod: &str) -> Result<(), Error> {
+        let known = self.shared.update(|books| books.pods.forget(pod));
+        self.write_checkpoint();
+        known.then_some(()).ok_or_else(|| no_such_pod(pod))
+    }
+
     /// Kills the kubelet and every container, plugins excepted, then starts the kubelet.
     pub async fn reboot_node(&self) -> Result<(), Error> {
         self.stop().await;

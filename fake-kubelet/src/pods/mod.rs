@@ -3,12 +3,14 @@
 mod admission;
 mod book;
 mod lifecycle;
+mod resources;
 
 use std::collections::BTreeMap;
 
 use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
 
 pub(crate) use book::Pods;
+pub(crate) use resources::serve;
 
 /// A pod that somebody wants to run on the node. Its containers are admitted in the order in which they are named.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 
 use sriovdp_sdk::Cause;
 
+use super::json::{Json, member};
+use super::parse::{Parsed, Parser};
+
 /// Which kinds of findings make a device of the resource unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountedFindings {
@@ -13,7 +16,7 @@ pub struct CountedFindings {
 
 impl CountedFindings {
     /// The keys of the object.
-    pub(super) const KEYS: [&'static str; 2] = ["link", "existence"];
+    const KEYS: [&'static str; 2] = ["link", "existence"];
 
     /// Whether findings of this kind count. Those that nobody can leave out do.
     pub fn count(self, cause: Cause) -> bool {
@@ -31,5 +34,35 @@ impl Default for CountedFindings {
             link: true,
             existence: true,
         }
+    }
+}
+
+impl Parser<'_> {
+    /// The object at `key`; what it does not speak of counts.
+    pub(super) fn health(
+        &mut self,
+        key: &str,
+        health: Option<Json<'_>>,
+    ) -> Parsed<CountedFindings> {
+        let mut counted = CountedFindings::default();
+        let Some(health) = health else {
+            return Ok(counted);
+        };
+        let members = health
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found))?;
+        let keys = CountedFindings::KEYS;
+        self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
+        for (name, counts) in keys
+            .into_iter()
+            .zip([&mut counted.link, &mut counted.existence])
+        {
+            if let Some(value) = member(&members, name) {
+                *counts = value
+                    .boolean()
+                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found))?;
+            }
+        }
+        Ok(counted)
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::alike::alike;
 use super::json::{Json, WrongKind, member};
 use super::{
-    AdditionalInfo, ConfigError, Configuration, CountedFindings, Defaults, Place, Problem,
-    ResourceName, ResourceSpec, SelectorMember, SelectorSpec, Severity,
+    AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
+    ResourceSpec, SelectorMember, SelectorSpec, Severity,
 };
 use crate::pools::AllocationPolicy;
 
@@ -78,14 +78,14 @@ pub(super) fn parse(
     })
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     file: &'a Path,
     defaults: &'a Defaults,
     resources: Vec<ResourceSpec>,
     problems: Vec<Problem>,
 }
 
-type Parsed<T> = Result<T, Box<Problem>>;
+pub(super) type Parsed<T> = Result<T, Box<Problem>>;
 
 impl Parser<'_> {
     fn resource(&mut self, key: &str, entry: Json<'_>) -> Parsed<ResourceSpec> {
@@ -263,31 +263,8 @@ impl Parser<'_> {
         Ok(Some(AdditionalInfo::new(by_device)))
     }
 
-    fn health(&mut self, key: &str, health: Option<Json<'_>>) -> Parsed<CountedFindings> {
-        let mut counted = CountedFindings::default();
-        let Some(health) = health else {
-            return Ok(counted);
-        };
-        let members = health
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?;
-        let keys = CountedFindings::KEYS;
-        self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
-        for (name, counts) in keys
-            .into_iter()
-            .zip([&mut counted.link, &mut counted.existence])
-        {
-            if let Some(value) = member(&members, name) {
-                *counts = value
-                    .boolean()
-                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found))?;
-            }
-        }
-        Ok(counted)
-    }
-
     /// Of each member that is not among the `known` keys, with the nearest one or else `otherwise` as the hint.
-    fn warn_of_unknown_keys(
+    pub(super) fn warn_of_unknown_keys(
         &mut self,
         key: &str,
         members: &[(String, Json<'_>)],
@@ -318,7 +295,7 @@ impl Parser<'_> {
         }
     }
 
-    fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
+    pub(super) fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
         let message = format!("it must be {wanted}, and it is {}", found.found);
         self.refuse(key, found.place, message, None)
     }

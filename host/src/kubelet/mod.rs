@@ -5,7 +5,9 @@
 //! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`Offer::run`].
 
 pub mod authority;
+mod held;
 pub mod http2;
+mod in_flight;
 mod offer;
 mod patience;
 mod register;
@@ -14,10 +16,13 @@ mod server;
 mod service;
 mod services;
 mod socket;
+mod until_cancelled;
 mod watcher;
 
 use std::fmt;
 
+pub use held::{Held, HeldError};
+pub use in_flight::InFlight;
 pub use offer::Offer;
 
 use crate::node::NodeTree;

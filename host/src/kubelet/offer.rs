@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::Server;
 use super::service::Outputs;
-use super::{Mode, register, watcher};
+use super::{InFlight, Mode, register, watcher};
 use crate::config::ResourceName;
 use crate::node::NodeTree;
 use crate::output::cdi::PoolSpec;
@@ -24,6 +24,8 @@ pub struct Offer {
     /// The CDI specification that its device nodes are handed out through, if they are. It is another one when the
     /// pool's kind of device changes, and changes before the pool does.
     pub cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
+    /// What calls of Allocate are about.
+    pub in_flight: InFlight,
     /// Where the kubelet is.
     pub tree: NodeTree,
     /// Rises when the kubelet's directories may have changed.
@@ -49,6 +51,7 @@ impl Offer {
             device_info: self.tree.device_info(),
             cdi: self.cdi.clone(),
         };
-        Server::start(&path, endpoint, outputs, self.pool.clone()).await
+        let in_flight = self.in_flight.clone();
+        Server::start(&path, endpoint, outputs, self.pool.clone(), in_flight).await
     }
 }

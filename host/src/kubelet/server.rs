@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::InFlight;
 use super::authority::Tolerant;
 use super::http2;
 use super::service::{Notification, Outputs, Service, Streams};
@@ -44,6 +45,7 @@ impl Server {
         endpoint: PathBuf,
         outputs: Outputs,
         pool: watch::Receiver<Arc<Pool>>,
+        in_flight: InFlight,
     ) -> io::Result<Self> {
         let (socket, listener) = Socket::listen(path).await?;
         let end = CancellationToken::new();
@@ -51,6 +53,7 @@ impl Server {
         let (notifier, notified) = mpsc::unbounded_channel();
         let service = Service {
             pool,
+            in_flight,
             endpoint,
             outputs,
             end: end.clone(),

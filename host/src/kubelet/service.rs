@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use super::InFlight;
+use super::until_cancelled::UntilCancelled;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, Wish, allocate, prefer};
@@ -25,6 +26,8 @@ const SUPPORTED_VERSIONS: [&str; 2] = ["v1alpha1", dp::VERSION];
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) pool: watch::Receiver<Arc<Pool>>,
+    /// What this service's own calls of Allocate are about.
+    pub(super) in_flight: InFlight,
     /// The socket as the kubelet knows it.
     pub(super) endpoint: PathBuf,
     /// Where files go.
@@ -134,13 +137,19 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         &self,
         request: Request<dp::AllocateRequest>,
     ) -> Result<Response<dp::AllocateResponse>, Status> {
+        let containers = request.into_inner().container_requests;
+        let ids = containers
+            .iter()
+            .flat_map(|container| &container.devices_ids);
+        // Before the pool is looked at, so that a device which is in it stays.
+        let _allocating = self.in_flight.begin(ids.cloned().collect());
         // Both at one moment, because they change together.
         let pool = Arc::clone(&self.pool.borrow());
         let cdi = self.outputs.cdi.borrow().clone();
         // The kubelet waits with its whole pod loop, so this is for all containers of the request together.
         let deadline = Instant::now() + pool.resource.allocate_budget();
         let mut grants = Vec::new();
-        for container in request.into_inner().container_requests {
+        for container in containers {
             let grant = allocate(&pool, &container.devices_ids, deadline).await;
             grants.push(grant.map_err(|error| refuse(&pool, &error))?);
         }
@@ -204,23 +213,6 @@ pub(super) fn options() -> dp::DevicePluginOptions {
     dp::DevicePluginOptions {
         pre_start_required: false,
         get_preferred_allocation_available: true,
-    }
-}
-
-/// A stream that ends with its own end or with the server's.
-struct UntilCancelled<S> {
-    stream: Pin<Box<S>>,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl<S: Stream> Stream for UntilCancelled<S> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        if self.ended.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        self.stream.as_mut().poll_next(cx)
     }
 }
 

@@ -193,7 +193,7 @@ mod tests {
     fn pool(name: &str, ids: &[&str]) -> Arc<Pool> {
         let resource = sample::resource("x.y", name);
         let devices = ids.iter().map(|id| sample::device(id)).collect();
-        Arc::new(Pool::empty(Arc::clone(&resource)).then(resource, devices, Instant::now()))
+        Arc::new(Pool { resource, devices })
     }
 
     #[test]

@@ -25,12 +25,14 @@ pub enum AllocateError {
         id: String,
     },
     /// The device was there.
-    #[error("the device `{id}` of `{resource}` is no longer on this node")]
+    #[error("the device `{id}` has left `{resource}`: {reason}")]
     Left {
         /// The resource.
         resource: ResourceName,
         /// The id.
         id: String,
+        /// Why.
+        reason: Arc<str>,
     },
     /// A provider cannot give what the container needs.
     #[error("cannot give `{ids}` of `{resource}` to a container")]
@@ -100,9 +102,13 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
             resource: resource(),
             id: named(),
         }),
-        Some(device) if matches!(device.health, Health::Left { .. }) => Err(AllocateError::Left {
+        Some(PoolDevice {
+            health: Health::Left { reason, .. },
+            ..
+        }) => Err(AllocateError::Left {
             resource: resource(),
             id: named(),
+            reason: Arc::clone(reason),
         }),
         Some(device) => Ok(device),
     }

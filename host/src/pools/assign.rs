@@ -1,6 +1,6 @@
 //! Divides the devices among the resources: a function of values.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::FoundDevice;
 
@@ -18,32 +18,50 @@ pub struct Request<'a> {
 pub struct Member {
     /// Its position among the devices of its type.
     pub position: u32,
-    /// The first selector that admits it.
-    pub selector: usize,
+    /// The first selector that admits it. None does where it is a member because a pod has it.
+    pub selector: Option<usize>,
 }
+
+/// Whose pods have which devices: the position of a request, or nothing where it is a resource without one.
+pub type Holders<'a> = HashMap<&'a str, Option<usize>>;
 
 /// Gives each device to the first resource that claims it, and within the resource to the first selector; those that
 /// are `kept` are given to nobody.
+///
+/// A device that a pod has belongs to the resource by whose name the pod has it, whatever the selectors say: what they
+/// are compared with may be in the pod now.
 pub fn assign<'a>(
     requests: &[Request<'a>],
     kept: impl IntoIterator<Item = &'a str>,
+    holders: &Holders<'_>,
 ) -> Vec<Vec<Member>> {
     let mut taken: HashSet<&str> = kept.into_iter().collect();
-    requests
-        .iter()
-        .map(|request| {
-            let mut members = Vec::new();
-            for (selector, positions) in request.alternatives.iter().enumerate() {
-                for &position in positions {
-                    let device = request.devices.get(position as usize);
-                    if device.is_some_and(|device| taken.insert(device.id.as_str())) {
-                        members.push(Member { position, selector });
-                    }
+    let mut shares = Vec::new();
+    for (n, request) in requests.iter().enumerate() {
+        let mut members = Vec::new();
+        let mut take = |position: u32, selector| {
+            let device = request.devices.get(position as usize);
+            let is_free = |id: &str| holders.get(id).is_none_or(|&holder| holder == Some(n));
+            let id = device.map(|device| device.id.as_str());
+            if id.is_some_and(|id| is_free(id) && taken.insert(id)) {
+                members.push(Member { position, selector });
+            }
+        };
+        for (selector, positions) in request.alternatives.iter().enumerate() {
+            for &position in positions {
+                take(position, Some(selector));
+            }
+        }
+        if holders.values().any(|&holder| holder == Some(n)) {
+            for (position, device) in (0..).zip(request.devices) {
+                if holders.get(device.id.as_str()) == Some(&Some(n)) {
+                    take(position, None);
                 }
             }
-            members
-        })
-        .collect()
+        }
+        shares.push(members);
+    }
+    shares
 }
 
 #[cfg(test)]
@@ -71,7 +89,10 @@ mod tests {
         let members = |pairs: &[(u32, usize)]| -> Vec<Member> {
             pairs
                 .iter()
-                .map(|&(position, selector)| Member { position, selector })
+                .map(|&(position, selector)| Member {
+                    position,
+                    selector: Some(selector),
+                })
                 .collect()
         };
         let assigned = assign(
@@ -81,6 +102,7 @@ mod tests {
                 request(&[&[0, 1, 2, 3, 9]]),
             ],
             [],
+            &Holders::new(),
         );
         assert_eq!(
             assigned,
@@ -92,10 +114,36 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_device_in_a_pod_belongs_to_the_resource_of_the_pod() {
+        let devices = devices(5);
+        let request = |positions: &[u32]| Request {
+            devices: &devices,
+            alternatives: vec![positions.to_vec()],
+        };
+        let holders = [(0, Some(1)), (1, Some(0)), (2, Some(1)), (3, None)];
+        let holders = holders.map(|(n, holder): (usize, _)| (devices[n].id.as_str(), holder));
+        let assigned = assign(
+            &[request(&[0, 1, 3]), request(&[2, 4])],
+            [],
+            &holders.into_iter().collect(),
+        );
+        let member = |position, selector| Member { position, selector };
+        assert_eq!(
+            assigned,
+            [
+                vec![member(1, Some(0))],
+                // The first request admits device 0, and nobody hands it out twice.
+                vec![member(2, Some(0)), member(4, Some(0)), member(0, None)]
+            ]
+        );
+    }
+
     proptest! {
         #[test]
         fn no_device_is_in_two_pools_and_none_is_lost(
-            claims in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u32..20, 0..20), 1..4), 1..6)
+            claims in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u32..20, 0..20), 1..4), 1..6),
+            held in prop::collection::hash_map(0usize..16, prop::option::of(0usize..6), 0..8),
         ) {
             let devices = devices(16);
             let requests: Vec<Request<'_>> = claims
@@ -103,18 +151,38 @@ mod tests {
                 .map(|alternatives| Request { devices: &devices, alternatives: alternatives.clone() })
                 .collect();
             let kept = [devices[0].id.as_str(), devices[15].id.as_str()];
-            let assigned = assign(&requests, kept);
+            let holders: Holders<'_> = held.iter().map(|(&n, &holder)| (devices[n].id.as_str(), holder)).collect();
+            let assigned = assign(&requests, kept, &holders);
             let mut seen = HashSet::new();
             for (pool, members) in assigned.iter().enumerate() {
                 for member in members {
-                    prop_assert!(seen.insert(member.position), "device {} is in two pools", member.position);
-                    prop_assert!(claims[pool][member.selector].contains(&member.position));
-                    let earlier = claims[..pool].iter().flatten().any(|positions| positions.contains(&member.position));
-                    prop_assert!(!earlier, "an earlier pool claims device {}", member.position);
+                    let position = member.position;
+                    prop_assert!(seen.insert(position), "device {} is in two pools", position);
+                    let holder = held.get(&(position as usize));
+                    match (holder, member.selector) {
+                        (Some(&holder), None) => {
+                            prop_assert_eq!(holder, Some(pool));
+                            prop_assert!(!claims[pool].iter().flatten().any(|&claimed| claimed == position));
+                        }
+                        (Some(&holder), Some(selector)) => {
+                            prop_assert_eq!(holder, Some(pool));
+                            prop_assert!(claims[pool][selector].contains(&position));
+                        }
+                        (None, selector) => {
+                            let selector = selector.expect("nobody holds it");
+                            prop_assert!(claims[pool][selector].contains(&position));
+                            let earlier = claims[..pool].iter().flatten().any(|positions| positions.contains(&position));
+                            prop_assert!(!earlier, "an earlier pool claims device {}", position);
+                        }
+                    }
                 }
             }
-            let claimed: HashSet<u32> = claims.iter().flatten().flatten().copied().filter(|p| (1..15).contains(p)).collect();
-            prop_assert_eq!(seen, claimed);
+            let free = |position: u32| (1..15).contains(&position);
+            let claimed = claims.iter().flatten().flatten().copied().filter(|p| !held.contains_key(&(*p as usize)));
+            let held_here = held.iter().filter(|(_, holder)| holder.is_some_and(|n| n < requests.len()));
+            let held_here = held_here.filter_map(|(&n, _)| u32::try_from(n).ok());
+            let expected: HashSet<u32> = claimed.chain(held_here).filter(|&p| free(p)).collect();
+            prop_assert_eq!(seen, expected);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct FoundDevice {
     pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
-    /// What its providers say against giving it to new pods.
+    /// What its owner says against giving it to new pods.
     pub findings: Vec<Finding>,
 }
 

@@ -21,12 +21,12 @@ pub(crate) mod sample;
 mod scan;
 
 pub use allocate::{AllocateError, allocate};
-pub use assign::{Member, Request, assign};
+pub use assign::{Holders, Member, Request, assign};
 pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
 pub use judge::judge;
 pub use link_history::LinkHistory;
-pub use pool::{Health, PARTING, Pool, PoolDevice};
+pub use pool::{Health, Leaving, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};

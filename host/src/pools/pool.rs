@@ -1,5 +1,6 @@
 //! One resource's devices, as its front ends see them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct PoolDevice {
     pub health: Health,
     /// The selector of the resource that admitted it.
     pub selector: usize,
+    /// No selector admits it as it is now, and it is in the pool because a pod has it.
+    pub only_held: bool,
 }
 
 /// Whether new pods may have a device.
@@ -50,7 +53,28 @@ pub enum Health {
     Left {
         /// When it left.
         since: Instant,
+        /// Why.
+        reason: Arc<str>,
     },
+}
+
+/// What a pool has to know about devices that leave it.
+#[derive(Clone, Copy)]
+pub struct Leaving<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Whether a device still is in use: a pod has it, or is just getting it.
+    pub is_in_use: &'a dyn Fn(&DeviceId) -> bool,
+    /// Why a device has left.
+    pub reason: &'a dyn Fn(&DeviceId) -> Arc<str>,
+}
+
+impl fmt::Debug for Leaving<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaving")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Health {
@@ -58,20 +82,20 @@ impl Health {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
-            Self::Unhealthy(reason) => Some(reason),
-            Self::Left { .. } => Some("it is no longer on this node"),
+            Self::Unhealthy(reason) | Self::Left { reason, .. } => Some(reason),
         }
     }
 }
 
 impl Pool {
-    /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy.
+    /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy, and as long
+    /// as it is in use.
     #[must_use]
     pub fn then(
         &self,
         resource: Arc<Resource>,
         mut devices: Vec<PoolDevice>,
-        now: Instant,
+        leaving: Leaving<'_>,
     ) -> Self {
         devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let left = self
@@ -80,12 +104,14 @@ impl Pool {
             .filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
         let mut parting: Vec<PoolDevice> = left
             .filter_map(|old| {
+                let reason = (leaving.reason)(&old.id);
                 let since = match old.health {
-                    Health::Left { since } => since,
-                    _ => now,
+                    Health::Left { since, .. } => since,
+                    _ => leaving.now,
                 };
-                (now.duration_since(since) < PARTING).then(|| PoolDevice {
-                    health: Health::Left { since },
+                let is_over = leaving.now.duration_since(since) >= PARTING;
+                (!is_over || (leaving.is_in_use)(&old.id)).then(|| PoolDevice {
+                    health: Health::Left { since, reason },
                     ..old.clone()
                 })
             })
@@ -122,16 +148,25 @@ impl Pool {
             .count()
     }
 
-    /// When the last parting device may go, if there is one.
-    pub fn parts_at(&self) -> Option<Instant> {
-        let since = self
+    /// Whether a device is in the list for the sake of a pod that may have ended by now.
+    pub fn waits_for_pods(&self, now: Instant) -> bool {
+        self.devices.iter().any(|device| match device.health {
+            Health::Left { since, .. } => now >= since + PARTING,
+            _ => device.only_held,
+        })
+    }
+
+    /// When to see again whether a device may leave the list, or whether a pod still has one that is only held.
+    pub fn again_at(&self, now: Instant) -> Option<Instant> {
+        let waits = self
             .devices
             .iter()
             .filter_map(|device| match device.health {
-                Health::Left { since } => Some(since + PARTING),
-                _ => None,
+                Health::Left { since, .. } if now < since + PARTING => Some(since + PARTING),
+                Health::Left { .. } => Some(now + PARTING),
+                _ => device.only_held.then(|| now + PARTING),
             });
-        since.max()
+        waits.min()
     }
 }
 
@@ -160,28 +195,50 @@ mod tests {
             .collect()
     }
 
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    /// The pool with the devices `ids` now, while `used` is in use.
+    fn then(pool: &Pool, ids: &[&str], used: &str, now: Instant) -> Pool {
+        let leaving = Leaving {
+            now,
+            is_in_use: &|id| id.as_str() == used,
+            reason: &|_| "gone".into(),
+        };
+        pool.then(resource(), devices(ids), leaving)
+    }
+
     #[test]
     fn a_device_leaves_as_unhealthy_first() {
         let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let pool = Pool::empty(resource()).then(resource(), devices(&["b", "a"]), at(0));
-        assert_eq!(show(&pool), "a b ");
-        let pool = pool.then(resource(), devices(&["b"]), at(10));
+        let pool = then(&Pool::empty(resource()), &["b", "a"], "", start);
+        assert_eq!((show(&pool).as_str(), pool.again_at(start)), ("a b ", None));
+        let pool = then(&pool, &["b"], "", at(start, 10));
         assert_eq!(show(&pool), "a? b ");
-        let pool = pool.then(resource(), devices(&["b"]), at(69));
+        assert_eq!(pool.devices[0].health.reason(), Some("gone"));
+        assert_eq!(pool.again_at(at(start, 20)), Some(at(start, 70)));
+        let pool = then(&pool, &["b"], "", at(start, 69));
         assert_eq!(show(&pool), "a? b ");
-        assert_eq!(
-            show(&pool.then(resource(), devices(&["a", "b"]), at(69))),
-            "a b "
-        );
-        assert_eq!(show(&pool.then(resource(), devices(&["b"]), at(70))), "b ");
+        assert_eq!(show(&then(&pool, &["a", "b"], "", at(start, 69))), "a b ");
+        assert_eq!(show(&then(&pool, &["b"], "", at(start, 70))), "b ");
+    }
+
+    #[test]
+    fn a_device_in_use_does_not_leave() {
+        let start = Instant::now();
+        let pool = then(&Pool::empty(resource()), &["a", "b"], "", start);
+        let pool = then(&pool, &[], "a", start);
+        let pool = then(&pool, &[], "a", at(start, 600));
+        assert_eq!(show(&pool), "a? ");
+        assert_eq!(pool.again_at(at(start, 600)), Some(at(start, 660)));
+        assert_eq!(show(&then(&pool, &[], "", at(start, 660))), "");
     }
 
     #[test]
     fn an_unchanged_pool_is_equal() {
         let now = Instant::now();
-        let pool = Pool::empty(resource()).then(resource(), devices(&["a"]), now);
-        let later = pool.then(resource(), devices(&["a"]), now + Duration::from_secs(5));
-        assert_eq!(pool, later);
+        let pool = then(&Pool::empty(resource()), &["a"], "", now);
+        assert_eq!(pool, then(&pool, &["a"], "", at(now, 5)));
     }
 }

@@ -46,6 +46,15 @@ pub struct Selector {
     pub facets: Vec<Facet>,
 }
 
+impl Selector {
+    /// What of it the owner of the device type understands.
+    pub fn owners_part(&self) -> Self {
+        Self {
+            facets: self.facets.iter().take(1).cloned().collect(),
+        }
+    }
+}
+
 /// One provider's part of a selector object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facet {

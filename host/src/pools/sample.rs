@@ -29,6 +29,7 @@ pub(crate) fn device(id: &str) -> PoolDevice {
         numa_node: None,
         health: Health::Healthy,
         selector: 0,
+        only_held: false,
     }
 }
 

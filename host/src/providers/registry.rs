@@ -119,6 +119,15 @@ impl Providers {
         self.roster.providers()
     }
 
+    /// The kernel subsystems that the loaded providers want to hear of.
+    pub fn subsystems(&self) -> BTreeSet<String> {
+        let named = self
+            .loaded()
+            .iter()
+            .flat_map(|provider| &provider.manifest().subsystems);
+        named.cloned().collect()
+    }
+
     /// The files that were refused. One that is loaded as well has changed since.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
@@ -155,15 +164,6 @@ impl Providers {
     /// The device types that have an owner, by name.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
         self.roster.owned()
-    }
-
-    /// The kernel subsystems that the loaded providers want to hear of.
-    pub fn subsystems(&self) -> BTreeSet<String> {
-        let named = self
-            .loaded()
-            .iter()
-            .flat_map(|provider| &provider.manifest().subsystems);
-        named.cloned().collect()
     }
 
     /// Files that are gone are as good as never seen.

@@ -4,6 +4,9 @@
 //! reads everything, builds new values and compares them with the published ones; a pool that is equal is not
 //! published. Nothing else writes.
 
+mod absence;
+mod books;
+mod division;
 mod health;
 mod offered;
 mod saying;
@@ -20,14 +23,12 @@ use tokio::time::Instant;
 pub use offered::KubeletSide;
 pub use settings::Settings;
 
-use offered::OfferedPools;
+use books::Books;
+use offered::{Departure, OfferedPools};
 use saying::Saying;
 
 use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
-use crate::pools::{
-    LinkHistory, Member, Pool, PoolDevice, Request, Resource, Scan, Unresolved, assign, judge,
-    resolve,
-};
+use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, resolve};
 use crate::providers::Providers;
 use crate::report::one_line;
 use crate::{config, inventory};
@@ -45,6 +46,7 @@ pub struct Reconciler {
     functions: Arc<[PciFunction]>,
     scan: Scan,
     links: LinkHistory,
+    books: Books,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
     /// Its resources that can be offered, in the file's order.
@@ -83,6 +85,7 @@ impl Reconciler {
             functions: Arc::default(),
             scan: Scan::new(patience),
             links: LinkHistory::default(),
+            books: Books::default(),
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
@@ -138,15 +141,22 @@ impl Reconciler {
             // What was found before still counts: nobody's devices leave because a file could not be opened.
             Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
         }
+        let now = Instant::now();
         let devices = self
             .scan
             .device_types()
             .flat_map(|(_, found)| &found.devices);
-        self.links = self.links.next(devices, Instant::now());
-        look.again_at = self.links.steady_at();
-        let shares = self.select(&resources, &mut saying).await;
+        self.links = self.links.next(devices, now);
+        let shares = self.divide(&resources, now, &mut saying).await;
         self.resources.clone_from(&resources);
-        self.offered.publish(resources, shares);
+        let departure = Departure {
+            now,
+            scan: &self.scan,
+            held: self.books.held(),
+        };
+        self.offered.publish(resources, shares, &departure);
+        let waits = self.links.steady_at().into_iter();
+        look.again_at = waits.chain(self.offered.again_at(now)).min();
         self.offered.remove_device_info(&mut saying);
         self.offered.write_cdi(&mut saying).await;
         for problem in &look.problems {
@@ -266,82 +276,6 @@ impl Reconciler {
         let before = Arc::clone(&self.functions);
         let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root, &before)).await;
         scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
-    }
-
-    /// The devices of each resource; nothing for a resource about which a provider cannot speak now.
-    async fn select(
-        &self,
-        resources: &[Arc<Resource>],
-        saying: &mut Saying,
-    ) -> Vec<Option<Vec<PoolDevice>>> {
-        let mut requests = Vec::new();
-        let mut unknown = BTreeSet::new();
-        for (n, resource) in resources.iter().enumerate() {
-            let mut alternatives = Vec::new();
-            for selector in &resource.selectors {
-                match self.scan.select(&resource.device_type, selector).await {
-                    Ok(positions) => alternatives.push(positions),
-                    Err(error) => {
-                        saying.warn(format!(
-                            "the pool `{}` keeps its devices: {}",
-                            resource.name,
-                            one_line(&error)
-                        ));
-                        unknown.insert(n);
-                    }
-                }
-            }
-            let devices = self
-                .scan
-                .found(&resource.device_type)
-                .map_or(&[][..], |found| &found.devices);
-            requests.push(Request {
-                devices,
-                alternatives,
-            });
-        }
-        // A pool that keeps its devices keeps them from others too.
-        let states: Vec<Arc<Pool>> = self.offered.states().collect();
-        let keeping = unknown.iter().map(|&n: &usize| &resources[n].name);
-        let keeping: BTreeSet<_> = keeping.collect();
-        let kept = states
-            .iter()
-            .filter(|pool| keeping.contains(&pool.resource.name))
-            .flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
-        let assigned = assign(&requests, kept);
-        let shares = requests
-            .iter()
-            .zip(assigned)
-            .enumerate()
-            .map(|(n, (request, members))| {
-                (!unknown.contains(&n)).then(|| {
-                    members
-                        .iter()
-                        .map(|member| self.pool_device(&resources[n], request, member))
-                        .collect()
-                })
-            });
-        shares.collect()
-    }
-
-    fn pool_device(
-        &self,
-        resource: &Resource,
-        request: &Request<'_>,
-        member: &Member,
-    ) -> PoolDevice {
-        let found = &request.devices[member.position as usize];
-        let findings = self
-            .scan
-            .findings(&resource.selectors[member.selector], found);
-        PoolDevice {
-            id: found.id.clone(),
-            function: found.function,
-            physical_function: found.physical_function,
-            numa_node: found.numa_node,
-            health: judge(findings, self.links.is_restless(&found.id), resource.health),
-            selector: member.selector,
-        }
     }
 }
 

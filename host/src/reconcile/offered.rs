@@ -8,15 +8,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::absence::Absence;
+use super::division::Shares;
 use super::health;
 use super::saying::Saying;
 use crate::config::ResourceName;
-use crate::kubelet::{Mode, Offer};
+use crate::kubelet::{Held, InFlight, Mode, Offer};
 use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::device_info::DeviceInfoFiles;
-use crate::pools::{Pool, PoolDevice, Resource, allocate};
+use crate::pools::{Leaving, Pool, PoolDevice, Resource, Scan, allocate};
 use crate::report::one_line;
 
 /// How pools are offered.
@@ -28,6 +30,13 @@ pub struct KubeletSide {
     pub ticks: watch::Receiver<u64>,
     /// How the names of CDI devices are handed over, if device nodes are handed out through CDI.
     pub cdi: Option<CdiNames>,
+}
+
+/// What decides about devices that leave their pools.
+pub(super) struct Departure<'a> {
+    pub(super) now: Instant,
+    pub(super) scan: &'a Scan,
+    pub(super) held: &'a Held,
 }
 
 /// All offered pools. It owns the task of each.
@@ -46,6 +55,7 @@ pub(super) struct OfferedPools {
 #[derive(Debug)]
 struct OfferedPool {
     state: watch::Sender<Arc<Pool>>,
+    in_flight: InFlight,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
@@ -76,7 +86,8 @@ impl OfferedPools {
     pub(super) fn publish(
         &mut self,
         resources: Vec<Arc<Resource>>,
-        shares: Vec<Option<Vec<PoolDevice>>>,
+        shares: Shares,
+        departure: &Departure<'_>,
     ) {
         let wanted: BTreeSet<&ResourceName> =
             resources.iter().map(|resource| &resource.name).collect();
@@ -88,13 +99,12 @@ impl OfferedPools {
             }
             kept
         });
-        let now = Instant::now();
         for (resource, devices) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
                 // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
                 None => {
                     if let Some(devices) = devices {
-                        self.offer(&resource, devices, now);
+                        self.offer(&resource, devices, departure);
                     }
                 }
                 Some(pool) => {
@@ -103,11 +113,16 @@ impl OfferedPools {
                             let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
                             pool.cdi.send_replace(spec);
                         }
-                        pool.publish(&resource, devices, now);
+                        pool.publish(&resource, devices, departure);
                     }
                 }
             }
         }
+    }
+
+    /// When time alone may change a pool.
+    pub(super) fn again_at(&self, now: Instant) -> Option<Instant> {
+        self.states().filter_map(|pool| pool.again_at(now)).min()
     }
 
     /// Removes the device-info files of devices that left their pools.
@@ -176,9 +191,15 @@ impl OfferedPools {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+    fn offer(
+        &mut self,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        departure: &Departure<'_>,
+    ) {
         let none = Pool::empty(Arc::clone(resource));
-        let first = none.then(Arc::clone(resource), devices, now);
+        let in_flight = InFlight::default();
+        let first = departure.from(&none, resource, devices, &in_flight);
         tell(&first);
         health::tell_changes(&none, &first);
         let (state, states) = watch::channel(Arc::new(first));
@@ -188,6 +209,7 @@ impl OfferedPools {
             let offer = Offer {
                 name: resource.name.clone(),
                 pool: states,
+                in_flight: in_flight.clone(),
                 cdi: specs,
                 tree: self.tree.clone(),
                 ticks: kubelet.ticks.clone(),
@@ -196,6 +218,7 @@ impl OfferedPools {
         }
         let offered = OfferedPool {
             state,
+            in_flight,
             cdi,
             cdi_outdated: true,
             stop,
@@ -204,10 +227,35 @@ impl OfferedPools {
     }
 }
 
+impl Departure<'_> {
+    /// The pool with `devices` now, after it had been `before`.
+    fn from(
+        &self,
+        before: &Pool,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        in_flight: &InFlight,
+    ) -> Pool {
+        let name = resource.name.to_string();
+        let absence = Absence::new(self.scan.found(&resource.device_type));
+        let leaving = Leaving {
+            now: self.now,
+            is_in_use: &|id| self.held.holds(&name, id.as_str()) || in_flight.has(id.as_str()),
+            reason: &|id| absence.reason(id),
+        };
+        before.then(Arc::clone(resource), devices, leaving)
+    }
+}
+
 impl OfferedPool {
-    fn publish(&mut self, resource: &Arc<Resource>, devices: Vec<PoolDevice>, now: Instant) {
+    fn publish(
+        &mut self,
+        resource: &Arc<Resource>,
+        devices: Vec<PoolDevice>,
+        departure: &Departure<'_>,
+    ) {
         let before = Arc::clone(&self.state.borrow());
-        let next = before.then(Arc::clone(resource), devices, now);
+        let next = departure.from(&before, resource, devices, &self.in_flight);
         if *before != next {
             self.cdi_outdated = true;
             tell(&next);

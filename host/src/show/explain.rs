@@ -23,6 +23,8 @@ struct Story {
 enum Verdict {
     Takes {
         selector: usize,
+        /// No selector admits it now, and it stays for its pod.
+        only_held: bool,
         unhealthy: Option<String>,
     },
     /// It would, but an earlier one does.
@@ -119,6 +121,7 @@ async fn verdict(
     {
         return Verdict::Takes {
             selector: member.selector,
+            only_held: member.only_held,
             unhealthy: member.health.reason().map(str::to_owned),
         };
     }
@@ -147,12 +150,18 @@ fn print(page: &mut Page, story: &Story) {
         match verdict {
             Verdict::Takes {
                 selector,
+                only_held,
                 unhealthy,
             } => {
+                let held = if *only_held {
+                    "; a pod has it, and nothing would select it as it is now"
+                } else {
+                    ""
+                };
                 let unhealthy = unhealthy.as_ref();
                 let unhealthy = unhealthy.map(|reason| format!("; unhealthy: {reason}"));
                 page.line(format_args!(
-                    "    {resource}: takes it, by selector {selector}{}",
+                    "    {resource}: takes it, by selector {selector}{held}{}",
                     unhealthy.unwrap_or_default()
                 ));
             }
@@ -178,8 +187,8 @@ fn print(page: &mut Page, story: &Story) {
 
 fn to_json(story: &Story) -> Value {
     let verdicts = story.verdicts.iter().map(|(resource, verdict)| match verdict {
-        Verdict::Takes { selector, unhealthy } => {
-            json!({"resource": resource, "takes": true, "selector": selector, "unhealthy": unhealthy})
+        Verdict::Takes { selector, only_held, unhealthy } => {
+            json!({"resource": resource, "takes": true, "selector": selector, "onlyHeld": only_held, "unhealthy": unhealthy})
         }
         Verdict::TooLate { taken_by } => json!({"resource": resource, "takes": false, "takenBy": taken_by}),
         Verdict::Unknown(error) => json!({"resource": resource, "takes": false, "error": error}),

@@ -125,8 +125,8 @@ fn resource(name: &str, is_default: bool, selectors: &str) -> Value {
             "health": {
                 "type": ["object", "null"],
                 "properties": {"link": {"type": ["boolean", "null"]}, "existence": {"type": ["boolean", "null"]}},
-                "description": "What makes a device unhealthy: `link`, that the physical function has no link; \
-                                `existence`, that a device node is missing. Both count; `false` switches one off.",
+                "description": "What makes a device unhealthy. `{\"link\": false}` leaves links out, \
+                                `{\"existence\": false}` missing device nodes; without it, both count.",
             },
         },
     })

@@ -38,6 +38,8 @@ mod extensions;
 mod health;
 /// The files of the image, run by themselves.
 mod image;
+/// Devices that pods have.
+mod in_use;
 /// Old and newer providers load.
 mod interface;
 /// What kubelets do to device plugins.

@@ -3,17 +3,18 @@
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
-mod convert;
 mod devlink;
+mod function;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DeviceId, Finding, PciAddress};
+use crate::{DeviceId, Error, Finding, PciAddress};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
+pub use function::Function;
 
 /// The methods of interface version 1.
 pub mod method {
@@ -74,29 +75,6 @@ pub struct Manifest {
     pub subsystems: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
-}
-
-/// A PCI function of the host's scan.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Function {
-    #[serde(rename = "a")]
-    address: PciAddress,
-    #[serde(rename = "v")]
-    vendor: u16,
-    #[serde(rename = "d")]
-    device: u16,
-    #[serde(rename = "c")]
-    class: u32,
-    #[serde(rename = "drv", default, skip_serializing_if = "Option::is_none")]
-    driver: Option<String>,
-    #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
-    numa_node: Option<u32>,
-    #[serde(rename = "pf", default, skip_serializing_if = "Option::is_none")]
-    physical_function: Option<PciAddress>,
-    #[serde(rename = "vf", default, skip_serializing_if = "Option::is_none")]
-    vf_index: Option<u32>,
-    #[serde(rename = "vfs", default, skip_serializing_if = "is_zero")]
-    vf_count: u32,
 }
 
 /// A device of the owner's, shown to an extension.
@@ -283,10 +261,36 @@ pub struct LogRecord {
     pub message: String,
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that `skip_serializing_if` asks for"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
+impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
+    type Error = Error;
+
+    fn try_from(device: ExtendedDevice) -> Result<Self, Error> {
+        Ok(Self {
+            device_type: device.device_type,
+            id: DeviceId::new(device.id)?,
+            function: device.function,
+        })
+    }
+}
+
+impl From<crate::Allocation> for Allocation {
+    fn from(allocation: crate::Allocation) -> Self {
+        let pairs = |nodes: Vec<crate::DeviceNode>| {
+            nodes
+                .into_iter()
+                .map(|node| (node.host_path, node.container_path))
+                .collect()
+        };
+        Self {
+            nodes: pairs(allocation.nodes),
+            companions: pairs(allocation.companions),
+            mounts: allocation
+                .mounts
+                .into_iter()
+                .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
+                .collect(),
+            info: allocation.info,
+            device_info: allocation.device_info,
+        }
+    }
 }

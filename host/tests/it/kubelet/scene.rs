@@ -201,7 +201,10 @@ fn plugin_sockets(world: &World) -> Vec<PathBuf> {
     let entries = directories.map(|directory| std::fs::read_dir(kubelet.join(directory)));
     let entries = entries.into_iter().flatten().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.retain(|path| !path.ends_with("kubelet.sock"));
+    let is_the_kubelets = |path: &PathBuf| {
+        path.ends_with("kubelet.sock") || path.ends_with("kubelet_internal_checkpoint")
+    };
+    paths.retain(|path| !is_the_kubelets(path));
     paths.sort();
     paths
 }

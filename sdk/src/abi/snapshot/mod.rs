@@ -98,6 +98,7 @@ fn the_record_has_every_method_and_message() {
     let wire = [
         include_str!("../wire.rs"),
         include_str!("../wire/devlink.rs"),
+        include_str!("../wire/function.rs"),
     ]
     .concat();
     let now = interface();

@@ -1,0 +1,213 @@
+//! Which devices pods have, by the kubelet's books.
+//!
+//! The device plugin interface never says so. The kubelet does, on its socket for pod resources, and in the checkpoint
+//! that it keeps beside the sockets of the plugins. Device-info files are no answer: they stay when their pod ends.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use sriovdp_proto::podresources::ListPodResourcesRequest;
+use sriovdp_proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
+
+use super::http2;
+use crate::node::NodeTree;
+use crate::regular;
+
+/// A look waits for the answer. A kubelet that takes longer is starting, or has other troubles.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// As much as Multus takes.
+const LARGEST: usize = 16 << 20;
+
+/// The resources by whose name pods have a device, by the device's id. More than one is possible where a device has
+/// changed its pool and a pod of the earlier one has not been forgotten yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held(HashMap<String, Vec<String>>);
+
+/// Why the books cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HeldError {
+    /// The kubelet's socket is there and does not answer.
+    #[error("cannot ask the kubelet at `{}` which devices are in use", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What it said, or what the connection failed with.
+        #[source]
+        source: anyhow::Error,
+    },
+    /// The checkpoint is there and cannot be understood.
+    #[error("cannot read the kubelet's checkpoint `{}`", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl crate::report::Hint for HeldError {}
+
+impl Held {
+    /// Reads the kubelet's books: its socket for pod resources, and its checkpoint where that is not there or silent. A
+    /// kubelet without either has given no device to anybody.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is there, and neither can be read.
+    pub async fn read(tree: &NodeTree) -> Result<Self, HeldError> {
+        let socket = tree.real(tree.pod_resources_socket());
+        let checkpoint = tree.real(tree.checkpoint());
+        let asked = match tokio::time::timeout(PATIENCE, ask(&socket)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(elapsed.into()),
+        };
+        let error = match asked {
+            Ok(held) => return Ok(held),
+            Err(error) => error,
+        };
+        match read_checkpoint(&checkpoint) {
+            Ok(held) => Ok(held),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(HeldError::Checkpoint {
+                path: checkpoint,
+                source,
+            }),
+            Err(_) if !socket.exists() => Ok(Self::default()),
+            Err(_) => Err(HeldError::Socket {
+                path: socket,
+                source: error,
+            }),
+        }
+    }
+
+    /// By the name of which resources pods have the device.
+    pub fn holders(&self, id: &str) -> &[String] {
+        self.0.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a pod has the device by the name of `resource`.
+    pub fn holds(&self, resource: &str, id: &str) -> bool {
+        self.holders(id).iter().any(|holder| holder == resource)
+    }
+
+    /// All devices that pods have, with the names of the resources.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0
+            .iter()
+            .map(|(id, holders)| (id.as_str(), holders.as_slice()))
+    }
+
+    fn add(&mut self, resource: &str, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            let holders = self.0.entry(id).or_default();
+            if !holders.iter().any(|holder| holder == resource) {
+                holders.push(resource.to_owned());
+            }
+        }
+    }
+}
+
+async fn ask(socket: &Path) -> Result<Held, anyhow::Error> {
+    let call = http2::dial(socket, |kubelet| async {
+        let client = PodResourcesListerClient::with_origin(kubelet, http2::localhost());
+        let mut client = client.max_decoding_message_size(LARGEST);
+        client.list(ListPodResourcesRequest {}).await
+    });
+    let answer = call.await??.into_inner();
+    let containers = answer
+        .pod_resources
+        .into_iter()
+        .flat_map(|pod| pod.containers);
+    let mut held = Held::default();
+    for devices in containers.flat_map(|container| container.devices) {
+        held.add(&devices.resource_name, devices.device_ids);
+    }
+    Ok(held)
+}
+
+/// `kubelet_internal_checkpoint`, as far as it matters (Kubernetes: `pkg/kubelet/cm/devicemanager/checkpoint`).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Checkpoint {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    pod_device_entries: Option<Vec<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    resource_name: String,
+    /// By NUMA node; kubelets before 1.20 wrote a list.
+    #[serde(rename = "DeviceIDs")]
+    device_ids: Option<HashMap<String, Vec<String>>>,
+}
+
+fn read_checkpoint(path: &Path) -> io::Result<Held> {
+    let (file, _) = regular::open(path)?;
+    let text = regular::read(file, LARGEST as u64)?;
+    let checkpoint: Checkpoint = serde_json::from_slice(&text)?;
+    let mut held = Held::default();
+    for entry in checkpoint.data.pod_device_entries.unwrap_or_default() {
+        let ids = entry.device_ids.unwrap_or_default();
+        held.add(&entry.resource_name, ids.into_values().flatten());
+    }
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(checkpoint: Option<&str>) -> (tempfile::TempDir, NodeTree) {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = NodeTree::new(dir.path(), "/var/lib/kubelet");
+        let path = tree.real(tree.checkpoint());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if let Some(text) = checkpoint {
+            std::fs::write(path, text).unwrap();
+        }
+        (dir, tree)
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_as_kubelets_write_it() {
+        let (_dir, tree) = node(Some(
+            r#"{"Data":{"PodDeviceEntries":[
+                {"PodUID":"u","ContainerName":"c","ResourceName":"intel.com/a","DeviceIDs":{"-1":["x"],"0":["y"]},"AllocResp":"CgA="},
+                {"PodUID":"v","ContainerName":"c","ResourceName":"intel.com/b","DeviceIDs":{"1":["y"]},"AllocResp":""}
+            ],"RegisteredDevices":{"intel.com/a":["x","y","z"]}},"Checksum":123456789012345}"#,
+        ));
+        let held = Held::read(&tree).await.unwrap();
+        assert!(held.holds("intel.com/a", "x") && !held.holds("intel.com/b", "x"));
+        assert_eq!(held.holders("y"), ["intel.com/a", "intel.com/b"]);
+        assert_eq!(held.holders("z"), [""; 0]);
+        let (_dir, tree) = node(Some(
+            r#"{"Data":{"PodDeviceEntries":null,"RegisteredDevices":{}},"Checksum":1}"#,
+        ));
+        assert_eq!(Held::read(&tree).await.unwrap(), Held::default());
+    }
+
+    #[tokio::test]
+    async fn no_books_and_broken_ones() {
+        let (_dir, tree) = node(None);
+        assert_eq!(Held::read(&tree).await.unwrap(), Held::default());
+        let (_dir, tree) = node(Some("{\"Data\":"));
+        let error = Held::read(&tree).await.unwrap_err();
+        assert!(matches!(error, HeldError::Checkpoint { .. }), "{error}");
+        // A kubelet that was killed leaves its socket behind.
+        let (_dir, tree) = node(None);
+        let socket = tree.real(tree.pod_resources_socket());
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let error = Held::read(&tree).await.unwrap_err();
+        assert!(matches!(error, HeldError::Socket { .. }), "{error}");
+    }
+}

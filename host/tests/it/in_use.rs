@@ -1,0 +1,190 @@
+//! Devices that pods have: they stay in their pools, also over a restart of the plugin, and are in no other pool.
+
+use rustix::process::Signal;
+use sriovdp_fake_kubelet::FakeKubelet;
+
+use crate::world::{Daemon, Way, World, built};
+
+/// RDMA in exclusive mode: a pod takes the RDMA devices of its functions along, and its network interfaces.
+const NODE: &str = "
+pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=ib0 ib=mlx5_0 link=infiniband
+vf 0000:5e:00.{1-3} 15b3:1018 pf=0000:5e:00.0 id={0-2} driver=mlx5_core net=ib0v{0-2} ib=mlx5_{1-3} link=infiniband
+ib mlx5_{1-3} uverbs={1-3} umad={1-3} pkey=0x8001
+pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
+vf 0000:41:02.{0-1} 8086:154c pf=0000:41:00.0 id={0-1} driver=iavf net=ens1v{0-1}
+";
+const POOLS: &str = r#"{"resourceList": [
+    {"resourceName": "keys", "selectors": {"linkTypes": ["infiniband"], "isRdma": true, "pKeys": ["0x8001"]}},
+    {"resourceName": "rest", "selectors": {"vendors": ["15b3"]}},
+    {"resourceName": "names", "selectors": {"pfNames": ["ens1"], "linkTypes": ["ether"]}}
+]}"#;
+
+const KEYS: &str = "intel.com/keys";
+const IN_POD: &str = "rm @0000:5e:00.1/infiniband\nrm @0000:5e:00.1/net/ib0v0\n\
+                      rm @0000:5e:00.2/infiniband\nrm @0000:5e:00.2/net/ib0v1";
+
+fn world(config: &str) -> World {
+    let world = World::with_config(NODE, Way::Watcher, config);
+    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    world
+}
+
+async fn counts(kubelet: &FakeKubelet, resource: &str, healthy: usize, all: usize) {
+    kubelet
+        .wait_for(resource, |view| {
+            view.connected && (view.allocatable(), view.capacity()) == (healthy, all)
+        })
+        .await
+        .unwrap();
+}
+
+fn ids(kubelet: &FakeKubelet, resource: &str) -> Vec<String> {
+    let view = kubelet.resource(resource).unwrap();
+    view.devices
+        .iter()
+        .map(|device| device.id.clone())
+        .collect()
+}
+
+async fn look(world: &World, daemon: &Daemon, change: &str) {
+    if !change.is_empty() {
+        world.change(change);
+    }
+    daemon.signal(Signal::HUP);
+}
+
+async fn stays_over_a_restart(pod_resources: bool) {
+    let world = world(POOLS);
+    let kubelet = world
+        .kubelet_with(|config| config.pod_resources = pod_resources)
+        .await;
+    let mut daemon = world.daemon();
+    counts(&kubelet, KEYS, 3, 3).await;
+    kubelet
+        .run_pod_with("one", KEYS, &["0000:5e:00.1"])
+        .await
+        .unwrap();
+    kubelet
+        .run_pod_with("two", KEYS, &["0000:5e:00.2"])
+        .await
+        .unwrap();
+    world.change(IN_POD);
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success());
+
+    let daemon = world.daemon();
+    counts(&kubelet, KEYS, 3, 3).await;
+    // Which without the books would have them: its selectors are satisfied.
+    counts(&kubelet, "intel.com/rest", 0, 0).await;
+    let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    assert!(
+        story.contains(
+            "intel.com/keys: takes it, by selector 0; a pod has it, and nothing would select it as it is now\n"
+        ),
+        "{story}"
+    );
+
+    // The pods end, one device returns with another key and one without any, and a third one leaves.
+    kubelet.forget_pod("one").unwrap();
+    kubelet.forget_pod("two").unwrap();
+    look(
+        &world,
+        &daemon,
+        "unplug 0000:5e:00.3
+         unplug 0000:5e:00.1
+         vf 0000:5e:00.1 15b3:1018 pf=0000:5e:00.0 id=0 driver=mlx5_core net=ib0v0 ib=mlx5_1 link=infiniband
+         ib mlx5_1 uverbs=1 umad=1 pkey=0x8002",
+    )
+    .await;
+    counts(&kubelet, "intel.com/rest", 2, 2).await;
+    counts(&kubelet, KEYS, 0, 3).await;
+    assert_eq!(
+        ids(&kubelet, "intel.com/rest"),
+        ["0000:5e:00.1", "0000:5e:00.2"]
+    );
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_restart_changes_no_capacity_by_pod_resources() {
+    stays_over_a_restart(true).await;
+}
+
+#[tokio::test]
+async fn a_restart_changes_no_capacity_by_the_checkpoint() {
+    stays_over_a_restart(false).await;
+}
+
+#[tokio::test]
+async fn a_name_that_moved_into_a_pod_does_not_empty_the_pool() {
+    let world = world(POOLS);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon();
+    counts(&kubelet, "intel.com/names", 2, 2).await;
+    let both = ["0000:41:02.0", "0000:41:02.1"];
+    kubelet
+        .run_pod_with("both", "intel.com/names", &both)
+        .await
+        .unwrap();
+    world.change(
+        "rm @0000:41:00.0/net/ens1\nrm @0000:41:02.0/net/ens1v0\nrm @0000:41:02.1/net/ens1v1",
+    );
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    let _daemon = world.daemon();
+    counts(&kubelet, "intel.com/names", 2, 2).await;
+}
+
+#[tokio::test]
+async fn a_device_that_a_pod_has_changes_its_pool_with_the_end_of_the_pod() {
+    let world =
+        world(r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1"]}}]}"#);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    counts(&kubelet, "intel.com/a", 2, 2).await;
+    kubelet
+        .run_pod_with("pod", "intel.com/a", &["0000:41:02.0"])
+        .await
+        .unwrap();
+    // The resource gets another name, so its devices a new pool.
+    world.configure(
+        r#"{"resourceList": [{"resourceName": "b", "selectors": {"pfNames": ["ens1"]}}]}"#,
+    );
+    counts(&kubelet, "intel.com/b", 1, 1).await;
+    assert_eq!(ids(&kubelet, "intel.com/b"), ["0000:41:02.1"]);
+    kubelet.forget_pod("pod").unwrap();
+    // Nothing tells of the end of a pod but what it changes on the node.
+    look(&world, &daemon, "unplug 0000:41:02.1").await;
+    kubelet
+        .wait_for("intel.com/b", |view| {
+            view.devices
+                .iter()
+                .any(|d| d.id == "0000:41:02.0" && d.healthy)
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_books_are_read_only_when_something_depends_on_them() {
+    let world = world(POOLS);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    counts(&kubelet, KEYS, 3, 3).await;
+    let asked = kubelet.pod_resources_asked();
+    assert!(asked >= 1, "at the start");
+    for link in ["0", "1"] {
+        let change = format!("file @0000:41:00.0/net/ens1/carrier {link}");
+        look(&world, &daemon, &change).await;
+        let healthy = if link == "1" { 2 } else { 0 };
+        counts(&kubelet, "intel.com/names", healthy, 2).await;
+    }
+    assert_eq!(
+        kubelet.pod_resources_asked(),
+        asked,
+        "no device joined or left"
+    );
+    look(&world, &daemon, "unplug 0000:41:02.1").await;
+    counts(&kubelet, "intel.com/names", 1, 2).await;
+    assert_eq!(kubelet.pod_resources_asked(), asked + 1);
+}
