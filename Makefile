@@ -1,9 +1,9 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit fmt bench dist clean require
+.PHONY: help demo test lint audit fmt bench dist miri clean require
 
-EXAMPLE := examples/vendor-provider/Cargo.toml
+EXAMPLES := examples/vendor-provider/Cargo.toml examples/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -15,16 +15,17 @@ demo: require ## Show the daemon with its providers on a captured node, without 
 	cargo run --locked -q -p sriovdp-demo
 
 # The tests of the host load the provider libraries that `cargo build` leaves beside the program.
-test: require ## Run every test: the workspace, then the example provider outside of it.
+test: require ## Run every test: the workspace, then the example providers outside of it.
 	cargo build --locked --workspace
 	cargo test --locked --workspace
-	cargo test --locked --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo test --locked --manifest-path $$example; done
 
 lint: require ## Check formatting, lints, documentation and dependencies; every warning is an error.
 	cargo fmt --all --check
-	cargo fmt --manifest-path $(EXAMPLE) --check
+	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+	cargo package --locked --allow-dirty --quiet -p sriovdp-sdk
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo cargo deny --locked check bans licenses sources; \
 		cargo deny --locked check bans licenses sources; \
@@ -37,7 +38,7 @@ audit: require ## Ask the RustSec database about known vulnerabilities; needs ca
 
 fmt: require ## Format all code.
 	cargo fmt --all
-	cargo fmt --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example; done
 
 # The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
 bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
@@ -54,9 +55,13 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 		install -m 0644 "$(TARGET_DIR)/release/$$file" "dist/opt/sriovdp/providers/$$name.so" || exit 1; \
 	done
 
+# The payload of a panic is leaked on purpose. Not a part of `lint`, because it needs a nightly toolchain and its standard library's source.
+miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks' cargo +nightly miri test --target-dir $(TARGET_DIR)/miri -p sriovdp-sdk --lib -- abi::guard abi::note
+
 clean: ## Remove everything that was built.
 	cargo clean
-	cargo clean --manifest-path $(EXAMPLE)
+	set -e; for example in $(EXAMPLES); do cargo clean --manifest-path $$example; done
 	rm -rf dist
 
 # What every build needs, said in one sentence before cargo says it in a hundred.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::new_provider::PackageName;
+
 use crate::output::cdi::CdiNames;
 
 /// The SR-IOV network device plugin for Kubernetes.
@@ -152,7 +154,7 @@ pub struct Logging {
 pub enum Command {
     /// List the provider libraries: what each brings, or why it is refused.
     Providers,
-    /// Look at one provider library.
+    /// Check one provider library, or begin a new one.
     #[command(subcommand)]
     Provider(ProviderCommand),
     /// Check the configuration against the providers, without a kubelet.
@@ -186,9 +188,18 @@ pub enum Command {
     ProbeProvider,
 }
 
-/// What to do with a provider library.
+/// What to do about one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ProviderCommand {
+    /// Write a crate to begin a provider with, in a new directory here: it builds, and its tests pass.
+    New {
+        /// The name of the crate, such as acme-fpga.
+        #[arg(value_name = "NAME")]
+        name: PackageName,
+        /// Extend this device type of another provider, instead of owning one.
+        #[arg(long, value_name = "DEVICE_TYPE", value_parser = word)]
+        extends: Option<String>,
+    },
     /// Check a file step by step as the daemon does before it loads one, without a node. Whether it brings what another
     /// file brings already is not looked at.
     Check {
@@ -296,6 +307,17 @@ fn level(text: &str) -> Result<tracing::Level, String> {
     }
     text.parse()
         .map_err(|_| "write error, warn, info, debug or trace".to_owned())
+}
+
+fn word(text: &str) -> Result<String, String> {
+    if !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    {
+        return Ok(text.to_owned());
+    }
+    Err("write a device type as `sriovdp providers` names it".to_owned())
 }
 
 fn milliseconds(text: &str) -> Result<Duration, String> {

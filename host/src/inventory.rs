@@ -40,30 +40,28 @@ fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> O
     let before = || before.filter(|_| dir.exists());
     let number = |name| dir.attribute(name)?.parse().ok();
     let physical_function = dir.link_name("physfn").and_then(|name| name.parse().ok());
-    Some(PciFunction {
-        vendor: id(&dir, "vendor").or_else(|| Some(before()?.vendor))?,
-        device: id(&dir, "device").or_else(|| Some(before()?.device))?,
-        class: dir
-            .attribute("class")
-            .and_then(|text| class(&text))
-            .or_else(|| Some(before()?.class))?,
-        driver: dir.link_name("driver"),
-        numa_node: match dir.attribute("numa_node") {
-            // A machine without NUMA says -1.
-            Some(text) => text.parse().ok(),
-            None => before().and_then(|function| function.numa_node),
-        },
-        vf_index: None,
-        vf_count: match physical_function {
-            // Only physical functions have the attribute, so virtual ones save the attempt.
-            Some(_) => 0,
-            None => number("sriov_numvfs")
-                .or_else(|| Some(before()?.vf_count))
-                .unwrap_or(0),
-        },
-        physical_function,
-        address,
-    })
+    let vendor = id(&dir, "vendor").or_else(|| Some(before()?.vendor))?;
+    let device = id(&dir, "device").or_else(|| Some(before()?.device))?;
+    let class = dir
+        .attribute("class")
+        .and_then(|text| class(&text))
+        .or_else(|| Some(before()?.class))?;
+    let mut function = PciFunction::new(address, vendor, device, class);
+    function.driver = dir.link_name("driver");
+    function.numa_node = match dir.attribute("numa_node") {
+        // A machine without NUMA says -1.
+        Some(text) => text.parse().ok(),
+        None => before().and_then(|function| function.numa_node),
+    };
+    function.vf_count = match physical_function {
+        // Only physical functions have the attribute, so virtual ones save the attempt.
+        Some(_) => 0,
+        None => number("sriov_numvfs")
+            .or_else(|| Some(before()?.vf_count))
+            .unwrap_or(0),
+    };
+    function.physical_function = physical_function;
+    Some(function)
 }
 
 fn id(dir: &PciDir<'_>, name: &str) -> Option<HexId> {

@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod kubelet;
 pub mod logging;
 mod netlink;
+pub mod new_provider;
 pub mod node;
 pub mod output;
 pub mod pools;

@@ -37,6 +37,7 @@ pub struct Mount {
 /// allocation.info("vfio", "dev-mount", "/dev/vfio/19");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Allocation {
     /// Device nodes, in the order in which the container shall see them.
     pub nodes: Vec<DeviceNode>,
@@ -79,6 +80,23 @@ impl Allocation {
             host_path: path.clone(),
             container_path: path,
         });
+        self
+    }
+
+    /// Adds a file or directory that has the same path on the node and in the container, and that the container may not
+    /// write to.
+    pub fn mount_read_only(&mut self, path: impl Into<String>) -> &mut Self {
+        let path = path.into();
+        self.mount(Mount {
+            host_path: path.clone(),
+            container_path: path,
+            read_only: true,
+        })
+    }
+
+    /// Adds a file or directory of the node.
+    pub fn mount(&mut self, mount: Mount) -> &mut Self {
+        self.mounts.push(mount);
         self
     }
 

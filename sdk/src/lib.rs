@@ -1,8 +1,12 @@
-//! Write a device type, or an extension of one, for `sriovdp`, the SR-IOV network device plugin for Kubernetes.
+//! Write a device type, an extension of one, or a health check for `sriovdp`, the SR-IOV network device plugin for
+//! Kubernetes.
 //!
 //! A *provider* is one shared library in `/opt/sriovdp/providers`. The host finds the node's PCI functions, groups
 //! devices into pools and talks to the kubelet; the provider says which devices there are, which of them a user's
-//! selectors describe, and what a container gets. This is a whole one:
+//! selectors describe, whether they are healthy, and what a container gets. You write plain Rust against this crate
+//! alone, in a repository of your own.
+//!
+//! # A whole provider
 //!
 //! ```
 //! use sriovdp_sdk::*;
@@ -11,6 +15,7 @@
 //! #[derive(Default)]
 //! struct Fpga;
 //!
+//! /// The keys that a user may write into `selectors`.
 //! #[derive(Default, Deserialize, JsonSchema)]
 //! #[serde(crate = "sriovdp_sdk::serde", default)]
 //! #[schemars(crate = "sriovdp_sdk::schemars")]
@@ -49,7 +54,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! Build it as a `cdylib`, put the `.so` into the directory, and `"deviceType": "fpga"` works in the configuration:
+//! `Cargo.toml` makes it a library that can be loaded, and switches the test tools on:
 //!
 //! ```toml
 //! [lib]
@@ -57,32 +62,217 @@
 //!
 //! [dependencies]
 //! sriovdp-sdk = "1"
+//!
+//! [dev-dependencies]
+//! serde_json = "1"
+//! sriovdp-sdk = { version = "1", features = ["testing"] }
 //! ```
 //!
-//! An *extension* differs in two places: its manifest names the device types that it extends, and its discovery goes
-//! over [`Node::devices`], the devices that their owners found. It is asked about a selector object only when one of
-//! its keys in it asks for something, which `false`, an empty text and an empty list do not; and it discovers only while
-//! there is such an object.
+//! From there to a node it is four commands. `provider check` says step by step whether a host would load the file, and
+//! a running one loads it as soon as it is in the directory:
+//!
+//! ```console
+//! $ cargo test
+//! $ cargo build --release
+//! $ sriovdp provider check target/release/libfpga.so
+//! $ cp target/release/libfpga.so /opt/sriovdp/providers/
+//! ```
+//!
+//! The file must belong to root or to the plugin's user, and nobody else may be able to write to it. Then this is a
+//! resource, and `sriovdp explain` says of each device why it is in it or why not:
+//!
+//! ```json
+//! {"resourceList": [{"resourceName": "fpga", "deviceType": "fpga", "selectors": {"devices": ["5001"]}}]}
+//! ```
+//!
+//! `sriovdp provider new NAME` writes such a crate with its tests.
+//!
+//! # What each part is for
+//!
+//! * [`Provider::manifest`] is the name tag: a device type of your own, or the ones that you extend.
+//! * [`Provider::Selectors`] is a struct with one field for each key. Its doc comments become descriptions in the JSON
+//!   schema that configurations are checked against; a key that is in no schema is refused with "did you mean". Every
+//!   key may be left out: the default asks for nothing. [`HexId`], [`PciAddress`], [`Name`] and [`Ranged`] are values
+//!   that compare as users write them, and `#[serde(rename_all = "camelCase")]` makes the usual spelling.
+//! * [`Provider::check`] is for what types cannot say: a value that has to be parsed, keys that belong together. What
+//!   it refuses costs that resource, and its message is what the user reads.
+//! * [`Provider::discover`] finds devices on a [`Node`]: [`functions`](Node::functions) is the PCI bus as the host's
+//!   scan found it, [`pci`](Node::pci) the live sysfs directory of one function, [`root`](Node::root) any other file.
+//!   What you will need later about a device goes into its [`facts`](Device::facts). Leave out one device rather than
+//!   fail: [`Discovery::excluded`] keeps the reason for `sriovdp explain`.
+//! * [`Provider::admit`] judges one device by one selector object. [`one_of`] writes most of it, and its refusal too.
+//! * [`Provider::allocate`] builds what a container gets, from the node as it is now: device nodes, mounts, values for
+//!   `PCIDEVICE_…_INFO` and for the device-info file. [`userspace_nodes`] knows those of VFIO and UIO, [`vhost_net`]
+//!   those of vhost. Ask [`Node::require_device_node`] first: a container without its device is worse than none.
+//! * [`log`] goes to the host's log, with your package's name.
+//!
+//! # An extension
+//!
+//! adds selector keys, health and device nodes to a device type that another provider owns. It differs in two places:
+//! its manifest names what it extends, and its discovery goes over [`Node::devices`], what the owners found.
+//!
+//! ```
+//! # use sriovdp_sdk::*;
+//! /// The slot that a network card is in, for `netDevice`.
+//! #[derive(Default)]
+//! struct Slot;
+//!
+//! #[derive(Default, Deserialize, JsonSchema)]
+//! #[serde(crate = "sriovdp_sdk::serde", default)]
+//! #[schemars(crate = "sriovdp_sdk::schemars")]
+//! struct Selectors {
+//!     /// Physical slots, as the labels on the machine name them.
+//!     slots: Vec<Name>,
+//! }
+//!
+//! impl Provider for Slot {
+//!     type Selectors = Selectors;
+//!     type Facts = Option<Name>;
+//!
+//!     fn manifest(&self) -> Manifest {
+//!         Manifest::extension(&["netDevice"], "The slots of network cards")
+//!     }
+//!
+//!     fn discover(&self, node: &Node) -> Result<Discovery<Option<Name>>, Error> {
+//!         let slot = |device: &ExtendedDevice| {
+//!             let label = node.pci(device.function).attribute("label")?;
+//!             Some(Name::from(label.as_str()))
+//!         };
+//!         let devices = node.devices().iter();
+//!         Ok(devices.map(|device| Device::extending(device, slot(device))).collect())
+//!     }
+//!
+//!     fn admit(&self, selectors: &Selectors, device: &Device<Option<Name>>) -> Result<(), Refusal> {
+//!         one_of("slots", &selectors.slots, device.facts.as_ref())
+//!     }
+//!
+//!     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Option<Name>>) -> Result<Allocation, Error> {
+//!         Ok(Allocation::default())
+//!     }
+//! }
+//!
+//! export_provider!(Slot);
+//! # fn main() {}
+//! ```
+//!
+//! A user writes its keys beside those of the owner, and a device has to satisfy both:
+//! `"selectors": {"vendors": ["8086"], "slots": ["PCIe 3"]}`. An extension is asked about a selector object only when one
+//! of its keys in it asks for something, which `false`, an empty text and an empty list do not; and it discovers only
+//! while there is such an object.
+//!
+//! # A health check
+//!
+//! is a part of discovery, which the host repeats: a device with a [`Finding`] stays in its pool, is given to no new
+//! pod, and is left to the pods that have it.
+//!
+//! ```
+//! # use sriovdp_sdk::*;
+//! fn state(node: &Node, function: &PciFunction) -> Option<Finding> {
+//!     match node.pci(function.address).attribute("acme/state").as_deref() {
+//!         Some("ready") => None,
+//!         Some(state) => Some(Finding::new(Cause::Other, format!("the card says that it is `{state}`"))),
+//!         None => Some(Finding::new(Cause::Other, "the card does not say how it is")),
+//!     }
+//! }
+//!
+//! fn device(node: &Node, function: &PciFunction) -> Device<()> {
+//!     let findings = [state(node, function), userspace_finding(node, function)];
+//!     Device::of(function, ()).health(Health::of(findings))
+//! }
+//! ```
+//!
+//! The reason is a sentence about the device, for the log and for `sriovdp explain`; the [`Cause`] is what a resource
+//! may leave out by its key `health`. Do not make it depend on something that a pod takes away, as it takes a network
+//! interface into its namespace.
+//!
+//! # Tests
+//!
+//! No hardware is needed, no root and no mock: a node is a few lines of text. `testing::Harness` asks a provider as
+//! the host does, and `testing::conformance!` is one line that tries everything a provider has to keep to: damaged
+//! files, functions that vanish between two reads, thousands of devices, stable answers.
+//!
+//! ```
+//! # mod hidden {
+//! # use sriovdp_sdk::*;
+//! # #[derive(Default)]
+//! # pub struct Fpga;
+//! # #[derive(Default, Deserialize, JsonSchema)]
+//! # #[serde(crate = "sriovdp_sdk::serde", default)]
+//! # #[schemars(crate = "sriovdp_sdk::schemars")]
+//! # pub struct Selectors { devices: Vec<HexId> }
+//! # impl Provider for Fpga {
+//! #     type Selectors = Selectors;
+//! #     type Facts = HexId;
+//! #     fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "Example accelerators") }
+//! #     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
+//! #         Ok(node.functions().iter().map(|f| Device::of(f, f.device)).collect())
+//! #     }
+//! #     fn admit(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Refusal> {
+//! #         one_of("devices", &selectors.devices, Some(&device.facts))
+//! #     }
+//! #     fn allocate(&self, node: &Node, _: &Selectors, device: &Device<HexId>) -> Result<Allocation, Error> {
+//! #         let path = format!("/dev/fpga-{}", device.function);
+//! #         node.require_device_node(&path)?;
+//! #         let mut allocation = Allocation::default();
+//! #         allocation.node(&path);
+//! #         Ok(allocation)
+//! #     }
+//! # }
+//! const NODE: &str = "
+//!     pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl
+//!     dev /dev/fpga-0000:17:00.1
+//! ";
+//!
+//! sriovdp_sdk::testing::conformance!(Fpga, NODE);
+//!
+//! #[test]
+//! # fn not_seen_by_a_doctest() {}
+//! # pub
+//! fn the_node_of_a_card_is_handed_out() {
+//!     let fpga = sriovdp_sdk::testing::Harness::on(Fpga, NODE);
+//!     let keys = serde_json::json!({"devices": ["5001"]});
+//!     assert_eq!(fpga.select(keys.clone()), ["0000:17:00.1"]);
+//!     let allocated = fpga.allocate(keys, &["0000:17:00.1"]).unwrap();
+//!     assert_eq!(allocated[0].nodes[0].0, "/dev/fpga-0000:17:00.1");
+//! }
+//! # }
+//! # hidden::the_node_of_a_card_is_handed_out();
+//! ```
 //!
 //! # What you can rely on
 //!
-//! * A provider built with SDK 1.x loads in every host of the same major version, older and newer.
+//! * **A provider built with SDK 1.x loads in every host of the major version 1, older and newer.** What the library
+//!   exports is two functions, and their layout never changes within 1.x. Everything else crosses as JSON, where each
+//!   side ignores what it does not know, and has a default for what the other side does not say. A newer SDK adds
+//!   fields and methods, and an older host does without them.
+//! * **A provider that cannot do without something newer says so** with [`Manifest::needs_host`], and an older host
+//!   refuses it in one sentence with both versions.
+//! * **Your source keeps compiling** with every later SDK 1.x. The oldest Rust that an SDK needs is its `rust-version`,
+//!   1.85 for now; a later one is a new minor version of the SDK.
+//! * Release and debug builds, optimisation levels, other versions of Rust than the host's and an allocator of your own
+//!   make no difference. The C library has to be as old as the node's or older: build on the oldest distribution that
+//!   you support.
 //! * A panic in one of your methods becomes an error of that call, never the end of the host. Build with
 //!   `panic = "unwind"`, the default; a library built with `panic = "abort"` is refused.
-//! * What crosses the boundary is hidden: you write plain Rust against this crate alone.
 //!
 //! # What the host relies on
 //!
 //! * Everything of the node is read through [`Node`], so that the provider runs against a directory in a test.
 //! * [`Provider::admit`] depends on its arguments only.
-//! * A call ends within seconds.
+//! * A call ends within seconds, and may come from any thread, several at a time.
+//! * The id of a device stays the same when the plugin or the node starts again.
 
 #![forbid(missing_docs)]
+#![allow(
+    clippy::test_attr_in_doctest,
+    reason = "the page shows a test, and calls it below where nobody sees it"
+)]
 
 mod allocation;
 mod device;
 mod driver;
 mod error;
+mod export;
 mod health;
 pub mod log;
 mod manifest;
@@ -121,53 +311,3 @@ pub use serde::{self, Deserialize};
 
 /// The version of this SDK.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Exports a [`Provider`] from a `cdylib`. Once per library, at the crate's root.
-///
-/// ```
-/// # use sriovdp_sdk::*;
-/// # #[derive(Default)]
-/// # struct Fpga;
-/// # #[derive(Default, Deserialize, JsonSchema)]
-/// # #[serde(crate = "sriovdp_sdk::serde")]
-/// # #[schemars(crate = "sriovdp_sdk::schemars")]
-/// # struct Nothing {}
-/// # impl Provider for Fpga {
-/// #     type Selectors = Nothing;
-/// #     type Facts = ();
-/// #     fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "") }
-/// #     fn discover(&self, _: &Node) -> Result<Discovery<()>, Error> { Ok(Discovery::default()) }
-/// #     fn admit(&self, _: &Nothing, _: &Device<()>) -> Result<(), Refusal> { Ok(()) }
-/// #     fn allocate(&self, _: &Node, _: &Nothing, _: &Device<()>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
-/// # }
-/// export_provider!(Fpga);
-/// # fn main() {}
-/// ```
-#[macro_export]
-macro_rules! export_provider {
-    ($provider:ty) => {
-        const _: () = {
-            struct Exported;
-
-            impl $crate::abi::Export for Exported {
-                type Provider = $provider;
-
-                const PACKAGE: (&'static str, &'static str) =
-                    (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-
-                fn state() -> &'static $crate::abi::State<$provider> {
-                    static STATE: $crate::abi::State<$provider> = $crate::abi::State::new();
-                    &STATE
-                }
-            }
-
-            #[used]
-            #[unsafe(link_section = ".note.sriovdp")]
-            static NOTE: $crate::abi::Note =
-                $crate::abi::Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-
-            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
-            static HEADER: $crate::abi::LibHeader = $crate::abi::header::<Exported>();
-        };
-    };
-}

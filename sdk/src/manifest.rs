@@ -2,6 +2,7 @@
 
 /// Which part of the configuration a provider serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// It owns a `deviceType`: it discovers the devices and builds what a container gets.
     DeviceType {
@@ -21,6 +22,7 @@ pub enum Role {
 
 /// The name tag of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Manifest {
     /// What it serves.
     pub role: Role,
@@ -32,6 +34,8 @@ pub struct Manifest {
     /// Pairs of selector keys that make no sense together in one selector object: one of this provider's, and one of
     /// any provider's.
     pub exclusive_keys: Vec<(String, String)>,
+    /// The oldest host that will do, as the version of the SDK that it was built with.
+    pub needs_host: Option<String>,
     /// Kernel subsystems whose uevents are a reason to discover again.
     pub subsystems: Vec<String>,
 }
@@ -48,6 +52,7 @@ impl Manifest {
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
+            needs_host: None,
             subsystems: Vec::new(),
         }
     }
@@ -61,6 +66,7 @@ impl Manifest {
             summary: summary.to_owned(),
             brought_by_others: Vec::new(),
             exclusive_keys: Vec::new(),
+            needs_host: None,
             subsystems: Vec::new(),
         }
     }
@@ -97,6 +103,16 @@ impl Manifest {
     #[must_use]
     pub fn exclusive(mut self, key: &str, other: &str) -> Self {
         self.exclusive_keys.push((key.to_owned(), other.to_owned()));
+        self
+    }
+
+    /// Says that the provider is of no use without something that came with SDK `version` of the host, such as `1.4`.
+    ///
+    /// Older hosts refuse it by name and version. Most providers need no such line: an older host ignores what it does
+    /// not know.
+    #[must_use]
+    pub fn needs_host(mut self, version: &str) -> Self {
+        self.needs_host = Some(version.to_owned());
         self
     }
 

@@ -114,6 +114,7 @@ impl FromStr for HexId {
 /// The host reads these facts once per scan for everybody; whatever else a provider needs it reads itself, through
 /// [`Node::pci`](crate::Node::pci).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PciFunction {
     /// Where it is.
     pub address: PciAddress,
@@ -136,6 +137,21 @@ pub struct PciFunction {
 }
 
 impl PciFunction {
+    /// A function without a driver, of no NUMA node, and with nothing to do with SR-IOV.
+    pub fn new(address: PciAddress, vendor: HexId, device: HexId, class: u32) -> Self {
+        Self {
+            address,
+            vendor,
+            device,
+            class,
+            driver: None,
+            numa_node: None,
+            physical_function: None,
+            vf_index: None,
+            vf_count: 0,
+        }
+    }
+
     /// The base class: 0x02 for network controllers, 0x12 for processing accelerators (PCI Code and ID Assignment).
     pub fn base_class(&self) -> u8 {
         self.class.to_be_bytes()[1]

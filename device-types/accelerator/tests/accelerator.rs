@@ -156,6 +156,8 @@ fn keys_of_network_functions_are_not_in_the_schema() {
     );
 }
 
+sriovdp_sdk::testing::conformance!(Accelerator);
+
 #[test]
 fn a_function_without_its_device_node_is_unhealthy() {
     let (_node, provider) = cards("nodev /dev/vfio/12");

@@ -128,3 +128,5 @@ fn the_real_tool_speaks_of_its_own_machine_only() {
     assert!(!Ddptool::default().works_below(&elsewhere));
     assert!(Ddptool::default().works_below(&sriovdp_sdk::Root::new("/")));
 }
+
+sriovdp_sdk::testing::conformance!(IntelDdp);

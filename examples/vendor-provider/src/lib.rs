@@ -5,7 +5,6 @@ use sriovdp_sdk::*;
 #[derive(Default)]
 struct AcmeFpga;
 
-/// Which cards belong to a resource.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(crate = "sriovdp_sdk::serde", default)]
 #[schemars(crate = "sriovdp_sdk::schemars")]
@@ -44,13 +43,16 @@ impl Provider for AcmeFpga {
 
 export_provider!(AcmeFpga);
 
+#[cfg(test)]
+const NODE: &str = "pci 0000:17:00.{0-1} ac3e:000{0-1} class=120000 driver=acme
+    file @0000:17:00.1/acme/acme7/dev 240:7
+    dev /dev/acme7";
+#[cfg(test)]
+testing::conformance!(AcmeFpga, NODE);
+
 #[test]
 fn a_selected_card_brings_its_node() {
-    let node = "pci 0000:17:00.{0-1} ac3e:000{0-1} class=120000 driver=acme
-        file @0000:17:00.1/acme/acme7/dev 240:7
-        dev /dev/acme7";
-    let node = testing::Tree::parse(node).unwrap().temp();
-    let acme = testing::Harness::new(AcmeFpga, node.path());
+    let acme = testing::Harness::on(AcmeFpga, NODE);
     let keys = serde_json::json!({"devices": ["0001"]});
     assert_eq!(acme.select(keys.clone()), ["0000:17:00.1"]);
     let allocated = acme.allocate(keys, &["0000:17:00.1"]).unwrap();

@@ -18,8 +18,32 @@ impl Declared {
     ///
     /// What is wrong with the manifest.
     pub(super) fn new(manifest: Manifest) -> Result<Self, ProviderError> {
+        if let Some(needed) = &manifest.needs_host {
+            needs(needed, sriovdp_sdk::VERSION)?;
+        }
         let keys = judge(&manifest).map_err(ProviderError::Manifest)?;
         Ok(Self { manifest, keys })
+    }
+}
+
+/// Whether the version `host` will do. The major version is the note's matter.
+fn needs(needed: &str, host: &'static str) -> Result<(), ProviderError> {
+    let number = |version: &str| {
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+        let major = parts.next()??;
+        let minor = parts.next().unwrap_or(Some(0))?;
+        Some((major, minor))
+    };
+    match number(needed) {
+        None => Err(ProviderError::Manifest(format!(
+            "needs a host of SDK `{}`, which is no version",
+            needed.escape_debug()
+        ))),
+        Some(least) if number(host) < Some(least) => Err(ProviderError::NeedsHost {
+            needed: needed.to_owned(),
+            host,
+        }),
+        Some(_) => Ok(()),
     }
 }
 
@@ -79,6 +103,20 @@ mod tests {
             "device_type": device_type, "schema": schema,
         });
         judge(&serde_json::from_value(manifest).unwrap())
+    }
+
+    #[test]
+    fn a_host_is_new_enough_or_not() {
+        for enough in ["1", "1.3", "1.2.9", "0.9"] {
+            needs(enough, "1.3.1").unwrap();
+        }
+        let refused = needs("1.10", "1.3.1").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "it needs a host of SDK 1.10 or newer, and this host is of SDK 1.3.1"
+        );
+        let refused = needs("new", "1.3.1").unwrap_err().to_string();
+        assert!(refused.contains("`new`, which is no version"), "{refused}");
     }
 
     #[test]

@@ -119,6 +119,14 @@ pub enum ProviderError {
     /// Its manifest makes no sense.
     #[error("its manifest {0}")]
     Manifest(String),
+    /// It is of no use without something that this host is too old for.
+    #[error("it needs a host of SDK {needed} or newer, and this host is of SDK {host}")]
+    NeedsHost {
+        /// The oldest that will do.
+        needed: String,
+        /// This one's.
+        host: &'static str,
+    },
     /// Another file was first.
     #[error("it brings {what}, which `{first}` already brings")]
     Conflict {
@@ -187,7 +195,7 @@ impl ProviderError {
             }
             Self::Interface(_) => Step::Interface,
             Self::Call { method, .. } => at_step(&in_call(method)),
-            Self::Manifest(_) | Self::Conflict { .. } => Step::Manifest,
+            Self::Manifest(_) | Self::NeedsHost { .. } | Self::Conflict { .. } => Step::Manifest,
         }
     }
 
@@ -238,6 +246,7 @@ impl Hint for ProviderError {
             | Self::Hangs { .. }
             | Self::Garbage
             | Self::Manifest(_) => "report this to the provider's author",
+            Self::NeedsHost { .. } => "update the plugin, or take an older version of the provider",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
             Self::List { .. } | Self::Read(_) | Self::TooLarge { .. } => {
                 return None;

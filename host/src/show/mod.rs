@@ -3,6 +3,7 @@
 // Whoever reads the output of a command must not find errors in it.
 #![allow(clippy::print_stderr, reason = "the errors of a command")]
 
+mod begin;
 mod check;
 mod explain;
 mod inspect;
@@ -55,8 +56,14 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
         return rescan::rescan(page, arguments);
     }
     let mut settings = daemon::settings(arguments);
-    if let Command::Provider(ProviderCommand::Check { file }) = command {
-        return inspect::check(page, file, &settings.providers).await;
+    match command {
+        Command::Provider(ProviderCommand::Check { file }) => {
+            return inspect::check(page, file, &settings.providers).await;
+        }
+        Command::Provider(ProviderCommand::New { name, extends }) => {
+            return begin::begin(page, name, extends.as_deref());
+        }
+        _ => {}
     }
     if let Command::Check { file: Some(file) } = command {
         settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());

@@ -12,6 +12,7 @@
     reason = "a test of random events says how to play them again"
 )]
 
+mod outside;
 mod repository;
 mod world;
 
@@ -39,6 +40,8 @@ mod health;
 mod image;
 /// Devices that pods have.
 mod in_use;
+/// Old and newer providers load.
+mod interface;
 /// What kubelets do to device plugins.
 mod kubelet;
 /// What is logged, and what never is.
@@ -47,6 +50,8 @@ mod log;
 mod manifests;
 /// Many pools and many devices.
 mod many;
+/// Crates that the program writes for authors of providers.
+mod new_provider;
 /// Which devices the kubelet is advised to take.
 mod preferred;
 /// What holds for every configuration.
@@ -57,7 +62,7 @@ mod random;
 mod reference;
 /// Provider files that come, change and go while the daemon runs.
 mod replaced;
-/// A device type that the host has never heard of.
+/// Device types that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.
 mod tidy;

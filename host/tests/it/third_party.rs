@@ -1,7 +1,8 @@
-//! A device type that the host has never heard of, from a crate outside the workspace.
+//! Device types that the host has never heard of, from crates outside the workspace.
 
-use std::path::{Path, PathBuf};
+use sriovdp_fake_kubelet::ResourceView;
 
+use crate::outside::Build;
 use crate::world::{Way, World};
 
 const NODE: &str = "
@@ -16,7 +17,7 @@ const CONFIG: &str = r#"{"resourceList": [
 
 #[tokio::test]
 async fn a_vendors_provider_is_dropped_into_a_running_node() {
-    let library = build_example();
+    let library = Build::of("examples/vendor-provider").library("acme_fpga");
     let world = World::with_config(NODE, Way::Watcher, CONFIG);
     let kubelet = world.kubelet().await;
     let daemon = world.daemon();
@@ -38,22 +39,64 @@ async fn a_vendors_provider_is_dropped_into_a_running_node() {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-/// Builds the example with its own lock file, into a directory of its own below this build's.
-fn build_example() -> PathBuf {
-    let manifest =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/vendor-provider/Cargo.toml");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor-provider");
-    let built = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--manifest-path"])
-        .arg(&manifest)
-        .arg("--target-dir")
-        .arg(&target)
-        .status()
-        .expect("cargo starts");
-    assert!(built.success(), "the example does not build");
-    let libraries = std::fs::read_dir(target.join("debug")).expect("a build");
-    let mut libraries = libraries.flatten().map(|entry| entry.path());
-    libraries
-        .find(|path| path.extension().is_some_and(|e| e == "so"))
-        .expect("a library")
+const CARDS: &str = "
+pf 0000:3d:00.0 beef:0100 class=120000 driver=nimbus numa=1
+pci 0000:5e:00.0 beef:0100 class=120000 driver=nimbus
+@0000:3d:00.0/nimbus/nimbus0/
+  firmware = 2.10
+  algorithms = aes-gcm sm4
+  state = ready
+@0000:5e:00.0/nimbus/nimbus7/
+  firmware = 2.9
+  algorithms = aes-gcm
+  state = ready
+dev /dev/nimbus0
+dev /dev/nimbus7
+dev /dev/nimbus_ctl
+dir /usr/lib/nimbus
+";
+
+const CRYPTO: &str = r#"{"resourceList": [
+    {"resourceName": "fast", "deviceType": "nimbusCrypto",
+     "selectors": {"algorithms": ["SM4"], "firmwareAtLeast": "2.10", "needLibrary": true}},
+    {"resourceName": "any", "deviceType": "nimbusCrypto"},
+    {"resourceName": "odd", "deviceType": "nimbusCrypto", "selectors": {"firmwareAtLeast": "newest"}}
+]}"#;
+
+#[tokio::test]
+async fn a_vendors_accelerators_bring_selectors_health_and_mounts() {
+    let world = World::with_config(CARDS, Way::Watcher, CRYPTO);
+    let library = Build::of("examples/accelerator-provider").library("nimbus_crypto");
+    world.provide("nimbus", &library);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    daemon.says("`newest` is no firmware version").await;
+
+    let healthy = |view: &ResourceView| view.allocatable() == 1;
+    let view = kubelet.wait_for("intel.com/fast", healthy).await.unwrap();
+    assert_eq!(view.devices[0].id, "0000:3d:00.0");
+    let container = kubelet
+        .allocate("intel.com/fast", &["0000:3d:00.0"])
+        .await
+        .unwrap();
+    let nodes: Vec<&str> = container
+        .devices
+        .iter()
+        .map(|node| node.host_path.as_str())
+        .collect();
+    assert_eq!(nodes, ["/dev/nimbus0", "/dev/nimbus_ctl"]);
+    assert_eq!(container.mounts[0].container_path, "/usr/lib/nimbus");
+    assert!(container.mounts[0].read_only);
+    let info = &container.envs["PCIDEVICE_INTEL_COM_FAST_INFO"];
+    assert!(
+        info.contains(r#""nimbus":{"firmware":"2.10","node":"/dev/nimbus0"}"#),
+        "{info}"
+    );
+
+    kubelet.wait_for("intel.com/any", healthy).await.unwrap();
+    world.change("file @0000:5e:00.0/nimbus/nimbus7/state updating");
+    daemon.signal(rustix::process::Signal::HUP);
+    let updating = |view: &ResourceView| view.allocatable() == 0 && view.capacity() == 1;
+    kubelet.wait_for("intel.com/any", updating).await.unwrap();
+    assert_eq!(kubelet.violations(), [""; 0]);
 }

@@ -122,3 +122,20 @@ fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
         );
     }
 }
+
+#[test]
+fn providers_use_what_every_vendor_has() {
+    let directories = ["device-types", "examples"];
+    let files = directories.map(|directory| sources(&repository().join(directory)));
+    for file in files.concat() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for hidden in ["sriovdp_sdk::abi", "sriovdp_sdk::{abi", "abi::wire"] {
+            let found = text.contains(hidden);
+            assert!(
+                !found,
+                "`{}` uses `{hidden}`, which is the host's",
+                file.display()
+            );
+        }
+    }
+}

@@ -9,6 +9,8 @@ mod export;
 mod guard;
 mod note;
 mod session;
+#[cfg(test)]
+mod snapshot;
 mod types;
 pub mod wire;
 

@@ -70,6 +70,18 @@ const fn put(into: &mut [u8; DESCRIPTION], at: usize, text: &str) -> usize {
 }
 
 #[cfg(test)]
+impl Note {
+    /// The lines of the description.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.description);
+        text.trim_end_matches('\0')
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

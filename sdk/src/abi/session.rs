@@ -97,6 +97,7 @@ impl<P: Provider> Session<P> {
             extends,
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
             exclusive_keys: manifest.exclusive_keys,
+            needs_host: manifest.needs_host,
             subsystems: manifest.subsystems,
             schema: schemars::schema_for!(P::Selectors).to_value(),
         }

@@ -67,6 +67,9 @@ pub struct Manifest {
     /// Pairs of keys that exclude each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusive_keys: Vec<(String, String)>,
+    /// The SDK that the host must have at least, `major.minor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_host: Option<String>,
     /// Kernel subsystems whose events matter to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subsystems: Vec<String>,

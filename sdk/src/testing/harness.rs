@@ -1,6 +1,6 @@
 //! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
 
-mod functions;
+pub(in crate::testing) mod functions;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
+use crate::testing::{TempTree, Tree};
 use crate::{Cause, Error, ExtendedDevice, Provider};
 
 /// A provider that has looked at the node below a directory.
@@ -38,16 +39,20 @@ use crate::{Cause, Error, ExtendedDevice, Provider};
 /// #     }
 /// #     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<HexId>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
 /// # }
-/// use sriovdp_sdk::testing::{Harness, Tree};
+/// use sriovdp_sdk::testing::Harness;
 ///
-/// let node = Tree::parse("pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl")?.temp();
-/// let fpga = Harness::new(Fpga, node.path());
+/// let mut fpga = Harness::on(Fpga, "pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl");
 /// assert_eq!(fpga.select(serde_json::json!({"devices": ["5001"]})), ["0000:17:00.1"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fpga.change("unplug 0000:17:00.1");
+/// fpga.rescan()?;
+/// assert_eq!(fpga.devices().len(), 1);
+/// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 pub struct Harness<P: Provider> {
     session: Session<P>,
     root: PathBuf,
+    /// The node, where it is this value's own.
+    node: Option<TempTree>,
     extended: Vec<ExtendedDevice>,
     device_type: String,
     generation: u64,
@@ -65,6 +70,54 @@ impl<P: Provider> Harness<P> {
         Self::extending(provider, root, Vec::new())
     }
 
+    /// Lets `provider` discover a node of its own, which `tree` describes in the language of [`Tree`].
+    ///
+    /// # Panics
+    ///
+    /// When a line of the text means nothing, or the discovery fails.
+    #[track_caller]
+    pub fn on(provider: P, tree: &str) -> Self {
+        let node = Tree::parse(tree)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .temp();
+        let mut harness = Self::new(provider, node.path());
+        harness.node = Some(node);
+        harness
+    }
+
+    /// Lets `provider`, an extension, discover a node of its own, on which every PCI function is a device of the type
+    /// `device_type`.
+    ///
+    /// # Panics
+    ///
+    /// When a line of the text means nothing, or the discovery fails.
+    #[track_caller]
+    pub fn extending_functions(provider: P, device_type: &str, tree: &str) -> Self {
+        let node = Tree::parse(tree)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .temp();
+        let functions = functions::below(node.path()).into_iter();
+        let devices = functions.map(|function| ExtendedDevice {
+            device_type: device_type.to_owned(),
+            id: function.address.into(),
+            function: function.address,
+        });
+        let mut harness = Self::extending(provider, node.path(), devices.collect());
+        harness.node = Some(node);
+        harness
+    }
+
+    /// Changes the node by further lines of its language; [`rescan`](Self::rescan) looks at it again.
+    ///
+    /// # Panics
+    ///
+    /// When a line means nothing.
+    #[track_caller]
+    pub fn change(&self, lines: &str) {
+        Tree::apply(&self.root, lines)
+            .unwrap_or_else(|error| panic!("cannot change the node: {error}"));
+    }
+
     /// Lets `provider`, an extension, discover what it has to say about `devices`, which are of one device type.
     ///
     /// # Panics
@@ -78,6 +131,7 @@ impl<P: Provider> Harness<P> {
         let mut harness = Self {
             session,
             root: root.to_owned(),
+            node: None,
             device_type: of_devices.or(manifest.device_type).unwrap_or_default(),
             extended: devices,
             generation: 0,
@@ -120,6 +174,16 @@ impl<P: Provider> Harness<P> {
         devices
             .map(|device| (device.id.to_string(), device.numa_node))
             .collect()
+    }
+
+    /// Each device that no new pod may have, and why.
+    pub fn unhealthy(&self) -> Vec<(String, String)> {
+        let devices = self.found.devices.iter();
+        let unhealthy = devices.filter_map(|device| {
+            let reason = device.unhealthy.clone()?;
+            Some((device.id.to_string(), reason))
+        });
+        unhealthy.collect()
     }
 
     /// Each finding of each device: the id, what kind it is, and the reason.

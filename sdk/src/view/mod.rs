@@ -5,6 +5,7 @@
 
 mod devlink;
 mod kernel;
+pub(crate) mod meter;
 mod net;
 mod pci_dir;
 mod root;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::meter;
 use crate::Error;
 
 /// Kernel attributes end at one page of 4 KiB on most machines; larger files are read on until they end.
@@ -51,6 +52,7 @@ impl Root {
     ///
     /// When it cannot be read, naming the path.
     pub fn try_read(&self, path: &str) -> Result<String, Error> {
+        meter::read(path);
         read_trimmed(&self.path(path))
             .map_err(|source| Error::from_std(&source).context(format!("cannot read `{path}`")))
     }
@@ -63,6 +65,7 @@ impl Root {
 
     /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
+        meter::read(path);
         fs::read_link(self.path(path)).ok()
     }
 
@@ -77,6 +80,7 @@ impl Root {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_list(&self, path: &str) -> Result<Vec<String>, Error> {
+        meter::read(path);
         let entries = match fs::read_dir(self.path(path)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -94,6 +98,7 @@ impl Root {
 
     /// Whether something is there.
     pub fn exists(&self, path: &str) -> bool {
+        meter::read(path);
         self.path(path).exists()
     }
 }

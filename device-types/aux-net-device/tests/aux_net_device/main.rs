@@ -14,3 +14,5 @@ fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {
     let provider = Harness::new(AuxNetDevice::default(), node.path());
     (node, provider)
 }
+
+sriovdp_sdk::testing::conformance!(AuxNetDevice);

@@ -44,3 +44,5 @@ fn device(device_type: &str, id: &str, function: &str) -> ExtendedDevice {
         function: function.parse().expect("an address"),
     }
 }
+
+sriovdp_sdk::testing::conformance!(MellanoxRdma);

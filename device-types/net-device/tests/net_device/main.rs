@@ -39,3 +39,5 @@ fn refused(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> String 
     let causes = error.causes().map(|cause| format!(": {cause}"));
     format!("{error}{}", causes.collect::<String>())
 }
+
+sriovdp_sdk::testing::conformance!(NetDevice);

@@ -7,7 +7,7 @@ use crate::view::PciDir;
 use crate::{HexId, PciAddress, PciFunction, Root};
 
 /// Every function that has a vendor, a device and a class.
-pub(super) fn below(root: &Path) -> Vec<PciFunction> {
+pub(in crate::testing) fn below(root: &Path) -> Vec<PciFunction> {
     let root = Root::new(root);
     let names = root.list("/sys/bus/pci/devices");
     let addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();

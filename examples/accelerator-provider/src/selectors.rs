@@ -1,0 +1,57 @@
+//! The selector keys: what a user may ask for.
+
+use sriovdp_sdk::{one_of, schemars, serde, Deserialize, Error, HexId, JsonSchema, Name, Refusal};
+
+use crate::card::{Card, Version};
+
+/// Which cards belong to a resource, and what a container gets beside them.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(crate = "serde", default, rename_all = "camelCase")]
+#[schemars(crate = "schemars")]
+pub struct Selectors {
+    /// PCI device ids, as `lspci -n` prints them.
+    devices: Vec<HexId>,
+    /// Algorithms that a card has to know, all of them.
+    algorithms: Vec<Name>,
+    /// The oldest firmware that will do, such as `2.10`.
+    firmware_at_least: String,
+    /// Whether containers get the library of the node, at `/usr/lib/nimbus`.
+    pub need_library: bool,
+}
+
+impl Selectors {
+    /// What the types cannot say.
+    pub fn check(&self) -> Result<(), Error> {
+        self.firmware().map(drop)
+    }
+
+    /// Refuses a card with the key that does not fit, and what was found instead.
+    pub fn admit(&self, card: &Card) -> Result<(), Refusal> {
+        one_of("devices", &self.devices, Some(&card.device))?;
+        if let Some(missing) = self
+            .algorithms
+            .iter()
+            .find(|name| !card.algorithms.contains(name))
+        {
+            return Err(Refusal::new(
+                "algorithms",
+                format!("it does not know {missing}"),
+            ));
+        }
+        match self.firmware() {
+            Ok(Some(oldest)) if card.firmware < oldest => Err(Refusal::new(
+                "firmwareAtLeast",
+                format!("its firmware is {}, older than {oldest}", card.firmware),
+            )),
+            Err(error) => Err(Refusal::new("firmwareAtLeast", error.to_string())),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn firmware(&self) -> Result<Option<Version>, Error> {
+        match self.firmware_at_least.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some),
+        }
+    }
+}

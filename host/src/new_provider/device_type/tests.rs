@@ -1,0 +1,38 @@
+//! The provider on a node made of text.
+
+use serde_json::json;
+use sriovdp_sdk::testing::{Harness, conformance};
+
+use crate::ProviderName;
+
+/// Two devices; put some of your own here, with everything that the provider reads.
+const NODE: &str = "
+    pci 0000:17:00.0 1234:0001 class=120000 driver=vfio-pci group=12
+    pci 0000:18:00.0 1234:0002 class=120000
+";
+
+conformance!(ProviderName, NODE);
+
+#[test]
+fn selectors_select() {
+    let provider = Harness::on(ProviderName, NODE);
+    assert_eq!(
+        provider.select(json!({"devices": ["0002"]})),
+        ["0000:18:00.0"]
+    );
+    assert_eq!(
+        provider
+            .why_not(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
+            .unwrap(),
+        "drivers: it has none, and one of vfio-pci is asked for"
+    );
+}
+
+#[test]
+fn a_container_gets_its_device_or_nothing() {
+    let provider = Harness::on(ProviderName, NODE);
+    let allocated = provider.allocate(json!({}), &["0000:17:00.0"]).unwrap();
+    assert_eq!(allocated[0].nodes[1].0, "/dev/vfio/12");
+    provider.change("nodev /dev/vfio/12");
+    provider.allocate(json!({}), &["0000:17:00.0"]).unwrap_err();
+}

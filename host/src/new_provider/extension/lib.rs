@@ -1,0 +1,56 @@
+//! An extension of `extendedType`.
+
+#[cfg(test)]
+mod tests;
+
+use sriovdp_sdk::*;
+
+#[derive(Default)]
+struct ProviderName;
+
+/// What a user may write into `selectors` beside the keys of `extendedType`. Each comment becomes the description of its
+/// key. No other provider of `extendedType` may have a key of the same name.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde", default, rename_all = "camelCase")]
+#[schemars(crate = "sriovdp_sdk::schemars")]
+struct Selectors {
+    /// Labels that the firmware gives to devices.
+    labels: Vec<Name>,
+}
+
+impl Provider for ProviderName {
+    type Selectors = Selectors;
+    /// The label of a device, if it has one.
+    type Facts = Option<Name>;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::extension(&["extendedType"], "One sentence for `sriovdp providers`")
+    }
+
+    fn discover(&self, node: &Node) -> Result<Discovery<Option<Name>>, Error> {
+        let label = |device: &ExtendedDevice| {
+            let label = node.pci(device.function).attribute("label")?;
+            Some(Name::from(label.as_str()))
+        };
+        let devices = node.devices().iter();
+        Ok(devices
+            .map(|device| Device::extending(device, label(device)))
+            .collect())
+    }
+
+    fn admit(&self, selectors: &Selectors, device: &Device<Option<Name>>) -> Result<(), Refusal> {
+        one_of("labels", &selectors.labels, device.facts.as_ref())
+    }
+
+    fn allocate(
+        &self,
+        _: &Node,
+        _: &Selectors,
+        _: &Device<Option<Name>>,
+    ) -> Result<Allocation, Error> {
+        // What a container gets beside what the owner of `extendedType` gives it.
+        Ok(Allocation::default())
+    }
+}
+
+export_provider!(ProviderName);

@@ -1,0 +1,158 @@
+//! The promise across versions: old providers and newer ones load, whatever they were built with.
+
+use std::io::Write;
+use std::process::Command;
+
+use crate::outside::Build;
+use crate::repository;
+use crate::world::{Way, World};
+
+const NODE: &str = "
+pci 0000:17:00.{0-1} f0f0:0001 class=120000 driver=frozen
+dev /dev/frozen
+";
+
+const CONFIG: &str = r#"{"resourceList": [
+    {"resourceName": "all", "deviceType": "frozen"},
+    {"resourceName": "odd", "deviceType": "frozen", "selectors": {"odd": true}}
+]}"#;
+
+/// Discovers, selects and allocates with a library of the device type `frozen`.
+async fn serves(library: &std::path::Path) {
+    let mut config: serde_json::Value = serde_json::from_str(CONFIG).unwrap();
+    config["resourceList"].as_array_mut().unwrap().reverse();
+    let world = World::with_config(NODE, Way::Watcher, &config.to_string());
+    world.provide("frozen", library);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    for (resource, id) in [
+        ("intel.com/odd", "0000:17:00.1"),
+        ("intel.com/all", "0000:17:00.0"),
+    ] {
+        let view = kubelet
+            .wait_for(resource, |view| view.allocatable() == 1)
+            .await
+            .unwrap();
+        assert_eq!(view.devices[0].id, id, "{resource}");
+        let container = kubelet.allocate(resource, &[id]).await.unwrap();
+        assert_eq!(container.devices[0].host_path, "/dev/frozen");
+        let info = container
+            .envs
+            .iter()
+            .find(|(key, _)| key.ends_with("_INFO"))
+            .unwrap();
+        assert!(
+            info.1.contains(&format!(r#""frozen":{{"id":"{id}"}}"#)),
+            "{info:?}"
+        );
+    }
+    daemon.says("a discovery below").await;
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_provider_of_the_first_interface_serves() {
+    serves(&Build::of("host/tests/frozen/sdk-1.0").library("frozen_1_0")).await;
+}
+
+#[tokio::test]
+async fn a_provider_of_a_later_interface_serves() {
+    serves(&Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99")).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_needs_a_later_host_is_refused_with_both_versions() {
+    let mut world = World::with_config(NODE, Way::Watcher, CONFIG);
+    world.environment("FROZEN_NEEDS", "1");
+    let library = Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99");
+    world.provide("frozen", &library);
+    let file = world.provider_dir().join("frozen.so");
+    let (code, told, _) = world
+        .run(&["provider", "check", &file.to_string_lossy()])
+        .await;
+    let refused = format!(
+        "refused  it needs a host of SDK 1.99 or newer, and this host is of SDK {}",
+        sriovdp_sdk::VERSION
+    );
+    assert!(code == Some(1) && told.contains(&refused), "{told}");
+}
+
+#[tokio::test]
+async fn a_provider_of_another_profile_serves() {
+    let build = Build::of("host/tests/frozen/sdk-1.0").with(&[
+        "--release",
+        "--config",
+        "profile.release.lto='fat'",
+        "--config",
+        "profile.release.codegen-units=1",
+        "--config",
+        "profile.release.strip=true",
+    ]);
+    serves(&build.library("frozen_1_0")).await;
+}
+
+/// The oldest that the SDK states, and the newest there is.
+#[tokio::test]
+async fn a_provider_of_another_toolchain_serves() {
+    let mut tried = 0;
+    for wanted in ["1.85", "nightly"] {
+        match installed(wanted) {
+            Some(toolchain) => {
+                let build = Build::of("host/tests/frozen/sdk-1.0").on_toolchain(&toolchain);
+                serves(&build.library("frozen_1_0")).await;
+                tried += 1;
+            }
+            None => tell(&format!(
+                "skipped: a provider built by Rust {wanted}, which is not installed (`rustup toolchain install {wanted}`)"
+            )),
+        }
+    }
+    tell(&format!(
+        "providers of {tried} other toolchains were loaded"
+    ));
+}
+
+/// A toolchain of rustup's whose name begins like this.
+fn installed(wanted: &str) -> Option<String> {
+    let output = Command::new("rustup")
+        .args(["toolchain", "list", "--quiet"])
+        .output()
+        .ok()?;
+    let names = String::from_utf8(output.stdout).ok()?;
+    let mut names = names
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names
+        .find(|name| name.starts_with(wanted))
+        .map(str::to_owned)
+}
+
+/// Says something that is seen although the test passes.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The interface is recorded in a file, whose digest is in the changelog: it cannot change without a line there.
+#[test]
+fn a_change_of_the_interface_is_in_the_changelog() {
+    let recorded = repository::text("sdk/src/abi/snapshot/interface.txt");
+    let digest = fnv(recorded.as_bytes());
+    let changelog = repository::text("CHANGELOG.md");
+    let (_, newest) = changelog.split_once("### ABI\n").expect("a section `ABI`");
+    let newest = newest.split("\n#").next().unwrap();
+    assert!(
+        newest.contains(&format!("`{digest}`")),
+        "the interface has changed: say in the newest section *ABI* of CHANGELOG.md what is different, and that the \
+         digest of its record is now `{digest}`"
+    );
+}
+
+/// FNV-1a, which is no more than a fingerprint.
+fn fnv(bytes: &[u8]) -> String {
+    let digest = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, &byte| {
+            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{digest:016x}")
+}

@@ -1,0 +1,111 @@
+//! What `sriovdp provider new` writes is a crate whose tests pass, and whose library the daemon loads.
+
+use std::path::{Path, PathBuf};
+
+use crate::outside::Build;
+use crate::repository;
+use crate::world::{Way, World};
+
+const NODE: &str = "
+pf 0000:17:00.0 1234:0001 class=020000 driver=acme net=ens1f0
+pf 0000:18:00.0 1234:0002 class=020000 driver=acme net=ens1f1
+file @0000:18:00.0/label Uplink
+";
+
+#[tokio::test]
+async fn a_new_device_type_builds_passes_its_tests_and_loads() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "mine", "deviceType": "acmeFpga", "selectors": {"devices": ["0001"], "drivers": ["acme"]}}
+    ]}"#;
+    serves("acme-fpga", &[], config, "0000:17:00.0").await;
+}
+
+#[tokio::test]
+async fn a_new_extension_builds_passes_its_tests_and_loads() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "mine", "deviceType": "netDevice", "selectors": {"vendors": ["1234"], "labels": ["uplink"]}}
+    ]}"#;
+    serves(
+        "acme-labels",
+        &["--extends", "netDevice"],
+        config,
+        "0000:18:00.0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_and_a_directory_that_is_there_are_refused() {
+    let world = World::new("", Way::Watcher);
+    let (code, _, error) = world.run(&["provider", "new", "Acme"]).await;
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("such as `acme-fpga`"), "{error}");
+    let parent = tempfile::tempdir().unwrap();
+    std::fs::create_dir(parent.path().join("acme-fpga")).unwrap();
+    let mut command = world.command(&["provider", "new", "acme-fpga"]);
+    let refused = command.current_dir(parent.path()).output().await.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        error.starts_with("error: `acme-fpga` is there already\nhint: "),
+        "{error}"
+    );
+}
+
+/// Begins a provider, tests and builds it, drops it into a running node, and waits for the one device of its pool.
+async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
+    let world = World::with_config(NODE, Way::Watcher, config);
+    // Not below this workspace, which cargo would take the crate for a member of.
+    let parent = tempfile::tempdir().unwrap();
+    let directory = begin(&world, parent.path(), name, options).await;
+    let sdk = repository::path("sdk").canonicalize().unwrap();
+    let patch = format!(
+        "patch.crates-io.sriovdp-sdk.path={:?}",
+        sdk.display().to_string()
+    );
+    let build = || Build::at(&directory).with(&["--offline", "--config", &patch]);
+    build().test();
+    let library = build().library(&name.replace('-', "_"));
+
+    let file = library.to_string_lossy();
+    world.provide(name, &library);
+    let there = world.provider_dir().join(format!("{name}.so"));
+    let (code, told, error) = world
+        .run(&["provider", "check", &there.to_string_lossy()])
+        .await;
+    assert_eq!(code, Some(0), "{file}: {told}{error}");
+
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    let view = kubelet
+        .wait_for("intel.com/mine", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    assert_eq!(view.devices[0].id, device);
+}
+
+async fn begin(world: &World, parent: &Path, name: &str, options: &[&str]) -> PathBuf {
+    let mut command = world.command(&["provider", "new", name]);
+    let begun = command
+        .args(options)
+        .current_dir(parent)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        begun.status.success(),
+        "{}",
+        String::from_utf8_lossy(&begun.stderr)
+    );
+    let told = String::from_utf8_lossy(&begun.stdout).into_owned();
+    assert!(told.contains(&format!("{name}/src/lib.rs\n")), "{told}");
+    let directory = parent.join(name);
+    // The versions of an example, which are there already when its tests have run.
+    let lock = repository::text("examples/vendor-provider/Cargo.lock");
+    let lock = lock.replace(
+        "name = \"acme-fpga\"\nversion = \"1.0.0\"",
+        &format!("name = \"{name}\"\nversion = \"0.1.0\""),
+    );
+    std::fs::write(directory.join("Cargo.lock"), lock).unwrap();
+    directory
+}

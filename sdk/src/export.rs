@@ -1,0 +1,51 @@
+//! The macro that makes a library a provider.
+
+/// Exports a [`Provider`](crate::Provider) from a `cdylib`. Once per library, at the crate's root.
+///
+/// ```
+/// # use sriovdp_sdk::*;
+/// # #[derive(Default)]
+/// # struct Fpga;
+/// # #[derive(Default, Deserialize, JsonSchema)]
+/// # #[serde(crate = "sriovdp_sdk::serde")]
+/// # #[schemars(crate = "sriovdp_sdk::schemars")]
+/// # struct Nothing {}
+/// # impl Provider for Fpga {
+/// #     type Selectors = Nothing;
+/// #     type Facts = ();
+/// #     fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "") }
+/// #     fn discover(&self, _: &Node) -> Result<Discovery<()>, Error> { Ok(Discovery::default()) }
+/// #     fn admit(&self, _: &Nothing, _: &Device<()>) -> Result<(), Refusal> { Ok(()) }
+/// #     fn allocate(&self, _: &Node, _: &Nothing, _: &Device<()>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
+/// # }
+/// export_provider!(Fpga);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_provider {
+    ($provider:ty) => {
+        const _: () = {
+            struct Exported;
+
+            impl $crate::abi::Export for Exported {
+                type Provider = $provider;
+
+                const PACKAGE: (&'static str, &'static str) =
+                    (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+                fn state() -> &'static $crate::abi::State<$provider> {
+                    static STATE: $crate::abi::State<$provider> = $crate::abi::State::new();
+                    &STATE
+                }
+            }
+
+            #[used]
+            #[unsafe(link_section = ".note.sriovdp")]
+            static NOTE: $crate::abi::Note =
+                $crate::abi::Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            static HEADER: $crate::abi::LibHeader = $crate::abi::header::<Exported>();
+        };
+    };
+}
