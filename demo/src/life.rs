@@ -1,21 +1,25 @@
 //! How the daemon begins, outlives its kubelet, and ends.
 
-use sriovdp_fake_kubelet::FakeKubelet;
+use sriovdp_fake_kubelet::{FakeKubelet, Happening};
 use tokio::time::Instant;
 
 use crate::narration::{chapter, pool, since};
 use crate::stage::{Daemon, Stage};
 
 /// What has devices from the start.
-const AT_FIRST: [&str; 5] = [
+const AT_FIRST: [&str; 4] = [
     "intel.com/kernel",
     "intel.com/dpdk",
     "intel.com/far",
     "intel.com/vdpa",
-    "intel.com/accel",
 ];
 /// What gets some on the way.
-const LATER: [&str; 2] = ["intel.com/sf", "intel.com/rdma"];
+const LATER: [&str; 4] = [
+    "intel.com/whole",
+    "intel.com/accel",
+    "intel.com/rdma",
+    "intel.com/sf",
+];
 
 pub(crate) async fn before_the_start(stage: &Stage) -> anyhow::Result<()> {
     chapter(
@@ -24,7 +28,7 @@ pub(crate) async fn before_the_start(stage: &Stage) -> anyhow::Result<()> {
     print!("{}", stage.run(&["providers"]).await?);
 
     chapter(
-        "The configuration, checked against them: one resource lacks its provider, one has a typing error",
+        "The configuration, checked against them: two resources lack their providers, one has a typing error",
     );
     print!("{}", stage.run(&["check"]).await?);
     Ok(())
@@ -40,7 +44,10 @@ pub(crate) async fn start(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Resul
             .await?;
         pool(name, &view);
     }
-    println!("  all of it {}", since(started));
+    println!(
+        "  all of it {}; the kubelet looks for new sockets once a second",
+        since(started)
+    );
     Ok(daemon)
 }
 
@@ -70,5 +77,14 @@ pub(crate) async fn end(kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::R
         "rules of the kubelet were broken: {broken:?}"
     );
     println!("  no rule of the kubelet was broken on the way");
+    println!("  how many lists the two kubelets got, of a pool that did not change one each:");
+    let journal = kubelet.journal();
+    let counts = AT_FIRST.into_iter().chain(LATER).map(|name| {
+        let lists = journal.iter().filter(
+            |event| matches!(&event.what, Happening::Listed { resource, .. } if resource == name),
+        );
+        format!("{name} {}", lists.count())
+    });
+    println!("  {}", counts.collect::<Vec<_>>().join(", "));
     Ok(())
 }

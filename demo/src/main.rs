@@ -29,7 +29,7 @@ const CONFIG: &str = r#"{
     {"resourceName": "accel", "deviceType": "accelerator", "selectors": {"vendors": ["1dd8"]}},
     {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "pfNames": ["p0#88-95"]}},
     {"resourceName": "rdma", "selectors": {"rootDevices": ["0000:41:00.0"], "isRdma": true}},
-    {"resourceName": "typo", "selectors": {"pfName": ["eth2"]}}
+    {"resourceName": "whole", "selectors": {"device": ["10c9"]}}
   ]
 }
 "#;
@@ -52,6 +52,10 @@ async fn play() -> anyhow::Result<()> {
     containers::refused(&kubelet).await?;
 
     changes::a_new_function(&stage, &kubelet, &daemon).await?;
+    changes::a_link(&stage, &kubelet, &daemon).await?;
+    let corrected = CONFIG.replace("\"device\"", "\"devices\"");
+    changes::a_configuration(&stage, &kubelet, &corrected).await?;
+    changes::a_device_type(&stage, &kubelet).await?;
     changes::an_extension(&stage, &kubelet).await?;
     changes::subfunctions(&stage, &kubelet, &daemon).await?;
 

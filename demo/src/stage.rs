@@ -15,15 +15,18 @@ const NODE: &str = concat!(
     include_str!("../../examples/nodes/igb-guest.tree"),
     "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
 );
-/// The libraries that the build made, and what they are installed as.
-const PROVIDERS: [(&str, &str); 4] = [
+const CONFIG_DIRECTORY: &str = "etc/pcidp";
+/// A library that the build made, and what it is installed as.
+type Library = (&'static str, &'static str);
+/// Those that are there from the start.
+const PROVIDERS: [Library; 3] = [
     ("libsriovdp_net_device.so", "net-device.so"),
-    ("libsriovdp_accelerator.so", "accelerator.so"),
     ("libsriovdp_aux_net_device.so", "aux-net-device.so"),
     ("libsriovdp_intel_ddp.so", "intel-ddp.so"),
 ];
-/// The one that comes later.
-const EXTENSION: (&str, &str) = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
+/// Those that come later.
+pub(crate) const ACCELERATOR: Library = ("libsriovdp_accelerator.so", "accelerator.so");
+pub(crate) const RDMA: Library = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
 
 pub(crate) struct Stage {
     node: TempTree,
@@ -47,12 +50,11 @@ impl Stage {
                 .context("this program is in no directory")?
                 .to_owned(),
         };
-        for (library, name) in PROVIDERS {
-            stage.provide(library, name)?;
+        for library in PROVIDERS {
+            stage.provide(library)?;
         }
-        let directory = stage.root().join("etc/pcidp");
-        std::fs::create_dir_all(&directory)?;
-        std::fs::write(directory.join("config.json"), config)?;
+        std::fs::create_dir_all(stage.root().join(CONFIG_DIRECTORY))?;
+        stage.configure(config)?;
         // What the daemon chooses its way to register by.
         std::fs::create_dir_all(stage.root().join("var/lib/kubelet/plugins_registry"))?;
         Ok(stage)
@@ -79,9 +81,23 @@ impl Stage {
         Ok(Daemon(child))
     }
 
-    /// Puts the file of the extension beside the others.
-    pub(crate) fn provide_the_extension(&self) -> anyhow::Result<()> {
-        self.provide(EXTENSION.0, EXTENSION.1)
+    /// The configuration is this from now on. A reader sees the file as it was or as it is, never a part of it.
+    pub(crate) fn configure(&self, config: &str) -> anyhow::Result<()> {
+        let directory = self.root().join(CONFIG_DIRECTORY);
+        let next = directory.join(".next");
+        std::fs::write(&next, config)?;
+        Ok(std::fs::rename(next, directory.join("config.json"))?)
+    }
+
+    /// The file appears whole and with its mode, as an installation that is renamed into its place.
+    pub(crate) fn provide(&self, (library, name): Library) -> anyhow::Result<()> {
+        let from = self.built.join(library);
+        let next = self.providers.path().join(".next");
+        std::fs::copy(&from, &next)
+            .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644))?;
+        std::fs::rename(next, self.providers.path().join(name))?;
+        Ok(())
     }
 
     /// Changes the node, by lines of the tree language.
@@ -94,17 +110,6 @@ impl Stage {
         Ok(std::fs::read_to_string(
             directory.join(format!("{device}-device.json")),
         )?)
-    }
-
-    /// The file appears whole and with its mode, as an installation that is renamed into its place.
-    fn provide(&self, library: &str, name: &str) -> anyhow::Result<()> {
-        let from = self.built.join(library);
-        let next = self.providers.path().join(".next");
-        std::fs::copy(&from, &next)
-            .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
-        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644))?;
-        std::fs::rename(next, self.providers.path().join(name))?;
-        Ok(())
     }
 
     fn root(&self) -> &Path {
