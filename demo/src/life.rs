@@ -34,10 +34,12 @@ pub(crate) async fn before_the_start(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) async fn start(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<Daemon> {
+pub(crate) fn start(stage: &Stage) -> anyhow::Result<Daemon> {
     chapter("A kubelet runs, the daemon starts, and its pools are registered");
-    let started = Instant::now();
-    let daemon = stage.daemon()?;
+    stage.daemon()
+}
+
+pub(crate) async fn registered(kubelet: &FakeKubelet, daemon: &Daemon) -> anyhow::Result<()> {
     for name in AT_FIRST {
         let view = kubelet
             .wait_for(name, |view| view.allocatable() > 0)
@@ -46,9 +48,9 @@ pub(crate) async fn start(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Resul
     }
     println!(
         "  all of it {}; the kubelet looks for new sockets once a second",
-        since(started)
+        since(daemon.started)
     );
-    Ok(daemon)
+    Ok(())
 }
 
 pub(crate) async fn another_kubelet(kubelet: &FakeKubelet) -> anyhow::Result<()> {

@@ -15,7 +15,8 @@ mod stage;
 use std::time::Duration;
 
 use anyhow::Context;
-use stage::Stage;
+use sriovdp_fake_kubelet::FakeKubelet;
+use stage::{Daemon, Stage};
 
 /// Everything that is waited for takes milliseconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -45,20 +46,27 @@ async fn play() -> anyhow::Result<()> {
     let stage = Stage::set(CONFIG)?;
     life::before_the_start(&stage).await?;
     let kubelet = stage.kubelet().await?;
-    let mut daemon = life::start(&stage, &kubelet).await?;
+    let mut daemon = life::start(&stage)?;
+    let served = serve(&stage, &kubelet, &mut daemon).await;
+    served.with_context(|| daemon.account())
+}
 
-    containers::vfio(&stage, &kubelet).await?;
-    containers::vdpa(&stage, &kubelet).await?;
-    containers::refused(&kubelet).await?;
+/// What happens while the daemon runs.
+async fn serve(stage: &Stage, kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::Result<()> {
+    life::registered(kubelet, daemon).await?;
 
-    changes::a_new_function(&stage, &kubelet, &daemon).await?;
-    changes::a_link(&stage, &kubelet, &daemon).await?;
+    containers::vfio(stage, kubelet).await?;
+    containers::vdpa(stage, kubelet).await?;
+    containers::refused(kubelet).await?;
+
+    changes::a_new_function(stage, kubelet, daemon).await?;
+    changes::a_link(stage, kubelet, daemon).await?;
     let corrected = CONFIG.replace("\"device\"", "\"devices\"");
-    changes::a_configuration(&stage, &kubelet, &corrected).await?;
-    changes::a_device_type(&stage, &kubelet).await?;
-    changes::an_extension(&stage, &kubelet).await?;
-    changes::subfunctions(&stage, &kubelet, &daemon).await?;
+    changes::a_configuration(stage, kubelet, &corrected).await?;
+    changes::a_device_type(stage, kubelet).await?;
+    changes::an_extension(stage, kubelet).await?;
+    changes::subfunctions(stage, kubelet, daemon).await?;
 
-    life::another_kubelet(&kubelet).await?;
-    life::end(&kubelet, &mut daemon).await
+    life::another_kubelet(kubelet).await?;
+    life::end(kubelet, daemon).await
 }

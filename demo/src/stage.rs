@@ -1,5 +1,6 @@
 //! A node in a temporary directory, with the programs that this build made.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,6 +10,7 @@ use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet};
 use sriovdp_sdk::testing::{TempTree, Tree};
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
 /// The captured node. One of its physical functions had no link then, and has one here.
 const NODE: &str = concat!(
@@ -36,7 +38,11 @@ pub(crate) struct Stage {
 }
 
 /// The running daemon.
-pub(crate) struct Daemon(Child);
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) started: Instant,
+    log: PathBuf,
+}
 
 impl Stage {
     /// The captured node with a configuration and the provider files, as they are installed.
@@ -70,15 +76,21 @@ impl Stage {
         Ok(FakeKubelet::start(Config::new(self.root())).await?)
     }
 
+    /// Its log goes into a file, because it would be in between the lines of the narration.
     pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
-        // Its log would be in between the lines of the narration.
+        let log = self.root().join("daemon.log");
+        let started = Instant::now();
         let child = self
             .program()?
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&log)?)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Daemon(child))
+        Ok(Daemon {
+            child,
+            started,
+            log,
+        })
     }
 
     /// The configuration is this from now on. A reader sees the file as it was or as it is, never a part of it.
@@ -141,11 +153,22 @@ impl Daemon {
     /// Asks it to end, and returns its exit code.
     pub(crate) async fn end(&mut self) -> anyhow::Result<i32> {
         self.signal(Signal::TERM)?;
-        self.0.wait().await?.code().context("it was killed")
+        self.child.wait().await?.code().context("it was killed")
+    }
+
+    /// Whether it runs, and its log, for whoever wants to know why the demo failed.
+    pub(crate) fn account(&mut self) -> String {
+        let state = match self.child.try_wait() {
+            Ok(None) => "runs".to_owned(),
+            Ok(Some(status)) => format!("ended with {status}"),
+            Err(error) => format!("cannot be asked: {error}"),
+        };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+        format!("the daemon {state}; its log:\n{log}")
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = self.0.id().context("the daemon has ended")?;
+        let id = self.child.id().context("the daemon has ended")?;
         let id = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
         Ok(rustix::process::kill_process(id, signal)?)
     }
