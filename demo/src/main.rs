@@ -47,8 +47,10 @@ async fn play() -> anyhow::Result<()> {
     life::before_the_start(&stage).await?;
     let kubelet = stage.kubelet().await?;
     let mut daemon = life::start(&stage)?;
-    let served = serve(&stage, &kubelet, &mut daemon).await;
-    served.with_context(|| daemon.account())
+    match serve(&stage, &kubelet, &mut daemon).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(daemon.account().await)),
+    }
 }
 
 /// What happens while the daemon runs.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal};
@@ -17,6 +18,8 @@ const NODE: &str = concat!(
     include_str!("../../examples/nodes/igb-guest.tree"),
     "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
 );
+/// How long a process that has begun to end may take.
+const DYING: Duration = Duration::from_millis(500);
 const CONFIG_DIRECTORY: &str = "etc/pcidp";
 /// A library that the build made, and what it is installed as.
 type Library = (&'static str, &'static str);
@@ -157,11 +160,12 @@ impl Daemon {
     }
 
     /// Whether it runs, and its log, for whoever wants to know why the demo failed.
-    pub(crate) fn account(&mut self) -> String {
-        let state = match self.child.try_wait() {
-            Ok(None) => "runs".to_owned(),
-            Ok(Some(status)) => format!("ended with {status}"),
-            Err(error) => format!("cannot be asked: {error}"),
+    pub(crate) async fn account(&mut self) -> String {
+        // Its connections end shortly before a process does.
+        let state = match tokio::time::timeout(DYING, self.child.wait()).await {
+            Err(_) => "runs".to_owned(),
+            Ok(Ok(status)) => format!("ended with {status}"),
+            Ok(Err(error)) => format!("cannot be asked: {error}"),
         };
         let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
         format!("the daemon {state}; its log:\n{log}")
