@@ -5,13 +5,12 @@ mod plugin;
 use std::io;
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{Error, FakeKubelet, Happening};
+use sriovdp_fake_kubelet::{Error, Happening};
 use sriovdp_proto::deviceplugin::registration_client::RegistrationClient;
-use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tonic::Code;
 
-use plugin::{Plugin, VF, connect, kubelet, refusal, register, register_request};
+use plugin::{Plugin, VF, connect, kubelet, refusal, register, register_request, registered};
 
 #[tokio::test]
 async fn a_killed_kubelet_leaves_its_socket_behind_and_breaks_every_stream() {
@@ -206,17 +205,4 @@ async fn the_lives_of_the_kubelet_are_in_the_journal() {
         journal,
         [Happening::Started, Happening::Killed, Happening::Started]
     );
-}
-
-async fn registered() -> (FakeKubelet, Plugin, TempDir) {
-    let (kubelet, node) = kubelet(|_| ()).await;
-    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
-    register(&kubelet, register_request("vf.sock"))
-        .await
-        .expect("the plugin registers");
-    kubelet
-        .wait_for(VF, |vf| vf.messages == 1)
-        .await
-        .expect("the plugin lists");
-    (kubelet, plugin, node)
 }

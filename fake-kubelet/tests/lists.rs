@@ -4,11 +4,10 @@ mod plugin;
 
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+use sriovdp_fake_kubelet::Happening;
 use sriovdp_proto::deviceplugin::Device;
-use tempfile::TempDir;
 
-use plugin::{Plugin, VF, healthy, kubelet, register, register_request, unhealthy};
+use plugin::{Plugin, VF, healthy, kubelet, register, register_request, registered, unhealthy};
 
 #[tokio::test]
 async fn every_list_replaces_the_one_before() {
@@ -138,17 +137,4 @@ async fn what_does_not_happen_is_reported_with_the_last_state_and_the_journal() 
     ] {
         assert!(report.contains(part), "{part:?} in {report}");
     }
-}
-
-async fn registered() -> (FakeKubelet, Plugin, TempDir) {
-    let (kubelet, node) = kubelet(|_| ()).await;
-    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
-    register(&kubelet, register_request("vf.sock"))
-        .await
-        .expect("the plugin registers");
-    kubelet
-        .wait_for(VF, |vf| vf.messages == 1)
-        .await
-        .expect("the plugin lists");
-    (kubelet, plugin, node)
 }

@@ -2,10 +2,9 @@
 
 mod plugin;
 
-use sriovdp_fake_kubelet::{FakeKubelet, Phase, PodSpec};
-use tempfile::TempDir;
+use sriovdp_fake_kubelet::{Phase, PodSpec};
 
-use plugin::{Plugin, VF, healthy, kubelet, register, register_request, unhealthy};
+use plugin::{VF, healthy, kubelet, registered, unhealthy};
 
 #[tokio::test]
 async fn two_pods_never_hold_the_same_device_and_a_third_is_rejected() {
@@ -112,17 +111,4 @@ async fn a_resource_that_nobody_ever_registered_is_left_out() {
     let pod = kubelet.run_pod(PodSpec::wanting("pod", 1, VF)).await;
 
     assert_eq!((pod.phase, pod.devices), (Phase::Running, Vec::new()));
-}
-
-async fn registered() -> (FakeKubelet, Plugin, TempDir) {
-    let (kubelet, node) = kubelet(|_| ()).await;
-    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
-    register(&kubelet, register_request("vf.sock"))
-        .await
-        .expect("the plugin registers");
-    kubelet
-        .wait_for(VF, |vf| vf.messages == 1)
-        .await
-        .expect("the plugin lists");
-    (kubelet, plugin, node)
 }

@@ -176,6 +176,20 @@ pub(crate) async fn register(
     client.register(request).await.map(|_| ())
 }
 
+/// A kubelet with a plugin that is registered and has listed its devices.
+pub(crate) async fn registered() -> (FakeKubelet, Plugin, TempDir) {
+    let (kubelet, node) = kubelet(|_| ()).await;
+    let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
+    register(&kubelet, register_request("vf.sock"))
+        .await
+        .expect("the plugin registers");
+    kubelet
+        .wait_for(VF, |vf| vf.messages == 1)
+        .await
+        .expect("the plugin lists");
+    (kubelet, plugin, node)
+}
+
 /// The message of a refused registration; the kubelet has no other code than this.
 pub(crate) async fn refusal(kubelet: &FakeKubelet, request: RegisterRequest) -> String {
     let status = register(kubelet, request)
