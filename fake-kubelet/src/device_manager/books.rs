@@ -24,6 +24,8 @@ pub(crate) struct Books {
     pub(crate) pods: Pods,
     pub(crate) journal: Journal,
     pub(crate) pod_resources_asked: usize,
+    /// It has heard since its start which pods it has.
+    pub(crate) knows_pods: bool,
     next_client: u64,
 }
 
@@ -36,6 +38,7 @@ impl Books {
             pods: Pods::default(),
             journal: Journal::default(),
             pod_resources_asked: 0,
+            knows_pods: true,
             next_client: 0,
         }
     }

@@ -36,6 +36,12 @@ impl FakeKubelet {
         known.then_some(()).ok_or_else(|| no_such_pod(pod))
     }
 
+    /// Whether the kubelet has heard which pods it has. One that has just started answers on its socket for pod
+    /// resources before it has; its checkpoint is there.
+    pub fn hears_of_pods(&self, hears: bool) {
+        self.shared.update(|books| books.knows_pods = hears);
+    }
+
     /// Kills the kubelet and every container, plugins excepted, then starts the kubelet.
     pub async fn reboot_node(&self) -> Result<(), Error> {
         self.stop().await;

@@ -21,6 +21,8 @@ use crate::process::Process;
 use crate::shared::Shared;
 use crate::wire::Wire;
 
+/// The pod that the plugin is in.
+const PLUGIN: &str = "device-plugin";
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 
 /// Writes what a kubelet that starts again reads.
@@ -87,7 +89,11 @@ impl PodResourcesLister for Lister {
             };
             (pod, container)
         });
-        let mut by_pod: BTreeMap<&str, Vec<pr::ContainerResources>> = BTreeMap::new();
+        if !books.knows_pods {
+            return Ok(Response::new(pr::ListPodResourcesResponse::default()));
+        }
+        // Pods without devices are listed as well, and the plugin is in one.
+        let mut by_pod = BTreeMap::from([(PLUGIN, Vec::new())]);
         for (pod, container) in containers {
             by_pod.entry(pod).or_default().push(container);
         }

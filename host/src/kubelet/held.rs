@@ -52,8 +52,9 @@ pub enum HeldError {
 impl crate::report::Hint for HeldError {}
 
 impl Held {
-    /// Reads the kubelet's books: its socket for pod resources, and its checkpoint where that is not there or silent. A
-    /// kubelet without either has given no device to anybody.
+    /// Reads the kubelet's books: its socket for pod resources, and its checkpoint where that is not there, silent, or
+    /// does not know of any pod: a kubelet that has just started answers before it has heard which pods it has. A kubelet
+    /// without either has given no device to anybody.
     ///
     /// # Errors
     ///
@@ -66,20 +67,23 @@ impl Held {
             Err(elapsed) => Err(elapsed.into()),
         };
         let error = match asked {
-            Ok(held) => return Ok(held),
-            Err(error) => error,
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => None,
+            Err(error) => Some(error),
         };
-        match read_checkpoint(&checkpoint) {
-            Ok(held) => Ok(held),
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(HeldError::Checkpoint {
-                path: checkpoint,
-                source,
-            }),
-            Err(_) if !socket.exists() => Ok(Self::default()),
-            Err(_) => Err(HeldError::Socket {
+        match (read_checkpoint(&checkpoint), error) {
+            (Ok(held), _) => Ok(held),
+            (Err(source), _) if source.kind() != io::ErrorKind::NotFound => {
+                Err(HeldError::Checkpoint {
+                    path: checkpoint,
+                    source,
+                })
+            }
+            (Err(_), Some(error)) if socket.exists() => Err(HeldError::Socket {
                 path: socket,
                 source: error,
             }),
+            (Err(_), _) => Ok(Self::default()),
         }
     }
 
@@ -115,22 +119,23 @@ impl Held {
     }
 }
 
-async fn ask(socket: &Path) -> Result<Held, anyhow::Error> {
+/// What the kubelet answers, if it knows of any pod.
+async fn ask(socket: &Path) -> Result<Option<Held>, anyhow::Error> {
     let call = http2::dial(socket, |kubelet| async {
         let client = PodResourcesListerClient::with_origin(kubelet, http2::localhost());
         let mut client = client.max_decoding_message_size(LARGEST);
         client.list(ListPodResourcesRequest {}).await
     });
-    let answer = call.await??.into_inner();
-    let containers = answer
-        .pod_resources
-        .into_iter()
-        .flat_map(|pod| pod.containers);
+    let pods = call.await??.into_inner().pod_resources;
+    if pods.is_empty() {
+        return Ok(None);
+    }
+    let containers = pods.into_iter().flat_map(|pod| pod.containers);
     let mut held = Held::default();
     for devices in containers.flat_map(|container| container.devices) {
         held.add(&devices.resource_name, devices.device_ids);
     }
-    Ok(held)
+    Ok(Some(held))
 }
 
 /// `kubelet_internal_checkpoint`, as far as it matters (Kubernetes: `pkg/kubelet/cm/devicemanager/checkpoint`).

@@ -16,6 +16,7 @@ mod server;
 mod service;
 mod services;
 mod socket;
+mod socket_names;
 mod until_cancelled;
 mod watcher;
 

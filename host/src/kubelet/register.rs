@@ -22,7 +22,7 @@ use super::rivals::Waiting;
 use super::server::Server;
 use super::service;
 use super::socket::{Identity, SocketState};
-use crate::config::LONGEST_SOCKET_PATH;
+use super::socket_names;
 use crate::report::{Hint, one_line};
 
 /// The kubelet dials back inside the call and gives up on that after 10 s.
@@ -111,7 +111,7 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
 /// Serves first, because the kubelet dials back inside the call.
 async fn register(offer: &Offer) -> Result<Server, RegisterError> {
     let directory = offer.tree.device_plugins();
-    let name = fresh_name(&directory, &offer.name.file_stem());
+    let name = socket_names::fresh(&beginning(offer));
     let server = offer
         .serve(&directory, &name)
         .await
@@ -143,7 +143,12 @@ async fn give_way(offer: &Offer, own: &Path) -> Result<(), RegisterError> {
 
 async fn living_rivals(offer: &Offer, own: Option<&Path>) -> Vec<PathBuf> {
     let directory = offer.tree.real(offer.tree.device_plugins());
-    rivals::living_sockets(&directory, &offer.name.file_stem(), own).await
+    rivals::living_sockets(&directory, &beginning(offer), own).await
+}
+
+/// What the names of this resource's sockets begin with, whichever instance makes them.
+fn beginning(offer: &Offer) -> String {
+    socket_names::beginning(&offer.tree.device_plugins(), &offer.name.file_stem())
 }
 
 async fn call_register(offer: &Offer, endpoint: String) -> Result<(), RegisterError> {
@@ -244,46 +249,4 @@ fn kubelet_path(offer: &Offer) -> PathBuf {
     offer
         .tree
         .real(offer.tree.device_plugins().join("kubelet.sock"))
-}
-
-/// `<prefix>_<name>.<fresh>.sock`, with the front cut where the path would become too long.
-fn fresh_name(directory: &Path, stem: &str) -> String {
-    let fresh = fresh_word();
-    let room = LONGEST_SOCKET_PATH
-        .saturating_sub(directory.as_os_str().len() + 1 + fresh.len() + ".".len() + ".sock".len());
-    // Resource names are ASCII.
-    let stem = &stem[..stem.len().min(room)];
-    format!("{stem}.{fresh}.sock")
-}
-
-/// A word that no process has used in this directory since the kubelet started: the time makes it so across restarts
-/// of the plugin, the counter within one.
-fn fresh_word() -> String {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let micros = since_epoch.map_or(0, |time| time.as_micros());
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{micros:x}{count:x}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_fresh_and_fit() {
-        let directory = Path::new("/var/lib/kubelet/device-plugins");
-        let (one, two) = (
-            fresh_name(directory, "intel.com_x"),
-            fresh_name(directory, "intel.com_x"),
-        );
-        assert_ne!(one, two);
-        assert!(
-            one.starts_with("intel.com_x.") && one.ends_with(".sock"),
-            "{one}"
-        );
-        let long = fresh_name(directory, &"a".repeat(300));
-        assert_eq!(directory.join(long).as_os_str().len(), LONGEST_SOCKET_PATH);
-    }
 }

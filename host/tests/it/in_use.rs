@@ -116,6 +116,35 @@ async fn a_restart_changes_no_capacity_by_the_checkpoint() {
 }
 
 #[tokio::test]
+async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
+    let world = world(POOLS);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    counts(&kubelet, KEYS, 3, 3).await;
+    kubelet
+        .run_pod_with("one", KEYS, &["0000:5e:00.1"])
+        .await
+        .unwrap();
+    kubelet.restart().await.unwrap();
+    kubelet.hears_of_pods(false);
+    // What the selectors ask for is in the pod, so the look has to know that the device is in use.
+    look(
+        &world,
+        &daemon,
+        "rm @0000:5e:00.1/infiniband\nrm @0000:5e:00.1/net/ib0v0\nunplug 0000:41:02.1",
+    )
+    .await;
+    counts(&kubelet, "intel.com/names", 1, 2).await;
+    counts(&kubelet, KEYS, 3, 3).await;
+    counts(&kubelet, "intel.com/rest", 0, 0).await;
+    let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    assert!(
+        story.contains("intel.com/keys: takes it, by selector 0; a pod has it"),
+        "{story}"
+    );
+}
+
+#[tokio::test]
 async fn a_name_that_moved_into_a_pod_does_not_empty_the_pool() {
     let world = world(POOLS);
     let kubelet = world.kubelet().await;
