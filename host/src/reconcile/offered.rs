@@ -140,7 +140,7 @@ impl OfferedPools {
 
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
     /// one whose nodes are missing now costs nobody else.
-    pub(super) async fn write_cdi(&mut self, saying: &mut Saying) {
+    pub(super) async fn write_cdi(&mut self, held: &Held, saying: &mut Saying) {
         if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
             return;
         }
@@ -191,7 +191,9 @@ impl OfferedPools {
             .map(ResourceName::prefix)
             .chain([&*self.prefix])
             .collect();
-        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current) {
+        let offered: BTreeSet<String> = self.pools.keys().map(ToString::to_string).collect();
+        let is_held = |id: &str| held.holders(id).iter().any(|name| !offered.contains(name));
+        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current, &is_held) {
             saying.error(one_line(&error));
         }
     }

@@ -142,6 +142,36 @@ async fn a_device_that_changes_its_pool_is_in_one_specification() {
 }
 
 #[tokio::test]
+async fn a_pod_keeps_its_entry_when_its_resource_is_withdrawn() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon_with(&["--use-cdi"]);
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    let pod = kubelet.run_pod_with("pod", "intel.com/dpdk", &["0000:41:10.2"]);
+    pod.await.unwrap();
+    let before = spec(&world, "dpdk");
+    world.configure(
+        r#"{"resourceList": [{"resourceName": "uio", "selectors": {"drivers": ["uio_pci_generic"]}}]}"#,
+    );
+    // It was in the pool `mixed`, whose file goes in the same look that keeps the other one.
+    let mixed = world
+        .root()
+        .join("var/run/cdi/sriov-dp-intel.com-net-pci-mixed.yaml");
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let gone = async {
+        while mixed.exists() {
+            ticks.tick().await;
+        }
+    };
+    let gone = tokio::time::timeout(std::time::Duration::from_secs(30), gone).await;
+    assert!(gone.is_ok(), "the file of a pool that nobody uses stays");
+    assert_eq!(spec(&world, "dpdk"), before);
+}
+
+#[tokio::test]
 async fn two_pools_of_one_prefix_meet_in_a_container_as_annotations() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
     let kubelet = world.kubelet().await;
