@@ -78,6 +78,11 @@ impl fmt::Debug for Leaving<'_> {
 }
 
 impl Health {
+    /// Whether the device is in the list for the kubelet's sake only.
+    pub fn is_left(&self) -> bool {
+        matches!(self, Self::Left { .. })
+    }
+
     /// Why new pods may not have the device, if they may not.
     pub fn reason(&self) -> Option<&str> {
         match self {

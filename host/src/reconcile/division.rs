@@ -161,23 +161,27 @@ impl<'a> Claims<'a> {
         holders.collect()
     }
 
-    /// Whether a device joins or leaves a pool.
+    /// Whether a device joins or leaves a pool, or all do with their pool.
     fn change(&self, states: &[Arc<Pool>], members: &[Vec<Member>]) -> bool {
         let known = (0..self.resources.len()).filter(|n| !self.unknown.contains(n));
-        known.into_iter().any(|n| {
-            let state = state_of(states, &self.resources[n]);
-            let before = state.map_or(&[][..], |pool| &pool.devices);
-            let present = |device: &&PoolDevice| !matches!(device.health, Health::Left { .. });
-            let is_new = |member: &Member| {
-                let id = self.requests[n].devices[member.position as usize]
-                    .id
-                    .as_str();
-                let known = state.and_then(|pool| pool.device(id));
-                !known.is_some_and(|device| present(&device))
-            };
-            before.iter().filter(present).count() != members[n].len()
-                || members[n].iter().any(is_new)
-        })
+        let is_offered =
+            |pool: &Arc<Pool>| self.resources.iter().any(|r| r.name == pool.resource.name);
+        let is_withdrawn = states.iter().any(|pool| !is_offered(pool));
+        is_withdrawn
+            || known.into_iter().any(|n| {
+                let state = state_of(states, &self.resources[n]);
+                let before = state.map_or(&[][..], |pool| &pool.devices);
+                let present = |device: &&PoolDevice| !matches!(device.health, Health::Left { .. });
+                let is_new = |member: &Member| {
+                    let id = self.requests[n].devices[member.position as usize]
+                        .id
+                        .as_str();
+                    let known = state.and_then(|pool| pool.device(id));
+                    !known.is_some_and(|device| present(&device))
+                };
+                before.iter().filter(present).count() != members[n].len()
+                    || members[n].iter().any(is_new)
+            })
     }
 }
 

@@ -154,7 +154,7 @@ impl Reconciler {
         ];
         look.again_at = waits.into_iter().flatten().min();
         self.offered.remove_device_info(&mut saying);
-        self.offered.write_cdi(&mut saying).await;
+        self.offered.write_cdi(self.books.held(), &mut saying).await;
         for problem in &look.problems {
             match problem.severity {
                 Severity::Refused => saying.error(format!(

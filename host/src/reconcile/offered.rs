@@ -1,8 +1,9 @@
 //! The pools that are offered to the kubelet, each with its published state, its task and its CDI specification.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use sriovdp_sdk::DeviceId;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -139,19 +140,42 @@ impl OfferedPools {
 
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
     /// one whose nodes are missing now costs nobody else.
-    pub(super) async fn write_cdi(&mut self, saying: &mut Saying) {
+    pub(super) async fn write_cdi(&mut self, held: &Held, saying: &mut Saying) {
         if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
             return;
         }
-        for pool in self.pools.values_mut() {
-            let outdated = std::mem::take(&mut pool.cdi_outdated);
-            let spec = pool.cdi.borrow().clone();
-            let Some(spec) = spec.filter(|_| outdated) else {
-                continue;
-            };
-            let state = Arc::clone(&pool.state.borrow());
-            if let Err(error) = write_spec(&spec, &state).await {
-                saying.error(one_line(&error));
+        let outdated = self.pools.values_mut().filter_map(|pool| {
+            let is_outdated = std::mem::take(&mut pool.cdi_outdated);
+            let spec = pool.cdi.borrow().clone().filter(|_| is_outdated)?;
+            Some((spec, Arc::clone(&pool.state.borrow())))
+        });
+        let outdated: Vec<(Arc<PoolSpec>, Arc<Pool>)> = outdated.collect();
+        let mut failures = Vec::new();
+        // First what goes: a device in the files of two pools is a conflict, and runtimes then know it from neither.
+        if !outdated.is_empty() {
+            let states: Vec<Arc<Pool>> = self.states().collect();
+            let all = states.iter().flat_map(|pool| &pool.devices);
+            let present: HashSet<&DeviceId> =
+                all.filter(|d| !d.health.is_left()).map(|d| &d.id).collect();
+            for (spec, pool) in &outdated {
+                let is_elsewhere =
+                    |device: &PoolDevice| device.health.is_left() && present.contains(&device.id);
+                let devices = pool.devices.iter().filter(|device| !is_elsewhere(device));
+                let kept = spec.keep_only(&devices.map(|device| device.id.as_str()).collect());
+                failures.extend(kept.err().map(|error| (pool.resource.name.clone(), error)));
+            }
+        }
+        for (spec, pool) in &outdated {
+            let written = write_entries(spec, pool).await;
+            failures.extend(
+                written
+                    .err()
+                    .map(|error| (pool.resource.name.clone(), error)),
+            );
+        }
+        for (name, error) in failures {
+            saying.error(one_line(&error));
+            if let Some(pool) = self.pools.get_mut(&name) {
                 pool.cdi_outdated = true;
             }
         }
@@ -167,7 +191,9 @@ impl OfferedPools {
             .map(ResourceName::prefix)
             .chain([&*self.prefix])
             .collect();
-        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current) {
+        let offered: BTreeSet<String> = self.pools.keys().map(ToString::to_string).collect();
+        let is_held = |id: &str| held.holders(id).iter().any(|name| !offered.contains(name));
+        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current, &is_held) {
             saying.error(one_line(&error));
         }
     }
@@ -282,7 +308,7 @@ fn open_spec(
     spec.map(Arc::new)
 }
 
-async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
+async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
         let deadline = Instant::now() + pool.resource.allocate_budget();
@@ -293,13 +319,6 @@ async fn write_spec(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::W
             }
         }
     }
-    spec.keep_only(
-        &pool
-            .devices
-            .iter()
-            .map(|device| device.id.as_str())
-            .collect(),
-    )?;
     spec.update(entries)
 }
 

@@ -90,6 +90,88 @@ async fn an_allocation_brings_the_specification_up_to_date() {
 }
 
 #[tokio::test]
+async fn a_device_that_changes_its_pool_is_in_one_specification() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon_with(&["--use-cdi"]);
+    kubelet
+        .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    world.configure(
+        r#"{"resourceList": [
+            {"resourceName": "all", "selectors": {"pfNames": ["eth2"]}},
+            {"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}},
+            {"resourceName": "mixed", "selectors": {"drivers": ["nothing"]}}
+        ]}"#,
+    );
+    let all = kubelet.wait_for("intel.com/all", |view| view.allocatable() == 4);
+    all.await.unwrap();
+    // An Allocate has the same entry written that the look writes.
+    let device = "0000:41:10.4";
+    let allocated = kubelet.allocate("intel.com/all", &[device]).await.unwrap();
+    assert_eq!(
+        allocated.cdi_devices[0].name,
+        "intel.com/net-pci=0000:41:10.4"
+    );
+    // The old pool lists it for a minute yet, so that the kubelet notices.
+    let left = kubelet.wait_for("intel.com/mixed", |view| {
+        view.capacity() == 3 && view.allocatable() == 0
+    });
+    left.await.unwrap();
+    let holding = || {
+        let entries = std::fs::read_dir(world.root().join("var/run/cdi")).unwrap();
+        let holds = |path: &std::path::Path| {
+            std::fs::read_to_string(path).is_ok_and(|text| text.contains(device))
+        };
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let names = paths
+            .filter(|path| holds(path))
+            .map(|path| path.file_name().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    // The files are written at the end of the look that changed the pools.
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let alone = async {
+        while holding() != ["sriov-dp-intel.com-net-pci-all.yaml"] {
+            ticks.tick().await;
+        }
+    };
+    let alone = tokio::time::timeout(std::time::Duration::from_secs(30), alone).await;
+    assert!(alone.is_ok(), "{:?}", holding());
+}
+
+#[tokio::test]
+async fn a_pod_keeps_its_entry_when_its_resource_is_withdrawn() {
+    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon_with(&["--use-cdi"]);
+    kubelet
+        .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    let pod = kubelet.run_pod_with("pod", "intel.com/dpdk", &["0000:41:10.2"]);
+    pod.await.unwrap();
+    let before = spec(&world, "dpdk");
+    world.configure(
+        r#"{"resourceList": [{"resourceName": "uio", "selectors": {"drivers": ["uio_pci_generic"]}}]}"#,
+    );
+    // It was in the pool `mixed`, whose file goes in the same look that keeps the other one.
+    let mixed = world
+        .root()
+        .join("var/run/cdi/sriov-dp-intel.com-net-pci-mixed.yaml");
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let gone = async {
+        while mixed.exists() {
+            ticks.tick().await;
+        }
+    };
+    let gone = tokio::time::timeout(std::time::Duration::from_secs(30), gone).await;
+    assert!(gone.is_ok(), "the file of a pool that nobody uses stays");
+    assert_eq!(spec(&world, "dpdk"), before);
+}
+
+#[tokio::test]
 async fn two_pools_of_one_prefix_meet_in_a_container_as_annotations() {
     let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
     let kubelet = world.kubelet().await;

@@ -6,6 +6,7 @@
 
 mod document;
 mod names;
+mod stale;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use document::{DeviceEntry, Document, Edits, read};
 
 pub use names::CdiNames;
+pub use stale::remove_stale;
 
 use super::{WriteError, remove, write_whole};
 use crate::config::ResourceName;
@@ -125,9 +127,18 @@ impl PoolSpec {
         if *devices == before && (path.exists() || devices.is_empty()) {
             return Ok(());
         }
+        let written = self.write(&devices);
+        if written.is_err() {
+            // What is known is what is in the file, or the next attempt would find nothing to change.
+            *devices = before;
+        }
+        written
+    }
+
+    fn write(&self, devices: &BTreeMap<String, Nodes>) -> Result<(), WriteError> {
         if devices.is_empty() {
             // A specification without devices is invalid.
-            return remove(path);
+            return remove(self.directory.join(&self.file));
         }
         let document = Document {
             version: VERSION.to_owned(),
@@ -149,38 +160,6 @@ impl PoolSpec {
     fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Nodes>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Removes the files that earlier runs wrote for pools that no longer exist: a device in two files is a conflict, and
-/// runtimes then know it from neither. Files of another plugin's prefix are not ours.
-///
-/// # Errors
-///
-/// When a file cannot be removed.
-pub fn remove_stale(
-    directory: &Path,
-    prefixes: &BTreeSet<&str>,
-    current: &BTreeSet<&str>,
-) -> Result<(), WriteError> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    for path in entries.map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with(FILE_PREFIX) || current.contains(&*name) {
-            continue;
-        }
-        let kind = read(&path)
-            .map(|document| document.kind)
-            .unwrap_or_default();
-        if kind
-            .split('/')
-            .next()
-            .is_some_and(|vendor| prefixes.contains(vendor))
-        {
-            tracing::info!(file = %path.display(), "removing the CDI specification of a pool that is gone");
-            remove(path.clone())?;
-        }
-    }
-    Ok(())
 }
 
 /// The CDI library's rule, with the two letters that its version 0.5.4 crashes without.
@@ -287,37 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_stale_files_go() {
+    fn what_could_not_be_written_is_tried_again() {
         let dir = tempfile::tempdir().unwrap();
-        for (prefix, name) in [
-            ("intel.com", "here"),
-            ("intel.com", "gone"),
-            ("other.org", "theirs"),
-        ] {
-            let spec = PoolSpec::open(
-                dir.path(),
-                &resource(prefix, name),
-                "net-pci",
-                CdiNames::Field,
-            )
-            .unwrap();
-            spec.update([("a".to_owned(), nodes(&["/dev/x"]))]).unwrap();
-        }
-        std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
-        let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml"]);
-        remove_stale(dir.path(), &BTreeSet::from(["intel.com"]), &current).unwrap();
-        let mut left: Vec<_> = std::fs::read_dir(dir.path())
-            .unwrap()
-            .flatten()
-            .map(|e| e.file_name())
-            .collect();
-        left.sort();
-        let expected = [
-            "sriov-dp-intel.com-net-pci-here.yaml",
-            "sriov-dp-other.org-net-pci-theirs.yaml",
-            "vendor.yaml",
-        ];
-        assert_eq!(left, expected);
+        let x = resource("intel.com", "x");
+        let spec = PoolSpec::open(dir.path(), &x, "net-pci", CdiNames::Field).unwrap();
+        let entry = |id: &str| [(id.to_owned(), nodes(&["/dev/x"]))];
+        spec.update(entry("a")).unwrap();
+        let (path, aside) = (dir.path().join(spec.file()), dir.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        spec.update(entry("b")).unwrap_err();
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        spec.update(entry("b")).unwrap();
+        let written = content(dir.path(), spec.file());
+        assert_eq!(written["devices"].as_array().unwrap().len(), 2);
     }
 
     #[test]

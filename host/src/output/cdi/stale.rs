@@ -1,0 +1,99 @@
+//! CDI specifications of pools that no longer exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::document::read;
+use super::{FILE_PREFIX, WriteError, remove, write_whole};
+
+/// Removes the files that were written for pools that no longer exist: a device in two files is a conflict, and runtimes
+/// then know it from neither. Files of another plugin's prefix are not ours. What `is_held` is said of stays: a pod has
+/// the device, and a container of it that restarts needs the entry.
+///
+/// # Errors
+///
+/// When a file cannot be removed or written.
+pub fn remove_stale(
+    directory: &Path,
+    prefixes: &BTreeSet<&str>,
+    current: &BTreeSet<&str>,
+    is_held: &dyn Fn(&str) -> bool,
+) -> Result<(), WriteError> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with(FILE_PREFIX) || current.contains(&*name) {
+            continue;
+        }
+        let Some(mut document) = read(&path).filter(|document| {
+            let vendor = document.kind.split('/').next();
+            vendor.is_some_and(|vendor| prefixes.contains(vendor))
+        }) else {
+            continue;
+        };
+        let before = document.devices.len();
+        document.devices.retain(|device| is_held(&device.name));
+        if document.devices.is_empty() {
+            tracing::info!(file = %path.display(), "removing the CDI specification of a pool that is gone");
+            remove(path.clone())?;
+        } else if document.devices.len() != before {
+            let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+            write_whole(directory, &name, &text)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CdiNames, PoolSpec};
+    use super::*;
+    use crate::config::ResourceName;
+
+    #[test]
+    fn only_our_own_stale_files_go() {
+        let dir = tempfile::tempdir().unwrap();
+        for (prefix, name) in [
+            ("intel.com", "here"),
+            ("intel.com", "gone"),
+            ("intel.com", "used"),
+            ("other.org", "theirs"),
+        ] {
+            let spec = PoolSpec::open(
+                dir.path(),
+                &ResourceName::new(prefix, name, Path::new("/r")).unwrap(),
+                "net-pci",
+                CdiNames::Field,
+            )
+            .unwrap();
+            let entry = |id: &str| (id.to_owned(), vec![("/dev/x".into(), "/dev/x".into())]);
+            let used = (name == "used").then(|| entry("b"));
+            spec.update([entry("a")].into_iter().chain(used)).unwrap();
+        }
+        std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
+        let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml"]);
+        remove_stale(
+            dir.path(),
+            &BTreeSet::from(["intel.com"]),
+            &current,
+            &|id| id == "b",
+        )
+        .unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
+        left.sort();
+        let expected = [
+            "sriov-dp-intel.com-net-pci-here.yaml",
+            "sriov-dp-intel.com-net-pci-used.yaml",
+            "sriov-dp-other.org-net-pci-theirs.yaml",
+            "vendor.yaml",
+        ];
+        assert_eq!(left, expected);
+        let used = read(&dir.path().join("sriov-dp-intel.com-net-pci-used.yaml")).unwrap();
+        let used: Vec<_> = used.devices.iter().map(|device| &device.name).collect();
+        assert_eq!(used, ["b"]);
+    }
+}
