@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::new_provider::PackageName;
-
 use crate::output::cdi::CdiNames;
 
 /// The SR-IOV network device plugin for Kubernetes.
@@ -165,7 +164,8 @@ pub enum Command {
     },
     /// List the pools and their devices.
     List {
-        #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+        /// How to print it.
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
     /// Tell for each device which resource takes it, and why every other one does not.
@@ -176,7 +176,8 @@ pub enum Command {
         /// This device only.
         #[arg(long, value_name = "ID")]
         device: Option<String>,
-        #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+        /// How to print it.
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
     /// Let the running daemon look at the whole node now; it does so by itself when the kernel tells of a change.

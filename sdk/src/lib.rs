@@ -68,6 +68,9 @@
 //! sriovdp-sdk = { version = "1", features = ["testing"] }
 //! ```
 //!
+//! Where crates.io has no such crate yet, `[patch.crates-io]` with `sriovdp-sdk = { path = "../sriovdp/sdk" }` names the
+//! copy in a checkout.
+//!
 //! From there to a node it is four commands. `provider check` says step by step whether a host would load the file, and
 //! a running one loads it as soon as it is in the directory:
 //!

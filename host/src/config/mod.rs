@@ -98,8 +98,13 @@ pub struct SelectorMember {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no file. The node may get one later.
-    #[error("the configuration file `{}` does not exist", .0.display())]
-    Missing(PathBuf),
+    #[error("the configuration file `{}` does not exist", path.display())]
+    Missing {
+        /// The file, as the node names it.
+        path: PathBuf,
+        /// Where that is below the root directory.
+        real: PathBuf,
+    },
     /// It cannot be read.
     #[error("cannot read the configuration file `{}`", path.display())]
     Unreadable {
@@ -124,8 +129,13 @@ pub enum ConfigError {
 impl Hint for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing(_) => {
-                Some("create it, or name another one with `--config-file`".to_owned())
+            Self::Missing { path, real } => {
+                let cure = "create it, or name another one with `--config-file`";
+                Some(if path == real {
+                    cure.to_owned()
+                } else {
+                    format!("{cure}; below this `--root` it is `{}`", real.display())
+                })
             }
             Self::Unreadable { .. } => None,
             Self::Malformed { .. } => Some(
@@ -148,7 +158,10 @@ pub fn read(
 ) -> Result<Configuration, ConfigError> {
     let text = regular::open(path).and_then(|(file, _)| regular::read(file, LARGEST));
     let text = text.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ConfigError::Missing(shown_as.to_owned()),
+        io::ErrorKind::NotFound => ConfigError::Missing {
+            path: shown_as.to_owned(),
+            real: path.to_owned(),
+        },
         _ => ConfigError::Unreadable {
             path: shown_as.to_owned(),
             source,

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::pools::AllocationPolicy;
 
+const TOP_KEYS: [&str; 1] = ["resourceList"];
 const RESOURCE_KEYS: [&str; 8] = [
     "resourceName",
     "resourcePrefix",
@@ -65,6 +66,15 @@ pub(super) fn parse(
         resources: Vec::new(),
         problems: Vec::new(),
     };
+    // Further keys at the top, such as an editor's `$schema`, do no harm beside the list, but may be it with an error.
+    if list.is_empty() {
+        parser.warn_of_unknown_keys(
+            "",
+            &top,
+            &TOP_KEYS,
+            "resources belong into the list `resourceList`",
+        );
+    }
     for (index, entry) in list.into_iter().enumerate() {
         let key = format!("resourceList[{index}]");
         match parser.resource(&key, entry) {
@@ -112,7 +122,7 @@ impl Parser<'_> {
                 key,
                 entry.place(),
                 "the entry has no `resourceName`".to_owned(),
-                None,
+                Some("add a name, such as `\"resourceName\": \"sriov_dpdk\"`".to_owned()),
             )
         })?;
         let prefix = text("resourcePrefix")?.filter(|(prefix, _)| !prefix.is_empty());
@@ -286,7 +296,7 @@ impl Parser<'_> {
             self.problems.push(Problem {
                 severity: Severity::Warning,
                 ..*self.refuse(
-                    &format!("{key}.{name}"),
+                    format!("{key}.{name}").trim_start_matches('.'),
                     value.place(),
                     "the key is not known and has no effect".to_owned(),
                     Some(hint),

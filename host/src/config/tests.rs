@@ -110,6 +110,16 @@ fn nothing_to_do_is_no_mistake() {
 }
 
 #[test]
+fn a_list_with_another_name() {
+    check(
+        r#"{"resources": []}"#,
+        expect![[r#"
+            warning: config.json:1:15: `resources`: the key is not known and has no effect
+            hint: did you mean `resourceList`?"#]],
+    );
+}
+
+#[test]
 fn a_file_that_is_no_configuration() {
     check(
         "{\n  \"resourceList\": [\n  }",
@@ -150,6 +160,7 @@ fn a_mistake_costs_one_resource() {
         expect![[r#"
             intel.com/good (default) {}
             error: config.json:2:13: `resourceList[0]`: the entry has no `resourceName`
+            hint: add a name, such as `"resourceName": "sriov_dpdk"`
             error: config.json:3:30: `resourceList[1].resourceName`: `-x` cannot be a resource name
             hint: a name has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or a digit
             error: config.json:4:30: `resourceList[2].resourceName`: `Intel.com` cannot be a resource prefix

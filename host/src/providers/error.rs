@@ -21,6 +21,9 @@ pub enum ProviderError {
         #[source]
         source: io::Error,
     },
+    /// There is none that can be used.
+    #[error("no provider is loaded, so no resource can be offered")]
+    NoneLoaded(PathBuf),
     /// Others may put files into the directory, or another directory in its place.
     #[error("the provider directory `{}` is not used", path.display())]
     Directory {
@@ -69,8 +72,14 @@ pub enum ProviderError {
     #[error(transparent)]
     Digest(#[from] DigestError),
     /// The probe says nothing about it.
-    #[error("it cannot be probed")]
-    NoProbe(#[source] io::Error),
+    #[error("it cannot be probed: cannot run `{}` for it", program.display())]
+    NoProbe {
+        /// The program of the probe, which is this one.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// It ended the probe by a signal.
     #[error("it crashes {at}: {signal}")]
     Crashes {
@@ -179,7 +188,9 @@ impl ProviderError {
     /// The step at which it turned out.
     pub fn step(&self) -> Step {
         match self {
-            Self::List { .. } | Self::Directory { .. } | Self::Place(_) => Step::Place,
+            Self::List { .. } | Self::NoneLoaded(_) | Self::Directory { .. } | Self::Place(_) => {
+                Step::Place
+            }
             Self::Read(_)
             | Self::ForeignOwner { .. }
             | Self::Writable { .. }
@@ -189,7 +200,7 @@ impl ProviderError {
             Self::Elf(error) if error.is_about_note() => Step::Note,
             Self::Elf(_) => Step::Elf,
             Self::Digest(_) => Step::Digest,
-            Self::NoProbe(_) | Self::Garbage | Self::Link(_) | Self::Behind(_) => Step::Link,
+            Self::NoProbe { .. } | Self::Garbage | Self::Link(_) | Self::Behind(_) => Step::Link,
             Self::Crashes { at, .. } | Self::Exits { at, .. } | Self::Hangs { at, .. } => {
                 at_step(at)
             }
@@ -201,7 +212,7 @@ impl ProviderError {
 
     /// Whether the next look may find otherwise although the file stays as it is.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::NoProbe(_) | Self::Copy(_))
+        matches!(self, Self::NoProbe { .. } | Self::Copy(_))
     }
 }
 
@@ -225,13 +236,17 @@ impl Hint for ProviderError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Directory { source, .. } | Self::Place(source) => return source.hint(),
+            Self::NoneLoaded(directory) => {
+                let directory = directory.display();
+                return Some(format!("put provider libraries into `{directory}`"));
+            }
             Self::ForeignOwner { .. } => "`chown root` the file",
             Self::Writable { .. } => "`chmod go-w` the file",
             Self::BeingWritten => "it is looked at again when it has been written",
             Self::Elf(error) => return error.hint(),
             Self::Digest(error) => return error.hint(),
             Self::Copy(_) => "the sysctl `vm.memfd_noexec` must not be 2",
-            Self::NoProbe(_) => {
+            Self::NoProbe { .. } => {
                 "the plugin has to be able to start one more process of its own program; it is tried again"
             }
             Self::Link(_) => "build the provider on the oldest distribution that it has to run on",

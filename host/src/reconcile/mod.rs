@@ -30,7 +30,7 @@ use saying::Saying;
 
 use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
 use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, resolve};
-use crate::providers::Providers;
+use crate::providers::{ProviderError, Providers};
 use crate::report::one_line;
 use crate::{config, inventory};
 
@@ -96,6 +96,13 @@ impl Reconciler {
     /// The providers, as of the last look.
     pub fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// What to say when no provider is loaded.
+    pub fn no_provider(&self) -> Option<ProviderError> {
+        let directory = &self.settings.providers.directory;
+        let is_empty = self.providers.loaded().is_empty();
+        is_empty.then(|| ProviderError::NoneLoaded(directory.clone()))
     }
 
     /// The resources, in the configuration's order, as of the last look.
@@ -165,10 +172,11 @@ impl Reconciler {
             }
         }
         if let Some(error) = &look.config_error {
-            saying.error(format!(
-                "{}; what was valid before goes on",
+            saying.error(if self.specs.is_empty() {
                 one_line(error)
-            ));
+            } else {
+                format!("{}; what was valid before goes on", one_line(error))
+            });
         }
         self.told = saying.say(&self.told);
         look
@@ -218,9 +226,8 @@ impl Reconciler {
                 "the provider `{file}` was removed, and stays loaded until the plugin is restarted"
             ));
         }
-        if self.providers.loaded().is_empty() {
-            let directory = self.settings.providers.directory.display();
-            saying.error(format!("no provider is loaded, so no resource can be offered (hint: put provider libraries into `{directory}`)"));
+        if let Some(error) = self.no_provider() {
+            saying.error(one_line(&error));
         }
     }
 
@@ -278,6 +285,6 @@ impl Reconciler {
 impl ConfigError {
     /// Whether the plugin can wait for a better file, which a node without its own may get.
     pub fn may_come(&self) -> bool {
-        matches!(self, Self::Missing(_))
+        matches!(self, Self::Missing { .. })
     }
 }

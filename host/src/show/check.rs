@@ -21,6 +21,11 @@ pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
             Severity::Warning => page.line(format_args!("{}", Report::warning(problem))),
         }
     }
+    if state.resources().is_empty() && exit == Exit::Success {
+        page.line(format_args!(
+            "warning: the configuration has no resource, so nothing is offered"
+        ));
+    }
     for pool in state.pools() {
         page.line(format_args!(
             "{}: {} devices, {} healthy",

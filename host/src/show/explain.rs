@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sriovdp_sdk::PciAddress;
 
 use super::Page;
 use crate::cli::{Exit, OutputFormat};
@@ -51,11 +52,20 @@ pub(super) async fn explain(
             .any(|r| r.name.to_string() == **name)
     }) {
         eprintln!(
-            "error: no resource `{name}` is offered\nhint: `sriovdp check` tells what is refused"
+            "error: no resource `{name}` is offered\n\
+             hint: write it with its prefix, as `sriovdp list` prints it; `sriovdp check` tells what is refused"
         );
         return Exit::Failure;
     }
-    let wanted = |id: &str| device.is_none_or(|device| device.eq_ignore_ascii_case(id));
+    // An address may be written as in the configuration.
+    let device = device.map(|device| match device.parse::<PciAddress>() {
+        Ok(address) => address.to_string(),
+        Err(_) => device.to_owned(),
+    });
+    let wanted = |id: &str| {
+        let device = device.as_deref();
+        device.is_none_or(|device| device.eq_ignore_ascii_case(id))
+    };
     let mut stories = Vec::new();
     for (device_type, found) in state.scan().device_types() {
         for found in found
@@ -86,8 +96,11 @@ pub(super) async fn explain(
         }
         stories.extend(excluded(device_type, found).filter(|story| wanted(&story.device)));
     }
-    if let (true, Some(device)) = (stories.is_empty(), device) {
-        eprintln!("error: no provider knows a device `{device}` on this node");
+    if let (true, Some(device)) = (stories.is_empty(), &device) {
+        eprintln!(
+            "error: no provider knows a device `{device}` on this node\n\
+             hint: `sriovdp explain` without `--device` tells of every device"
+        );
         return Exit::Failure;
     }
     match output {

@@ -16,6 +16,7 @@ use std::fmt;
 use std::io::Write;
 
 use crate::cli::{Arguments, Command, Exit, ProviderCommand};
+use crate::config::Severity;
 use crate::daemon;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
@@ -83,6 +84,16 @@ async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit
     if let Some(error) = &look.config_error {
         eprintln!("{}", Report::error(error));
         return Exit::Failure;
+    }
+    if let Some(error) = state.no_provider() {
+        eprintln!("{}", Report::error(&error));
+        return Exit::Failure;
+    }
+    // A resource that is not in the list is missed there.
+    for problem in &look.problems {
+        if problem.severity == Severity::Refused {
+            eprintln!("{}", Report::error(problem));
+        }
     }
     match command {
         Command::Explain {

@@ -5,7 +5,7 @@ use sriovdp_sdk::abi::wire::Manifest;
 use super::Page;
 use crate::cli::Exit;
 use crate::reconcile::Reconciler;
-use crate::report::one_line;
+use crate::report::{Report, one_line};
 
 pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
     for provider in state.providers().loaded() {
@@ -36,7 +36,11 @@ pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
             one_line(&refused.reason)
         ));
     }
-    if refused.is_empty() && unusable.is_none() {
+    let none = state.no_provider();
+    if let Some(error) = &none {
+        eprintln!("{}", Report::error(error));
+    }
+    if refused.is_empty() && unusable.is_none() && none.is_none() {
         Exit::Success
     } else {
         Exit::Failure

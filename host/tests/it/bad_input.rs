@@ -99,7 +99,8 @@ async fn selectors() {
   {"resourceName": "id", "selectors": {"devices": ["intel"]}},
   {"resourceName": "accel", "deviceType": "accelerator", "selectors": {"pfNames": ["eth2"]}},
   {"resourceName": "gpu", "deviceType": "gpu"},
-  {"resourceName": "acc", "deviceType": "Accelerator"}
+  {"resourceName": "acc", "deviceType": "Accelerator"},
+  {"resourceName": "text", "selectors": {"vendors": "8086"}}
 ]}"#,
         expect![[r#"
             error: /etc/pcidp/config.json:2:52: `resourceList[0].selectors.pfName`: no loaded provider knows this selector for `netDevice`
@@ -109,7 +110,7 @@ async fn selectors() {
             error: /etc/pcidp/config.json:5:54: `resourceList[3].selectors.pfNames[0]`: the selectors make no sense for `netDevice`
             Caused by: `3-1` in `eth2#3-1` is not a list of numbers and ranges; write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
             error: /etc/pcidp/config.json:6:55: `resourceList[4].selectors.vendors[0]`: the selectors make no sense for `netDevice`
-            Caused by: invalid type: integer `8086`, expected a string
+            Caused by: it must be a string, and it is the integer `8086`
             error: /etc/pcidp/config.json:7:51: `resourceList[5].selectors.devices[0]`: the selectors make no sense for `netDevice`
             Caused by: `intel` is not a PCI id; an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider knows this selector for `accelerator`
@@ -118,6 +119,8 @@ async fn selectors() {
             hint: the loaded device types are accelerator, auxNetDevice, netDevice
             error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`
             hint: did you mean `accelerator`?
+            error: /etc/pcidp/config.json:11:53: `resourceList[9].selectors.vendors`: the selectors make no sense for `netDevice`
+            Caused by: it must be a list, and it is the string "8086"
             intel.com/operator: 2 devices, 2 healthy
             exit 1"#]],
     )
@@ -204,6 +207,11 @@ async fn no_providers() {
     let mut daemon = world.daemon();
     daemon.says("no provider is loaded").await;
     assert!(daemon.is_running());
+    for command in ["providers", "list"] {
+        let (code, _, error) = world.run(&[command]).await;
+        assert_eq!(code, Some(1));
+        assert!(error.starts_with("error: no provider is loaded"), "{error}");
+    }
     let (code, output, _) = world.run(&["check"]).await;
     assert_eq!(code, Some(1));
     assert!(

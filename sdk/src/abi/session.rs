@@ -261,9 +261,31 @@ fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failur
         let path = error.path().to_string();
         wire::Failure {
             path: (path != ".").then_some(path),
-            ..Error::new(error.into_inner().to_string()).into()
+            ..Error::new(plain(&error.into_inner().to_string())).into()
         }
     })
+}
+
+/// serde's sentence about a value of the wrong kind in the words of the configuration's page; others as they are.
+fn plain(message: &str) -> String {
+    let kinds = message
+        .strip_prefix("invalid type: ")
+        .and_then(|kinds| kinds.split_once(", expected "));
+    let Some((found, wanted)) = kinds else {
+        return message.to_owned();
+    };
+    let found = match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        other => format!("the {other}"),
+    };
+    let wanted = match wanted {
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "string or map" => "a string",
+        other => other,
+    };
+    format!("it must be {wanted}, and it is {found}")
 }
 
 fn read<T: DeserializeOwned>(input: &str) -> Result<T, wire::Failure> {

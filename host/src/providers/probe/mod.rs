@@ -65,7 +65,11 @@ pub(super) async fn probe(
     copy: &SealedCopy,
     limit: Duration,
 ) -> Result<Probed, ProviderError> {
-    let mut child = start(program, copy).map_err(ProviderError::NoProbe)?;
+    let no_probe = |source| ProviderError::NoProbe {
+        program: program.to_owned(),
+        source,
+    };
+    let mut child = start(program, copy).map_err(no_probe)?;
     let group = group_of(&child);
     let mut said = Vec::new();
     let listened = tokio::time::timeout(limit, listen(&mut child, &mut said)).await;
@@ -89,7 +93,7 @@ pub(super) async fn probe(
     let at = begun.unwrap_or_else(|| WHILE_LOADED.to_owned());
     match listened {
         Err(_) => Err(ProviderError::Hangs { at, limit }),
-        Ok(Err(error)) => Err(ProviderError::NoProbe(error)),
+        Ok(Err(error)) => Err(no_probe(error)),
         Ok(Ok(None)) => Err(ProviderError::Manifest(format!(
             "has more than {LARGEST_ANSWER} bytes"
         ))),

@@ -159,7 +159,10 @@ async fn a_probe_that_does_not_work() {
     let all = |reason: &str| vec![reason.to_owned(); 3];
     assert_eq!(
         told("/no/such/program").await,
-        (0, all("it cannot be probed"))
+        (
+            0,
+            all("it cannot be probed: cannot run `/no/such/program` for it")
+        )
     );
     // Without a change of the files. This one prints its arguments.
     let garbage = "its probe ended without an answer that can be read";
