@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hyper_util::rt::TokioIo;
 use sriovdp_fake_kubelet::FakeKubelet;
 use sriovdp_proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
-use sriovdp_proto::podresources::{ListPodResourcesRequest, SOCKET};
+use sriovdp_proto::podresources::{ContainerDevices, ListPodResourcesRequest, SOCKET};
 use tonic::transport::Endpoint;
 use tower::service_fn;
 
@@ -35,9 +35,14 @@ async fn pods(kubelet: &FakeKubelet) -> Vec<(String, String, Vec<String>)> {
         .await
         .expect("an answer");
     let pods = answer.into_inner().pod_resources.into_iter();
-    pods.map(|mut pod| {
-        let devices = pod.containers.remove(0).devices.remove(0);
-        (pod.name, devices.resource_name, devices.device_ids)
+    // Pods without devices are listed as well.
+    pods.flat_map(|pod| {
+        let containers = pod.containers.into_iter();
+        let devices = containers.flat_map(|container| container.devices);
+        let with_name = move |devices: ContainerDevices| {
+            (pod.name.clone(), devices.resource_name, devices.device_ids)
+        };
+        devices.map(with_name)
     })
     .collect()
 }

@@ -42,16 +42,33 @@ pub fn userspace_nodes(
         Error::new(format!("no driver is bound to `{function}`"))
             .hint("bind one, or wait until that is done")
     })?;
-    of_driver(node, function, &driver, allocation)
+    of_driver(node, function, &driver, allocation).map_err(|missing| match missing {
+        Missing::Entry(error) | Missing::Node(error) => error,
+    })
 }
 
-/// What speaks against `function`, as the last scan found it: that [`userspace_nodes`] would refuse it. For
-/// [`Provider::discover`](crate::Provider::discover), so that no pod is sent to a device that it cannot have.
+/// What speaks against `function`, as the last scan found it: that a device node is missing, so that
+/// [`userspace_nodes`] would refuse it. For [`Provider::discover`](crate::Provider::discover), so that no pod is sent to
+/// a device that it cannot have.
+///
+/// A function that has no group or entry yet, from which the name of its node would follow, is not spoken against: its
+/// driver may be about to finish, and a pod that comes before is told.
 pub fn userspace_finding(node: &Node, function: &PciFunction) -> Option<Finding> {
     let driver = function.driver.as_deref()?;
-    let missing = of_driver(node, function.address, driver, &mut Allocation::default()).err()?;
+    let refused = of_driver(node, function.address, driver, &mut Allocation::default());
+    let Err(Missing::Node(missing)) = refused else {
+        return None;
+    };
     let causes: String = missing.causes().map(|cause| format!(": {cause}")).collect();
     Some(Finding::new(Cause::Existence, format!("{missing}{causes}")))
+}
+
+/// What a function lacks to be handed out.
+enum Missing {
+    /// The kernel names no device node for it.
+    Entry(Error),
+    /// The kernel names one, and it is not there.
+    Node(Error),
 }
 
 fn of_driver(
@@ -59,7 +76,7 @@ fn of_driver(
     function: PciAddress,
     driver: &str,
     allocation: &mut Allocation,
-) -> Result<(), Error> {
+) -> Result<(), Missing> {
     match Framework::of(driver) {
         Some(Framework::Vfio) => vfio(node, function, driver, allocation),
         Some(Framework::Uio) => uio(node, function, driver, allocation),
@@ -90,12 +107,12 @@ fn vfio(
     function: PciAddress,
     driver: &str,
     allocation: &mut Allocation,
-) -> Result<(), Error> {
+) -> Result<(), Missing> {
     let group = node.pci(function).link_name("iommu_group").ok_or_else(|| {
-        Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).hint(
+        Missing::Entry(Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).hint(
             "switch the IOMMU on in the firmware and on the kernel's command line, or let the module `vfio` work \
              without one: `enable_unsafe_noiommu_mode=1`",
-        )
+        ))
     })?;
     let name = node
         .root()
@@ -106,7 +123,7 @@ fn vfio(
         _ => in_container.clone(),
     };
     for path in [VFIO_CONTAINER, on_node.as_str()] {
-        require(node, path, function, driver)?;
+        require(node, path, function, driver).map_err(Missing::Node)?;
     }
     allocation
         .node(VFIO_CONTAINER)
@@ -123,16 +140,18 @@ fn uio(
     function: PciAddress,
     driver: &str,
     allocation: &mut Allocation,
-) -> Result<(), Error> {
+) -> Result<(), Missing> {
     let entries = node.pci(function).list("uio");
     let entry = entries.first().ok_or_else(|| {
-        Error::new(format!(
-            "`{function}` is bound to `{driver}` and has no entry in its directory `uio`"
-        ))
-        .hint("the driver has not finished binding, or it failed: see the kernel's log")
+        Missing::Entry(
+            Error::new(format!(
+                "`{function}` is bound to `{driver}` and has no entry in its directory `uio`"
+            ))
+            .hint("the driver has not finished binding, or it failed: see the kernel's log"),
+        )
     })?;
     let path = format!("/dev/{entry}");
-    require(node, &path, function, driver)?;
+    require(node, &path, function, driver).map_err(Missing::Node)?;
     allocation.node(path.as_str()).info("uio", "mount", path);
     Ok(())
 }
