@@ -119,6 +119,7 @@ fn discover() -> wire::DiscoverRequest {
             .map(Into::into)
             .collect(),
         devices: Vec::new(),
+        part: None,
     }
 }
 

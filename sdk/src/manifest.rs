@@ -38,6 +38,8 @@ pub struct Manifest {
     pub needs_host: Option<String>,
     /// Kernel subsystems whose uevents are a reason to discover again.
     pub subsystems: Vec<String>,
+    /// Whether a discovery may be about some functions only.
+    pub by_function: bool,
 }
 
 impl Manifest {
@@ -54,6 +56,7 @@ impl Manifest {
             exclusive_keys: Vec::new(),
             needs_host: None,
             subsystems: Vec::new(),
+            by_function: false,
         }
     }
 
@@ -68,6 +71,7 @@ impl Manifest {
             exclusive_keys: Vec::new(),
             needs_host: None,
             subsystems: Vec::new(),
+            by_function: false,
         }
     }
 
@@ -96,6 +100,24 @@ impl Manifest {
     pub fn follows(mut self, subsystems: &[&str]) -> Self {
         self.subsystems
             .extend(subsystems.iter().map(|&name| name.to_owned()));
+        self
+    }
+
+    /// Says that a discovery may be about some functions only, which makes a change on a large node cost what the change
+    /// is worth.
+    ///
+    /// What the provider finds about a function then has to depend on nothing but that function, what is below it in
+    /// sysfs, and its physical function. Something that the whole node has in common, such as routes, may count as
+    /// well, but that it has changed is seen in the next discovery of everything only, within a minute.
+    ///
+    /// The kernel's events say which functions have changed; the host adds the virtual functions of a physical one and
+    /// the physical function of a virtual one. [`Node::functions`](crate::Node::functions) has those of them that are
+    /// there, and [`Node::devices`](crate::Node::devices) only devices on them; devices on other functions stay as they
+    /// are, so [`discover`](crate::Provider::discover) names none. What it remembers from one discovery to the next it
+    /// has to keep for the others: see [`Node::asks_about`](crate::Node::asks_about).
+    #[must_use]
+    pub fn function_by_function(mut self) -> Self {
+        self.by_function = true;
         self
     }
 

@@ -36,6 +36,7 @@ impl Provider for Accelerator {
         Manifest::device_type("accelerator", "PCI processing accelerators")
             .cdi_class("net-accel")
             .follows(&["vfio", "uio"])
+            .function_by_function()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -36,6 +36,7 @@ impl Provider for AuxNetDevice {
         Manifest::device_type("auxNetDevice", "Subfunctions of PCI network functions")
             .cdi_class("net-sf")
             .follows(&["auxiliary", "misc"])
+            .function_by_function()
             .brought_by("isRdma", "mellanox-rdma.so")
             .brought_by("pKeys", "mellanox-rdma.so")
     }
@@ -52,11 +53,14 @@ impl Provider for AuxNetDevice {
         let mut found = Discovery::default();
         for name in subfunction::names(node) {
             match survey.device(&name) {
-                Ok(device) => found.device(device),
+                Ok(Some(device)) => found.device(device),
+                Ok(None) => {}
                 Err(reason) => found.excluded(name, reason),
             }
         }
-        *parents = survey.into_parents();
+        let found_parents = survey.into_parents();
+        parents.retain(|&address, _| !node.asks_about(address));
+        parents.extend(found_parents);
         Ok(found)
     }
 

@@ -47,14 +47,17 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The subfunction `name`, or the reason why it is not offered.
-    pub(crate) fn device(&mut self, name: &str) -> Result<Device<Facts>, String> {
+    /// The subfunction `name` or the reason why it is not offered; nothing when its parent is not asked about.
+    pub(crate) fn device(&mut self, name: &str) -> Result<Option<Device<Facts>>, String> {
         let Subfunction { parent, number } = Subfunction::of(self.node, name)?;
+        if !self.node.asks_about(parent) {
+            return Ok(None);
+        }
         let known = self.parents.entry(parent);
         let parent = known
             .or_insert_with(|| Parent::at(self.node, parent, self.before))
             .clone()?;
-        Ok(Device {
+        Ok(Some(Device {
             id: DeviceId::new(name).map_err(|error| error.to_string())?,
             function: parent.address,
             numa_node: parent.numa_node,
@@ -64,7 +67,7 @@ impl<'a> Survey<'a> {
                 own_link_type: subfunction::link_type(self.node, name),
                 parent,
             },
-        })
+        }))
     }
 
     /// What the link of the parent, or of its physical function, says.

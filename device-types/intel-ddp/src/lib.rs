@@ -42,11 +42,14 @@ impl Provider for IntelDdp {
 
     fn manifest(&self) -> Manifest {
         Manifest::extension(&["netDevice"], "DDP profiles of Intel network cards")
+            .function_by_function()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Option<String>>, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = survey::profiles(node, &self.tool, &known);
+        let profiles = survey::profiles(node, &self.tool, &known);
+        known.retain(|&function, _| !node.asks_about(function));
+        known.extend(profiles);
         let devices = node.devices().iter();
         Ok(devices
             .map(|device| Device::extending(device, known.get(&device.function).cloned()))

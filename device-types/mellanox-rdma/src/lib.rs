@@ -12,8 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Manifest, Node, Provider,
-    Refusal, export_provider,
+    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Manifest, Node, PciAddress,
+    Provider, Refusal, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -28,7 +28,7 @@ const PCI_DEVICE_INFO: &str = "netDevice";
 #[derive(Debug, Default)]
 pub struct MellanoxRdma {
     /// Of the last scan, for devices whose RDMA device is in a pod, where its key cannot be read.
-    partition_keys: Mutex<HashMap<DeviceId, PartitionKey>>,
+    partition_keys: Mutex<HashMap<DeviceId, (PciAddress, PartitionKey)>>,
 }
 
 /// What selectors are compared with.
@@ -49,6 +49,7 @@ impl Provider for MellanoxRdma {
         Manifest::extension(&["netDevice", "auxNetDevice"], summary)
             .exclusive("isRdma", "vdpaType")
             .follows(&["infiniband", "infiniband_mad", "infiniband_verbs"])
+            .function_by_function()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
@@ -65,7 +66,7 @@ impl Provider for MellanoxRdma {
                 presence,
                 partition_key: match presence {
                     Presence::Here => parent.partition_key(&names),
-                    Presence::InPod => keys.get(&device.id).copied(),
+                    Presence::InPod => keys.get(&device.id).map(|&(_, key)| key),
                     Presence::Absent => None,
                 },
                 has_pci_device_info: device.device_type == PCI_DEVICE_INFO,
@@ -76,10 +77,11 @@ impl Provider for MellanoxRdma {
             .iter()
             .map(|device| Device::extending(device, facts(device)));
         let devices: Vec<Device<Facts>> = devices.collect();
-        let known = devices
-            .iter()
-            .filter_map(|device| Some((device.id.clone(), device.facts.partition_key?)));
-        *keys = known.collect();
+        keys.retain(|_, &mut (function, _)| !node.asks_about(function));
+        keys.extend(devices.iter().filter_map(|device| {
+            let key = device.facts.partition_key?;
+            Some((device.id.clone(), (device.function, key)))
+        }));
         Ok(devices.into_iter().collect())
     }
 

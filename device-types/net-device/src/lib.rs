@@ -44,6 +44,7 @@ impl Provider for NetDevice {
         .cdi_class("net-pci")
         .default_device_type()
         .follows(&["vfio", "uio", "vdpa", "misc"])
+        .function_by_function()
         .brought_by("isRdma", "mellanox-rdma.so")
         .brought_by("pKeys", "mellanox-rdma.so")
         .brought_by("ddpProfiles", "intel-ddp.so")
@@ -69,7 +70,9 @@ impl Provider for NetDevice {
                 Err(reason) => found.excluded(function.address, reason),
             }
         }
-        *uplinks = survey.into_uplinks();
+        let found_uplinks = survey.into_uplinks();
+        uplinks.retain(|&address, _| !node.asks_about(address));
+        uplinks.extend(found_uplinks);
         Ok(found)
     }
 

@@ -228,6 +228,7 @@ impl Scan {
             generation: self.generation,
             functions: functions.iter().map(Into::into).collect(),
             devices,
+            part: None,
         }
     }
 

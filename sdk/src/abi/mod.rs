@@ -8,6 +8,7 @@
 mod export;
 mod guard;
 mod note;
+mod scan;
 mod session;
 #[cfg(test)]
 mod snapshot;

@@ -1,5 +1,6 @@
 //! One provider behind its methods: JSON in, the author's trait, JSON out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::scan::Scan;
 use super::types::HostFunctions;
+use super::wire;
 use super::wire::method;
-use super::{guard, wire};
-use crate::{Device, Discovery, Error, Health, Node, Provider, Role, Root};
+use crate::{Device, Discovery, Error, Health, Node, PciAddress, Provider, Role, Root};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -19,15 +21,6 @@ pub struct Session<P: Provider> {
     /// Absent under test.
     host: Option<HostFunctions>,
     scan: RwLock<Option<Arc<Scan<P::Facts>>>>,
-}
-
-/// One discovery: kept whole, replaced whole.
-struct Scan<F> {
-    generation: u64,
-    node: Node,
-    devices: Vec<Device<F>>,
-    /// Positions in `devices`, sorted by id.
-    by_id: Vec<u32>,
 }
 
 impl<P: Provider> Session<P> {
@@ -99,6 +92,7 @@ impl<P: Provider> Session<P> {
             exclusive_keys: manifest.exclusive_keys,
             needs_host: manifest.needs_host,
             subsystems: manifest.subsystems,
+            by_function: manifest.by_function,
             schema: schemars::schema_for!(P::Selectors).to_value(),
         }
     }
@@ -110,11 +104,24 @@ impl<P: Provider> Session<P> {
             .into_iter()
             .map(TryInto::try_into)
             .collect::<Result<_, _>>()?;
-        let node = Node::new(Root::new(request.root), functions, extended).asking(self.host);
+        let part: Option<BTreeSet<PciAddress>> = match &request.part {
+            Some(part) => Some(part.functions.iter().copied().collect()),
+            None => None,
+        };
+        let kept = match &request.part {
+            Some(part) => Some(self.scan_of(part.since)?),
+            None => None,
+        };
+        let node = Node::new(Root::new(request.root), functions, extended)
+            .asking(self.host)
+            .only_about(part);
         let Discovery { devices, excluded } = self.provider.discover(&node)?;
-        let scan = Scan::new(request.generation, node.without_scan(), devices)?;
+        let scan = match kept {
+            Some(before) => before.next(request.generation, node, devices)?,
+            None => Scan::new(request.generation, node, devices)?,
+        };
         let found = wire::Discovered {
-            devices: scan.devices.iter().map(to_wire).collect(),
+            devices: scan.answered().map(to_wire).collect(),
             excluded,
         };
         *self.scan.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scan));
@@ -125,7 +132,7 @@ impl<P: Provider> Session<P> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
         let admitted = (0u32..)
-            .zip(&scan.devices)
+            .zip(scan.answered())
             .filter(|(_, device)| self.provider.admit(&selectors, device).is_ok())
             .map(|(position, _)| position)
             .collect();
@@ -151,7 +158,7 @@ impl<P: Provider> Session<P> {
         let allocate = |id: &String| {
             let allocation = self
                 .provider
-                .allocate(&scan.node, &selectors, scan.device(id)?)?;
+                .allocate(scan.node(), &selectors, scan.device(id)?)?;
             Ok(allocation.into())
         };
         let devices = request
@@ -170,12 +177,12 @@ impl<P: Provider> Session<P> {
 
     fn scan_of(&self, generation: u64) -> Result<Arc<Scan<P::Facts>>, Error> {
         let scan = self.last_scan()?;
-        if scan.generation == generation {
+        if scan.generation() == generation {
             return Ok(scan);
         }
         Err(Error::new(format!(
             "the host asks about scan {generation}, and the provider's last one is {}",
-            scan.generation
+            scan.generation()
         )))
     }
 }
@@ -185,55 +192,6 @@ impl<P: Provider> fmt::Debug for Session<P> {
         f.debug_struct("Session")
             .field("package", &self.package)
             .finish_non_exhaustive()
-    }
-}
-
-impl<F> Scan<F> {
-    fn new(generation: u64, node: Node, devices: Vec<Device<F>>) -> Result<Self, Error> {
-        let mut by_id: Vec<u32> = (0u32..)
-            .zip(&devices)
-            .map(|(position, _)| position)
-            .collect();
-        by_id.sort_unstable_by(|&a, &b| devices[a as usize].id.cmp(&devices[b as usize].id));
-        for pair in by_id.windows(2) {
-            let id = &devices[pair[0] as usize].id;
-            if *id == devices[pair[1] as usize].id {
-                return Err(Error::new(format!(
-                    "the provider found the device `{id}` twice"
-                )));
-            }
-        }
-        Ok(Self {
-            generation,
-            node,
-            devices,
-            by_id,
-        })
-    }
-
-    fn device(&self, id: &str) -> Result<&Device<F>, Error> {
-        self.by_id
-            .binary_search_by(|&position| self.devices[position as usize].id.as_str().cmp(id))
-            .map(|at| &self.devices[self.by_id[at] as usize])
-            .map_err(|_| Error::new(format!("the provider knows no device `{id}`")))
-    }
-}
-
-impl<F> Drop for Scan<F> {
-    /// One by one: a panic while another one unwinds would abort the host, and an author's facts may panic when they go.
-    fn drop(&mut self) {
-        if !std::mem::needs_drop::<F>() {
-            return;
-        }
-        for device in self.devices.drain(..) {
-            let dropped = guard::guarded("drop", || {
-                drop(device);
-                Ok(())
-            });
-            if let Err(error) = dropped {
-                log::error!("{error}");
-            }
-        }
     }
 }
 

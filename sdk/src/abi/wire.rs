@@ -6,7 +6,7 @@
 mod devlink;
 mod function;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,6 +73,9 @@ pub struct Manifest {
     /// Kernel subsystems whose events matter to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subsystems: Vec<String>,
+    /// Whether it can be asked about a [`Part`] of the node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_function: bool,
     /// JSON schema of the selector object.
     pub schema: Value,
 }
@@ -110,9 +113,32 @@ pub struct DiscoverRequest {
     /// For an extension: the devices that it extends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<ExtendedDevice>,
+    /// What is asked about, when it is not the whole node; then `functions` and `devices` have no others either, and
+    /// everything else is as it was. Only for a provider whose manifest says `by_function`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
-/// What a provider found.
+impl DiscoverRequest {
+    /// Makes it a question about `part` only.
+    pub fn restrict_to(&mut self, part: Part) {
+        let asked: BTreeSet<PciAddress> = part.functions.iter().copied().collect();
+        self.functions.retain(|f| asked.contains(&f.address()));
+        self.devices.retain(|d| asked.contains(&d.function));
+        self.part = Some(part);
+    }
+}
+
+/// Some functions of the node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// The scan that the provider answered last.
+    pub since: u64,
+    /// These, whether they are there or not.
+    pub functions: Vec<PciAddress>,
+}
+
+/// What a provider found, on the whole node or on the [`Part`] that it was asked about.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Discovered {
     /// In an order that [`Selected::admitted`] refers to.

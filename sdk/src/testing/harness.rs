@@ -2,6 +2,7 @@
 
 pub(in crate::testing) mod functions;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
 use crate::testing::{TempTree, Tree};
-use crate::{Cause, Error, ExtendedDevice, Provider};
+use crate::{Cause, Error, ExtendedDevice, PciAddress, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -57,6 +58,8 @@ pub struct Harness<P: Provider> {
     device_type: String,
     generation: u64,
     found: wire::Discovered,
+    /// The first ones of what was found were not asked about in the last discovery.
+    kept: usize,
 }
 
 impl<P: Provider> Harness<P> {
@@ -136,6 +139,7 @@ impl<P: Provider> Harness<P> {
             extended: devices,
             generation: 0,
             found: wire::Discovered::default(),
+            kept: 0,
         };
         expect(harness.rescan());
         harness
@@ -147,12 +151,54 @@ impl<P: Provider> Harness<P> {
     ///
     /// The provider's own; the last discovery then stays.
     pub fn rescan(&mut self) -> Result<(), Error> {
-        let functions = functions::below(&self.root);
+        self.found = self.discover(None)?;
+        self.kept = 0;
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Discovers again what is on `functions`, by their addresses, as the host does after a change of these for a
+    /// provider that goes [function by function](crate::Manifest::function_by_function).
+    ///
+    /// # Errors
+    ///
+    /// The provider's own; the last discovery then stays.
+    ///
+    /// # Panics
+    ///
+    /// When one of `functions` is no address.
+    #[track_caller]
+    pub fn rescan_only(&mut self, functions: &[&str]) -> Result<(), Error> {
+        let part: BTreeSet<PciAddress> = functions.iter().map(|f| expect(f.parse())).collect();
+        let found = self.discover(Some(&part))?;
+        self.generation += 1;
+        let is_kept = |device: &wire::Device| {
+            let on = device
+                .function
+                .map_or_else(|| device.id.as_str().parse(), Ok);
+            on.is_ok_and(|function: PciAddress| !part.contains(&function))
+        };
+        self.found.devices.retain(is_kept);
+        self.kept = self.found.devices.len();
+        self.found.devices.extend(found.devices);
+        self.found.excluded = found.excluded;
+        Ok(())
+    }
+
+    fn discover(&self, part: Option<&BTreeSet<PciAddress>>) -> Result<wire::Discovered, Error> {
+        let is_asked = |address: PciAddress| part.is_none_or(|part| part.contains(&address));
+        let mut functions = functions::below(&self.root);
+        functions.retain(|function| is_asked(function.address));
         let devices = self.extended.iter();
+        let devices = devices.filter(|device| is_asked(device.function));
         let request = wire::DiscoverRequest {
             root: self.root.to_string_lossy().into_owned(),
             generation: self.generation + 1,
             functions: functions.iter().map(Into::into).collect(),
+            part: part.map(|part| wire::Part {
+                since: self.generation,
+                functions: part.iter().copied().collect(),
+            }),
             devices: devices
                 .map(|device| {
                     wire::ExtendedDevice::new(
@@ -163,9 +209,7 @@ impl<P: Provider> Harness<P> {
                 })
                 .collect(),
         };
-        self.found = call(&self.session, method::DISCOVER, &request)?;
-        self.generation += 1;
-        Ok(())
+        call(&self.session, method::DISCOVER, &request)
     }
 
     /// Id and NUMA node of each device that was found.
@@ -210,14 +254,18 @@ impl<P: Provider> Harness<P> {
         let request = wire::SelectRequest {
             generation: self.generation,
             device_type: self.device_type.clone(),
-            selectors,
+            selectors: selectors.clone(),
         };
         let selected: wire::Selected = expect(call(&self.session, method::SELECT, &request));
-        let devices = selected
-            .admitted
-            .iter()
-            .map(|&position| &self.found.devices[position as usize]);
-        devices.map(|device| device.id.to_string()).collect()
+        // A provider selects among the devices of its last answer.
+        let (kept, answered) = self.found.devices.split_at(self.kept);
+        let fits = |device: &&wire::Device| self.why_not(selectors.clone(), device.id.as_str());
+        let kept = kept.iter().filter(|device| fits(device).is_none());
+        let admitted = selected.admitted.iter();
+        let admitted = admitted.map(|&position| &answered[position as usize]);
+        kept.chain(admitted)
+            .map(|device| device.id.to_string())
+            .collect()
     }
 
     /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.

@@ -28,6 +28,8 @@ pub struct Node {
     /// Sorted by address.
     functions: Vec<PciFunction>,
     devices: Vec<ExtendedDevice>,
+    /// The functions that are asked about, if it is not about all.
+    part: Option<BTreeSet<PciAddress>>,
 }
 
 impl Node {
@@ -42,7 +44,13 @@ impl Node {
             root,
             functions,
             devices,
+            part: None,
         }
+    }
+
+    /// The same node, where only some functions are asked about.
+    pub(crate) fn only_about(self, part: Option<BTreeSet<PciAddress>>) -> Self {
+        Self { part, ..self }
     }
 
     /// The same node, whose kernel `host` can ask.
@@ -53,7 +61,8 @@ impl Node {
         }
     }
 
-    /// All functions on the PCI bus as the scan found them, by address.
+    /// All functions on the PCI bus as the scan found them, by address; in a discovery of
+    /// [some functions](crate::Manifest::function_by_function), those of them that are there.
     ///
     /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only what the node says now counts: see
     /// [`pci`](Self::pci).
@@ -70,11 +79,36 @@ impl Node {
         Some(&self.functions[at])
     }
 
+    /// Whether this discovery is about what is on or below the function at `address`, which may not be there any more.
+    ///
+    /// A discovery is about the whole node, but for that of a provider which goes
+    /// [function by function](crate::Manifest::function_by_function).
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use sriovdp_sdk::{Node, PciAddress};
+    ///
+    /// /// Takes what a discovery has read, and keeps what it was not about.
+    /// fn remember(
+    ///     memory: &mut HashMap<PciAddress, String>,
+    ///     node: &Node,
+    ///     read: HashMap<PciAddress, String>,
+    /// ) {
+    ///     memory.retain(|&address, _| !node.asks_about(address));
+    ///     memory.extend(read);
+    /// }
+    /// ```
+    pub fn asks_about(&self, address: PciAddress) -> bool {
+        let part = self.part.as_ref();
+        part.is_none_or(|part| part.contains(&address))
+    }
+
     /// The node without the facts of the scan, which take memory and grow old.
     pub(crate) fn without_scan(self) -> Self {
         Self {
             functions: Vec::new(),
             devices: Vec::new(),
+            part: None,
             ..self
         }
     }

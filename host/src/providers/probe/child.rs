@@ -67,6 +67,7 @@ fn probe(copy: File, tell: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Resu
         generation: 0,
         functions: Vec::new(),
         devices: Vec::new(),
+        part: None,
     };
     let found: Result<wire::Discovered, CallError> = ask(module, method::DISCOVER, &nothing);
     let failure = found.err().map(|error| error.error.into());

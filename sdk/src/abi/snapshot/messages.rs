@@ -16,6 +16,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
     }
     message("Manifest", &manifest(), lines);
     message("DiscoverRequest", &discover_request(), lines);
+    message("Part", &part(), lines);
     message("Function", &wire::Function::from(&function()), lines);
     message("ExtendedDevice", &extended(), lines);
     message("Discovered", &discovered(), lines);
@@ -129,6 +130,7 @@ fn manifest() -> wire::Manifest {
         exclusive_keys: vec![("a".to_owned(), "b".to_owned())],
         needs_host: Some("1.0".to_owned()),
         subsystems: vec!["vdpa".to_owned()],
+        by_function: true,
         schema: json!({"type": "object"}),
     }
 }
@@ -157,6 +159,14 @@ fn discover_request() -> wire::DiscoverRequest {
         generation: 7,
         functions: Vec::new(),
         devices: vec![extended()],
+        part: Some(part()),
+    }
+}
+
+fn part() -> wire::Part {
+    wire::Part {
+        since: 6,
+        functions: vec![address()],
     }
 }
 

@@ -27,6 +27,13 @@ pub struct Function {
     vf_count: u32,
 }
 
+impl Function {
+    /// Where it is.
+    pub fn address(&self) -> PciAddress {
+        self.address
+    }
+}
+
 impl From<&PciFunction> for Function {
     fn from(f: &PciFunction) -> Self {
         Self {

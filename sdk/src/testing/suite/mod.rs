@@ -87,6 +87,7 @@ fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), V
 /// | `devices_are_found` | one of the nodes has a device of the provider, so that the other tests try something |
 /// | `ids_fit_a_kubelet` | ids are unique, an extension speaks of devices that it was shown, and nothing is both found and left out |
 /// | `answers_are_stable` | discoveries and allocations of one node are equal, also after a restart |
+/// | `parts_agree_with_the_whole` | a provider that goes function by function finds the same on each when only that one is asked about |
 /// | `select_and_explain_agree` | for selectors made from the schema and the node, a device is selected when nothing speaks against it |
 /// | `damaged_nodes_cause_no_panic` | each file and link that was read is absent, empty, binary, huge, negative, dangling or a directory, one at a time |
 /// | `functions_may_vanish` | each function leaves the node before each read about it |
@@ -134,6 +135,14 @@ macro_rules! __sriovdp_conformance {
             fn answers_are_stable() {
                 $crate::testing::suite::demand(
                     $crate::testing::suite::rules::stable::<$provider>,
+                    $node,
+                );
+            }
+
+            #[test]
+            fn parts_agree_with_the_whole() {
+                $crate::testing::suite::demand(
+                    $crate::testing::suite::rules::parted::<$provider>,
                     $node,
                 );
             }

@@ -106,6 +106,7 @@ impl Stage {
             devices.collect()
         };
         wire::DiscoverRequest {
+            part: None,
             root: self.root().to_string_lossy().into_owned(),
             generation,
             functions: self.functions.iter().map(Into::into).collect(),

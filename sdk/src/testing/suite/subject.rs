@@ -10,7 +10,7 @@ use super::Violation;
 use super::stage::Stage;
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
-use crate::{Error, Provider};
+use crate::{Error, PciAddress, Provider};
 
 /// An answer, or the provider's own error.
 pub(super) type Answer<T> = Result<Result<T, Error>, Violation>;
@@ -65,6 +65,31 @@ impl<P: Provider> Subject<P> {
                 self.found = found;
             }),
         )
+    }
+
+    /// What is found on one function of a node where nothing is wrong, when only that one is asked about.
+    pub(super) fn discover_part(
+        &mut self,
+        stage: &Stage,
+        function: PciAddress,
+    ) -> Result<wire::Discovered, Violation> {
+        let extended = self.manifest.device_type.is_none();
+        let mut request = stage.request(
+            self.generation + 1,
+            extended.then_some(self.device_type.as_str()),
+        );
+        request.restrict_to(wire::Part {
+            since: self.generation,
+            functions: vec![function],
+        });
+        let found = ask(&self.session, method::DISCOVER, &request)?.map_err(|error| {
+            Violation::new(format!(
+                "a discovery of {function} alone fails: {}",
+                told(&error)
+            ))
+        })?;
+        self.generation += 1;
+        Ok(found)
     }
 
     /// A discovery of a node where nothing is wrong.

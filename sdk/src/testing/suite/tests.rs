@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::{PATIENCE, Rule, Violation, outcome, rules};
 use crate::{
-    Allocation, Device, Discovery, Error, HexId, Manifest, Node, Provider, Refusal, one_of,
+    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, PciAddress, Provider,
+    Refusal, one_of,
 };
 
 const NODE: &str = "
@@ -35,6 +36,8 @@ const GREEDY: u8 = 12;
 const HANGS: u8 = 13;
 const FOREIGN_REASON: u8 = 14;
 const PANICS_IN_ALLOCATE: u8 = 15;
+const COUNTS_FUNCTIONS: u8 = 16;
+const IGNORES_PARTS: u8 = 17;
 
 /// A device type of cards with a node each, and with a fault.
 #[derive(Default)]
@@ -58,6 +61,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
 
     fn manifest(&self) -> Manifest {
         Manifest::device_type("card", if FAULT == NO_SUMMARY { "" } else { "Cards" })
+            .function_by_function()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
@@ -90,6 +94,19 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
             FINDS_NONE => found.clear(),
             TWICE => found.extend(found.first().cloned()),
             ANOTHER_ORDER if self.odd() => found.reverse(),
+            COUNTS_FUNCTIONS => found.iter_mut().for_each(|card| {
+                card.numa_node = u32::try_from(node.functions().len()).ok();
+            }),
+            IGNORES_PARTS => {
+                let first: PciAddress = "0000:17:00.0".parse()?;
+                found.extend((!node.asks_about(first)).then(|| Device {
+                    id: first.into(),
+                    function: first,
+                    numa_node: None,
+                    health: Health::Healthy,
+                    facts: HexId(0),
+                }));
+            }
             _ => {}
         }
         let mut found: Discovery<HexId> = found.into_iter().collect();
@@ -198,11 +215,12 @@ fn breaks(rule: Rule, expected: &str) {
 
 #[test]
 fn a_provider_without_a_fault_passes() {
-    let all: [Rule; 10] = [
+    let all: [Rule; 11] = [
         rules::declared::<Card<NOTHING>>,
         rules::found::<Card<NOTHING>>,
         rules::ids::<Card<NOTHING>>,
         rules::stable::<Card<NOTHING>>,
+        rules::parted::<Card<NOTHING>>,
         rules::agreeing::<Card<NOTHING>>,
         rules::damaged::<Card<NOTHING>>,
         rules::vanishing::<Card<NOTHING>>,
@@ -248,6 +266,18 @@ fn another_answer_is_found() {
     breaks(
         rules::stable::<Card<ANOTHER_ORDER>>,
         "a second discovery of the same node",
+    );
+}
+
+#[test]
+fn parts_that_are_other_than_the_whole_are_found() {
+    breaks(
+        rules::parted::<Card<COUNTS_FUNCTIONS>>,
+        "a discovery of 0000:17:00.0 alone finds",
+    );
+    breaks(
+        rules::parted::<Card<IGNORES_PARTS>>,
+        "which it was not asked about",
     );
 }
 

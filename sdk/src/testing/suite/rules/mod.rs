@@ -7,6 +7,7 @@ mod damaged;
 mod declared;
 mod found;
 mod odd_scan;
+mod parted;
 mod stable;
 
 pub use agreeing::agreeing;
@@ -16,4 +17,5 @@ pub use damaged::{damaged, vanishing};
 pub use declared::declared;
 pub use found::{found, ids};
 pub use odd_scan::odd_scan;
+pub use parted::parted;
 pub use stable::stable;

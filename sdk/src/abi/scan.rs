@@ -1,0 +1,118 @@
+//! What a provider found: all devices by id, and those that the last discovery named by position.
+
+use std::sync::Arc;
+
+use super::guard;
+use crate::{Device, DeviceId, Error, Node};
+
+/// What is known after one discovery: kept whole, replaced whole.
+pub(super) struct Scan<F> {
+    generation: u64,
+    node: Node,
+    /// By id.
+    devices: Vec<Arc<Device<F>>>,
+    /// Positions in `devices`, in the order of the answer.
+    answered: Vec<u32>,
+}
+
+impl<F> Scan<F> {
+    /// A discovery of the whole node.
+    pub(super) fn new(generation: u64, node: Node, found: Vec<Device<F>>) -> Result<Self, Error> {
+        Self::of(generation, node, found, &[])
+    }
+
+    /// A discovery of the functions that `node` asks about; what is on others stays.
+    pub(super) fn next(
+        &self,
+        generation: u64,
+        node: Node,
+        found: Vec<Device<F>>,
+    ) -> Result<Self, Error> {
+        if let Some(other) = found
+            .iter()
+            .find(|device| !node.asks_about(device.function))
+        {
+            return Err(Error::new(format!(
+                "the provider found the device `{}` on {}, which it was not asked about",
+                other.id, other.function
+            )));
+        }
+        Self::of(generation, node, found, &self.devices)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The node as Allocate sees it.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The devices that the discovery named.
+    pub(super) fn answered(&self) -> impl Iterator<Item = &Device<F>> {
+        let devices = self.answered.iter();
+        devices.map(|&position| &*self.devices[position as usize])
+    }
+
+    pub(super) fn device(&self, id: &str) -> Result<&Device<F>, Error> {
+        match position(&self.devices, id) {
+            Ok(at) => Ok(&self.devices[at]),
+            Err(_) => Err(Error::new(format!("the provider knows no device `{id}`"))),
+        }
+    }
+
+    fn of(
+        generation: u64,
+        node: Node,
+        found: Vec<Device<F>>,
+        before: &[Arc<Device<F>>],
+    ) -> Result<Self, Error> {
+        let ids: Vec<DeviceId> = found.iter().map(|device| device.id.clone()).collect();
+        let kept = before
+            .iter()
+            .filter(|device| !node.asks_about(device.function));
+        let mut devices: Vec<Arc<Device<F>>> = kept.cloned().collect();
+        devices.extend(found.into_iter().map(Arc::new));
+        devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        if let Some(pair) = devices.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(Error::new(format!(
+                "the provider found the device `{}` twice",
+                pair[0].id
+            )));
+        }
+        let answered = ids
+            .iter()
+            .filter_map(|id| position(&devices, id.as_str()).ok())
+            .filter_map(|position| u32::try_from(position).ok())
+            .collect();
+        Ok(Self {
+            generation,
+            node: node.without_scan(),
+            devices,
+            answered,
+        })
+    }
+}
+
+impl<F> Drop for Scan<F> {
+    /// One by one: a panic while another one unwinds would abort the host, and an author's facts may panic when they go.
+    fn drop(&mut self) {
+        if !std::mem::needs_drop::<F>() {
+            return;
+        }
+        for device in self.devices.drain(..) {
+            let dropped = guard::guarded("drop", || {
+                drop(device);
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                log::error!("{error}");
+            }
+        }
+    }
+}
+
+fn position<F>(devices: &[Arc<Device<F>>], id: &str) -> Result<usize, usize> {
+    devices.binary_search_by(|device| device.id.as_str().cmp(id))
+}
