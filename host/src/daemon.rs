@@ -134,10 +134,11 @@ pub async fn run(
         DirectoryWatch::new(file_directories.collect()),
     )?;
     let NodeEvents {
-        ticks: mut node_ticks,
+        news,
         subsystems,
         kernel,
     } = events;
+    let mut node_changes = news.subscribe();
     if let Some(kernel) = kernel {
         watches.spawn(async {
             kernel.run().await;
@@ -157,13 +158,20 @@ pub async fn run(
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;
     let serving = async {
+        let mut touched = None;
         loop {
             let began = Instant::now();
-            let look = state.look().await;
+            let look = match &touched {
+                Some(functions) => state.look_at(functions).await,
+                None => state.look().await,
+            };
             heap::trim();
             pace.looked(began, Instant::now());
             subsystems.send_replace(Some(state.providers().subsystems()));
-            timer.reset();
+            // However many changes of functions there are, everything is looked at in time.
+            if touched.is_none() {
+                timer.reset();
+            }
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))
             {
@@ -177,17 +185,38 @@ pub async fn run(
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                _ = hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
-                _ = timer.tick() => {}
-                () = time_is_up => {}
-                Ok(()) = node_ticks.changed() => pace.gather(&mut node_ticks).await,
-                Ok(()) = file_ticks.changed() => tokio::time::sleep(GATHER).await,
-                news = state.news() => news.map_err(DaemonError::Task)?,
-            }
-            // What has come until now is seen by the look that follows.
-            node_ticks.mark_unchanged();
+            let node_changed = tokio::select! {
+                _ = hang_up.recv() => {
+                    tracing::info!("SIGHUP: looking at the node again");
+                    false
+                }
+                _ = timer.tick() => false,
+                () = time_is_up => false,
+                Ok(()) = node_changes.changed() => {
+                    pace.gather(&mut node_changes).await;
+                    true
+                }
+                Ok(()) = file_ticks.changed() => {
+                    tokio::time::sleep(GATHER).await;
+                    false
+                }
+                news = state.news() => {
+                    news.map_err(DaemonError::Task)?;
+                    false
+                }
+            };
+            // What has come until now is seen by the look that follows, or by another one after it.
             file_ticks.mark_unchanged();
+            node_changes.mark_unchanged();
+            news.send_if_modified(|news| {
+                touched = if node_changed {
+                    news.take()
+                } else {
+                    std::mem::take(news);
+                    None
+                };
+                !news.is_empty()
+            });
         }
     };
     let ended = tokio::select! {

@@ -1,6 +1,6 @@
-//! The PCI bus of the node, read once per scan.
+//! The PCI bus of the node, read once per scan: whole, or what is behind some functions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sriovdp_sdk::{Error, HexId, PciAddress, PciDir, PciFunction, Root};
 
@@ -28,6 +28,56 @@ pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Vec<PciFunction>, Err
     functions.sort_unstable_by_key(|function| function.address);
     number_virtual_functions(root, &mut functions);
     Ok(functions)
+}
+
+/// The same when only the functions `touched` have changed since the scan `before`, with the functions that were read
+/// again or are gone: those that were touched, have come or gone, the virtual functions of each and its physical one.
+/// All others are as they were before.
+///
+/// # Errors
+///
+/// When the bus cannot be listed, although it is there.
+pub fn rescan(
+    root: &Root,
+    before: &[PciFunction],
+    touched: &BTreeSet<PciAddress>,
+) -> Result<(Vec<PciFunction>, BTreeSet<PciAddress>), Error> {
+    let addresses: BTreeSet<PciAddress> = root
+        .try_list(DEVICES)?
+        .into_iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    let mut changed = touched.clone();
+    changed.extend(addresses.iter().filter(|&&a| known(before, a).is_none()));
+    let gone = before.iter().map(|function| function.address);
+    changed.extend(gone.filter(|address| !addresses.contains(address)));
+
+    let of = |function: &PciFunction| function.physical_function;
+    let children = before
+        .iter()
+        .filter(|f| of(f).is_some_and(|pf| changed.contains(&pf)));
+    let children = children.map(|function| function.address);
+    let parents = changed.iter().filter_map(|&address| {
+        let now = PciDir::at(root, address).link_name("physfn");
+        let before = known(before, address).and_then(of);
+        now.and_then(|name| name.parse().ok()).or(before)
+    });
+    let part: BTreeSet<PciAddress> = children
+        .chain(parents)
+        .chain(changed.iter().copied())
+        .collect();
+
+    let read = part.iter().filter(|address| addresses.contains(address));
+    let mut functions: Vec<PciFunction> = read
+        .filter_map(|&address| function(root, address, known(before, address)))
+        .collect();
+    number_virtual_functions(root, &mut functions);
+    let others = before
+        .iter()
+        .filter(|function| !part.contains(&function.address));
+    functions.extend(others.cloned());
+    functions.sort_unstable_by_key(|function| function.address);
+    Ok((functions, part))
 }
 
 fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction> {
@@ -152,6 +202,48 @@ mod tests {
         Tree::apply(node.path(), "file @0000:03:00.0/device 0x159b").unwrap();
         let now = scan(&root, &before).unwrap();
         assert_eq!(now[0].device, HexId(0x159b));
+    }
+
+    #[test]
+    fn a_rescan_finds_what_a_scan_finds_and_reads_no_others() {
+        for (change, touched, expected_part) in [
+            ("", "", ""),
+            (
+                "vf 0000:03:01.1 8086:1889 pf=0000:03:00.0 id=1 driver=iavf",
+                "",
+                "0000:03:00.0 0000:03:01.1",
+            ),
+            ("unplug 0000:03:01.0", "", "0000:03:00.0 0000:03:01.0"),
+            ("pci 0000:04:00.0 8086:1572", "", "0000:04:00.0"),
+            (
+                "file @0000:03:00.0/device 0x159b",
+                "0000:03:00.0",
+                "0000:03:00.0 0000:03:01.0",
+            ),
+            (
+                "file @0000:03:01.0/numa_node 0",
+                "0000:03:01.0",
+                "0000:03:00.0 0000:03:01.0",
+            ),
+            // Told of, and not there.
+            ("", "0000:09:00.0", "0000:09:00.0"),
+        ] {
+            let (node, root, before) = card();
+            Tree::apply(node.path(), change).unwrap();
+            let touched = touched.split_whitespace().map(|a| a.parse().unwrap());
+            let (now, part) = rescan(&root, &before, &touched.collect()).unwrap();
+            assert_eq!(now, scan(&root, &before).unwrap(), "{change}");
+            let part: Vec<String> = part.iter().map(ToString::to_string).collect();
+            assert_eq!(part.join(" "), expected_part, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_rescan_leaves_alone_what_nobody_told_of() {
+        let (node, root, before) = card();
+        Tree::apply(node.path(), "file @0000:03:01.0/numa_node 0").unwrap();
+        let (now, part) = rescan(&root, &before, &BTreeSet::new()).unwrap();
+        assert_eq!((now, part), (before, BTreeSet::new()));
     }
 
     #[test]

@@ -16,9 +16,10 @@
 )]
 mod world;
 
+use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
 use sriovdp_host::cli::Arguments;
 use sriovdp_host::daemon;
-use sriovdp_host::events::NodeEvents;
+use sriovdp_host::events::{News, NodeEvents, Place};
 use tokio::sync::watch;
 use world::{Way, World};
 
@@ -27,6 +28,7 @@ pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
 vf 0000:41:02.0 8086:154c pf=0000:41:00.0 id=0 driver=iavf net=ens1v0
 ";
 const SECOND: &str = "vf 0000:41:02.1 8086:154c pf=0000:41:00.0 id=1 driver=iavf net=ens1v1";
+const THIRD: &str = "vf 0000:41:02.2 8086:154c pf=0000:41:00.0 id=2 driver=iavf net=ens1v2";
 const POOL: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1"]}}]}"#;
 /// No test waits for the timer.
@@ -34,6 +36,76 @@ const NEVER: &str = "--rescan-interval=86400";
 
 #[tokio::test]
 async fn an_event_is_a_reason_to_look() {
+    living(async |world, kubelet, tell| {
+        world.change(SECOND);
+        tell(&[Place::Elsewhere]);
+        allocatable(kubelet, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_function_is_a_reason_to_look_at_that_one() {
+    living(async |world, kubelet, tell| {
+        // Nobody tells of the third one, and what has come is seen in any case.
+        world.change(&format!(
+            "{SECOND}\n{THIRD}\nfile @0000:41:02.0/numa_node 1"
+        ));
+        tell(&[function("0000:41:02.1")]);
+        allocatable(kubelet, 3).await;
+        assert_eq!(numa_of_first(kubelet), [0]);
+        tell(&[function("0000:41:02.0")]);
+        listed(kubelet, |view| view.devices[0].numa == [1]).await;
+        world.change("unplug 0000:41:02.1");
+        tell(&[function("0000:41:02.1")]);
+        allocatable(kubelet, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_physical_function_is_about_its_virtual_functions() {
+    living(async |world, kubelet, tell| {
+        world.change(SECOND);
+        tell(&[function("0000:41:02.1")]);
+        allocatable(kubelet, 2).await;
+        world.change("file @0000:41:00.0/net/ens1/carrier 0");
+        tell(&[function("0000:41:00.0")]);
+        allocatable(kubelet, 0).await;
+        world.change("file @0000:41:00.0/net/ens1/carrier 1");
+        tell(&[function("0000:41:00.0")]);
+        allocatable(kubelet, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_function_is_looked_at_before_everything_and_everything_after_it() {
+    living(async |world, kubelet, tell| {
+        world.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
+        tell(&[function("0000:41:02.1"), Place::Elsewhere]);
+        listed(kubelet, |view| {
+            view.allocatable() == 2 && view.devices[0].numa == [1]
+        })
+        .await;
+        let lists = kubelet
+            .journal()
+            .into_iter()
+            .filter_map(|event| match event.what {
+                Happening::Listed { devices, .. } => Some(devices),
+                _ => None,
+            });
+        assert_eq!(
+            lists.collect::<Vec<_>>(),
+            [1, 2, 2],
+            "each is passed on at once"
+        );
+    })
+    .await;
+}
+
+/// A daemon with one device, whose kernel is the test; `tell` is what the kernel says.
+async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[Place]))) {
     let world = World::with_config(NODE, Way::Watcher, POOL);
     let kubelet = world.kubelet().await;
     let command = world.command(&[NEVER]);
@@ -44,23 +116,34 @@ async fn an_event_is_a_reason_to_look() {
     let mut settings = daemon::settings(&arguments);
     // It runs in the program of this test, which cannot probe providers.
     settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
-    let (events, ticks) = watch::channel(0_u64);
+    let events: watch::Sender<News> = watch::Sender::default();
+    let tell = |places: &[Place]| events.send_modify(|news| news.extend(places.iter().copied()));
     let test = async {
-        kubelet
-            .wait_for("intel.com/a", |view| view.allocatable() == 1)
-            .await
-            .unwrap();
-        world.change(SECOND);
-        events.send_modify(|tick| *tick += 1);
-        kubelet
-            .wait_for("intel.com/a", |view| view.allocatable() == 2)
-            .await
-            .unwrap();
+        allocatable(&kubelet, 1).await;
+        test(&world, &kubelet, &tell).await;
     };
     tokio::select! {
         () = test => {}
-        ended = daemon::run(&arguments, settings, NodeEvents::given(ticks)) => panic!("the daemon ended: {ended:?}"),
+        ended = daemon::run(&arguments, settings, NodeEvents::given(events.clone())) => panic!("the daemon ended: {ended:?}"),
     }
+}
+
+fn function(address: &str) -> Place {
+    Place::Function(address.parse().unwrap())
+}
+
+async fn allocatable(kubelet: &FakeKubelet, devices: usize) {
+    listed(kubelet, |view| view.allocatable() == devices).await;
+}
+
+async fn listed(kubelet: &FakeKubelet, is_wanted: impl Fn(&ResourceView) -> bool) {
+    kubelet.wait_for("intel.com/a", is_wanted).await.unwrap();
+}
+
+fn numa_of_first(kubelet: &FakeKubelet) -> Vec<i64> {
+    kubelet.resource("intel.com/a").unwrap().devices[0]
+        .numa
+        .clone()
 }
 
 #[tokio::test]

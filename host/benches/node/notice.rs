@@ -11,7 +11,7 @@ use anyhow::Context;
 use sriovdp_fake_kubelet::{FakeKubelet, Happening};
 use sriovdp_host::cli::Arguments;
 use sriovdp_host::daemon;
-use sriovdp_host::events::NodeEvents;
+use sriovdp_host::events::{News, NodeEvents, Place};
 use sriovdp_sdk::testing::Tree;
 use tokio::sync::watch;
 
@@ -30,17 +30,18 @@ pub(crate) async fn measure(
     changes: usize,
 ) -> anyhow::Result<Latency> {
     let kubelet = node.new_kubelet().await?;
-    let (events, ticks) = watch::channel(0_u64);
-    let daemon = start(node, providers, ticks)?;
+    let events = watch::Sender::default();
+    let daemon = start(node, providers, events.clone())?;
     node.all_listed(&kubelet).await?;
     let mut took = Vec::new();
     // The first look, which also loads the providers, leaves a rest behind as well.
     tokio::time::sleep(LONGEST_REST).await;
     for n in 0..changes {
         let devices = node.size.devices_of_a_pool() + n + 1;
+        let function = node.size.one_more_at(n).parse()?;
         Tree::apply(node.root(), &node.size.one_more(n))?;
         let begin = Instant::now();
-        events.send_modify(|tick| *tick += 1);
+        events.send_modify(|news: &mut News| news.tell(Place::Function(function)));
         kubelet
             .wait_for(RESOURCE, |view| view.allocatable() == devices)
             .await
@@ -65,7 +66,7 @@ impl Drop for Running {
     }
 }
 
-fn start(node: &Node, providers: &Path, ticks: watch::Receiver<u64>) -> anyhow::Result<Running> {
+fn start(node: &Node, providers: &Path, events: watch::Sender<News>) -> anyhow::Result<Running> {
     let words = [
         OsString::from("sriovdp"),
         "--root".into(),
@@ -86,7 +87,7 @@ fn start(node: &Node, providers: &Path, ticks: watch::Receiver<u64>) -> anyhow::
         runtime.block_on(async {
             tokio::select! {
                 _ = ended => {}
-                _ = daemon::run(&arguments, settings, NodeEvents::given(ticks)) => {}
+                _ = daemon::run(&arguments, settings, NodeEvents::given(events)) => {}
             }
         });
         runtime.shutdown_background();

@@ -58,10 +58,14 @@ impl Size {
     pub(crate) fn one_more(self, n: usize) -> String {
         let id = self.vfs / self.physical_functions() + n;
         format!(
-            "vf 0000:01:{:02x}.{} 8086:154c pf=0000:01:00.0 id={id} driver=iavf net=more{n}",
-            16 + n / 8,
-            n % 8
+            "vf {} 8086:154c pf=0000:01:00.0 id={id} driver=iavf net=more{n}",
+            self.one_more_at(n)
         )
+    }
+
+    /// Its address.
+    pub(crate) fn one_more_at(self, n: usize) -> String {
+        format!("0000:01:{:02x}.{}", 16 + n / 8, n % 8)
     }
 
     /// The configuration: each pool takes the VFs of its share of the physical functions, by name.

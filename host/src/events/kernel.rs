@@ -11,9 +11,9 @@ use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType};
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 
-use super::Subsystems;
 use super::link::Link;
 use super::uevent::Uevent;
+use super::{News, Place, Subsystems};
 
 /// The multicast group of the kernel's uevents; that of udev, which follow later, is another one.
 const UEVENTS: u32 = 1;
@@ -40,12 +40,12 @@ impl crate::report::Hint for EventsError {}
 /// for every kind of socket; it takes a bare descriptor by an unsafe function only.
 type Socket = UnixDatagram;
 
-/// The kernel's events about devices, as a counter that rises with those that matter.
+/// The kernel's events about devices, with what those are about that matter.
 pub struct KernelEvents {
     uevents: Socket,
     links: Socket,
     subsystems: watch::Receiver<Option<Subsystems>>,
-    ticks: watch::Sender<u64>,
+    news: watch::Sender<News>,
     packet: Vec<u8>,
     has_lost: bool,
 }
@@ -62,15 +62,15 @@ impl KernelEvents {
             uevents: socket("uevents", Some(KOBJECT_UEVENT), UEVENTS)?,
             links: socket("links", None, LINKS)?,
             subsystems,
-            ticks: watch::Sender::new(0),
+            news: watch::Sender::default(),
             packet: vec![0; LARGEST],
             has_lost: false,
         })
     }
 
-    /// A counter that rises with each event that matters.
-    pub fn ticks(&self) -> watch::Receiver<u64> {
-        self.ticks.subscribe()
+    /// Where it tells what it has heard.
+    pub fn news(&self) -> watch::Sender<News> {
+        self.news.clone()
     }
 
     /// Follows the events until it is dropped. When a socket fails, that is logged, and from then on nothing comes.
@@ -84,38 +84,45 @@ impl KernelEvents {
                 break error;
             }
         };
-        self.tick();
+        self.news.send_modify(|news| news.tell(Place::Anywhere));
         tracing::warn!(%error, "the kernel tells of changes no more, so they are found by `--rescan-interval` only");
         pending().await
     }
 
     /// Takes what there is off both sockets.
     fn take(&mut self) -> io::Result<()> {
-        let mut matters = false;
+        let mut heard = News::default();
         while let Some(message) = receive(&self.uevents, &mut self.packet).transpose() {
-            matters |= match message {
-                Ok(message) => {
-                    let followed = self.subsystems.borrow();
-                    let event = Uevent::parse(message).zip(followed.as_ref());
-                    event.is_none_or(|(event, followed)| event.concerns(followed))
-                }
-                Err(error) => lost(&mut self.has_lost, error)?,
-            };
+            match message {
+                Ok(message) => match Uevent::parse(message) {
+                    Some(event) => {
+                        let followed = self.subsystems.borrow();
+                        if followed
+                            .as_ref()
+                            .is_none_or(|followed| event.concerns(followed))
+                        {
+                            heard.tell(event.place());
+                        }
+                    }
+                    None => heard.tell(Place::Anywhere),
+                },
+                Err(error) => heard.extend(lost(&mut self.has_lost, error)?),
+            }
         }
         while let Some(packet) = receive(&self.links, &mut self.packet).transpose() {
-            matters |= match packet {
-                Ok(packet) => Link::parse(packet).into_iter().any(Link::concerns_us),
-                Err(error) => lost(&mut self.has_lost, error)?,
-            };
+            match packet {
+                Ok(packet) => {
+                    let links = Link::parse(packet);
+                    let ours = links.iter().filter(|link| link.concerns_us());
+                    heard.extend(ours.map(Link::place));
+                }
+                Err(error) => heard.extend(lost(&mut self.has_lost, error)?),
+            }
         }
-        if matters {
-            self.tick();
+        if !heard.is_empty() {
+            self.news.send_modify(|news| news.add(heard));
         }
         Ok(())
-    }
-
-    fn tick(&self) {
-        self.ticks.send_modify(|tick| *tick += 1);
     }
 }
 
@@ -125,17 +132,17 @@ impl fmt::Debug for KernelEvents {
     }
 }
 
-/// Events that the kernel could not keep for us matter as any event does: the look that follows sees everything.
-fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<bool> {
+/// Events that the kernel could not keep for us may have been about anything, so the look that follows sees everything.
+fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<Option<Place>> {
     match Errno::from_io_error(&error) {
-        Some(Errno::INTR) => Ok(false),
+        Some(Errno::INTR) => Ok(None),
         Some(Errno::NOBUFS) => {
             if !std::mem::replace(has_lost, true) {
                 tracing::warn!(
                     "the kernel's events came too fast and some are lost; the whole node is looked at instead"
                 );
             }
-            Ok(true)
+            Ok(Some(Place::Anywhere))
         }
         _ => Err(error),
     }

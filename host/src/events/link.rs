@@ -2,6 +2,7 @@
 
 use netlink_bindings::utils::find_attr;
 
+use super::Place;
 use crate::netlink::Message;
 
 /// `include/uapi/linux/rtnetlink.h`.
@@ -10,15 +11,22 @@ const RTM_DELLINK: u16 = 17;
 /// The length of `struct ifinfomsg`, whose first byte is the address family.
 const LINK_HEADER: usize = 16;
 /// `include/uapi/linux/if_link.h`.
+const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_PARENT_DEV_NAME: u16 = 56;
 
+/// Leads from each network interface of this namespace to its directory.
+const INTERFACES: &str = "/sys/class/net";
+
 /// A network interface that has come, changed or gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     /// Software made it: a bridge, a bond, one end of a container's pair.
     is_virtual: bool,
+    name: Option<String>,
+    /// The device that it is of, by the name on its bus.
+    parent: Option<String>,
 }
 
 impl Link {
@@ -32,8 +40,24 @@ impl Link {
     }
 
     /// Whether it may be the link of a device. A link that a container comes with is nobody's business here.
-    pub(super) fn concerns_us(self) -> bool {
+    pub(super) fn concerns_us(&self) -> bool {
         !self.is_virtual
+    }
+
+    /// What it is about. An interface of a PCI function names that, and one of another bus is looked up, as long as it
+    /// is there.
+    pub(super) fn place(&self) -> Place {
+        let told = self.parent.as_deref().map(Place::of);
+        if let Some(Place::Function(function)) = told {
+            return Place::Function(function);
+        }
+        let directory = self.name.as_deref().and_then(|name| {
+            // The name is one that the kernel has accepted, so it is no path.
+            std::fs::read_link(format!("{INTERFACES}/{name}")).ok()
+        });
+        directory.map_or(Place::Elsewhere, |directory| {
+            Place::of(&directory.to_string_lossy())
+        })
     }
 
     fn of(message: &Message<'_>) -> Option<Self> {
@@ -49,11 +73,19 @@ impl Link {
         let kind =
             find_attr(attributes, IFLA_LINKINFO).and_then(|info| find_attr(info, IFLA_INFO_KIND));
         // Kernels before 5.14 name no parent, so an interface without a kind counts as one of a device.
-        let has_parent = find_attr(attributes, IFLA_PARENT_DEV_NAME).is_some();
+        let parent = find_attr(attributes, IFLA_PARENT_DEV_NAME).and_then(text);
         Some(Self {
-            is_virtual: kind.is_some() && !has_parent,
+            is_virtual: kind.is_some() && parent.is_none(),
+            name: find_attr(attributes, IFLA_IFNAME).and_then(text),
+            parent,
         })
     }
+}
+
+/// A text of the kernel's, which ends with a zero.
+fn text(attribute: &[u8]) -> Option<String> {
+    let bytes = attribute.split(|&byte| byte == 0).next()?;
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 #[cfg(test)]
@@ -80,7 +112,7 @@ mod tests {
     fn concerns(packet: &[u8]) -> Vec<bool> {
         Link::parse(packet)
             .into_iter()
-            .map(Link::concerns_us)
+            .map(|link| link.concerns_us())
             .collect()
     }
 
@@ -105,6 +137,31 @@ mod tests {
         ]
         .concat();
         assert_eq!(concerns(&two), [false, true]);
+    }
+
+    #[test]
+    fn where_a_link_is() {
+        let function = Place::Function("0000:41:00.0".parse().unwrap());
+        for (attributes, expected) in [
+            (
+                vec![attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0")],
+                function,
+            ),
+            // Of another bus, and gone: nobody can say.
+            (
+                vec![
+                    attribute(IFLA_IFNAME, b"no/such\0"),
+                    attribute(IFLA_PARENT_DEV_NAME, b"virtio3\0"),
+                ],
+                Place::Elsewhere,
+            ),
+            // It is always there, and of no device.
+            (vec![attribute(IFLA_IFNAME, b"lo\0")], Place::Elsewhere),
+            (vec![], Place::Elsewhere),
+        ] {
+            let links = Link::parse(&message(RTM_NEWLINK, 0, &attributes));
+            assert_eq!(links[0].place(), expected, "{links:?}");
+        }
     }
 
     proptest! {

@@ -1,11 +1,13 @@
-//! What the kernel says about changes of the node, as one counter that rises: a reason to look, and nothing more.
+//! What the kernel says about changes of the node: a reason to look, and where.
 //!
 //! [`KernelEvents`] follows two netlink sockets, [`Uevent`](uevent::Uevent) and [`Link`](link::Link) are what their
-//! messages say, and [`Pace`] turns bursts of them into few looks. An event is never news by itself: what the node
-//! looks like is read when the loop looks, so a lost or a superfluous event costs a look at most.
+//! messages say, [`News`] gathers which functions they are about, and [`Pace`] turns bursts of them into few looks.
+//! What has become of a function is read when the loop looks, so a superfluous event costs a look at most, and lost ones
+//! make it a look at everything.
 
 mod kernel;
 mod link;
+mod news;
 mod pace;
 mod uevent;
 
@@ -15,6 +17,7 @@ use std::path::Path;
 use tokio::sync::watch;
 
 pub use kernel::KernelEvents;
+pub use news::{News, Place};
 pub use pace::Pace;
 
 /// The names of kernel subsystems whose devices matter, as their uevents spell them.
@@ -23,10 +26,10 @@ pub type Subsystems = BTreeSet<String>;
 /// Where the daemon hears that the node has changed.
 #[derive(Debug)]
 pub struct NodeEvents {
-    pub(crate) ticks: watch::Receiver<u64>,
+    pub(crate) news: watch::Sender<News>,
     /// What the loaded providers want to hear of; nothing as long as nobody knows.
     pub(crate) subsystems: watch::Sender<Option<Subsystems>>,
-    /// Has to run for the ticks to come.
+    /// Has to run for news to come.
     pub(crate) kernel: Option<KernelEvents>,
 }
 
@@ -35,12 +38,12 @@ impl NodeEvents {
     /// no failure; it is logged, and what changes is found by the timer.
     pub fn of_node(root: &Path) -> Self {
         if root != Path::new("/") {
-            return Self::given(watch::channel(0).1);
+            return Self::given(watch::Sender::default());
         }
         let subsystems = watch::Sender::new(None);
         match KernelEvents::open(subsystems.subscribe()) {
             Ok(kernel) => Self {
-                ticks: kernel.ticks(),
+                news: kernel.news(),
                 subsystems,
                 kernel: Some(kernel),
             },
@@ -49,15 +52,15 @@ impl NodeEvents {
                     "the kernel does not tell of changes, so they are found by `--rescan-interval` only: {}",
                     crate::report::one_line(&error)
                 );
-                Self::given(watch::channel(0).1)
+                Self::given(watch::Sender::default())
             }
         }
     }
 
-    /// Those that somebody else counts. When its sender is gone, none will come.
-    pub fn given(ticks: watch::Receiver<u64>) -> Self {
+    /// Those that somebody else tells.
+    pub fn given(news: watch::Sender<News>) -> Self {
         Self {
-            ticks,
+            news,
             subsystems: watch::Sender::new(None),
             kernel: None,
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::News;
+
 /// One change of a device is several events, and they are over when nothing has come for so long.
 const QUIET: Duration = Duration::from_millis(10);
 /// Where they do not end, a look follows the first one no later than this.
@@ -29,13 +31,13 @@ impl Pace {
     }
 
     /// Waits until it is time to look, where an event has just come.
-    pub async fn gather(&self, ticks: &mut watch::Receiver<u64>) {
+    pub async fn gather(&self, news: &mut watch::Receiver<News>) {
         let first = Instant::now();
         let mut last = first;
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(self.due(first, last)) => return,
-                Ok(()) = ticks.changed() => last = Instant::now(),
+                Ok(()) = news.changed() => last = Instant::now(),
             }
         }
     }
@@ -57,27 +59,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_event_is_acted_on_soon() {
-        let (events, mut ticks) = watch::channel(0);
+        let (events, mut news) = watch::channel(News::default());
         let begin = Instant::now();
-        events.send_replace(1);
-        ticks.changed().await.unwrap();
-        Pace::default().gather(&mut ticks).await;
+        events.send_modify(|_| {});
+        news.changed().await.unwrap();
+        Pace::default().gather(&mut news).await;
         assert_eq!(begin.elapsed(), QUIET);
     }
 
     #[tokio::test(start_paused = true)]
     async fn events_without_an_end_are_acted_on_after_the_limit() {
-        let (events, mut ticks) = watch::channel(0);
+        let (events, mut news) = watch::channel(News::default());
         let begin = Instant::now();
         let endless = async {
             loop {
                 tokio::time::sleep(ms(3)).await;
-                events.send_modify(|tick| *tick += 1);
+                events.send_modify(|_| {});
             }
         };
         let pace = Pace::default();
         tokio::select! {
-            () = pace.gather(&mut ticks) => {}
+            () = pace.gather(&mut news) => {}
             () = endless => {}
         }
         assert_eq!(begin.elapsed(), LIMIT);
@@ -85,22 +87,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn looks_that_take_long_are_few() {
-        let (events, mut ticks) = watch::channel(0);
+        let (events, mut news) = watch::channel(News::default());
         let begin = Instant::now();
         let mut looks = Vec::new();
         // 4,096 functions come within four seconds, and a look at them takes 150 ms.
         let burst = async {
             for _ in 0..4096 {
                 tokio::time::sleep(ms(1)).await;
-                events.send_modify(|tick| *tick += 1);
+                events.send_modify(|_| {});
             }
         };
         let looking = async {
             let mut pace = Pace::default();
-            while ticks.changed().await.is_ok() {
-                pace.gather(&mut ticks).await;
+            while news.changed().await.is_ok() {
+                pace.gather(&mut news).await;
                 let began = Instant::now();
-                ticks.mark_unchanged();
+                news.mark_unchanged();
                 tokio::time::sleep(ms(150)).await;
                 pace.looked(began, Instant::now());
                 looks.push(begin.elapsed());

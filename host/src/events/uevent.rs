@@ -1,6 +1,6 @@
 //! One uevent: a text of the kernel's about one device (Linux: `lib/kobject_uevent.c`).
 
-use super::Subsystems;
+use super::{Place, Subsystems};
 
 /// Where the kernel puts the network interfaces of no device. Each container on the node makes some.
 const VIRTUAL_NETDEVS: &str = "/devices/virtual/net/";
@@ -31,6 +31,11 @@ impl<'a> Uevent<'a> {
                 .flatten()
                 .find_map(|pair| pair.strip_prefix("SUBSYSTEM=")),
         })
+    }
+
+    /// What it is about.
+    pub(super) fn place(&self) -> Place {
+        Place::of(self.path)
     }
 
     /// Whether a device is meant that may be in a pool, or that one of those needs.

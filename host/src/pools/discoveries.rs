@@ -19,6 +19,8 @@ struct Late {
     question: Question<wire::Discovered>,
     /// The scan that it is about.
     generation: u64,
+    /// It is about some functions, so its answer means something in that scan only.
+    in_part: bool,
     answer: Option<Result<wire::Discovered, CallError>>,
     /// It has taken longer than a discovery may.
     is_overdue: bool,
@@ -39,21 +41,27 @@ impl Discoveries {
         question: wire::DiscoverRequest,
     ) -> Result<(u64, wire::Discovered), CallError> {
         let known = self.0.iter().position(|late| late.is_of(provider));
-        let (mut late, wait) = match known {
-            Some(known) => (self.0.swap_remove(known), Duration::ZERO),
+        let before = match known.map(|known| self.0.swap_remove(known)) {
+            Some(mut late) => {
+                late.wait_until(Instant::now()).await;
+                Some(late).filter(|late| !(late.in_part && late.answer.is_some()))
+            }
+            None => None,
+        };
+        let mut late = match before {
+            Some(late) => late,
             None => {
-                let late = Late {
-                    question: provider.ask(method::DISCOVER, question)?,
+                let mut asked = Late {
                     generation,
+                    in_part: question.part.is_some(),
+                    question: provider.ask(method::DISCOVER, question)?,
                     answer: None,
                     is_overdue: false,
                 };
-                (late, patience)
+                asked.wait_until(Instant::now() + patience).await;
+                asked
             }
         };
-        if late.answer.is_none() {
-            late.answer = late.question.answer_by(Instant::now() + wait).await;
-        }
         if let Some(answer) = late.answer.take() {
             return Ok((late.generation, answer?));
         }
@@ -101,6 +109,12 @@ impl Discoveries {
 }
 
 impl Late {
+    async fn wait_until(&mut self, end: Instant) {
+        if self.answer.is_none() {
+            self.answer = self.question.answer_by(end).await;
+        }
+    }
+
     fn is_of(&self, provider: &Arc<Provider>) -> bool {
         Arc::ptr_eq(self.question.provider(), provider)
     }

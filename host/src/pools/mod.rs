@@ -6,19 +6,23 @@
 //! are functions of values.
 
 mod allocate;
+mod asked;
 mod assign;
 mod discoveries;
 mod found;
 mod grant;
 mod judge;
+mod known;
 mod link_history;
 mod pool;
 mod prefer;
+mod renewed;
 mod resolve;
 mod resource;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scan;
+mod selection;
 
 pub use allocate::{AllocateError, allocate};
 pub use assign::{Holders, Member, Request, assign};
@@ -30,4 +34,5 @@ pub use pool::{Health, Leaving, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
-pub use scan::{Scan, WhyNot};
+pub use scan::{NodeNow, Scan, ScanError};
+pub use selection::WhyNot;

@@ -1,17 +1,29 @@
 //! What the providers found on the node in one scan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::{DeviceId, Finding, PciFunction};
+use sriovdp_sdk::{PciAddress, PciFunction};
 
+use super::asked::{Asked, contains};
 use super::discoveries::Discoveries;
-use super::found::findings;
-use super::{Facet, FoundDevice, FoundDevices, Resource, Selector};
+use super::known::Known;
+use super::renewed::Renewed;
+use super::{FoundDevices, Resource};
 use crate::providers::{CallError, Provider, Providers};
+
+/// The node as the host sees it in one scan.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeNow<'a> {
+    /// The directory that stands for `/`.
+    pub root: &'a str,
+    /// The PCI bus, in the order of addresses.
+    pub functions: &'a [PciFunction],
+    /// The functions that may be other than in the scan before, if not all may.
+    pub part: Option<&'a BTreeSet<PciAddress>>,
+}
 
 /// The devices of every device type, after one scan.
 #[derive(Debug)]
@@ -20,27 +32,11 @@ pub struct Scan {
     /// How long a look waits for one provider's discovery.
     patience: Duration,
     discoveries: Discoveries,
-    device_types: BTreeMap<String, FoundDevices>,
-    /// What each provider knows by heart: the scan that it answers about, and, for an extension, which devices it
-    /// knows, in the order of its own positions.
-    known: HashMap<String, Known>,
-}
-
-/// The reason of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WhyNot {
-    /// The selector key that does not fit.
-    pub key: Option<String>,
-    /// What the device has instead.
-    pub reason: String,
-}
-
-#[derive(Debug)]
-struct Known {
-    generation: u64,
-    devices: Vec<DeviceId>,
-    /// What an extension says against devices; most have nothing.
-    findings: HashMap<DeviceId, Vec<Finding>>,
+    pub(super) device_types: BTreeMap<String, FoundDevices>,
+    /// The device types of which some functions were asked about in this scan.
+    pub(super) renewed: BTreeMap<String, Renewed>,
+    /// What each provider knows by heart, by its file name.
+    pub(super) known: HashMap<String, Known>,
 }
 
 impl Scan {
@@ -51,6 +47,7 @@ impl Scan {
             patience,
             discoveries: Discoveries::default(),
             device_types: BTreeMap::new(),
+            renewed: BTreeMap::new(),
             known: HashMap::new(),
         }
     }
@@ -60,59 +57,38 @@ impl Scan {
         self.discoveries.news().await;
     }
 
-    /// Asks the owners what there is among `functions`, and the extensions that one of `resources` speaks to what they
-    /// know about it; the facts of the others would be read for nothing. A provider that fails keeps what it said
-    /// before, and the failure is told.
+    /// Asks the owners what there is on the node, and the extensions that one of `resources` speaks to what they know
+    /// about it; the facts of the others would be read for nothing. A provider that fails keeps what it said before,
+    /// and the failure is told.
+    ///
+    /// Who can say what is on some functions only is asked about the part of the node that may have changed.
     pub async fn next(
         &mut self,
         providers: &Providers,
         resources: &[Arc<Resource>],
-        root: &str,
-        functions: &[PciFunction],
+        node: NodeNow<'_>,
     ) -> Vec<ScanError> {
-        self.generation += 1;
         self.discoveries.keep_only(providers.loaded());
+        let asked = Asked::of(providers, resources);
+        let in_part = asked.in_part(|provider| {
+            let known = self.known.get(&provider.file_name());
+            known.is_some_and(|known| known.can_go_on(provider, self.generation))
+        });
+        let seen_by = |provider| NodeNow {
+            part: node.part.filter(|_| contains(&in_part, provider)),
+            ..node
+        };
+        self.generation += 1;
+        self.renewed.clear();
         let mut failures = Vec::new();
-        let owners: Vec<(String, Arc<Provider>)> = providers
-            .device_types()
-            .filter_map(|(name, device_type)| Some((name.to_owned(), device_type.owner.clone()?)))
-            .collect();
-        for (device_type, owner) in owners {
-            let question = self.question(root, functions, Vec::new());
-            let taken = self.discover(&owner, question).await;
-            match taken.and_then(|(generation, found)| {
-                Ok((generation, FoundDevices::new(found, functions)?))
-            }) {
-                Ok((generation, found)) => {
-                    self.remember(&owner, generation, Vec::new());
-                    // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
-                    if self.device_types.get(&device_type) != Some(&found) {
-                        self.device_types.insert(device_type, found);
-                    }
-                }
-                Err(error) => failures.push(ScanError::new(&owner, error)),
+        for (device_type, owner) in &asked.owners {
+            if let Err(error) = self.ask_owner(device_type, owner, seen_by(owner)).await {
+                failures.push(ScanError::new(owner, error));
             }
         }
-        let facets = || {
-            resources
-                .iter()
-                .flat_map(|resource| &resource.selectors)
-                .flat_map(|selector| &selector.facets)
-        };
-        let spoken_to =
-            |provider: &Arc<Provider>| facets().any(|facet| Arc::ptr_eq(&facet.provider, provider));
-        let extensions = providers
-            .loaded()
-            .iter()
-            .filter(|p| !p.manifest().extends.is_empty());
-        for extension in extensions.filter(|extension| spoken_to(extension)) {
-            let extended = self.devices_of(&extension.manifest().extends);
-            let question = self.question(root, functions, extended);
-            match self.discover(extension, question).await {
-                Ok((generation, found)) => {
-                    self.remember(extension, generation, found.devices);
-                }
-                Err(error) => failures.push(ScanError::new(extension, error)),
+        for extension in &asked.extensions {
+            if let Err(error) = self.ask_extension(extension, seen_by(extension)).await {
+                failures.push(ScanError::new(extension, error));
             }
         }
         failures
@@ -123,93 +99,6 @@ impl Scan {
         self.device_types.get(device_type)
     }
 
-    /// Which devices of a device type a selector admits, by their positions in [`FoundDevices::devices`].
-    ///
-    /// # Errors
-    ///
-    /// When a provider cannot say; then nothing is known about the resource.
-    pub async fn select(
-        &self,
-        device_type: &str,
-        selector: &Selector,
-    ) -> Result<Vec<u32>, ScanError> {
-        let mut admitted: Option<Vec<u32>> = None;
-        for facet in &selector.facets {
-            let provider = &facet.provider;
-            let file = provider.file_name();
-            let known = self.known.get(&file);
-            let question = wire::SelectRequest {
-                generation: known.map_or(0, |known| known.generation),
-                device_type: device_type.to_owned(),
-                selectors: facet.selectors.clone(),
-            };
-            let answer: Result<wire::Selected, CallError> =
-                provider.call(method::SELECT, question).await;
-            let mut selected = answer
-                .map_err(|error| ScanError::new(provider, error))?
-                .admitted;
-            if provider.manifest().device_type.as_deref() != Some(device_type) {
-                selected = self.owners_positions(device_type, known, &selected);
-            }
-            admitted = Some(match admitted {
-                None => selected,
-                // The facet of an extension: its positions were translated in ascending order.
-                Some(before) => before
-                    .into_iter()
-                    .filter(|position| selected.binary_search(position).is_ok())
-                    .collect(),
-            });
-        }
-        Ok(admitted.unwrap_or_default())
-    }
-
-    /// What speaks against a device that a selector admits: first what its owner says, then the extensions that the
-    /// selector speaks to.
-    pub fn findings<'a>(
-        &'a self,
-        selector: &'a Selector,
-        device: &'a FoundDevice,
-    ) -> impl Iterator<Item = &'a Finding> {
-        let known = |facet: &Facet| self.known.get(&facet.provider.file_name());
-        let said = selector.facets.iter().filter_map(known);
-        let said = said.filter_map(|known| known.findings.get(&device.id));
-        device.findings.iter().chain(said.flatten())
-    }
-
-    /// Why a selector does not admit a device: the key and the reason; nothing when it does.
-    ///
-    /// # Errors
-    ///
-    /// When a provider cannot say.
-    pub async fn why_not(
-        &self,
-        selector: &Selector,
-        id: &str,
-    ) -> Result<Option<WhyNot>, ScanError> {
-        for facet in &selector.facets {
-            let provider = &facet.provider;
-            let question = wire::ExplainRequest {
-                generation: self
-                    .known
-                    .get(&provider.file_name())
-                    .map_or(0, |known| known.generation),
-                selectors: facet.selectors.clone(),
-                id: id.to_owned(),
-            };
-            let answer: Result<wire::Explained, CallError> =
-                provider.call(method::EXPLAIN, question).await;
-            let explained = answer.map_err(|error| ScanError::new(provider, error))?;
-            if let wire::Explained {
-                key,
-                reason: Some(reason),
-            } = explained
-            {
-                return Ok(Some(WhyNot { key, reason }));
-            }
-        }
-        Ok(None)
-    }
-
     /// The device types that were looked for, with what was found.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &FoundDevices)> {
         self.device_types
@@ -217,18 +106,64 @@ impl Scan {
             .map(|(name, found)| (name.as_str(), found))
     }
 
+    async fn ask_owner(
+        &mut self,
+        device_type: &str,
+        owner: &Arc<Provider>,
+        node: NodeNow<'_>,
+    ) -> Result<(), CallError> {
+        let question = self.question(node, Vec::new());
+        let (generation, answer) = self.discover(owner, question).await?;
+        let mut found = FoundDevices::new(answer, node.functions)?;
+        if let (Some(part), Some(before)) = (node.part, self.device_types.get(device_type)) {
+            let (now, renewed) = before.renewed(found, part)?;
+            found = now;
+            self.renewed.insert(device_type.to_owned(), renewed);
+        }
+        self.known_by(owner).generation = generation;
+        // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
+        if self.device_types.get(device_type) != Some(&found) {
+            self.device_types.insert(device_type.to_owned(), found);
+        }
+        Ok(())
+    }
+
+    async fn ask_extension(
+        &mut self,
+        extension: &Arc<Provider>,
+        node: NodeNow<'_>,
+    ) -> Result<(), CallError> {
+        let mut extended = self.devices_of(&extension.manifest().extends);
+        if let Some(part) = node.part {
+            extended.retain(|device| part.contains(&device.function()));
+        }
+        let question = self.question(node, extended);
+        let (generation, answer) = self.discover(extension, question).await?;
+        let known = self.known_by(extension);
+        known.generation = generation;
+        known.take(answer.devices, node.part);
+        Ok(())
+    }
+
     fn question(
         &self,
-        root: &str,
-        functions: &[PciFunction],
+        node: NodeNow<'_>,
         devices: Vec<wire::ExtendedDevice>,
     ) -> wire::DiscoverRequest {
+        let is_asked = |address| node.part.is_none_or(|part| part.contains(&address));
+        let functions = node.functions.iter();
         wire::DiscoverRequest {
-            root: root.to_owned(),
+            root: node.root.to_owned(),
             generation: self.generation,
-            functions: functions.iter().map(Into::into).collect(),
+            functions: functions
+                .filter(|function| is_asked(function.address))
+                .map(Into::into)
+                .collect(),
             devices,
-            part: None,
+            part: node.part.map(|part| wire::Part {
+                since: self.generation - 1,
+                functions: part.iter().copied().collect(),
+            }),
         }
     }
 
@@ -243,20 +178,14 @@ impl Scan {
             .await
     }
 
-    fn remember(&mut self, provider: &Provider, generation: u64, extended: Vec<wire::Device>) {
-        let mut known = Known {
-            generation,
-            devices: Vec::with_capacity(extended.len()),
-            findings: HashMap::new(),
-        };
-        for device in extended {
-            let said = findings(device.findings, device.unhealthy);
-            if !said.is_empty() {
-                known.findings.insert(device.id.clone(), said);
-            }
-            known.devices.push(device.id);
+    /// What is known by `provider`; a version of it that was loaded since then knows nothing yet.
+    fn known_by(&mut self, provider: &Arc<Provider>) -> &mut Known {
+        let known = self.known.entry(provider.file_name());
+        let known = known.or_insert_with(|| Known::new(provider));
+        if !known.is_of(provider) {
+            *known = Known::new(provider);
         }
-        self.known.insert(provider.file_name(), known);
+        known
     }
 
     fn devices_of(&self, device_types: &[String]) -> Vec<wire::ExtendedDevice> {
@@ -272,32 +201,6 @@ impl Scan {
             })
             .collect()
     }
-
-    fn owners_positions(
-        &self,
-        device_type: &str,
-        known: Option<&Known>,
-        selected: &[u32],
-    ) -> Vec<u32> {
-        let ids: std::collections::HashSet<&str> = known
-            .into_iter()
-            .flat_map(|known| {
-                selected
-                    .iter()
-                    .filter_map(|&position| known.devices.get(position as usize))
-            })
-            .map(DeviceId::as_str)
-            .collect();
-        let devices = self
-            .device_types
-            .get(device_type)
-            .map_or(&[][..], |found| &found.devices);
-        (0u32..)
-            .zip(devices)
-            .filter(|(_, device)| ids.contains(device.id.as_str()))
-            .map(|(position, _)| position)
-            .collect()
-    }
 }
 
 /// A provider that could not be asked.
@@ -310,7 +213,7 @@ pub struct ScanError {
 }
 
 impl ScanError {
-    fn new(provider: &Provider, error: CallError) -> Self {
+    pub(super) fn new(provider: &Provider, error: CallError) -> Self {
         Self {
             provider: provider.file_name(),
             source: error.error,

@@ -16,6 +16,9 @@ use crate::report::one_line;
 /// The devices of each resource; nothing for a resource about which a provider cannot speak now.
 pub(super) type Shares = Vec<Option<Vec<PoolDevice>>>;
 
+/// The positions of the devices that each selector of each resource admits, whoever has them.
+pub(super) type Admitted = Vec<Vec<Vec<u32>>>;
+
 /// What the selectors of all resources say.
 struct Claims<'a> {
     resources: &'a [Arc<Resource>],
@@ -33,7 +36,7 @@ impl Reconciler {
         saying: &mut Saying,
     ) -> Shares {
         let states: Vec<Arc<Pool>> = self.offered.states().collect();
-        let claims = Claims::of(&self.scan, resources, saying).await;
+        let claims = Claims::of(&self.scan, resources, &self.admitted, saying).await;
         let mut members = claims.divide(&states, self.books.held());
         let waits = states.iter().any(|pool| pool.waits_for_pods(now));
         if self
@@ -66,6 +69,9 @@ impl Reconciler {
             }
             shares.push(Some(devices));
         }
+        self.is_settled &= claims.unknown.is_empty();
+        let requests = claims.requests.into_iter();
+        self.admitted = requests.map(|request| request.alternatives).collect();
         self.books.note_whether_they_matter(matter);
         shares
     }
@@ -114,7 +120,12 @@ impl Reconciler {
 }
 
 impl<'a> Claims<'a> {
-    async fn of(scan: &'a Scan, resources: &'a [Arc<Resource>], saying: &mut Saying) -> Self {
+    async fn of(
+        scan: &'a Scan,
+        resources: &'a [Arc<Resource>],
+        before: &Admitted,
+        saying: &mut Saying,
+    ) -> Self {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
@@ -122,8 +133,10 @@ impl<'a> Claims<'a> {
         };
         for (n, resource) in resources.iter().enumerate() {
             let mut alternatives = Vec::new();
-            for selector in &resource.selectors {
-                match scan.select(&resource.device_type, selector).await {
+            for (m, selector) in resource.selectors.iter().enumerate() {
+                let before = before.get(n).and_then(|selectors| selectors.get(m));
+                let before = before.map_or(&[][..], Vec::as_slice);
+                match scan.select(&resource.device_type, selector, before).await {
                     Ok(positions) => alternatives.push(positions),
                     Err(error) => {
                         saying.warn(format!(

@@ -1,8 +1,8 @@
 //! The one loop that owns the state: it looks at the node, divides the devices, and publishes what changed.
 //!
 //! Whatever happens, an event of the kernel, a signal, the timer, a changed file, is a reason to look again. A look
-//! reads everything, builds new values and compares them with the published ones; a pool that is equal is not
-//! published. Nothing else writes.
+//! reads everything, or what may have changed where an event says so, builds new values and compares them with the
+//! published ones; a pool that is equal is not published. Nothing else writes.
 
 mod absence;
 mod afresh;
@@ -12,12 +12,13 @@ mod health;
 mod offered;
 mod saying;
 mod settings;
+mod survey;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_sdk::{PciFunction, Root};
+use sriovdp_sdk::{PciAddress, PciFunction};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -25,14 +26,15 @@ pub use offered::KubeletSide;
 pub use settings::Settings;
 
 use books::Books;
+use division::Admitted;
 use offered::{Departure, OfferedPools};
 use saying::Saying;
 
+use crate::config;
 use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
 use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, resolve};
 use crate::providers::{ProviderError, Providers};
 use crate::report::one_line;
-use crate::{config, inventory};
 
 /// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
 /// once waits as long as a discovery may take.
@@ -48,6 +50,10 @@ pub struct Reconciler {
     scan: Scan,
     links: LinkHistory,
     books: Books,
+    /// By the resources of the last look.
+    admitted: Admitted,
+    /// The last look knows everything, so that the next one may be about what has changed since.
+    is_settled: bool,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
     /// Its resources that can be offered, in the file's order.
@@ -87,6 +93,8 @@ impl Reconciler {
             scan: Scan::new(patience),
             links: LinkHistory::default(),
             books: Books::default(),
+            admitted: Admitted::new(),
+            is_settled: false,
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
@@ -122,24 +130,20 @@ impl Reconciler {
 
     /// Looks at providers, configuration and node, and publishes what changed.
     pub async fn look(&mut self) -> Look {
+        self.look_within(None).await
+    }
+
+    /// The same, where of the PCI functions only `touched` may have changed since the last look.
+    pub async fn look_at(&mut self, touched: &BTreeSet<PciAddress>) -> Look {
+        self.look_within(Some(touched)).await
+    }
+
+    async fn look_within(&mut self, touched: Option<&BTreeSet<PciAddress>>) -> Look {
         let mut saying = Saying::default();
         self.take_providers(&mut saying).await;
         let mut look = self.read_configuration();
         let resources = self.resolve(&mut look).await;
-        let root = self.settings.tree.root().display().to_string();
-        match self.scan_bus().await {
-            Ok(functions) => {
-                self.functions = functions.into();
-                let scan = self
-                    .scan
-                    .next(&self.providers, &resources, &root, &self.functions);
-                for error in scan.await {
-                    saying.warn(one_line(&error));
-                }
-            }
-            // What was found before still counts: nobody's devices leave because a file could not be opened.
-            Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
-        }
+        self.survey(&resources, touched, &mut saying).await;
         let now = Instant::now();
         let devices = self
             .scan
@@ -272,13 +276,6 @@ impl Reconciler {
             }
         }
         resources
-    }
-
-    async fn scan_bus(&self) -> Result<Vec<PciFunction>, sriovdp_sdk::Error> {
-        let root = Root::new(self.settings.tree.root());
-        let before = Arc::clone(&self.functions);
-        let scanned = tokio::task::spawn_blocking(move || inventory::scan(&root, &before)).await;
-        scanned.unwrap_or_else(|error| Err(sriovdp_sdk::Error::from_std(&error)))
     }
 }
 

@@ -99,6 +99,11 @@ impl ExtendedDevice {
             function,
         }
     }
+
+    /// The function that it is or belongs to.
+    pub fn function(&self) -> PciAddress {
+        self.function
+    }
 }
 
 /// One scan of the node.

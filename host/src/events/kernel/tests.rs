@@ -15,12 +15,12 @@ const LOOPBACK: i32 = 1;
 
 #[test]
 fn changes_of_links_are_heard() {
-    inside("changes_of_links_are_heard", async |events, mut ticks| {
+    inside("changes_of_links_are_heard", async |events, mut news| {
         let running = tokio::spawn(events.run());
         bring_loopback(true);
-        heard(&mut ticks).await;
+        heard(&mut news).await;
         bring_loopback(false);
-        heard(&mut ticks).await;
+        heard(&mut news).await;
         running.abort();
     });
 }
@@ -29,7 +29,7 @@ fn changes_of_links_are_heard() {
 fn events_that_are_lost_count_as_one() {
     inside(
         "events_that_are_lost_count_as_one",
-        async |mut events, mut ticks| {
+        async |mut events, mut news| {
             // The kernel makes the smallest that it allows of this.
             set_socket_recv_buffer_size(&events.links, 1).unwrap();
             for _ in 0..100 {
@@ -39,20 +39,21 @@ fn events_that_are_lost_count_as_one() {
             events.links.readable().await.unwrap();
             events.take().unwrap();
             assert!(events.has_lost);
-            heard(&mut ticks).await;
+            heard(&mut news).await;
+            assert_eq!(events.news().borrow().clone().take(), None);
         },
     );
 }
 
-async fn heard(ticks: &mut watch::Receiver<u64>) {
-    tokio::time::timeout(BOUND, ticks.changed())
+async fn heard(news: &mut watch::Receiver<News>) {
+    tokio::time::timeout(BOUND, news.changed())
         .await
         .expect("an event")
         .unwrap();
 }
 
 /// Runs `test` in this test's own process again, in new user and network namespaces, where that can be made.
-fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<u64>)) {
+fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<News>)) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -61,8 +62,8 @@ fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<u64>)
         return runtime.block_on(async {
             let subsystems = watch::Sender::new(Some(Subsystems::new()));
             let events = KernelEvents::open(subsystems.subscribe()).unwrap();
-            let ticks = events.ticks();
-            test(events, ticks).await;
+            let news = events.news().subscribe();
+            test(events, news).await;
         });
     }
     let namespaces = || {

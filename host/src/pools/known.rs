@@ -1,0 +1,69 @@
+//! What one provider knows by heart: the scan that it answers about, and what an extension said in it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::{DeviceId, Finding, PciAddress};
+
+use super::found::findings;
+use crate::providers::Provider;
+
+/// The state of one provider after its last answer.
+#[derive(Debug)]
+pub(super) struct Known {
+    provider: Arc<Provider>,
+    /// The scan that it answered last.
+    pub(super) generation: u64,
+    /// The devices that an extension named in its last answer, in the order of its positions.
+    pub(super) devices: Vec<DeviceId>,
+    /// What an extension says against devices, with the functions that they are on; most have nothing.
+    findings: HashMap<DeviceId, (Option<PciAddress>, Vec<Finding>)>,
+}
+
+impl Known {
+    /// The state of `provider`, who has answered for the first time, or is asked about everything again.
+    pub(super) fn new(provider: &Arc<Provider>) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            generation: 0,
+            devices: Vec::new(),
+            findings: HashMap::new(),
+        }
+    }
+
+    /// Whether it is about `provider`, and not about another version of it.
+    pub(super) fn is_of(&self, provider: &Arc<Provider>) -> bool {
+        Arc::ptr_eq(&self.provider, provider)
+    }
+
+    /// Whether `provider` has answered in the scan `generation`, and can say what has changed since.
+    pub(super) fn can_go_on(&self, provider: &Arc<Provider>, generation: u64) -> bool {
+        provider.manifest().by_function && self.is_of(provider) && self.generation == generation
+    }
+
+    /// Takes the answer of an extension about the functions `part`, or about everything.
+    pub(super) fn take(&mut self, answer: Vec<wire::Device>, part: Option<&BTreeSet<PciAddress>>) {
+        match part {
+            Some(part) => self
+                .findings
+                .retain(|_, (function, _)| function.is_some_and(|on| !part.contains(&on))),
+            None => self.findings.clear(),
+        }
+        self.devices = Vec::with_capacity(answer.len());
+        for device in answer {
+            let said = findings(device.findings, device.unhealthy);
+            // The function is left out where the id says it.
+            let function = device.function.or_else(|| device.id.as_str().parse().ok());
+            if !said.is_empty() {
+                self.findings.insert(device.id.clone(), (function, said));
+            }
+            self.devices.push(device.id);
+        }
+    }
+
+    /// What it says against a device.
+    pub(super) fn findings(&self, id: &DeviceId) -> &[Finding] {
+        self.findings.get(id).map_or(&[], |(_, said)| said)
+    }
+}

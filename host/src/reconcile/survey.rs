@@ -1,0 +1,71 @@
+//! The first half of a look: the PCI bus is read, and the providers say what is on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sriovdp_sdk::{Error, PciAddress, PciFunction, Root};
+
+use super::Reconciler;
+use super::saying::Saying;
+use crate::inventory;
+use crate::pools::{NodeNow, Resource, ScanError};
+use crate::report::one_line;
+
+/// The functions of the bus, and those of them that were read again, if not all were.
+type Bus = (Vec<PciFunction>, Option<BTreeSet<PciAddress>>);
+
+impl Reconciler {
+    /// Looks at the node, or at what is behind the functions `touched` where the last look is one to go on from: it
+    /// knew everything, and was about the same resources. What it cannot see stays as it was, and is said.
+    pub(super) async fn survey(
+        &mut self,
+        resources: &[Arc<Resource>],
+        touched: Option<&BTreeSet<PciAddress>>,
+        saying: &mut Saying,
+    ) {
+        let touched = touched.filter(|_| self.is_settled && resources == self.resources);
+        let mut surveyed = self.scan_node(resources, touched).await;
+        if touched.is_some() && !surveyed.as_ref().is_ok_and(Vec::is_empty) {
+            surveyed = self.scan_node(resources, None).await;
+        }
+        self.is_settled = surveyed.as_ref().is_ok_and(Vec::is_empty);
+        match surveyed {
+            Ok(failures) => {
+                for error in failures {
+                    saying.warn(one_line(&error));
+                }
+            }
+            // What was found before still counts: nobody's devices leave because a file could not be opened.
+            Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
+        }
+    }
+
+    async fn scan_node(
+        &mut self,
+        resources: &[Arc<Resource>],
+        touched: Option<&BTreeSet<PciAddress>>,
+    ) -> Result<Vec<ScanError>, Error> {
+        let (functions, part) = self.read_bus(touched.cloned()).await?;
+        self.functions = functions.into();
+        let node = NodeNow {
+            root: &self.settings.tree.root().display().to_string(),
+            functions: &self.functions,
+            part: part.as_ref(),
+        };
+        Ok(self.scan.next(&self.providers, resources, node).await)
+    }
+
+    async fn read_bus(&self, touched: Option<BTreeSet<PciAddress>>) -> Result<Bus, Error> {
+        let root = Root::new(self.settings.tree.root());
+        let before = Arc::clone(&self.functions);
+        let read = tokio::task::spawn_blocking(move || match touched {
+            Some(touched) => {
+                let (functions, part) = inventory::rescan(&root, &before, &touched)?;
+                Ok((functions, Some(part)))
+            }
+            None => Ok((inventory::scan(&root, &before)?, None)),
+        });
+        read.await
+            .unwrap_or_else(|error| Err(Error::from_std(&error)))
+    }
+}
