@@ -88,7 +88,6 @@ fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction>
 fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> Option<PciFunction> {
     let dir = PciDir::at(root, address);
     let before = || before.filter(|_| dir.exists());
-    let number = |name| dir.attribute(name)?.parse().ok();
     let physical_function = dir.link_name("physfn").and_then(|name| name.parse().ok());
     let vendor = id(&dir, "vendor").or_else(|| Some(before()?.vendor))?;
     let device = id(&dir, "device").or_else(|| Some(before()?.device))?;
@@ -103,13 +102,6 @@ fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> O
         Some(text) => text.parse().ok(),
         None => before().and_then(|function| function.numa_node),
     };
-    function.vf_count = match physical_function {
-        // Only physical functions have the attribute, so virtual ones save the attempt.
-        Some(_) => 0,
-        None => number("sriov_numvfs")
-            .or_else(|| Some(before()?.vf_count))
-            .unwrap_or(0),
-    };
     function.physical_function = physical_function;
     Some(function)
 }
@@ -123,17 +115,30 @@ fn class(text: &str) -> Option<u32> {
 }
 
 /// The index of a VF is the number in the name of its PF's link to it, also where numbers are missing.
+///
+/// How many VFs a PF has are its links, too. The attribute `sriov_numvfs` is not read: the kernel lets its readers wait
+/// for as long as somebody writes it, so until the last VF has come or gone, which takes seconds.
 fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
     let mut indexes: HashMap<PciAddress, HashMap<PciAddress, u32>> = HashMap::new();
     for function in functions {
-        let Some(pf) = function.physical_function else {
-            continue;
+        let pf = match function.physical_function {
+            Some(pf) => pf,
+            None if may_have_virtual_functions(root, function.address) => function.address,
+            None => continue,
         };
         let of_pf = indexes
             .entry(pf)
             .or_insert_with(|| virtual_functions(root, pf));
-        function.vf_index = of_pf.get(&function.address).copied();
+        match function.physical_function {
+            Some(_) => function.vf_index = of_pf.get(&function.address).copied(),
+            None => function.vf_count = u32::try_from(of_pf.len()).unwrap_or(u32::MAX),
+        }
     }
+}
+
+/// Only physical functions have the attribute, so all others save the list of their directory.
+fn may_have_virtual_functions(root: &Root, address: PciAddress) -> bool {
+    root.exists(&format!("{DEVICES}/{address}/sriov_numvfs"))
 }
 
 fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
@@ -152,6 +157,10 @@ fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use sriovdp_sdk::testing::{TempTree, Tree};
 
     use super::*;
@@ -174,10 +183,7 @@ mod tests {
                 "0000:03:01.0",
                 &["vendor", "device", "class", "numa_node"][..],
             ),
-            (
-                "0000:03:00.0",
-                &["vendor", "device", "class", "numa_node", "sriov_numvfs"],
-            ),
+            ("0000:03:00.0", &["vendor", "device", "class", "numa_node"]),
         ] {
             for attribute in attributes {
                 let (_node, root, before) = card();
@@ -190,6 +196,36 @@ mod tests {
                 let never_known = scan(&root, &[]).unwrap();
                 assert_ne!(never_known, before, "{attribute} of {function}");
             }
+        }
+    }
+
+    #[test]
+    fn the_count_of_virtual_functions_is_never_waited_for() {
+        let (node, root, before) = card();
+        let count = node
+            .path()
+            .join("sys/bus/pci/devices/0000:03:00.0/sriov_numvfs");
+        std::fs::remove_file(&count).unwrap();
+        // Whoever opens a pipe that nobody writes waits, as a reader does while the attribute is written.
+        mknodat(CWD, &count, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let (done, scanned) = mpsc::channel();
+        let known = before.clone();
+        std::thread::spawn(move || done.send(scan(&root, &known)));
+        let scanned = scanned.recv_timeout(Duration::from_secs(30));
+        assert_eq!(scanned.expect("a scan that ends").unwrap(), before);
+        assert_eq!(before[0].vf_count, 1);
+    }
+
+    #[test]
+    fn virtual_functions_count_while_the_kernel_makes_and_removes_them() {
+        let (node, root, _) = card();
+        // The number follows when the last one has come, and when the last one has gone.
+        for (change, expected) in [
+            ("file @0000:03:00.0/sriov_numvfs 0", 1),
+            ("unplug 0000:03:01.0\nfile @0000:03:00.0/sriov_numvfs 1", 0),
+        ] {
+            Tree::apply(node.path(), change).unwrap();
+            assert_eq!(scan(&root, &[]).unwrap()[0].vf_count, expected, "{change}");
         }
     }
 
