@@ -30,4 +30,4 @@ pub use pool::{Health, Leaving, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, resolve};
 pub use resource::{Facet, Resource, Selector};
-pub use scan::{Scan, WhyNot};
+pub use scan::{Admitted, Scan, WhyNot};

@@ -1,5 +1,7 @@
 //! What the providers found on the node in one scan.
 
+mod explained;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,15 @@ pub struct Scan {
     /// What each provider knows by heart: the scan that it answers about, and, for an extension, which devices it
     /// knows, in the order of its own positions.
     known: HashMap<String, Known>,
+}
+
+/// The devices that a selector admits.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// Their positions in [`FoundDevices::devices`].
+    pub positions: Vec<u32>,
+    /// What speaks against them for this selector alone; most have nothing.
+    pub findings: HashMap<DeviceId, Vec<Finding>>,
 }
 
 /// The reason of a refusal.
@@ -123,7 +134,7 @@ impl Scan {
         self.device_types.get(device_type)
     }
 
-    /// Which devices of a device type a selector admits, by their positions in [`FoundDevices::devices`].
+    /// Which devices of a device type a selector admits.
     ///
     /// # Errors
     ///
@@ -132,8 +143,9 @@ impl Scan {
         &self,
         device_type: &str,
         selector: &Selector,
-    ) -> Result<Vec<u32>, ScanError> {
+    ) -> Result<Admitted, ScanError> {
         let mut admitted: Option<Vec<u32>> = None;
+        let mut findings: HashMap<DeviceId, Vec<Finding>> = HashMap::new();
         for facet in &selector.facets {
             let provider = &facet.provider;
             let file = provider.file_name();
@@ -145,10 +157,23 @@ impl Scan {
             };
             let answer: Result<wire::Selected, CallError> =
                 provider.call(method::SELECT, question).await;
-            let mut selected = answer
-                .map_err(|error| ScanError::new(provider, error))?
-                .admitted;
-            if provider.manifest().device_type.as_deref() != Some(device_type) {
+            let answer = answer.map_err(|error| ScanError::new(provider, error))?;
+            let is_owner = provider.manifest().device_type.as_deref() == Some(device_type);
+            for (position, finding) in answer.findings {
+                let position = position as usize;
+                let id = match is_owner {
+                    true => self
+                        .found(device_type)
+                        .and_then(|f| f.devices.get(position))
+                        .map(|d| &d.id),
+                    false => known.and_then(|known| known.devices.get(position)),
+                };
+                if let Some(id) = id {
+                    findings.entry(id.clone()).or_default().push(finding);
+                }
+            }
+            let mut selected = answer.admitted;
+            if !is_owner {
                 selected = self.owners_positions(device_type, known, &selected);
             }
             admitted = Some(match admitted {
@@ -160,11 +185,14 @@ impl Scan {
                     .collect(),
             });
         }
-        Ok(admitted.unwrap_or_default())
+        Ok(Admitted {
+            positions: admitted.unwrap_or_default(),
+            findings,
+        })
     }
 
-    /// What speaks against a device that a selector admits: first what its owner says, then the extensions that the
-    /// selector speaks to.
+    /// What speaks against a device, whatever its selector asks for: first what its owner says, then the extensions that
+    /// the selector speaks to.
     pub fn findings<'a>(
         &'a self,
         selector: &'a Selector,
@@ -187,21 +215,11 @@ impl Scan {
         id: &str,
     ) -> Result<Option<WhyNot>, ScanError> {
         for facet in &selector.facets {
-            let provider = &facet.provider;
-            let question = wire::ExplainRequest {
-                generation: self
-                    .known
-                    .get(&provider.file_name())
-                    .map_or(0, |known| known.generation),
-                selectors: facet.selectors.clone(),
-                id: id.to_owned(),
-            };
-            let answer: Result<wire::Explained, CallError> =
-                provider.call(method::EXPLAIN, question).await;
-            let explained = answer.map_err(|error| ScanError::new(provider, error))?;
+            let explained = self.explained(facet, id).await?;
             if let wire::Explained {
                 key,
                 reason: Some(reason),
+                ..
             } = explained
             {
                 return Ok(Some(WhyNot { key, reason }));

@@ -1,11 +1,13 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sriovdp_sdk::{DeviceId, Finding};
 use tokio::time::Instant;
 
 use super::Reconciler;
+use super::absence::{Absences, absences};
 use super::saying::Saying;
 use crate::kubelet::Held;
 use crate::pools::{
@@ -13,13 +15,22 @@ use crate::pools::{
 };
 use crate::report::one_line;
 
-/// The devices of each resource; nothing for a resource about which a provider cannot speak now.
-pub(super) type Shares = Vec<Option<Vec<PoolDevice>>>;
+/// The share of each resource; nothing for a resource about which a provider cannot speak now.
+pub(super) type Shares = Vec<Option<Share>>;
+
+/// What one resource has.
+pub(super) struct Share {
+    pub(super) devices: Vec<PoolDevice>,
+    /// Why it no longer has others.
+    pub(super) absences: Absences,
+}
 
 /// What the selectors of all resources say.
 struct Claims<'a> {
     resources: &'a [Arc<Resource>],
     requests: Vec<Request<'a>>,
+    /// What speaks against devices for one selector of a resource alone.
+    findings: Vec<Vec<HashMap<DeviceId, Vec<Finding>>>>,
     /// The resources about which a provider cannot speak now.
     unknown: BTreeSet<usize>,
 }
@@ -59,12 +70,14 @@ impl Reconciler {
             let before = state_of(&states, &resources[n]);
             let mut devices = Vec::with_capacity(members.len());
             for member in members {
-                let device = self
-                    .pool_device(&resources[n], &claims.requests[n], member, before)
-                    .await;
+                let device = self.pool_device(&claims, n, member, before).await;
                 devices.push(device);
             }
-            shares.push(Some(devices));
+            let absences = match before {
+                Some(before) => absences(&self.scan, &resources[n], before, &devices).await,
+                None => Absences::new(),
+            };
+            shares.push(Some(Share { devices, absences }));
         }
         self.books.note_whether_they_matter(matter);
         shares
@@ -72,20 +85,27 @@ impl Reconciler {
 
     async fn pool_device(
         &self,
-        resource: &Resource,
-        request: &Request<'_>,
+        claims: &Claims<'_>,
+        n: usize,
         member: Member,
         before: Option<&Pool>,
     ) -> PoolDevice {
-        let found = &request.devices[member.position as usize];
-        let selector = match member.selector {
-            Some(selector) => selector,
+        let resource = &claims.resources[n];
+        let found = &claims.requests[n].devices[member.position as usize];
+        let id = found.id.as_str();
+        let (selector, against) = match member.selector {
+            Some(selector) => {
+                let against = claims.findings[n][selector].get(id);
+                (selector, against.cloned().unwrap_or_default())
+            }
             None => {
-                self.likely_selector(resource, found.id.as_str(), before)
-                    .await
+                let selector = self.likely_selector(resource, id, before).await;
+                let against = self.scan.against(&resource.selectors[selector], id).await;
+                (selector, against)
             }
         };
         let findings = self.scan.findings(&resource.selectors[selector], found);
+        let findings = against.iter().chain(findings);
         PoolDevice {
             id: found.id.clone(),
             function: found.function,
@@ -98,7 +118,7 @@ impl Reconciler {
     }
 
     /// The selector that admitted a device when no pod had it yet: as far as this process knows, or else the first one
-    /// whose owner's part fits still.
+    /// whose owner's part fits still, or else the first one for which nothing speaks against the device.
     async fn likely_selector(&self, resource: &Resource, id: &str, before: Option<&Pool>) -> usize {
         let same = before.filter(|pool| pool.resource.selectors == resource.selectors);
         if let Some(device) = same.and_then(|pool| pool.device(id)) {
@@ -106,6 +126,11 @@ impl Reconciler {
         }
         for (n, selector) in resource.selectors.iter().enumerate() {
             if let Ok(None) = self.scan.why_not(&selector.owners_part(), id).await {
+                return n;
+            }
+        }
+        for (n, selector) in resource.selectors.iter().enumerate() {
+            if self.scan.against(selector, id).await.is_empty() {
                 return n;
             }
         }
@@ -118,13 +143,17 @@ impl<'a> Claims<'a> {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
+            findings: Vec::new(),
             unknown: BTreeSet::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
-            let mut alternatives = Vec::new();
+            let (mut alternatives, mut findings) = (Vec::new(), Vec::new());
             for selector in &resource.selectors {
                 match scan.select(&resource.device_type, selector).await {
-                    Ok(positions) => alternatives.push(positions),
+                    Ok(admitted) => {
+                        alternatives.push(admitted.positions);
+                        findings.push(admitted.findings);
+                    }
                     Err(error) => {
                         saying.warn(format!(
                             "the pool `{}` keeps its devices: {}",
@@ -135,6 +164,7 @@ impl<'a> Claims<'a> {
                     }
                 }
             }
+            claims.findings.push(findings);
             let found = scan.found(&resource.device_type);
             claims.requests.push(Request {
                 devices: found.map_or(&[], |found| &found.devices),

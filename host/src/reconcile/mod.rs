@@ -150,7 +150,6 @@ impl Reconciler {
         self.resources.clone_from(&resources);
         let departure = Departure {
             now,
-            scan: &self.scan,
             held: self.books.held(),
         };
         self.offered.publish(resources, shares, &departure);
