@@ -266,9 +266,8 @@ async fn a_device_that_a_pod_has_is_unhealthy_with_another_driver_than_its_resou
     counts(&kubelet, "intel.com/dpdk", 0, 1).await;
     look(&world, &daemon, "dev /dev/vfio/vfio").await;
     counts(&kubelet, "intel.com/dpdk", 1, 1).await;
-    let left = format!(
-        "unhealthy: 0000:41:02.0: it no longer fits its resource: `drivers`: it has vfio-pci"
-    );
-    daemon.says(&left).await;
+    let left =
+        "unhealthy: 0000:41:02.0: it no longer fits its resource: `drivers`: it has vfio-pci";
+    daemon.says(left).await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }
