@@ -188,6 +188,9 @@
 //! may leave out by its key `health`. Do not make it depend on something that a pod takes away, as it takes a network
 //! interface into its namespace.
 //!
+//! What speaks against a device only for resources with certain selectors, such as the missing node of something that
+//! only they hand out, is [`Provider::findings`]; so is a driver that is not the one that selectors ask for.
+//!
 //! # Tests
 //!
 //! No hardware is needed, no root and no mock: a node is a few lines of text. `testing::Harness` asks a provider as

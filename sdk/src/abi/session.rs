@@ -131,24 +131,26 @@ impl<P: Provider> Session<P> {
     fn select(&self, request: wire::SelectRequest) -> Result<wire::Selected, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
-        let admitted = (0u32..)
-            .zip(scan.answered())
-            .filter(|(_, device)| self.provider.admit(&selectors, device).is_ok())
-            .map(|(position, _)| position)
-            .collect();
-        Ok(wire::Selected { admitted })
+        let mut selected = wire::Selected::default();
+        for (position, device) in (0u32..).zip(scan.answered()) {
+            if self.provider.admit(&selectors, device).is_ok() {
+                selected.admitted.push(position);
+                let findings = self.provider.findings(&selectors, device).into_iter();
+                selected.findings.extend(findings.map(|f| (position, f)));
+            }
+        }
+        Ok(selected)
     }
 
     fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
-        let refusal = self
-            .provider
-            .admit(&selectors, scan.device(&request.id)?)
-            .err();
+        let device = scan.device(&request.id)?;
+        let refusal = self.provider.admit(&selectors, device).err();
         Ok(wire::Explained {
             key: refusal.as_ref().map(|refusal| refusal.key.to_owned()),
             reason: refusal.map(|refusal| refusal.reason),
+            findings: self.provider.findings(&selectors, device),
         })
     }
 

@@ -1,5 +1,6 @@
 //! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
 
+mod findings;
 pub(in crate::testing) mod functions;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
 use crate::testing::{TempTree, Tree};
-use crate::{Cause, Error, ExtendedDevice, PciAddress, Provider};
+use crate::{Error, ExtendedDevice, PciAddress, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -185,6 +186,16 @@ impl<P: Provider> Harness<P> {
         Ok(())
     }
 
+    #[track_caller]
+    fn explain(&self, selectors: Value, id: &str) -> wire::Explained {
+        let request = wire::ExplainRequest {
+            generation: self.generation,
+            selectors,
+            id: id.to_owned(),
+        };
+        expect(call(&self.session, method::EXPLAIN, &request))
+    }
+
     fn discover(&self, part: Option<&BTreeSet<PciAddress>>) -> Result<wire::Discovered, Error> {
         let is_asked = |address: PciAddress| part.is_none_or(|part| part.contains(&address));
         let mut functions = functions::below(&self.root);
@@ -217,25 +228,6 @@ impl<P: Provider> Harness<P> {
         let devices = self.found.devices.iter();
         devices
             .map(|device| (device.id.to_string(), device.numa_node))
-            .collect()
-    }
-
-    /// Each device that no new pod may have, and why.
-    pub fn unhealthy(&self) -> Vec<(String, String)> {
-        let devices = self.found.devices.iter();
-        let unhealthy = devices.filter_map(|device| {
-            let reason = device.unhealthy.clone()?;
-            Some((device.id.to_string(), reason))
-        });
-        unhealthy.collect()
-    }
-
-    /// Each finding of each device: the id, what kind it is, and the reason.
-    pub fn findings(&self) -> Vec<(String, Cause, String)> {
-        let devices = self.found.devices.iter();
-        let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
-        findings
-            .map(|(device, f)| (device.id.to_string(), f.cause, f.reason.clone()))
             .collect()
     }
 
@@ -275,12 +267,7 @@ impl<P: Provider> Harness<P> {
     /// When the selectors cannot be understood, or no such device was found.
     #[track_caller]
     pub fn why_not(&self, selectors: Value, id: &str) -> Option<String> {
-        let request = wire::ExplainRequest {
-            generation: self.generation,
-            selectors,
-            id: id.to_owned(),
-        };
-        let explained: wire::Explained = expect(call(&self.session, method::EXPLAIN, &request));
+        let explained = self.explain(selectors, id);
         Some(format!("{}: {}", explained.key?, explained.reason?))
     }
 
