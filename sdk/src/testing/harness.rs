@@ -243,21 +243,21 @@ impl<P: Provider> Harness<P> {
     /// When the selectors cannot be understood; see [`check`](Self::check) for those.
     #[track_caller]
     pub fn select(&self, selectors: Value) -> Vec<String> {
+        // A provider selects among the devices of its last answer.
+        let (kept, answered) = self.found.devices.split_at(self.kept);
+        let kept = kept.iter().map(|device| device.id.to_string());
+        let mut ids: Vec<String> = kept
+            .filter(|id| self.why_not(selectors.clone(), id).is_none())
+            .collect();
         let request = wire::SelectRequest {
             generation: self.generation,
             device_type: self.device_type.clone(),
-            selectors: selectors.clone(),
+            selectors,
         };
         let selected: wire::Selected = expect(call(&self.session, method::SELECT, &request));
-        // A provider selects among the devices of its last answer.
-        let (kept, answered) = self.found.devices.split_at(self.kept);
-        let fits = |device: &&wire::Device| self.why_not(selectors.clone(), device.id.as_str());
-        let kept = kept.iter().filter(|device| fits(device).is_none());
         let admitted = selected.admitted.iter();
-        let admitted = admitted.map(|&position| &answered[position as usize]);
-        kept.chain(admitted)
-            .map(|device| device.id.to_string())
-            .collect()
+        ids.extend(admitted.map(|&position| answered[position as usize].id.to_string()));
+        ids
     }
 
     /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.
