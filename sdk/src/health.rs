@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Refusal};
+
 /// Whether a device may be given to new pods.
 ///
 /// An unhealthy device stays in its pool; the kubelet gives it to nobody and leaves running containers alone.
@@ -69,6 +71,19 @@ impl Finding {
             cause,
             reason: reason.into(),
         }
+    }
+
+    /// A finding for what would make an allocation fail: the error and its causes are the reason.
+    pub fn refused(cause: Cause, error: &Error) -> Self {
+        let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
+        Self::new(cause, format!("{error}{causes}"))
+    }
+}
+
+/// A selector that the device does not satisfy, although it is in the resource's pool, because a pod has it.
+impl From<Refusal> for Finding {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Cause::Other, refusal.to_string())
     }
 }
 

@@ -102,7 +102,8 @@
 //! * [`Provider::discover`] finds devices on a [`Node`]: [`functions`](Node::functions) is the PCI bus as the host's
 //!   scan found it, [`pci`](Node::pci) the live sysfs directory of one function, [`root`](Node::root) any other file.
 //!   What you will need later about a device goes into its [`facts`](Device::facts). Leave out one device rather than
-//!   fail: [`Discovery::excluded`] keeps the reason for `sriovdp explain`.
+//!   fail: [`Discovery::excluded`] keeps the reason for `sriovdp explain`. The host repeats it after each change; on large
+//!   nodes that is cheap for a provider that goes [function by function](Manifest::function_by_function).
 //! * [`Provider::admit`] judges one device by one selector object. [`one_of`] writes most of it, and its refusal too.
 //! * [`Provider::allocate`] builds what a container gets, from the node as it is now: device nodes, mounts, values for
 //!   `PCIDEVICE_…_INFO` and for the device-info file. [`userspace_nodes`] knows those of VFIO and UIO, [`vhost_net`]
@@ -187,6 +188,9 @@
 //! The reason is a sentence about the device, for the log and for `sriovdp explain`; the [`Cause`] is what a resource
 //! may leave out by its key `health`. Do not make it depend on something that a pod takes away, as it takes a network
 //! interface into its namespace.
+//!
+//! What speaks against a device only for resources with certain selectors, such as the missing node of something that
+//! only they hand out, is [`Provider::findings`]; so is a driver that is not the one that selectors ask for.
 //!
 //! # Tests
 //!

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Allocation, Device, Discovery, Error, Manifest, Node, Refusal};
+use crate::{Allocation, Device, Discovery, Error, Finding, Manifest, Node, Refusal};
 
 /// A device type, or an extension of device types that others own.
 ///
@@ -56,6 +56,18 @@ pub trait Provider: Default + Send + Sync + 'static {
         selectors: &Self::Selectors,
         device: &Device<Self::Facts>,
     ) -> Result<(), Refusal>;
+
+    /// What speaks against giving `device` to new pods of a resource with `selectors`, beside what the device has from
+    /// its discovery, which counts for each resource: what [`allocate`](Self::allocate) would refuse by what was read
+    /// in the discovery, such as the missing device node of something that only some selectors ask for.
+    ///
+    /// It is also asked about a device that a pod has and `selectors` do not admit as it is now. What the pod took along
+    /// is no finding, because it comes back; a driver that is not the one asked for is, and nothing but the provider
+    /// can tell them apart. Must be a function of its arguments alone, as [`admit`](Self::admit).
+    fn findings(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> Vec<Finding> {
+        let _ = (selectors, device);
+        Vec::new()
+    }
 
     /// Builds what a container gets for `device`, from the node as it is now.
     ///

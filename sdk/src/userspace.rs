@@ -59,8 +59,7 @@ pub fn userspace_finding(node: &Node, function: &PciFunction) -> Option<Finding>
     let Err(Missing::Node(missing)) = refused else {
         return None;
     };
-    let causes: String = missing.causes().map(|cause| format!(": {cause}")).collect();
-    Some(Finding::new(Cause::Existence, format!("{missing}{causes}")))
+    Some(Finding::refused(Cause::Existence, &missing))
 }
 
 /// What a function lacks to be handed out.

@@ -5,8 +5,8 @@
 mod selectors;
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, Provider, Refusal,
-    export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
+    Allocation, Device, Discovery, Error, Finding, Health, HexId, Manifest, Node, Provider,
+    Refusal, export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -77,6 +77,12 @@ impl Provider for Accelerator {
             &selectors.acpi_indexes,
             facts.acpi_index.as_ref(),
         )
+    }
+
+    /// A driver is never in a pod, so another one than the resource asks for speaks against a device that a pod has.
+    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
+        let driver = one_of("drivers", &selectors.drivers, Some(&device.facts.driver));
+        driver.err().map(Finding::from).into_iter().collect()
     }
 
     fn allocate(

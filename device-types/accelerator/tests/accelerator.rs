@@ -160,11 +160,35 @@ sriovdp_sdk::testing::conformance!(Accelerator);
 
 #[test]
 fn a_function_without_its_device_node_is_unhealthy() {
-    let (_node, provider) = cards("nodev /dev/vfio/12");
-    let findings = provider.findings();
-    let findings = findings.iter().map(|(id, cause, _)| (id.as_str(), *cause));
+    let unhealthy = |more: &str| -> Vec<String> {
+        let (_node, provider) = cards(more);
+        let findings = provider.findings().into_iter();
+        findings
+            .map(|(id, cause, _)| {
+                assert_eq!(cause, Cause::Existence);
+                id
+            })
+            .collect()
+    };
+    assert_eq!(unhealthy(""), [""; 0]);
+    assert_eq!(unhealthy("nodev /dev/vfio/12"), ["0000:17:00.0"]);
+    assert_eq!(unhealthy("nodev /dev/uio0"), ["0000:17:00.1"]);
+    let on_vfio = ["0000:17:00.0", "0000:19:00.1", "0000:19:00.2"];
+    assert_eq!(unhealthy("nodev /dev/vfio/vfio"), on_vfio);
+    // Without an IOMMU the node has another name.
+    let group = "file /sys/kernel/iommu_groups/12/name vfio-noiommu";
+    assert_eq!(unhealthy(group), ["0000:17:00.0"]);
     assert_eq!(
-        findings.collect::<Vec<_>>(),
-        [("0000:17:00.0", Cause::Existence)]
+        unhealthy(&format!("{group}\ndev /dev/vfio/noiommu-12")),
+        [""; 0]
     );
+}
+
+#[test]
+fn another_driver_than_the_resource_asks_for_speaks_against_a_device() {
+    let (_node, provider) = cards("");
+    let findings = |drivers| provider.findings_for(json!({"drivers": drivers}), "0000:18:00.0");
+    assert_eq!(findings(["xocl"]), []);
+    let reason = "`drivers`: it has xocl, not one of vfio-pci".to_owned();
+    assert_eq!(findings(["vfio-pci"]), [(Cause::Other, reason)]);
 }

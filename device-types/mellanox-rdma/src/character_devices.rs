@@ -1,6 +1,6 @@
 //! The character devices by which programs use an RDMA device (rdma-core's `libibverbs`, `libibumad`, `librdmacm`).
 
-use sriovdp_sdk::{Allocation, Error};
+use sriovdp_sdk::{Allocation, Cause, Error, Finding};
 
 use crate::rdma_device::Parent;
 
@@ -30,33 +30,13 @@ pub(crate) fn add(
 ) -> Result<(), Error> {
     let (node, id) = (parent.node, parent.id);
     let mut has_verbs = false;
-    for (class, kind, key) in KINDS {
-        for entry in parent
-            .list(class)
-            .iter()
-            .filter(|entry| entry.starts_with(kind))
-        {
-            if parent
-                .attribute(&format!("{class}/{entry}/ibdev"))
-                .as_deref()
-                != Some(name)
-            {
-                continue;
-            }
-            let path = format!("{DIRECTORY}/{entry}");
-            node.require_device_node(&path).map_err(|missing| {
-                missing
-                    .context(format!(
-                        "cannot hand out the RDMA device `{name}` of `{id}`"
-                    ))
-                    .hint("see that the plugin sees the `/dev` of the node")
-            })?;
-            has_verbs |= kind == VERBS;
-            if let Some(key) = key {
-                allocation.info("rdma", key, path.as_str());
-            }
-            allocation.node(path);
+    for CharacterDevice { path, kind, key } in of(parent, name) {
+        require(parent, name, &path)?;
+        has_verbs |= kind == VERBS;
+        if let Some(key) = key {
+            allocation.info("rdma", key, path.as_str());
         }
+        allocation.node(path);
     }
     if !has_verbs {
         return Err(Error::new(format!(
@@ -72,6 +52,51 @@ pub(crate) fn add(
             .info("rdma", "rdma_cm", CONNECTION_MANAGER);
     }
     Ok(())
+}
+
+/// That the node of a character device of one of the RDMA devices `names` is missing. A character device that the kernel
+/// does not have, or not yet, says nothing.
+pub(crate) fn finding(parent: &Parent<'_>, names: &[String]) -> Option<Finding> {
+    let all = names
+        .iter()
+        .flat_map(|name| of(parent, name).map(move |d| (name, d)));
+    let missing = all.filter_map(|(name, device)| require(parent, name, &device.path).err());
+    let missing = missing.map(|error| Finding::refused(Cause::Existence, &error));
+    { missing }.next()
+}
+
+struct CharacterDevice {
+    path: String,
+    kind: &'static str,
+    key: Option<&'static str>,
+}
+
+fn of(parent: &Parent<'_>, name: &str) -> impl Iterator<Item = CharacterDevice> {
+    KINDS.into_iter().flat_map(move |(class, kind, key)| {
+        let entries = parent.list(class).into_iter();
+        let is_its_own = move |entry: &String| {
+            let of = || parent.attribute(&format!("{class}/{entry}/ibdev"));
+            entry.starts_with(kind) && of().as_deref() == Some(name)
+        };
+        entries
+            .filter(is_its_own)
+            .map(move |entry| CharacterDevice {
+                path: format!("{DIRECTORY}/{entry}"),
+                kind,
+                key,
+            })
+    })
+}
+
+fn require(parent: &Parent<'_>, name: &str, path: &str) -> Result<(), Error> {
+    let id = parent.id;
+    parent.node.require_device_node(path).map_err(|missing| {
+        missing
+            .context(format!(
+                "cannot hand out the RDMA device `{name}` of `{id}`"
+            ))
+            .hint("see that the plugin sees the `/dev` of the node")
+    })
 }
 
 fn is_connection_manager(node: &sriovdp_sdk::DeviceNode) -> bool {

@@ -12,8 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Manifest, Node, PciAddress,
-    Provider, Refusal, export_provider,
+    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Finding, Manifest, Node,
+    PciAddress, Provider, Refusal, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -37,6 +37,8 @@ pub struct Facts {
     presence: Presence,
     partition_key: Option<PartitionKey>,
     has_pci_device_info: bool,
+    /// What speaks against its RDMA devices.
+    finding: Option<Finding>,
 }
 
 impl Provider for MellanoxRdma {
@@ -70,6 +72,7 @@ impl Provider for MellanoxRdma {
                     Presence::Absent => None,
                 },
                 has_pci_device_info: device.device_type == PCI_DEVICE_INFO,
+                finding: character_devices::finding(&parent, &names),
             }
         };
         let devices = node
@@ -87,6 +90,12 @@ impl Provider for MellanoxRdma {
 
     fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
         selectors.admit(&device.facts)
+    }
+
+    /// Only who asks for RDMA gets the character devices. Of RDMA devices that are in a pod there is nothing to say.
+    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
+        let finding = device.facts.finding.iter().filter(|_| selectors.is_rdma);
+        finding.cloned().collect()
     }
 
     fn allocate(

@@ -7,7 +7,7 @@ use sriovdp_sdk::{Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_fi
 
 use crate::uplink::{Uplink, Uplinks};
 use crate::vdpa;
-use crate::vdpa::VdpaType;
+use crate::vdpa::{VdpaDevice, VdpaType};
 
 /// What selectors are compared with.
 #[derive(Debug)]
@@ -16,8 +16,10 @@ pub struct Facts {
     pub(crate) device: HexId,
     pub(crate) vf_index: Option<u32>,
     pub(crate) vdpa: Option<VdpaType>,
+    /// What speaks against its vDPA device. Few functions have it, as with the next one.
+    pub(crate) vdpa_finding: Option<Box<Finding>>,
     pub(crate) driver: Arc<String>,
-    /// Few functions have one, so it takes a pointer here.
+    /// It takes a pointer here.
     pub(crate) acpi_index: Option<Arc<String>>,
     pub(crate) link_type: Option<Arc<Name>>,
     /// For a virtual function, its physical function.
@@ -28,7 +30,7 @@ pub struct Facts {
 pub(crate) struct Survey<'a> {
     node: &'a Node,
     default_routes: BTreeSet<String>,
-    vdpa: HashMap<PciAddress, Option<VdpaType>>,
+    vdpa: HashMap<PciAddress, VdpaDevice>,
     before: &'a Uplinks,
     uplinks: Uplinks,
     links: HashMap<PciAddress, Option<Finding>>,
@@ -42,7 +44,7 @@ impl<'a> Survey<'a> {
         Self {
             node,
             default_routes: node.default_route_netdevs(),
-            vdpa: vdpa::types(node),
+            vdpa: vdpa::devices(node),
             before,
             uplinks: Uplinks::new(),
             links: HashMap::new(),
@@ -74,11 +76,15 @@ impl<'a> Survey<'a> {
         }
         let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
+        let vdpa = self.vdpa.get(&function.address);
         Ok(Facts {
             vendor: function.vendor,
             device: function.device,
             vf_index: function.vf_index,
-            vdpa: self.vdpa.get(&function.address).copied().flatten(),
+            vdpa: vdpa.and_then(|device| device.bound_to),
+            vdpa_finding: vdpa
+                .and_then(|device| device.finding(self.node))
+                .map(Box::new),
             driver: self.drivers.of(driver),
             acpi_index: directory.attribute("acpi_index").map(Arc::new),
             link_type: match own_link {

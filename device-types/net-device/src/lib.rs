@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Health, Manifest, Node, Provider, Refusal,
+    Allocation, Device, Discovery, Error, Finding, Health, Manifest, Node, Provider, Refusal,
     export_provider, require_driver, userspace_finding, userspace_nodes, vhost_net,
 };
 
@@ -78,6 +78,10 @@ impl Provider for NetDevice {
 
     fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
         selectors.admit(device)
+    }
+
+    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
+        selectors.findings(&device.facts)
     }
 
     fn allocate(

@@ -1,7 +1,7 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
 use sriovdp_sdk::{
-    Deserialize, Device, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
+    Deserialize, Device, Finding, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
     one_of_ranges, schemars, serde,
 };
 
@@ -74,5 +74,20 @@ impl Selectors {
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
+    }
+
+    /// What speaks against a device for these selectors. A pod that has it took interfaces along, and no driver: what is
+    /// bound to the function and to its vDPA device can be read all the same.
+    pub(crate) fn findings(&self, facts: &Facts) -> Vec<Finding> {
+        let drivers = one_of("drivers", &self.drivers, Some(&*facts.driver));
+        let vdpa_type = self.vdpa_type.as_slice();
+        let vdpa = one_of("vdpaType", vdpa_type, facts.vdpa.as_ref());
+        let refusals = [drivers.err(), vdpa.err()].into_iter().flatten();
+        let missing = facts.vdpa_finding.as_deref();
+        let missing = missing.filter(|_| self.vdpa_type == Some(VdpaType::Vhost));
+        refusals
+            .map(Finding::from)
+            .chain(missing.cloned())
+            .collect()
     }
 }

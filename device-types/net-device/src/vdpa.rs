@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::json;
-use sriovdp_sdk::{Allocation, Deserialize, Error, JsonSchema, Node, PciAddress, schemars, serde};
+use sriovdp_sdk::{
+    Allocation, Cause, Deserialize, Error, Finding, JsonSchema, Node, PciAddress, schemars, serde,
+};
 
 const BUS: &str = "/sys/bus/vdpa/devices";
 
@@ -48,19 +50,38 @@ impl fmt::Display for VdpaType {
     }
 }
 
-/// The type of the first vDPA device, by name, of each function that has any.
+/// A vDPA device on the bus.
+pub(crate) struct VdpaDevice {
+    name: String,
+    /// What it is bound to, if a container could use it.
+    pub(crate) bound_to: Option<VdpaType>,
+}
+
+impl VdpaDevice {
+    /// That the character device of vhost is missing, which the device is bound to. An entry that is not there yet says
+    /// nothing: the driver may be about to finish.
+    pub(crate) fn finding(&self, node: &Node) -> Option<Finding> {
+        self.bound_to.filter(|kind| *kind == VdpaType::Vhost)?;
+        let path = vhost_node(node, &self.name)?;
+        let missing = require(node, &self.name, &path).err()?;
+        Some(Finding::refused(Cause::Existence, &missing))
+    }
+}
+
+/// The first vDPA device, by name, of each function that has any.
 ///
 /// One directory is read where there is none.
-pub(crate) fn types(node: &Node) -> HashMap<PciAddress, Option<VdpaType>> {
-    let mut types = HashMap::new();
-    for device in node.root().list(BUS) {
-        if let Some(function) = parent(node, &device) {
-            types
-                .entry(function)
-                .or_insert_with(|| VdpaType::of(node, &device));
+pub(crate) fn devices(node: &Node) -> HashMap<PciAddress, VdpaDevice> {
+    let mut devices = HashMap::new();
+    for name in node.root().list(BUS) {
+        if let Some(function) = parent(node, &name) {
+            devices.entry(function).or_insert_with(|| VdpaDevice {
+                bound_to: VdpaType::of(node, &name),
+                name,
+            });
         }
     }
-    types
+    devices
 }
 
 /// Adds the vDPA device of `function` as it is now, which must be of the type `asked` for.
@@ -88,7 +109,13 @@ pub(crate) fn allocate(
     // The section is there for both types.
     allocation.info.entry("vdpa".to_owned()).or_default();
     if asked == VdpaType::Vhost {
-        let path = vhost_node(node, device)?;
+        let path = vhost_node(node, device).ok_or_else(|| {
+            Error::new(format!(
+                "the vDPA device `{device}` has no entry `vhost-vdpa-N`"
+            ))
+            .hint("see that the module `vhost_vdpa` is loaded")
+        })?;
+        require(node, device, &path)?;
         info["path"] = path.as_str().into();
         allocation.node(path.as_str()).info("vdpa", "mount", path);
     }
@@ -99,22 +126,18 @@ pub(crate) fn allocate(
 }
 
 /// `vhost_vdpa` gives its character device the name of its entry below the vDPA device.
-fn vhost_node(node: &Node, device: &str) -> Result<String, Error> {
+fn vhost_node(node: &Node, device: &str) -> Option<String> {
     let entries = node.root().list(&format!("{BUS}/{device}"));
     let entry = entries.iter().find(|name| name.starts_with("vhost-vdpa-"));
-    let entry = entry.ok_or_else(|| {
-        Error::new(format!(
-            "the vDPA device `{device}` has no entry `vhost-vdpa-N`"
-        ))
-        .hint("see that the module `vhost_vdpa` is loaded")
-    })?;
-    let path = format!("/dev/{entry}");
-    node.require_device_node(&path).map_err(|missing| {
+    entry.map(|entry| format!("/dev/{entry}"))
+}
+
+fn require(node: &Node, device: &str, path: &str) -> Result<(), Error> {
+    node.require_device_node(path).map_err(|missing| {
         missing
             .context(format!("cannot hand out the vDPA device `{device}`"))
             .hint("see that the plugin sees the `/dev` of the node")
-    })?;
-    Ok(path)
+    })
 }
 
 /// The PCI function that a vDPA device is a child of: the last but one component of where its link leads.

@@ -1,15 +1,23 @@
 //! What the selectors of resources say about the devices of a scan.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::{DeviceId, Finding};
 
-use super::known::Known;
 use super::scan::{Scan, ScanError};
 use super::{Facet, FoundDevice, Selector};
 use crate::providers::CallError;
+
+/// The devices that a selector admits.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// Their positions in [`FoundDevices::devices`](super::FoundDevices::devices).
+    pub positions: Vec<u32>,
+    /// What speaks against them for this selector alone; most have nothing.
+    pub findings: HashMap<DeviceId, Vec<Finding>>,
+}
 
 /// The reason of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +29,8 @@ pub struct WhyNot {
 }
 
 impl Scan {
-    /// Which devices of a device type a selector admits, by their positions in [`FoundDevices::devices`]; `before` are
-    /// those of the scan before, which count where nothing was asked.
+    /// Which devices of a device type a selector admits; what it admitted in the scan `before` counts where nothing was
+    /// asked.
     ///
     /// # Errors
     ///
@@ -31,26 +39,49 @@ impl Scan {
         &self,
         device_type: &str,
         selector: &Selector,
-        before: &[u32],
-    ) -> Result<Vec<u32>, ScanError> {
+        before: Option<&Admitted>,
+    ) -> Result<Admitted, ScanError> {
+        let answered = self.answered(device_type);
         let Some(renewed) = self.renewed.get(device_type) else {
-            return self.select_among_answered(device_type, selector).await;
+            return self.select_among(&answered, device_type, selector).await;
         };
-        let selected = if renewed.answered().is_empty() {
-            Vec::new()
-        } else {
-            self.select_among_answered(device_type, selector).await?
+        let mut admitted = match answered[..] {
+            [] => Admitted::default(),
+            _ => self.select_among(&answered, device_type, selector).await?,
         };
-        Ok(renewed.positions(before, &selected))
+        let before_at = before.map_or(&[][..], |before| &before.positions);
+        admitted.positions = renewed.positions(before_at, &admitted.positions);
+        let asked: HashSet<&DeviceId> = answered.into_iter().collect();
+        let before = before.into_iter().flat_map(|before| &before.findings);
+        let kept = before.filter(|(id, _)| !asked.contains(id));
+        let kept = kept.map(|(id, findings)| (id.clone(), findings.clone()));
+        admitted.findings.extend(kept);
+        Ok(admitted)
     }
 
-    /// Which devices of the owner's last answer a selector admits, by their positions there.
-    async fn select_among_answered(
+    /// The devices that the owner has named in its last answer, in the order of that.
+    fn answered(&self, device_type: &str) -> Vec<&DeviceId> {
+        let devices = self
+            .found(device_type)
+            .map_or(&[][..], |found| &found.devices);
+        match self.renewed.get(device_type) {
+            None => devices.iter().map(|device| &device.id).collect(),
+            Some(renewed) => {
+                let positions = renewed.answered().iter();
+                positions.map(|&at| &devices[at as usize].id).collect()
+            }
+        }
+    }
+
+    /// Which of the owner's devices `answered` a selector admits, by their positions there.
+    async fn select_among(
         &self,
+        answered: &[&DeviceId],
         device_type: &str,
         selector: &Selector,
-    ) -> Result<Vec<u32>, ScanError> {
-        let mut admitted: Option<Vec<u32>> = None;
+    ) -> Result<Admitted, ScanError> {
+        let mut positions: Option<Vec<u32>> = None;
+        let mut findings: HashMap<DeviceId, Vec<Finding>> = HashMap::new();
         for facet in &selector.facets {
             let provider = &facet.provider;
             let known = self.known.get(&provider.file_name());
@@ -61,26 +92,44 @@ impl Scan {
             };
             let answer: Result<wire::Selected, CallError> =
                 provider.call(method::SELECT, question).await;
-            let mut selected = answer
-                .map_err(|error| ScanError::new(provider, error))?
-                .admitted;
-            if provider.manifest().device_type.as_deref() != Some(device_type) {
-                selected = self.owners_positions(device_type, known, &selected);
+            let answer = answer.map_err(|error| ScanError::new(provider, error))?;
+            let is_owner = provider.manifest().device_type.as_deref() == Some(device_type);
+            let id = |position: u32| {
+                let position = position as usize;
+                if is_owner {
+                    return answered.get(position).copied();
+                }
+                known.and_then(|known| known.devices.get(position))
+            };
+            for (position, finding) in answer.findings {
+                if let Some(id) = id(position) {
+                    findings.entry(id.clone()).or_default().push(finding);
+                }
             }
-            admitted = Some(match admitted {
-                None => selected,
+            let admitted = if is_owner {
+                answer.admitted
+            } else {
+                let ids: HashSet<&DeviceId> = answer.admitted.into_iter().filter_map(id).collect();
+                let owners = (0u32..).zip(answered).filter(|(_, id)| ids.contains(*id));
+                owners.map(|(position, _)| position).collect()
+            };
+            positions = Some(match positions {
+                None => admitted,
                 // The facet of an extension: its positions were translated in ascending order.
                 Some(before) => before
                     .into_iter()
-                    .filter(|position| selected.binary_search(position).is_ok())
+                    .filter(|position| admitted.binary_search(position).is_ok())
                     .collect(),
             });
         }
-        Ok(admitted.unwrap_or_default())
+        Ok(Admitted {
+            positions: positions.unwrap_or_default(),
+            findings,
+        })
     }
 
-    /// What speaks against a device that a selector admits: first what its owner says, then the extensions that the
-    /// selector speaks to.
+    /// What speaks against a device, whatever its selector asks for: first what its owner says, then the extensions that
+    /// the selector speaks to.
     pub fn findings<'a>(
         &'a self,
         selector: &'a Selector,
@@ -103,56 +152,16 @@ impl Scan {
         id: &str,
     ) -> Result<Option<WhyNot>, ScanError> {
         for facet in &selector.facets {
-            let provider = &facet.provider;
-            let question = wire::ExplainRequest {
-                generation: self
-                    .known
-                    .get(&provider.file_name())
-                    .map_or(0, |known| known.generation),
-                selectors: facet.selectors.clone(),
-                id: id.to_owned(),
-            };
-            let answer: Result<wire::Explained, CallError> =
-                provider.call(method::EXPLAIN, question).await;
-            let explained = answer.map_err(|error| ScanError::new(provider, error))?;
+            let explained = self.explained(facet, id).await?;
             if let wire::Explained {
                 key,
                 reason: Some(reason),
+                ..
             } = explained
             {
                 return Ok(Some(WhyNot { key, reason }));
             }
         }
         Ok(None)
-    }
-
-    /// The positions in the owner's last answer of what an extension selects, in ascending order.
-    fn owners_positions(
-        &self,
-        device_type: &str,
-        known: Option<&Known>,
-        selected: &[u32],
-    ) -> Vec<u32> {
-        let selected = known.into_iter().flat_map(|known| {
-            let selected = selected.iter();
-            selected.filter_map(|&position| known.devices.get(position as usize))
-        });
-        let ids: HashSet<&str> = selected.map(DeviceId::as_str).collect();
-        let Some(found) = self.device_types.get(device_type) else {
-            return Vec::new();
-        };
-        let of_all;
-        let answered = match self.renewed.get(device_type) {
-            Some(renewed) => renewed.answered(),
-            None => {
-                of_all = Vec::from_iter((0u32..).take(found.devices.len()));
-                &of_all
-            }
-        };
-        (0u32..)
-            .zip(answered)
-            .filter(|&(_, &at)| ids.contains(found.devices[at as usize].id.as_str()))
-            .map(|(position, _)| position)
-            .collect()
     }
 }

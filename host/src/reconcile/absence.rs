@@ -1,41 +1,62 @@
-//! Why a device is not in its pool any more.
+//! Why devices are not in their pool any more.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sriovdp_sdk::DeviceId;
 
-use crate::pools::FoundDevices;
+use crate::pools::{Pool, PoolDevice, Resource, Scan};
 
-/// What a scan says about the devices of one device type that are in no pool, looked up when it is needed.
-pub(super) struct Absence<'a> {
-    found: Option<&'a FoundDevices>,
-    /// The reason of those that are left out, and nothing for those that are offered.
-    by_id: OnceCell<HashMap<&'a str, Option<&'a str>>>,
+/// The reason of each device that left.
+pub(super) type Absences = HashMap<DeviceId, Arc<str>>;
+
+/// Why each device of the pool `before` that is not among `devices` is not in the pool of `resource` now.
+pub(super) async fn absences(
+    scan: &Scan,
+    resource: &Resource,
+    before: &Pool,
+    devices: &[PoolDevice],
+) -> Absences {
+    let present: HashSet<&DeviceId> = devices.iter().map(|device| &device.id).collect();
+    let absent = before.devices.iter();
+    let absent: Vec<&PoolDevice> = absent.filter(|d| !present.contains(&d.id)).collect();
+    if absent.is_empty() {
+        return Absences::new();
+    }
+    let found = scan.found(&resource.device_type).into_iter();
+    let excluded = found.clone().flat_map(|found| &found.excluded);
+    let offered = found.flat_map(|found| &found.devices);
+    let excluded = excluded.map(|(id, reason)| (id.as_str(), Some(reason.as_str())));
+    let offered = offered.map(|device| (device.id.as_str(), None));
+    let by_id: HashMap<&str, Option<&str>> = offered.chain(excluded).collect();
+    let mut absences = Absences::new();
+    for device in absent {
+        let reason = match by_id.get(device.id.as_str()) {
+            None => "it is no longer on this node".into(),
+            Some(Some(reason)) => Arc::from(*reason),
+            Some(None) => refusal(scan, resource, device).await,
+        };
+        absences.insert(device.id.clone(), reason);
+    }
+    absences
 }
 
-impl<'a> Absence<'a> {
-    pub(super) fn new(found: Option<&'a FoundDevices>) -> Self {
-        Self {
-            found,
-            by_id: OnceCell::new(),
+/// What the selector that admitted a device says about it now. One that still does, or any other of them, tells that the
+/// device is elsewhere.
+async fn refusal(scan: &Scan, resource: &Resource, device: &PoolDevice) -> Arc<str> {
+    let mut refusals = Vec::new();
+    for selector in &resource.selectors {
+        match scan.why_not(selector, device.id.as_str()).await {
+            Ok(Some(why)) => refusals.push(why),
+            Ok(None) => return "another resource has it".into(),
+            Err(_) => return "its resource does not select it any more".into(),
         }
     }
-
-    pub(super) fn reason(&self, id: &DeviceId) -> Arc<str> {
-        let by_id = self.by_id.get_or_init(|| {
-            let found = self.found.into_iter();
-            let excluded = found.clone().flat_map(|found| &found.excluded);
-            let offered = found.flat_map(|found| &found.devices);
-            let excluded = excluded.map(|(id, reason)| (id.as_str(), Some(reason.as_str())));
-            let offered = offered.map(|device| (device.id.as_str(), None));
-            offered.chain(excluded).collect()
-        });
-        match by_id.get(id.as_str()) {
-            None => "it is no longer on this node".into(),
-            Some(None) => "its resource does not select it any more, or another one has it".into(),
-            Some(Some(reason)) => Arc::from(*reason),
-        }
-    }
+    let why = refusals.get(device.selector).or_else(|| refusals.first());
+    let why = why.map(|why| match &why.key {
+        Some(key) => format!("it no longer fits its resource: `{key}`: {}", why.reason),
+        None => format!("it no longer fits its resource: {}", why.reason),
+    });
+    why.unwrap_or_else(|| "its resource has no selector any more".to_owned())
+        .into()
 }

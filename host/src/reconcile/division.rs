@@ -1,28 +1,39 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sriovdp_sdk::{DeviceId, Finding};
 use tokio::time::Instant;
 
 use super::Reconciler;
+use super::absence::{Absences, absences};
 use super::saying::Saying;
 use crate::kubelet::Held;
 use crate::pools::{
-    Health, Holders, Member, Pool, PoolDevice, Request, Resource, Scan, assign, judge,
+    Admitted, Health, Holders, Member, Pool, PoolDevice, Request, Resource, Scan, assign, judge,
 };
 use crate::report::one_line;
 
-/// The devices of each resource; nothing for a resource about which a provider cannot speak now.
-pub(super) type Shares = Vec<Option<Vec<PoolDevice>>>;
+/// The share of each resource; nothing for a resource about which a provider cannot speak now.
+pub(super) type Shares = Vec<Option<Share>>;
 
-/// The positions of the devices that each selector of each resource admits, whoever has them.
-pub(super) type Admitted = Vec<Vec<Vec<u32>>>;
+/// What one resource has.
+pub(super) struct Share {
+    pub(super) devices: Vec<PoolDevice>,
+    /// Why it no longer has others.
+    pub(super) absences: Absences,
+}
+
+/// What each selector of each resource admits, whoever has it.
+pub(super) type AdmittedByAll = Vec<Vec<Admitted>>;
 
 /// What the selectors of all resources say.
 struct Claims<'a> {
     resources: &'a [Arc<Resource>],
     requests: Vec<Request<'a>>,
+    /// What speaks against devices for one selector of a resource alone.
+    findings: Vec<Vec<HashMap<DeviceId, Vec<Finding>>>>,
     /// The resources about which a provider cannot speak now.
     unknown: BTreeSet<usize>,
 }
@@ -62,36 +73,44 @@ impl Reconciler {
             let before = state_of(&states, &resources[n]);
             let mut devices = Vec::with_capacity(members.len());
             for member in members {
-                let device = self
-                    .pool_device(&resources[n], &claims.requests[n], member, before)
-                    .await;
+                let device = self.pool_device(&claims, n, member, before).await;
                 devices.push(device);
             }
-            shares.push(Some(devices));
+            let absences = match before {
+                Some(before) => absences(&self.scan, &resources[n], before, &devices).await,
+                None => Absences::new(),
+            };
+            shares.push(Some(Share { devices, absences }));
         }
         self.is_settled &= claims.unknown.is_empty();
-        let requests = claims.requests.into_iter();
-        self.admitted = requests.map(|request| request.alternatives).collect();
+        self.admitted = claims.into_admitted();
         self.books.note_whether_they_matter(matter);
         shares
     }
 
     async fn pool_device(
         &self,
-        resource: &Resource,
-        request: &Request<'_>,
+        claims: &Claims<'_>,
+        n: usize,
         member: Member,
         before: Option<&Pool>,
     ) -> PoolDevice {
-        let found = &request.devices[member.position as usize];
-        let selector = match member.selector {
-            Some(selector) => selector,
+        let resource = &claims.resources[n];
+        let found = &claims.requests[n].devices[member.position as usize];
+        let id = found.id.as_str();
+        let (selector, against) = match member.selector {
+            Some(selector) => {
+                let against = claims.findings[n][selector].get(id);
+                (selector, against.cloned().unwrap_or_default())
+            }
             None => {
-                self.likely_selector(resource, found.id.as_str(), before)
-                    .await
+                let selector = self.likely_selector(resource, id, before).await;
+                let against = self.scan.against(&resource.selectors[selector], id).await;
+                (selector, against)
             }
         };
         let findings = self.scan.findings(&resource.selectors[selector], found);
+        let findings = against.iter().chain(findings);
         PoolDevice {
             id: found.id.clone(),
             function: found.function,
@@ -104,7 +123,7 @@ impl Reconciler {
     }
 
     /// The selector that admitted a device when no pod had it yet: as far as this process knows, or else the first one
-    /// whose owner's part fits still.
+    /// whose owner's part fits still, or else the first one for which nothing speaks against the device.
     async fn likely_selector(&self, resource: &Resource, id: &str, before: Option<&Pool>) -> usize {
         let same = before.filter(|pool| pool.resource.selectors == resource.selectors);
         if let Some(device) = same.and_then(|pool| pool.device(id)) {
@@ -112,6 +131,11 @@ impl Reconciler {
         }
         for (n, selector) in resource.selectors.iter().enumerate() {
             if let Ok(None) = self.scan.why_not(&selector.owners_part(), id).await {
+                return n;
+            }
+        }
+        for (n, selector) in resource.selectors.iter().enumerate() {
+            if self.scan.against(selector, id).await.is_empty() {
                 return n;
             }
         }
@@ -123,21 +147,24 @@ impl<'a> Claims<'a> {
     async fn of(
         scan: &'a Scan,
         resources: &'a [Arc<Resource>],
-        before: &Admitted,
+        before: &AdmittedByAll,
         saying: &mut Saying,
     ) -> Self {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
+            findings: Vec::new(),
             unknown: BTreeSet::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
-            let mut alternatives = Vec::new();
+            let (mut alternatives, mut findings) = (Vec::new(), Vec::new());
             for (m, selector) in resource.selectors.iter().enumerate() {
                 let before = before.get(n).and_then(|selectors| selectors.get(m));
-                let before = before.map_or(&[][..], Vec::as_slice);
                 match scan.select(&resource.device_type, selector, before).await {
-                    Ok(positions) => alternatives.push(positions),
+                    Ok(admitted) => {
+                        alternatives.push(admitted.positions);
+                        findings.push(admitted.findings);
+                    }
                     Err(error) => {
                         saying.warn(format!(
                             "the pool `{}` keeps its devices: {}",
@@ -148,6 +175,7 @@ impl<'a> Claims<'a> {
                     }
                 }
             }
+            claims.findings.push(findings);
             let found = scan.found(&resource.device_type);
             claims.requests.push(Request {
                 devices: found.map_or(&[], |found| &found.devices),
@@ -155,6 +183,25 @@ impl<'a> Claims<'a> {
             });
         }
         claims
+    }
+
+    fn into_admitted(self) -> AdmittedByAll {
+        let alternatives = self
+            .requests
+            .into_iter()
+            .map(|request| request.alternatives);
+        let by_resource = alternatives.zip(self.findings);
+        by_resource
+            .map(|(alternatives, findings)| {
+                let by_selector = alternatives.into_iter().zip(findings);
+                by_selector
+                    .map(|(positions, findings)| Admitted {
+                        positions,
+                        findings,
+                    })
+                    .collect()
+            })
+            .collect()
     }
 
     fn divide(&self, states: &[Arc<Pool>], held: &Held) -> Vec<Vec<Member>> {

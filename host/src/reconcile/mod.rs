@@ -26,7 +26,7 @@ pub use offered::KubeletSide;
 pub use settings::Settings;
 
 use books::Books;
-use division::Admitted;
+use division::AdmittedByAll;
 use offered::{Departure, OfferedPools};
 use saying::Saying;
 
@@ -51,7 +51,7 @@ pub struct Reconciler {
     links: LinkHistory,
     books: Books,
     /// By the resources of the last look.
-    admitted: Admitted,
+    admitted: AdmittedByAll,
     /// The last look knows everything, so that the next one may be about what has changed since.
     is_settled: bool,
     /// The last good configuration.
@@ -93,7 +93,7 @@ impl Reconciler {
             scan: Scan::new(patience),
             links: LinkHistory::default(),
             books: Books::default(),
-            admitted: Admitted::new(),
+            admitted: AdmittedByAll::new(),
             is_settled: false,
             specs: Vec::new(),
             resources: Vec::new(),
@@ -154,7 +154,6 @@ impl Reconciler {
         self.resources.clone_from(&resources);
         let departure = Departure {
             now,
-            scan: &self.scan,
             held: self.books.held(),
         };
         self.offered.publish(resources, shares, &departure);

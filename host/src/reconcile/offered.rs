@@ -9,8 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::absence::Absence;
-use super::division::Shares;
+use super::division::{Share, Shares};
 use super::health;
 use super::saying::Saying;
 use crate::config::ResourceName;
@@ -19,7 +18,7 @@ use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::device_info::DeviceInfoFiles;
-use crate::pools::{Leaving, Pool, PoolDevice, Resource, Scan, allocate};
+use crate::pools::{Leaving, Pool, PoolDevice, Resource, allocate};
 use crate::report::one_line;
 
 /// How pools are offered.
@@ -36,7 +35,6 @@ pub struct KubeletSide {
 /// What decides about devices that leave their pools.
 pub(super) struct Departure<'a> {
     pub(super) now: Instant,
-    pub(super) scan: &'a Scan,
     pub(super) held: &'a Held,
 }
 
@@ -100,21 +98,21 @@ impl OfferedPools {
             }
             kept
         });
-        for (resource, devices) in resources.into_iter().zip(shares) {
+        for (resource, share) in resources.into_iter().zip(shares) {
             match self.pools.get_mut(&resource.name) {
                 // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
                 None => {
-                    if let Some(devices) = devices {
-                        self.offer(&resource, devices, departure);
+                    if let Some(share) = share {
+                        self.offer(&resource, share, departure);
                     }
                 }
                 Some(pool) => {
-                    if let Some(devices) = devices {
+                    if let Some(share) = share {
                         if pool.state.borrow().resource.cdi_class != resource.cdi_class {
                             let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
                             pool.cdi.send_replace(spec);
                         }
-                        pool.publish(&resource, devices, departure);
+                        pool.publish(&resource, share, departure);
                     }
                 }
             }
@@ -217,15 +215,10 @@ impl OfferedPools {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(
-        &mut self,
-        resource: &Arc<Resource>,
-        devices: Vec<PoolDevice>,
-        departure: &Departure<'_>,
-    ) {
+    fn offer(&mut self, resource: &Arc<Resource>, share: Share, departure: &Departure<'_>) {
         let none = Pool::empty(Arc::clone(resource));
         let in_flight = InFlight::default();
-        let first = departure.from(&none, resource, devices, &in_flight);
+        let first = departure.from(&none, resource, share, &in_flight);
         tell(&first);
         health::tell_changes(&none, &first);
         let (state, states) = watch::channel(Arc::new(first));
@@ -254,34 +247,34 @@ impl OfferedPools {
 }
 
 impl Departure<'_> {
-    /// The pool with `devices` now, after it had been `before`.
+    /// The pool with `share` now, after it had been `before`.
     fn from(
         &self,
         before: &Pool,
         resource: &Arc<Resource>,
-        devices: Vec<PoolDevice>,
+        share: Share,
         in_flight: &InFlight,
     ) -> Pool {
         let name = resource.name.to_string();
-        let absence = Absence::new(self.scan.found(&resource.device_type));
         let leaving = Leaving {
             now: self.now,
             is_in_use: &|id| self.held.holds(&name, id.as_str()) || in_flight.has(id.as_str()),
-            reason: &|id| absence.reason(id),
+            reason: &|id| {
+                share
+                    .absences
+                    .get(id)
+                    .cloned()
+                    .unwrap_or_else(|| "it has left".into())
+            },
         };
-        before.then(Arc::clone(resource), devices, leaving)
+        before.then(Arc::clone(resource), share.devices, leaving)
     }
 }
 
 impl OfferedPool {
-    fn publish(
-        &mut self,
-        resource: &Arc<Resource>,
-        devices: Vec<PoolDevice>,
-        departure: &Departure<'_>,
-    ) {
+    fn publish(&mut self, resource: &Arc<Resource>, share: Share, departure: &Departure<'_>) {
         let before = Arc::clone(&self.state.borrow());
-        let next = departure.from(&before, resource, devices, &self.in_flight);
+        let next = departure.from(&before, resource, share, &self.in_flight);
         if *before != next {
             self.cdi_outdated = true;
             tell(&next);

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{CAPTURED, Daemon, Way, World};
+use crate::world::{CAPTURED, Daemon, Way, World, built};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "kernel", "selectors": {"pfNames": ["eth2"], "drivers": ["igbvf"]}},
@@ -99,4 +99,80 @@ async fn what_a_resource_leaves_out_does_not_count() {
     let refused = kubelet.allocate("intel.com/far", &["0000:81:10.2"]).await;
     let refused = refused.unwrap_err();
     assert!(refused.message().contains("/dev/vfio/77"), "{refused:?}");
+}
+
+/// Functions that carry other devices, whose nodes only some resources hand out.
+const CARRIERS: &str = "
+pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3f0 ib=mlx5_0
+vf 0000:65:00.{2-3} 15b3:101e pf=0000:65:00.0 id={0-1} driver=mlx5_core net=ens3f0v{0-1}
+vdpa vdpa0 on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-0
+vdpa vdpa1 on=0000:65:00.3 driver=vhost_vdpa dev=vhost-vdpa-1
+vf 0000:65:00.{4-5} 15b3:101e pf=0000:65:00.0 id={2-3} driver=mlx5_core net=ens3f0v{2-3} ib=mlx5_{4-5}
+ib mlx5_{4-5} uverbs={4-5} umad={4-5}
+";
+const CARRIED: &str = r#"{"resourceList": [
+    {"resourceName": "vhost", "selectors": {"vdpaType": "vhost", "pciAddresses": ["0000:65:00.2"]}},
+    {"resourceName": "rdma", "selectors": {"isRdma": true, "pciAddresses": ["0000:65:00.4"]}},
+    {"resourceName": "plain", "selectors": {"pfNames": ["ens3f0"]}}
+]}"#;
+
+#[tokio::test]
+async fn a_device_node_counts_for_who_asks_for_what_it_belongs_to() {
+    let world = World::with_config(CARRIERS, Way::Watcher, CARRIED);
+    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    for (resource, count) in [("vhost", 1), ("rdma", 1), ("plain", 2)] {
+        healthy(&kubelet, resource, count).await;
+    }
+    let gone = "nodev /dev/vhost-vdpa-0\nnodev /dev/vhost-vdpa-1\n\
+                nodev /dev/infiniband/umad4\nnodev /dev/infiniband/umad5";
+    change(&world, &daemon, gone);
+    for (resource, id, what, node) in [
+        (
+            "vhost",
+            "0000:65:00.2",
+            "vDPA device `vdpa0`",
+            "/dev/vhost-vdpa-0",
+        ),
+        (
+            "rdma",
+            "0000:65:00.4",
+            "RDMA device `mlx5_4` of `0000:65:00.4`",
+            "/dev/infiniband/umad4",
+        ),
+    ] {
+        healthy(&kubelet, resource, 0).await;
+        let reason = format!(
+            "cannot hand out the {what}: the device node `{node}` does not exist on this node"
+        );
+        let said = format!("unhealthy: {id}: {reason} resource=intel.com/{resource}");
+        daemon.says(&said).await;
+        let (_, story, _) = world.run(&["explain", "--device", id]).await;
+        let told = format!("intel.com/{resource}: takes it, by selector 0; unhealthy: {reason}\n");
+        assert!(story.contains(&told), "{story}");
+    }
+    // Whose containers would not get the nodes does not miss them.
+    healthy(&kubelet, "plain", 2).await;
+    let plain = ["0000:65:00.3", "0000:65:00.5"];
+    kubelet.allocate("intel.com/plain", &plain).await.unwrap();
+    change(&world, &daemon, &gone.replace("nodev", "dev"));
+    healthy(&kubelet, "vhost", 1).await;
+    healthy(&kubelet, "rdma", 1).await;
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_left_its_pool_is_told_with_the_selector_that_it_no_longer_fits() {
+    let world = World::with_config(CARRIERS, Way::Watcher, CARRIED);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    healthy(&kubelet, "vhost", 1).await;
+    let rebound = "link @vdpa0/driver ../../../../bus/vdpa/drivers/virtio_vdpa";
+    change(&world, &daemon, rebound);
+    healthy(&kubelet, "vhost", 0).await;
+    let reason = "it no longer fits its resource: `vdpaType`: it has virtio, not one of vhost";
+    daemon
+        .says(&format!("unhealthy: 0000:65:00.2: {reason}"))
+        .await;
 }

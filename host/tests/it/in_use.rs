@@ -217,3 +217,57 @@ async fn the_books_are_read_only_when_something_depends_on_them() {
     counts(&kubelet, "intel.com/names", 1, 2).await;
     assert_eq!(kubelet.pod_resources_asked(), asked + 1);
 }
+
+#[tokio::test]
+async fn a_device_that_a_pod_has_is_unhealthy_with_another_driver_than_its_resource_asks_for() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "kernel", "selectors": {"pfNames": ["ens1"], "drivers": ["iavf"]}},
+        {"resourceName": "dpdk", "selectors": {"rootDevices": ["0000:41:00.0"], "drivers": ["vfio-pci"]}}
+    ]}"#;
+    let world = world(config);
+    let kubelet = world.kubelet().await;
+    let mut daemon = world.daemon();
+    let kernel = "intel.com/kernel";
+    counts(&kubelet, kernel, 2, 2).await;
+    kubelet
+        .run_pod_with("pod", kernel, &["0000:41:02.0"])
+        .await
+        .unwrap();
+    // The pod has the interface, and somebody has taken the other one of the physical function away.
+    let in_pod = "rm @0000:41:02.0/net/ens1v0\nrm @0000:41:00.0/net/ens1";
+    look(&world, &daemon, in_pod).await;
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    let mut daemon = world.daemon();
+    counts(&kubelet, kernel, 1, 1).await;
+    let rebound = "link @0000:41:02.0/driver ../../../bus/pci/drivers/vfio-pci\n\
+                   link @0000:41:02.0/iommu_group ../../../kernel/iommu_groups/7\ndev /dev/vfio/7";
+    look(&world, &daemon, rebound).await;
+    counts(&kubelet, kernel, 0, 1).await;
+    let reason = "`drivers`: it has vfio-pci, not one of iavf";
+    let unhealthy = format!("unhealthy: 0000:41:02.0: {reason} resource=intel.com/kernel");
+    daemon.says(&unhealthy).await;
+    let told = "intel.com/kernel: takes it, by selector 0; a pod has it, and nothing would select it as it is now; \
+                unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
+    let (_, story, _) = world.run(&["explain", "--device", "0000:41:02.0"]).await;
+    assert!(story.contains(told), "{story}");
+    // It is so by what is there, and not by what the process remembers.
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    let daemon = world.daemon();
+    counts(&kubelet, kernel, 0, 1).await;
+    counts(&kubelet, "intel.com/dpdk", 0, 0).await;
+
+    kubelet.forget_pod("pod").unwrap();
+    // The interface of the physical function is back, so the other device joins the pool.
+    look(&world, &daemon, "file @0000:41:00.0/net/ens1/carrier 1").await;
+    counts(&kubelet, kernel, 1, 2).await;
+    // Its driver lacks the container file of its framework, which is nothing to who asks for another driver.
+    counts(&kubelet, "intel.com/dpdk", 0, 1).await;
+    look(&world, &daemon, "dev /dev/vfio/vfio").await;
+    counts(&kubelet, "intel.com/dpdk", 1, 1).await;
+    let left =
+        "unhealthy: 0000:41:02.0: it no longer fits its resource: `drivers`: it has vfio-pci";
+    daemon.says(left).await;
+    assert_eq!(kubelet.violations(), [""; 0]);
+}

@@ -52,6 +52,8 @@ mod manifests;
 mod many;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
+/// Looks at what events are about.
+mod parts;
 /// Which devices the kubelet is advised to take.
 mod preferred;
 /// What holds for every configuration.

@@ -12,7 +12,7 @@ use super::scan::Scan;
 use super::types::HostFunctions;
 use super::wire;
 use super::wire::method;
-use crate::{Device, Discovery, Error, Health, Node, PciAddress, Provider, Role, Root};
+use crate::{Device, Discovery, Error, Health, Node, Provider, Role, Root};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -104,19 +104,15 @@ impl<P: Provider> Session<P> {
             .into_iter()
             .map(TryInto::try_into)
             .collect::<Result<_, _>>()?;
-        let part: Option<BTreeSet<PciAddress>> = match &request.part {
-            Some(part) => Some(part.functions.iter().copied().collect()),
-            None => None,
-        };
-        let kept = match &request.part {
-            Some(part) => Some(self.scan_of(part.since)?),
-            None => None,
-        };
+        let part = request.part;
+        let before = part.as_ref().map(|part| self.scan_of(part.since));
+        let before = before.transpose()?;
+        let part = part.map(|part| BTreeSet::from_iter(part.functions));
         let node = Node::new(Root::new(request.root), functions, extended)
             .asking(self.host)
             .only_about(part);
         let Discovery { devices, excluded } = self.provider.discover(&node)?;
-        let scan = match kept {
+        let scan = match before {
             Some(before) => before.next(request.generation, node, devices)?,
             None => Scan::new(request.generation, node, devices)?,
         };
@@ -131,24 +127,26 @@ impl<P: Provider> Session<P> {
     fn select(&self, request: wire::SelectRequest) -> Result<wire::Selected, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
-        let admitted = (0u32..)
-            .zip(scan.answered())
-            .filter(|(_, device)| self.provider.admit(&selectors, device).is_ok())
-            .map(|(position, _)| position)
-            .collect();
-        Ok(wire::Selected { admitted })
+        let mut selected = wire::Selected::default();
+        for (position, device) in (0u32..).zip(scan.answered()) {
+            if self.provider.admit(&selectors, device).is_ok() {
+                selected.admitted.push(position);
+                let findings = self.provider.findings(&selectors, device).into_iter();
+                selected.findings.extend(findings.map(|f| (position, f)));
+            }
+        }
+        Ok(selected)
     }
 
     fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
-        let refusal = self
-            .provider
-            .admit(&selectors, scan.device(&request.id)?)
-            .err();
+        let device = scan.device(&request.id)?;
+        let refusal = self.provider.admit(&selectors, device).err();
         Ok(wire::Explained {
             key: refusal.as_ref().map(|refusal| refusal.key.to_owned()),
             reason: refusal.map(|refusal| refusal.reason),
+            findings: self.provider.findings(&selectors, device),
         })
     }
 

@@ -194,10 +194,13 @@ pub struct SelectRequest {
 }
 
 /// The devices that fit.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Selected {
     /// Positions in [`Discovered::devices`].
     pub admitted: Vec<u32>,
+    /// What speaks against them for these selectors: for each finding the position of its device, in ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<(u32, Finding)>,
 }
 
 /// Why does this device not fit?
@@ -220,6 +223,9 @@ pub struct Explained {
     /// The sentence; nothing when the device is admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What speaks against the device for these selectors, whether they admit it or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// What does a container get for these devices?

@@ -1,5 +1,6 @@
 //! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
 
+mod findings;
 pub(in crate::testing) mod functions;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
 use crate::testing::{TempTree, Tree};
-use crate::{Cause, Error, ExtendedDevice, PciAddress, Provider};
+use crate::{Error, ExtendedDevice, PciAddress, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -185,6 +186,16 @@ impl<P: Provider> Harness<P> {
         Ok(())
     }
 
+    #[track_caller]
+    fn explain(&self, selectors: Value, id: &str) -> wire::Explained {
+        let request = wire::ExplainRequest {
+            generation: self.generation,
+            selectors,
+            id: id.to_owned(),
+        };
+        expect(call(&self.session, method::EXPLAIN, &request))
+    }
+
     fn discover(&self, part: Option<&BTreeSet<PciAddress>>) -> Result<wire::Discovered, Error> {
         let is_asked = |address: PciAddress| part.is_none_or(|part| part.contains(&address));
         let mut functions = functions::below(&self.root);
@@ -220,25 +231,6 @@ impl<P: Provider> Harness<P> {
             .collect()
     }
 
-    /// Each device that no new pod may have, and why.
-    pub fn unhealthy(&self) -> Vec<(String, String)> {
-        let devices = self.found.devices.iter();
-        let unhealthy = devices.filter_map(|device| {
-            let reason = device.unhealthy.clone()?;
-            Some((device.id.to_string(), reason))
-        });
-        unhealthy.collect()
-    }
-
-    /// Each finding of each device: the id, what kind it is, and the reason.
-    pub fn findings(&self) -> Vec<(String, Cause, String)> {
-        let devices = self.found.devices.iter();
-        let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
-        findings
-            .map(|(device, f)| (device.id.to_string(), f.cause, f.reason.clone()))
-            .collect()
-    }
-
     /// What was left out on purpose, and why.
     pub fn excluded(&self) -> &[(String, String)] {
         &self.found.excluded
@@ -251,21 +243,21 @@ impl<P: Provider> Harness<P> {
     /// When the selectors cannot be understood; see [`check`](Self::check) for those.
     #[track_caller]
     pub fn select(&self, selectors: Value) -> Vec<String> {
+        // A provider selects among the devices of its last answer.
+        let (kept, answered) = self.found.devices.split_at(self.kept);
+        let kept = kept.iter().map(|device| device.id.to_string());
+        let mut ids: Vec<String> = kept
+            .filter(|id| self.why_not(selectors.clone(), id).is_none())
+            .collect();
         let request = wire::SelectRequest {
             generation: self.generation,
             device_type: self.device_type.clone(),
-            selectors: selectors.clone(),
+            selectors,
         };
         let selected: wire::Selected = expect(call(&self.session, method::SELECT, &request));
-        // A provider selects among the devices of its last answer.
-        let (kept, answered) = self.found.devices.split_at(self.kept);
-        let fits = |device: &&wire::Device| self.why_not(selectors.clone(), device.id.as_str());
-        let kept = kept.iter().filter(|device| fits(device).is_none());
         let admitted = selected.admitted.iter();
-        let admitted = admitted.map(|&position| &answered[position as usize]);
-        kept.chain(admitted)
-            .map(|device| device.id.to_string())
-            .collect()
+        ids.extend(admitted.map(|&position| answered[position as usize].id.to_string()));
+        ids
     }
 
     /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.
@@ -275,12 +267,7 @@ impl<P: Provider> Harness<P> {
     /// When the selectors cannot be understood, or no such device was found.
     #[track_caller]
     pub fn why_not(&self, selectors: Value, id: &str) -> Option<String> {
-        let request = wire::ExplainRequest {
-            generation: self.generation,
-            selectors,
-            id: id.to_owned(),
-        };
-        let explained: wire::Explained = expect(call(&self.session, method::EXPLAIN, &request));
+        let explained = self.explain(selectors, id);
         Some(format!("{}: {}", explained.key?, explained.reason?))
     }
 

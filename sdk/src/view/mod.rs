@@ -3,6 +3,7 @@
 //! Nothing in a provider opens `/sys`, `/proc` or `/dev` by itself: it asks the [`Node`], so that it runs unchanged
 //! against a directory in a test.
 
+mod character_devices;
 mod devlink;
 mod kernel;
 pub(crate) mod meter;
@@ -11,6 +12,8 @@ mod pci_dir;
 mod root;
 
 use std::collections::BTreeSet;
+
+use character_devices::CharacterDevices;
 
 pub use devlink::Devlink;
 pub use net::{Link, Netdev};
@@ -30,6 +33,7 @@ pub struct Node {
     devices: Vec<ExtendedDevice>,
     /// The functions that are asked about, if it is not about all.
     part: Option<BTreeSet<PciAddress>>,
+    character_devices: CharacterDevices,
 }
 
 impl Node {
@@ -45,6 +49,7 @@ impl Node {
             functions,
             devices,
             part: None,
+            character_devices: CharacterDevices::read_once(),
         }
     }
 
@@ -109,6 +114,7 @@ impl Node {
             functions: Vec::new(),
             devices: Vec::new(),
             part: None,
+            character_devices: CharacterDevices::default(),
             ..self
         }
     }
@@ -137,10 +143,9 @@ impl Node {
     ///
     /// When it does not, naming the path.
     pub fn require_device_node(&self, path: &str) -> Result<(), Error> {
-        if path
-            .strip_prefix("/dev/")
-            .is_some_and(|name| self.root.exists(path) || self.kernel_has_character_device(name))
-        {
+        if path.strip_prefix("/dev/").is_some_and(|name| {
+            self.root.exists(path) || self.character_devices.have(&self.root, name)
+        }) {
             return Ok(());
         }
         Err(Error::new(format!(
@@ -184,27 +189,5 @@ impl Node {
     /// Taking one of them away cuts the node off.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
         net::default_route_netdevs(&self.root, self.kernel)
-    }
-
-    /// Whether the kernel has a character device whose node is `name` below `/dev`.
-    ///
-    /// Its `uevent` names the node (Linux: `dev_uevent` in `drivers/base/core.c`). A device without a class, such as
-    /// that of vhost-vdpa, has an empty one, and its node has the name of the device (`device_get_devnode` there).
-    fn kernel_has_character_device(&self, name: &str) -> bool {
-        let numbers = self.root.list("/sys/dev/char");
-        numbers.iter().any(|number| {
-            let device = format!("/sys/dev/char/{number}");
-            let uevent = self
-                .root
-                .read(&format!("{device}/uevent"))
-                .unwrap_or_default();
-            let named = uevent
-                .lines()
-                .find_map(|line| line.strip_prefix("DEVNAME="));
-            match named {
-                Some(named) => named == name,
-                None => self.root.link_name(&device).as_deref() == Some(name),
-            }
-        })
     }
 }

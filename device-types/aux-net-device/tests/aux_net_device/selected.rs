@@ -1,6 +1,7 @@
 //! Which subfunctions selectors select, and what is said of the others.
 
 use serde_json::{Value, json};
+use sriovdp_sdk::Cause;
 
 use crate::scan;
 
@@ -201,4 +202,18 @@ fn refusals_say_what_was_found() {
     ] {
         assert_eq!(provider.why_not(selectors, id).as_deref(), Some(reason));
     }
+}
+
+#[test]
+fn another_driver_of_the_parent_speaks_against_a_device_that_a_pod_has() {
+    let (_node, provider) = scan(CARDS);
+    let findings = |drivers: &[&str]| {
+        provider.findings_for(json!({"drivers": drivers, "auxTypes": ["sf"]}), "ice.sf.4")
+    };
+    assert_eq!(findings(&["ice"]), []);
+    let reason = "`drivers`: it has ice, not one of mlx5_core".to_owned();
+    assert_eq!(findings(&["mlx5_core"]), [(Cause::Other, reason)]);
+    // An interface that is in the pod says nothing.
+    let unreadable = json!({"pfNames": ["p9"], "linkTypes": ["infiniband"], "auxTypes": ["sf"]});
+    assert_eq!(provider.findings_for(unreadable, "ice.sf.4"), []);
 }

@@ -5,20 +5,24 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec, ResourceView};
+use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
 use sriovdp_host::config::Defaults;
 use sriovdp_host::kubelet::Mode;
 use sriovdp_host::node::NodeTree;
-use sriovdp_host::pools::{Health, Pool, Strictness};
+use sriovdp_host::pools::Strictness;
 use sriovdp_host::providers::ProviderSettings;
 use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
 use sriovdp_host::watch::DirectoryWatch;
+use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::devices::{Devices, devices_of, listed};
 use super::dice::Dice;
 use super::event::Event;
-use super::node::{DEVICES, RESOURCES, address, configuration, link, plug, tree};
+use super::node::{
+    DEVICES, RESOURCES, address, configuration, link, physical_function, plug, tree,
+};
 use crate::world::{Way, World, built};
 
 /// How much the clock is set forward at a time: less than anything that a peer has to answer within.
@@ -28,9 +32,6 @@ const STEPS: usize = 3000;
 /// How many pods there are at most.
 const PODS: usize = 3;
 const A_MINUTE: Duration = Duration::from_secs(61);
-
-/// Each device of a resource: whether it is healthy, and its NUMA nodes.
-type Devices = BTreeMap<String, (bool, Vec<i64>)>;
 
 pub(super) struct Life {
     world: World,
@@ -43,6 +44,8 @@ pub(super) struct Life {
     /// Attributes that are hidden, with what was in them.
     hidden: BTreeMap<PathBuf, Vec<u8>>,
     configuration: usize,
+    /// The functions that a kernel has told of since the last look; nothing when everything is to be looked at.
+    touched: Option<BTreeSet<PciAddress>>,
     /// When time alone may have changed something, as the last look says.
     again_at: Option<Instant>,
 }
@@ -90,6 +93,7 @@ impl Life {
             drivers: [Some("iavf"); DEVICES],
             hidden: BTreeMap::new(),
             configuration: 0,
+            touched: None,
             again_at: None,
             world,
         }
@@ -101,6 +105,9 @@ impl Life {
         events: &[Event],
         dice: &mut Dice,
     ) -> Result<(), String> {
+        // The plugin that was started for comparison has asked the same providers, so they go on from its scans.
+        self.touched = None;
+        self.look().await?;
         for event in events {
             self.happen(*event).await;
             if dice.one_in(2) {
@@ -145,10 +152,14 @@ impl Life {
             Event::Unplug(device) => self.unplug(device),
             Event::Plug(device, driver) => {
                 self.unplug(device);
+                self.touch(&address(device));
                 self.world.change(&plug(device, driver));
                 self.drivers[device] = Some(driver);
             }
-            Event::Link(pf, is_up) => self.world.change(&link(pf, is_up)),
+            Event::Link(pf, is_up) => {
+                self.world.change(&link(pf, is_up));
+                self.touch(&physical_function(pf));
+            }
             Event::Hide(device, attribute) => self.hide(device, attribute),
             Event::Configure(which) => {
                 self.configuration = which;
@@ -167,7 +178,7 @@ impl Life {
                 let _ = std::fs::remove_file(self.world.provider_dir().join(format!("{name}.so")));
             }
             Event::AMinute => advance(A_MINUTE).await,
-            Event::Look => {}
+            Event::Look => self.touched = None,
             of_the_kubelet => self.happen_at_the_kubelet(of_the_kubelet).await,
         }
     }
@@ -197,8 +208,16 @@ impl Life {
         }
     }
 
+    /// What the kernel tells of a change. That an attribute cannot be read is told by nobody.
+    fn touch(&mut self, function: &str) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(function.parse().expect("an address"));
+        }
+    }
+
     fn unplug(&mut self, device: usize) {
         if self.drivers[device].take().is_some() {
+            self.touch(&address(device));
             self.hidden
                 .retain(|path, _| !path.iter().any(|part| *part == *address(device)));
             self.world.change(&format!("unplug {}", address(device)));
@@ -225,7 +244,11 @@ impl Life {
     }
 
     async fn look(&mut self) -> Result<(), String> {
-        self.again_at = self.state.look().await.again_at;
+        let look = match self.touched.replace(BTreeSet::new()) {
+            Some(touched) => self.state.look_at(&touched).await,
+            None => self.state.look().await,
+        };
+        self.again_at = look.again_at;
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for pool in self.state.pools() {
             for (id, (healthy, _)) in devices_of(&pool) {
@@ -310,26 +333,6 @@ impl Life {
         let lines: Vec<String> = last.map(|event| event.what.to_string()).collect();
         lines.join("\n")
     }
-}
-
-fn devices_of(pool: &Pool) -> Devices {
-    let numa = |node: Option<u32>| node.map(i64::from).into_iter().collect();
-    let devices = pool.devices.iter().map(|device| {
-        let shown = device.numa_node.filter(|_| !pool.resource.exclude_topology);
-        let healthy = device.health == Health::Healthy;
-        (device.id.to_string(), (healthy, numa(shown)))
-    });
-    devices.collect()
-}
-
-fn listed(view: &ResourceView) -> Devices {
-    let devices = view.devices.iter();
-    let devices: Devices = devices
-        .map(|device| (device.id.clone(), (device.healthy, device.numa.clone())))
-        .collect();
-    let ids: BTreeSet<&String> = devices.keys().collect();
-    assert_eq!(ids.len(), view.devices.len(), "no id is listed twice");
-    devices
 }
 
 /// Sets the clock forward. What waits for the time that is over by then has had its turn.

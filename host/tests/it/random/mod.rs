@@ -12,6 +12,7 @@
 //! failure, which prints it; `SRIOVDP_SECONDS` makes the test longer. Time is not waited for: the clock of the runtime
 //! is set forward whenever only time can bring a change.
 
+mod devices;
 mod dice;
 mod event;
 mod life;

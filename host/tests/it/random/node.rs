@@ -66,10 +66,14 @@ pub(super) fn address(device: usize) -> String {
     format!("0000:{bus:02x}:01.{vf}")
 }
 
+pub(super) fn physical_function(pf: usize) -> String {
+    format!("0000:{:02x}:00.0", pf + 1)
+}
+
 /// The line that gives a physical function its link, or takes it away.
 pub(super) fn link(pf: usize, is_up: bool) -> String {
-    let (bus, carrier) = (pf + 1, u8::from(is_up));
-    format!("file @0000:{bus:02x}:00.0/net/pf{pf}/carrier {carrier}")
+    let (function, carrier) = (physical_function(pf), u8::from(is_up));
+    format!("file @{function}/net/pf{pf}/carrier {carrier}")
 }
 
 /// The line that brings a device.

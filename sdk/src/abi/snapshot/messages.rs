@@ -42,6 +42,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
         "Selected",
         &wire::Selected {
             admitted: vec![0, 2],
+            findings: vec![(2, Finding::new(Cause::Other, "r"))],
         },
         lines,
     );
@@ -59,6 +60,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
         &wire::Explained {
             key: Some("k".to_owned()),
             reason: Some("r".to_owned()),
+            findings: vec![Finding::new(Cause::Existence, "r")],
         },
         lines,
     );

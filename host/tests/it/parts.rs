@@ -1,0 +1,170 @@
+//! A look at the functions that events name comes to what a look at everything comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sriovdp_host::config::Defaults;
+use sriovdp_host::node::NodeTree;
+use sriovdp_host::pools::{Health, Strictness};
+use sriovdp_host::providers::ProviderSettings;
+use sriovdp_host::reconcile::{Reconciler, Settings};
+
+use crate::world::{Way, World, built};
+
+const NODE: &str = "
+pf 0000:17:00.0 f0f0:0001 class=120000 driver=fpga
+pci 0000:18:00.{0-1} f0f0:0002 class=120000 driver=vfio-pci group=1{0-1}
+pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
+vf 0000:41:02.{0-3} 8086:154c pf=0000:41:00.0 id={0-3} driver=iavf net=ens1v{0-3}
+pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3 ib=mlx5_0
+vf 0000:65:00.{2-3} 15b3:101e pf=0000:65:00.0 id={0-1} driver=mlx5_core net=ens3v{0-1}
+vdpa vdpa{0-1} on=0000:65:00.{2-3} driver=vhost_vdpa dev=vhost-vdpa-{0-1}
+vf 0000:65:00.{4-5} 15b3:101e pf=0000:65:00.0 id={2-3} driver=mlx5_core net=ens3v{2-3} ib=mlx5_{4-5}
+ib mlx5_{4-5} uverbs={4-5} umad={4-5}
+pf 0000:81:00.0 15b3:101d driver=mlx5_core net=ens4 ib=mlx5_9
+sf mlx5_core.sf.{2-4} on=0000:81:00.0 num=1{2-4} net=en{2-4} ib=mlx5_1{2-4}
+ib mlx5_1{2-4} uverbs=1{2-4} umad=1{2-4}
+";
+const POOLS: &str = r#"{"resourceList": [
+    {"resourceName": "fpga", "deviceType": "accelerator", "selectors": {"pciAddresses": ["0000:17:00.0", "0000:18:00.0"]}},
+    {"resourceName": "faulty", "deviceType": "faulty"},
+    {"resourceName": "vhost", "selectors": {"vdpaType": "vhost"}},
+    {"resourceName": "rdma", "selectors": [{"isRdma": true, "rootDevices": ["0000:65:00.0"]}, {"drivers": ["vfio-pci"]}]},
+    {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "isRdma": true}},
+    {"resourceName": "first", "selectors": {"pfNames": ["ens1#0-1"]}},
+    {"resourceName": "rest", "selectors": {"vendors": ["8086", "15b3"]}}
+]}"#;
+
+/// What happens to the node, and the functions that a kernel tells of then.
+const STEPS: [(&str, &str); 17] = [
+    ("", ""),
+    (
+        "nodev /dev/vhost-vdpa-0\nnodev /dev/infiniband/umad4",
+        "0000:65:00.2 0000:65:00.4",
+    ),
+    // What was found on others before has to stay: their nodes are still missing.
+    ("file @0000:65:00.3/numa_node 1", "0000:65:00.3"),
+    ("unplug 0000:41:02.1", "0000:41:02.1"),
+    (
+        "vf 0000:41:02.4 8086:154c pf=0000:41:00.0 id=4 driver=iavf",
+        "0000:41:02.4",
+    ),
+    (
+        "vf 0000:41:02.1 8086:154c pf=0000:41:00.0 id=1 driver=vfio-pci group=21",
+        "0000:41:02.1",
+    ),
+    ("file @0000:41:00.0/net/ens1/carrier 0", "0000:41:00.0"),
+    (
+        "vf 0000:41:02.5 8086:154c pf=0000:41:00.0 id=5 driver=iavf",
+        "0000:41:02.5",
+    ),
+    ("file @0000:41:00.0/net/ens1/carrier 1", "0000:41:00.0"),
+    (
+        "unplug mlx5_core.sf.3\nsf mlx5_core.sf.10 on=0000:81:00.0 num=20 net=en20",
+        "0000:81:00.0",
+    ),
+    (
+        "sf mlx5_core.sf.3 on=0000:65:00.0 num=3 net=en30 ib=mlx5_30\nib mlx5_30 uverbs=30 umad=30",
+        "0000:65:00.0",
+    ),
+    ("nodev /dev/vfio/10", "0000:18:00.0"),
+    ("unplug 0000:65:00.0", "0000:65:00.0"),
+    (
+        "pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3",
+        "0000:65:00.0",
+    ),
+    (
+        "vf 0000:65:00.2 15b3:101e pf=0000:65:00.0 id=0 driver=mlx5_core net=ens3v0",
+        "0000:65:00.0 0000:65:00.2",
+    ),
+    (
+        "pci 0000:00:01.0 8086:1572 driver=i40e net=eth7",
+        "0000:00:01.0",
+    ),
+    ("unplug 0000:00:01.0", "0000:00:01.0"),
+];
+
+/// Each device of each resource, in their order: what is known of it.
+type Pools = BTreeMap<String, Vec<String>>;
+
+#[tokio::test]
+async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
+    let world = World::without_providers(NODE, Way::Watcher);
+    world.configure(POOLS);
+    for (name, library) in [
+        ("net-device", "sriovdp_net_device"),
+        ("accelerator", "sriovdp_accelerator"),
+        ("aux-net-device", "sriovdp_aux_net_device"),
+        ("mellanox-rdma", "sriovdp_mellanox_rdma"),
+        // It does not go function by function, and is asked about everything.
+        ("faulty", "sriovdp_faulty_provider"),
+    ] {
+        world.provide(name, &built(library));
+    }
+    let mut lives = reconciler(&world);
+    let first = lives.look().await;
+    assert!(first.problems.is_empty(), "{:?}", first.problems);
+    assert!(
+        pools(&lives).values().all(|devices| !devices.is_empty()),
+        "{:?}",
+        pools(&lives)
+    );
+    for (change, touched) in STEPS {
+        world.change(change);
+        let touched: BTreeSet<_> = touched.split(' ').filter_map(|a| a.parse().ok()).collect();
+        lives.look_at(&touched).await;
+        // It has loaded the libraries anew, so nothing is remembered.
+        let mut starts = reconciler(&world);
+        starts.look().await;
+        for (name, devices) in pools(&starts) {
+            assert_eq!(pools(&lives)[&name], devices, "`{name}` after `{change}`");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_functions_reads_no_others() {
+    let world = World::with_config(NODE, Way::Watcher, POOLS);
+    let mut lives = reconciler(&world);
+    lives.look().await;
+    let before = pools(&lives);
+    // Nobody tells of these.
+    world.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
+    lives
+        .look_at(&["0000:65:00.3".parse().unwrap()].into())
+        .await;
+    assert_eq!(pools(&lives), before);
+    lives.look().await;
+    assert_ne!(pools(&lives), before);
+}
+
+fn reconciler(world: &World) -> Reconciler {
+    let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
+    let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
+    providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
+    let settings = Settings {
+        defaults: Defaults {
+            resource_prefix: "intel.com".to_owned(),
+            registry: tree.plugins_registry(),
+        },
+        config_file: "/etc/pcidp/config.json".into(),
+        strictness: Strictness::Strict,
+        providers,
+        tree,
+    };
+    Reconciler::new(settings, None)
+}
+
+fn pools(state: &Reconciler) -> Pools {
+    let pools = state.pools().map(|pool| {
+        let devices = pool.devices.iter();
+        let present = devices.filter(|device| !matches!(device.health, Health::Left { .. }));
+        let told = present
+            .map(|device| {
+                let (id, numa, selector) = (&device.id, device.numa_node, device.selector);
+                format!("{id} {numa:?} {:?} {selector}", device.health)
+            })
+            .collect();
+        (pool.resource.name.to_string(), told)
+    });
+    pools.collect()
+}

@@ -1,0 +1,38 @@
+//! What a provider under test says against devices.
+
+use serde_json::Value;
+
+use super::Harness;
+use crate::{Cause, Provider};
+
+impl<P: Provider> Harness<P> {
+    /// Each device that no new pod may have, and why.
+    pub fn unhealthy(&self) -> Vec<(String, String)> {
+        let devices = self.found.devices.iter();
+        let unhealthy = devices.filter_map(|device| {
+            let reason = device.unhealthy.clone()?;
+            Some((device.id.to_string(), reason))
+        });
+        unhealthy.collect()
+    }
+
+    /// Each finding of each device: the id, what kind it is, and the reason.
+    pub fn findings(&self) -> Vec<(String, Cause, String)> {
+        let devices = self.found.devices.iter();
+        let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
+        findings
+            .map(|(device, f)| (device.id.to_string(), f.cause, f.reason.clone()))
+            .collect()
+    }
+
+    /// What speaks against the device `id` for a resource with `selectors` alone: what kind it is, and the reason.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood, or no such device was found.
+    #[track_caller]
+    pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<(Cause, String)> {
+        let findings = self.explain(selectors, id).findings.into_iter();
+        findings.map(|f| (f.cause, f.reason)).collect()
+    }
+}
