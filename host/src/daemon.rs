@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 
 use reasons::Reasons;
 
@@ -158,13 +157,12 @@ pub async fn run(
     let serving = async {
         let mut touched = None;
         loop {
-            let began = Instant::now();
             let look = match &touched {
                 Some(functions) => state.look_at(functions).await,
                 None => state.look().await,
             };
             heap::trim();
-            reasons.looked(&touched, began);
+            reasons.looked(&touched);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))

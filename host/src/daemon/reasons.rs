@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use sriovdp_sdk::PciAddress;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ pub(super) struct Reasons {
     news: watch::Sender<News>,
     node: watch::Receiver<News>,
     pace: Pace,
+    /// The CPU time that this process had taken when the look began.
+    cpu: Duration,
 }
 
 impl Reasons {
@@ -47,16 +50,17 @@ impl Reasons {
             node: news.subscribe(),
             news,
             pace: Pace::default(),
+            cpu: cpu_time(),
         }
     }
 
-    /// A look has been, which `began` then.
-    pub(super) fn looked(&mut self, touched: &Touched, began: Instant) {
-        let ended = Instant::now();
+    /// A look has been since the last reason.
+    pub(super) fn looked(&mut self, touched: &Touched) {
+        let (ended, took) = (Instant::now(), cpu_time().saturating_sub(self.cpu));
         match touched {
-            Some(_) => self.pace.looked_at_functions(began, ended),
+            Some(_) => self.pace.looked_at_functions(ended, took),
             None => {
-                self.pace.looked_at_everything(began, ended);
+                self.pace.looked_at_everything(ended, took);
                 // However many changes of functions there are in between, everything is looked at in time.
                 self.timer.reset();
             }
@@ -103,6 +107,13 @@ impl Reasons {
             }
             !news.is_empty()
         });
+        self.cpu = cpu_time();
         Ok(touched)
     }
+}
+
+/// The CPU time that this process has taken, with all of its threads.
+fn cpu_time() -> Duration {
+    // The kernel has this clock, and it does not go back.
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }

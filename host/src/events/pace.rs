@@ -11,8 +11,9 @@ use super::News;
 const QUIET: Duration = Duration::from_millis(10);
 /// Where they do not end, a look follows the first one no later than this.
 const LIMIT: Duration = Duration::from_millis(100);
-/// After a look, none for events follows within this many times what it took: a kernel that makes thousands of
-/// functions speaks for seconds, and looking must not keep a CPU busy meanwhile.
+/// After a look, none for events follows within this many times the CPU time that it took: a kernel that makes thousands
+/// of functions speaks for seconds, and looking must not keep a CPU busy meanwhile. A look that has waited for the kernel
+/// has kept nobody.
 const REST: u32 = 4;
 /// And this long a change waits at most for that.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -26,14 +27,14 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A look at some functions has been, from `began` to `ended`.
-    pub fn looked_at_functions(&mut self, began: Instant, ended: Instant) {
-        self.functions_rested = Some(rested(began, ended));
+    /// A look at some functions has `ended`, after so much CPU time.
+    pub fn looked_at_functions(&mut self, ended: Instant, took: Duration) {
+        self.functions_rested = Some(rested(ended, took));
     }
 
-    /// A look at everything has been, from `began` to `ended`.
-    pub fn looked_at_everything(&mut self, began: Instant, ended: Instant) {
-        self.everything_rested = Some(rested(began, ended));
+    /// A look at everything has `ended`, after so much CPU time.
+    pub fn looked_at_everything(&mut self, ended: Instant, took: Duration) {
+        self.everything_rested = Some(rested(ended, took));
     }
 
     /// Waits until it is time to look, where an event has just come.
@@ -61,9 +62,8 @@ impl Pace {
     }
 }
 
-fn rested(began: Instant, ended: Instant) -> Instant {
-    let rest = ended.duration_since(began) * REST;
-    ended + rest.min(LONGEST_REST)
+fn rested(ended: Instant, took: Duration) -> Instant {
+    ended + (took * REST).min(LONGEST_REST)
 }
 
 #[cfg(test)]
@@ -110,13 +110,13 @@ mod tests {
         let (events, mut news) = watch::channel(News::default());
         let begin = Instant::now();
         let mut pace = Pace::default();
-        pace.looked_at_everything(begin - ms(300), begin);
+        pace.looked_at_everything(begin, ms(300));
         events.send_modify(|news| news.tell(Place::Elsewhere));
         events.send_modify(|news| news.tell(Place::Function(PciAddress::default())));
         news.changed().await.unwrap();
         pace.gather(&mut news).await;
         assert_eq!(begin.elapsed(), QUIET);
-        pace.looked_at_functions(begin - ms(10), begin);
+        pace.looked_at_functions(begin, ms(10));
         // Everything is left.
         events.send_modify(|news| drop(news.take()));
         news.changed().await.unwrap();
@@ -143,7 +143,7 @@ mod tests {
                 let began = Instant::now();
                 news.mark_unchanged();
                 tokio::time::sleep(ms(150)).await;
-                pace.looked_at_everything(began, Instant::now());
+                pace.looked_at_everything(Instant::now(), began.elapsed());
                 looks.push(begin.elapsed());
             }
         };

@@ -14,7 +14,8 @@ mod saying;
 mod settings;
 mod survey;
 
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +150,12 @@ impl Reconciler {
             .scan
             .device_types()
             .flat_map(|(_, found)| &found.devices);
-        self.links = self.links.next(devices, now);
+        let before: Vec<Arc<Pool>> = self.offered.states().collect();
+        let known = LazyCell::new(|| {
+            let known = before.iter().flat_map(|pool| &pool.devices);
+            known.map(|device| &device.id).collect::<HashSet<_>>()
+        });
+        self.links = self.links.next(devices, |id| known.contains(id), now);
         let shares = self.divide(&resources, now, &mut saying).await;
         self.resources.clone_from(&resources);
         let departure = Departure {
