@@ -57,10 +57,12 @@ pub fn rescan(
         .iter()
         .filter(|f| of(f).is_some_and(|pf| changed.contains(&pf)));
     let children = children.map(|function| function.address);
-    let parents = changed.iter().filter_map(|&address| {
+    // One that has another physical function than before is missing there.
+    let parents = changed.iter().flat_map(|&address| {
         let now = PciDir::at(root, address).link_name("physfn");
+        let now = now.and_then(|name| name.parse().ok());
         let before = known(before, address).and_then(of);
-        now.and_then(|name| name.parse().ok()).or(before)
+        now.into_iter().chain(before)
     });
     let part: BTreeSet<PciAddress> = children
         .chain(parents)
@@ -272,6 +274,25 @@ mod tests {
             let part: Vec<String> = part.iter().map(ToString::to_string).collect();
             assert_eq!(part.join(" "), expected_part, "{change}");
         }
+    }
+
+    #[test]
+    fn a_rescan_reads_the_physical_functions_of_before_and_now() {
+        let (node, root, _) = card();
+        Tree::apply(
+            node.path(),
+            "pf 0000:04:00.0 8086:1592 driver=ice net=ens2f0 numa=1",
+        )
+        .unwrap();
+        let before = scan(&root, &[]).unwrap();
+        Tree::apply(
+            node.path(),
+            "unplug 0000:03:01.0\nvf 0000:03:01.0 8086:1889 pf=0000:04:00.0 id=0 driver=iavf numa=1",
+        )
+        .unwrap();
+        let touched = ["0000:03:01.0".parse().unwrap()].into();
+        let (now, _) = rescan(&root, &before, &touched).unwrap();
+        assert_eq!(now, scan(&root, &before).unwrap());
     }
 
     #[test]

@@ -33,12 +33,7 @@ pub struct FoundDevice {
 impl FoundDevices {
     /// What a discovery found among `functions`, which are in the order of their addresses, if the kubelet can carry it.
     pub(super) fn new(answer: wire::Discovered, functions: &[PciFunction]) -> Result<Self, Error> {
-        let count = answer.devices.len();
-        if count > MOST_DEVICES {
-            return Err(Error::new(format!(
-                "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
-            )));
-        }
+        Self::can_be_carried(answer.devices.len())?;
         let physical = |address: PciAddress| {
             let at = functions.binary_search_by_key(&address, |function| function.address);
             at.ok()
@@ -71,6 +66,16 @@ impl FoundDevices {
             devices,
             excluded: answer.excluded,
         })
+    }
+
+    /// That the kubelet can carry so many.
+    pub(super) fn can_be_carried(count: usize) -> Result<(), Error> {
+        if count > MOST_DEVICES {
+            return Err(Error::new(format!(
+                "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
+            )));
+        }
+        Ok(())
     }
 }
 
