@@ -89,7 +89,10 @@ fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> O
     let dir = PciDir::at(root, address);
     let before = || before.filter(|_| dir.exists());
     let number = |name| dir.attribute(name)?.parse().ok();
-    let physical_function = dir.link_name("physfn").and_then(|name| name.parse().ok());
+    let physical_function = match dir.try_link_name("physfn") {
+        Ok(name) => name.and_then(|name| name.parse().ok()),
+        Err(_) => before().and_then(|function| function.physical_function),
+    };
     let vendor = id(&dir, "vendor").or_else(|| Some(before()?.vendor))?;
     let device = id(&dir, "device").or_else(|| Some(before()?.device))?;
     let class = dir
@@ -97,7 +100,13 @@ fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> O
         .and_then(|text| class(&text))
         .or_else(|| Some(before()?.class))?;
     let mut function = PciFunction::new(address, vendor, device, class);
-    function.driver = dir.link_name("driver");
+    // Without the link no driver is bound; a link that cannot be read says nothing.
+    function.driver = match dir.try_link_name("driver") {
+        Ok(name) => name,
+        Err(_) => before().and_then(|function| function.driver.clone()),
+    };
+    let same_parent = before().filter(|known| known.physical_function == physical_function);
+    function.vf_index = same_parent.and_then(|known| known.vf_index);
     function.numa_node = match dir.attribute("numa_node") {
         // A machine without NUMA says -1.
         Some(text) => text.parse().ok(),
@@ -132,7 +141,8 @@ fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
         let of_pf = indexes
             .entry(pf)
             .or_insert_with(|| virtual_functions(root, pf));
-        function.vf_index = of_pf.get(&function.address).copied();
+        let index = of_pf.get(&function.address).copied();
+        function.vf_index = index.or(function.vf_index);
     }
 }
 
@@ -191,6 +201,39 @@ mod tests {
                 assert_ne!(never_known, before, "{attribute} of {function}");
             }
         }
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_read_now_leads_where_it_led() {
+        for (function, link) in [
+            ("0000:03:01.0", "driver"),
+            ("0000:03:01.0", "physfn"),
+            ("0000:03:00.0", "driver"),
+            ("0000:03:00.0", "virtfn0"),
+        ] {
+            let (_node, root, before) = card();
+            let path = root.path(&format!("{DEVICES}/{function}/{link}"));
+            // A file is no link, so reading it as one fails.
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, "").unwrap();
+            let told = ["0000:03:00.0", "0000:03:01.0"].map(|address| address.parse().unwrap());
+            let (now, _) = rescan(&root, &before, &told.into()).unwrap();
+            assert_eq!(now, before, "{link} of {function}");
+            assert_eq!(
+                scan(&root, &before).unwrap(),
+                before,
+                "{link} of {function}"
+            );
+            let never_known = scan(&root, &[]).unwrap();
+            assert_ne!(never_known, before, "{link} of {function}");
+        }
+    }
+
+    #[test]
+    fn a_driver_that_was_unbound_is_none() {
+        let (node, root, before) = card();
+        Tree::apply(node.path(), "rm @0000:03:01.0/driver").unwrap();
+        assert_eq!(scan(&root, &before).unwrap()[1].driver, None);
     }
 
     #[test]
