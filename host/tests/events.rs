@@ -88,25 +88,59 @@ async fn a_function_is_looked_at_before_everything_and_everything_after_it() {
             view.allocatable() == 2 && view.devices[0].numa == [1]
         })
         .await;
-        let lists = kubelet
-            .journal()
-            .into_iter()
-            .filter_map(|event| match event.what {
-                Happening::Listed { devices, .. } => Some(devices),
-                _ => None,
-            });
-        assert_eq!(
-            lists.collect::<Vec<_>>(),
-            [1, 2, 2],
-            "each is passed on at once"
-        );
+        assert_eq!(lists(kubelet), [1, 2, 2], "each is passed on at once");
     })
     .await;
 }
 
+/// Sixteen physical functions get 256 virtual ones each, and the kernel tells of one after the other.
+#[tokio::test]
+async fn thousands_of_functions_are_few_lists() {
+    const PFS: usize = 16;
+    const VFS: usize = 256;
+    let pfs: Vec<String> = (0..PFS)
+        .map(|pf| format!("pf 0000:{pf:02x}:00.0 8086:1572 driver=i40e net=pf{pf}"))
+        .collect();
+    let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"vendors": ["8086"], "devices": ["154c"]}}]}"#;
+    let world = World::with_config(&pfs.join("\n"), Way::Watcher, config);
+    living_on(&world, 0, async |kubelet, tell| {
+        for (pf, vf) in (0..PFS).flat_map(|pf| (0..VFS).map(move |vf| (pf, vf))) {
+            let address = format!("0000:{:02x}:{:02x}.{}", 0x80 + pf, vf / 8, vf % 8);
+            let of = format!("pf=0000:{pf:02x}:00.0 id={vf} driver=iavf");
+            world.change(&format!("vf {address} 8086:154c {of}"));
+            tell(&[function(&address)]);
+            // The daemon has its turn after each.
+            tokio::task::yield_now().await;
+        }
+        let all = PFS * VFS;
+        allocatable(kubelet, all).await;
+        let lists = lists(kubelet);
+        assert_eq!(lists.first(), Some(&0));
+        assert!(lists.is_sorted(), "no device leaves again: {lists:?}");
+        assert!(lists.len() <= FEW, "{lists:?}");
+        assert_eq!(kubelet.violations(), [""; 0]);
+    })
+    .await;
+}
+
+/// Of 4,096 changes, on a machine that takes seconds to write them all.
+const FEW: usize = 20;
+
 /// A daemon with one device, whose kernel is the test; `tell` is what the kernel says.
 async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[Place]))) {
     let world = World::with_config(NODE, Way::Watcher, POOL);
+    living_on(&world, 1, async |kubelet, tell| {
+        test(&world, kubelet, tell).await;
+    })
+    .await;
+}
+
+/// The same on any node, on which `devices` are found at first.
+async fn living_on(
+    world: &World,
+    devices: usize,
+    test: impl AsyncFnOnce(&FakeKubelet, &dyn Fn(&[Place])),
+) {
     let kubelet = world.kubelet().await;
     let command = world.command(&[NEVER]);
     let line = [command.as_std().get_program()]
@@ -119,8 +153,8 @@ async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[Place])))
     let events: watch::Sender<News> = watch::Sender::default();
     let tell = |places: &[Place]| events.send_modify(|news| news.extend(places.iter().copied()));
     let test = async {
-        allocatable(&kubelet, 1).await;
-        test(&world, &kubelet, &tell).await;
+        allocatable(&kubelet, devices).await;
+        test(&kubelet, &tell).await;
     };
     tokio::select! {
         () = test => {}
@@ -138,6 +172,16 @@ async fn allocatable(kubelet: &FakeKubelet, devices: usize) {
 
 async fn listed(kubelet: &FakeKubelet, is_wanted: impl Fn(&ResourceView) -> bool) {
     kubelet.wait_for("intel.com/a", is_wanted).await.unwrap();
+}
+
+/// How many devices each list had that the kubelet has got.
+fn lists(kubelet: &FakeKubelet) -> Vec<usize> {
+    let journal = kubelet.journal().into_iter();
+    let lists = journal.filter_map(|event| match event.what {
+        Happening::Listed { devices, .. } => Some(devices),
+        _ => None,
+    });
+    lists.collect()
 }
 
 fn numa_of_first(kubelet: &FakeKubelet) -> Vec<i64> {

@@ -26,7 +26,10 @@ impl Uplink {
     /// that it had, so that a device does not fall out of its pool because a pod uses it.
     pub(crate) fn at(node: &Node, address: PciAddress, before: &Uplinks) -> Arc<Self> {
         let directory = node.pci(address);
-        let driver = directory.link_name("driver");
+        // As the host knows it, also while the link to it cannot be read.
+        let driver = node
+            .function(address)
+            .and_then(|known| known.driver.clone());
         let name = node.pf_name(address);
         let remembered = before.get(&address).filter(|known| known.driver == driver);
         if let (None, Some(remembered)) = (&name, remembered) {

@@ -68,7 +68,6 @@ impl FoundDevices {
         }
         let others = new.into_iter().enumerate();
         devices.extend(others.filter_map(|(at, device)| Some((device?, Origin::Answer(at)))));
-        Self::can_be_carried(devices.len())?;
         if self.devices.is_sorted_by(|a, b| a.id <= b.id) {
             devices.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
         }
@@ -206,37 +205,6 @@ mod tests {
                 ("sf.1", "no parent"),
                 ("sf.2", "another reason"),
             ])
-        );
-    }
-
-    #[test]
-    fn there_are_no_more_than_the_kubelet_can_carry() {
-        let device = |n: u32| FoundDevice {
-            function: address(n / 65_535),
-            ..sample::found(&format!("card.{n}"))
-        };
-        let found = |devices: std::ops::Range<u32>| FoundDevices {
-            devices: devices.map(device).collect(),
-            excluded: Vec::new(),
-        };
-        let before = found(0..65_536);
-        let answered = |devices| before.renewed(found(devices), &[address(1)].into());
-        answered(65_535..65_536).unwrap();
-        assert_eq!(
-            answered(65_535..65_537).unwrap_err().to_string(),
-            "the provider found 65537 devices, and at most 65536 can be offered"
-        );
-    }
-
-    #[test]
-    fn one_device_on_two_functions_is_refused() {
-        let before = found(&[1, 2], 0);
-        let mut answer = found(&[1], 1);
-        answer.devices[0].function = address(3);
-        let error = before.renewed(answer, &[address(3)].into()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the provider found the device `0000:00:00.1` on two functions"
         );
     }
 

@@ -115,11 +115,15 @@ impl Scan {
         let question = self.question(node, Vec::new());
         let (generation, answer) = self.discover(owner, question).await?;
         let mut found = FoundDevices::new(answer, node.functions)?;
+        let mut renewed = None;
         if let (Some(part), Some(before)) = (node.part, self.device_types.get(device_type)) {
-            let (now, renewed) = before.renewed(found, part)?;
-            found = now;
-            self.renewed.insert(device_type.to_owned(), renewed);
+            let (all, places) = before.renewed(found, part)?;
+            found = all;
+            renewed = Some(places);
         }
+        found.require_one_list()?;
+        let renewed = renewed.map(|renewed| (device_type.to_owned(), renewed));
+        self.renewed.extend(renewed);
         self.known_by(owner).generation = generation;
         // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
         if self.device_types.get(device_type) != Some(&found) {

@@ -26,6 +26,8 @@ mod behaviour;
 mod cdi;
 /// The commands that look once and print.
 mod commands;
+/// A configuration that changes.
+mod configured;
 /// A list of the providers that may be loaded.
 mod digests;
 /// What happens again and again, and must not add up.

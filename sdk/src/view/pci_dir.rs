@@ -2,7 +2,7 @@
 
 use super::Root;
 use super::net::Netdev;
-use crate::PciAddress;
+use crate::{Error, PciAddress};
 
 /// `/sys/bus/pci/devices/<address>`, read when asked (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 #[derive(Clone, Debug)]
@@ -33,6 +33,15 @@ impl<'a> PciDir<'a> {
     /// The last component of a link in the directory: `driver`, `iommu_group`, `physfn`.
     pub fn link_name(&self, name: &str) -> Option<String> {
         self.root.link_name(&format!("{}/{name}", self.path))
+    }
+
+    /// The same, which tells a link that is not there from one that cannot be read now.
+    ///
+    /// # Errors
+    ///
+    /// When there is one and it cannot be read, naming the path.
+    pub fn try_link_name(&self, name: &str) -> Result<Option<String>, Error> {
+        self.root.try_link_name(&format!("{}/{name}", self.path))
     }
 
     /// The names in a subdirectory, in byte order.

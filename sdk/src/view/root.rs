@@ -63,6 +63,25 @@ impl Root {
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
+    /// The same, which tells a link that is not there from one that cannot be read now.
+    ///
+    /// # Errors
+    ///
+    /// When there is one and it cannot be read, naming the path.
+    pub fn try_link_name(&self, path: &str) -> Result<Option<String>, Error> {
+        meter::read(path);
+        match fs::read_link(self.path(path)) {
+            Ok(target) => {
+                let name = target.file_name();
+                Ok(name.map(|name| name.to_string_lossy().into_owned()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(Error::from_std(&error).context(format!("cannot read the link `{path}`")))
+            }
+        }
+    }
+
     /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
         meter::read(path);

@@ -4,7 +4,7 @@
 //! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort`, `exit` and `print`, which is much to both
 //! outputs and no fault at all. Some calls have faults of their own:
 //!
-//! * `discover`: a number of devices, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
+//! * `discover`: a number of devices, `9x200` nine with ids of two hundred bytes, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
 //!   `wait` waits for whoever opens the FIFO in `FAULTY_GATE` when there is something to find
 //! * `admit`: `thousandth` panics each thousandth time
 //! * `allocate`: `escape` hands out a path that is no device node
@@ -73,11 +73,14 @@ impl Provider for Faulty {
                 .filter(|f| f.base_class() == 0x12)
                 .map(|f| Device::of(f, Facts))
         };
-        let count = fault.as_deref().and_then(|what| what.parse::<usize>().ok());
+        let (count, length) = fault
+            .as_deref()
+            .map_or(("", ""), |what| what.split_once('x').unwrap_or((what, "0")));
+        let (count, length) = (count.parse::<usize>().ok(), length.parse().unwrap_or(0));
         let first = node.functions().iter().find(|f| f.base_class() == 0x12);
         if let (Some(count), Some(first)) = (count, first) {
             let device = |n| {
-                let id = DeviceId::new(format!("{}.{n}", first.address))?;
+                let id = DeviceId::new(format!("{:x<length$}.{n}", first.address.to_string()))?;
                 let facts = Facts;
                 Ok(Device {
                     id,

@@ -49,6 +49,11 @@ async fn a_look_that_fails_is_told() {
         ),
         (
             "FAULTY_PROVIDER",
+            "discover=20000x200",
+            "the provider found 20000 devices with ids so long that their list has up to",
+        ),
+        (
+            "FAULTY_PROVIDER",
             "discover=bomb",
             "the panic has no message",
         ),
