@@ -208,6 +208,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn one_device_on_two_functions_is_refused() {
+        let before = found(&[1, 2], 0);
+        let mut answer = found(&[1], 1);
+        answer.devices[0].function = address(3);
+        let error = before.renewed(answer, &[address(3)].into()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the provider found the device `0000:00:00.1` on two functions"
+        );
+    }
+
     proptest! {
         #[test]
         fn some_functions_after_all_are_all(
