@@ -38,6 +38,8 @@ const FOREIGN_REASON: u8 = 14;
 const PANICS_IN_ALLOCATE: u8 = 15;
 const COUNTS_FUNCTIONS: u8 = 16;
 const IGNORES_PARTS: u8 = 17;
+/// No fault: a virtual function is where its physical one is.
+const READS_THE_PHYSICAL_ONE: u8 = 18;
 
 /// A device type of cards with a node each, and with a fault.
 #[derive(Default)]
@@ -96,6 +98,11 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
             ANOTHER_ORDER if self.odd() => found.reverse(),
             COUNTS_FUNCTIONS => found.iter_mut().for_each(|card| {
                 card.numa_node = u32::try_from(node.functions().len()).ok();
+            }),
+            READS_THE_PHYSICAL_ONE => found.iter_mut().for_each(|card| {
+                let function = node.function(card.function);
+                let physical = function.and_then(|f| node.function(f.physical_function?));
+                card.numa_node = physical.and_then(|f| f.numa_node);
             }),
             IGNORES_PARTS => {
                 let first: PciAddress = "0000:17:00.0".parse()?;
@@ -279,6 +286,20 @@ fn parts_that_are_other_than_the_whole_are_found() {
         rules::parted::<Card<IGNORES_PARTS>>,
         "which it was not asked about",
     );
+}
+
+#[test]
+fn a_virtual_function_is_asked_about_with_its_physical_one() {
+    let node = "
+        pf 0000:18:00.0 ac3e:0001 class=120000 driver=acme numa=1
+        vf 0000:18:00.{1-2} ac3e:0002 pf=0000:18:00.0 id={0-1} class=120000 driver=acme
+    ";
+    outcome(
+        rules::parted::<Card<READS_THE_PHYSICAL_ONE>>,
+        node,
+        PATIENCE,
+    )
+    .unwrap();
 }
 
 #[test]
