@@ -162,7 +162,7 @@ pub async fn run(
                 None => state.look().await,
             };
             heap::trim();
-            reasons.looked(&touched);
+            reasons.looked(look.was_whole);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))

@@ -55,15 +55,14 @@ impl Reasons {
     }
 
     /// A look has been since the last reason.
-    pub(super) fn looked(&mut self, touched: &Touched) {
+    pub(super) fn looked(&mut self, at_everything: bool) {
         let (ended, took) = (Instant::now(), cpu_time().saturating_sub(self.cpu));
-        match touched {
-            Some(_) => self.pace.looked_at_functions(ended, took),
-            None => {
-                self.pace.looked_at_everything(ended, took);
-                // However many changes of functions there are in between, everything is looked at in time.
-                self.timer.reset();
-            }
+        if at_everything {
+            self.pace.looked_at_everything(ended, took);
+            // However many changes of functions there are in between, everything is looked at in time.
+            self.timer.reset();
+        } else {
+            self.pace.looked_at_functions(ended, took);
         }
     }
 

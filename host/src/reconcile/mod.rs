@@ -71,6 +71,8 @@ pub struct Look {
     pub problems: Vec<Problem>,
     /// Why there is no new configuration.
     pub config_error: Option<ConfigError>,
+    /// Whether it was about the whole node.
+    pub was_whole: bool,
     /// When time alone will have changed something, if nothing else does.
     pub again_at: Option<Instant>,
 }
@@ -144,7 +146,7 @@ impl Reconciler {
         self.take_providers(&mut saying).await;
         let mut look = self.read_configuration();
         let resources = self.resolve(&mut look).await;
-        self.survey(&resources, touched, &mut saying).await;
+        look.was_whole = self.survey(&resources, touched, &mut saying).await;
         let now = Instant::now();
         let devices = self
             .scan
