@@ -1,5 +1,7 @@
 //! The life of the daemon: a first look, then one look for each reason, until it is told to end.
 
+mod reasons;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +9,12 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+
+use reasons::Reasons;
 
 use crate::cli::{Arguments, Registration};
 use crate::config::{ConfigError, Defaults};
-use crate::events::{NodeEvents, Pace};
+use crate::events::NodeEvents;
 use crate::kubelet::Mode;
 use crate::node::NodeTree;
 use crate::pools::Strictness;
@@ -20,8 +23,6 @@ use crate::reconcile::{KubeletSide, Reconciler, Settings};
 use crate::report::Hint;
 use crate::watch::DirectoryWatch;
 
-/// Changes to files come in bursts (a ConfigMap is a new directory, two links and a rename), so a look waits this long.
-const GATHER: Duration = Duration::from_millis(100);
 /// All pools end at the same time, each within half a second.
 const DRAIN: Duration = Duration::from_millis(1500);
 
@@ -99,7 +100,7 @@ pub async fn run(
         signals(SignalKind::terminate())?,
         signals(SignalKind::interrupt())?,
     );
-    let mut hang_up = signals(SignalKind::hangup())?;
+    let hang_up = signals(SignalKind::hangup())?;
     let mode = match arguments.registration {
         Registration::Auto => Mode::detect(&settings.tree),
         Registration::Watcher => Mode::Watcher,
@@ -129,7 +130,7 @@ pub async fn run(
         .into_iter()
         .chain([settings.providers.directory.clone()])
         .chain(list_dir.map(Path::to_path_buf));
-    let mut file_ticks = follow(
+    let file_ticks = follow(
         &mut watches,
         DirectoryWatch::new(file_directories.collect()),
     )?;
@@ -138,17 +139,13 @@ pub async fn run(
         subsystems,
         kernel,
     } = events;
-    let mut node_changes = news.subscribe();
+    let mut reasons = Reasons::new(hang_up, arguments.rescan_interval, file_ticks, news);
     if let Some(kernel) = kernel {
         watches.spawn(async {
             kernel.run().await;
             Ok(())
         });
     }
-    let mut pace = Pace::default();
-    let mut timer = tokio::time::interval(arguments.rescan_interval);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    timer.tick().await;
 
     let kubelet = KubeletSide {
         mode,
@@ -160,63 +157,20 @@ pub async fn run(
     let serving = async {
         let mut touched = None;
         loop {
-            let began = Instant::now();
             let look = match &touched {
                 Some(functions) => state.look_at(functions).await,
                 None => state.look().await,
             };
             heap::trim();
-            pace.looked(began, Instant::now());
+            reasons.looked(look.was_whole);
             subsystems.send_replace(Some(state.providers().subsystems()));
-            // However many changes of functions there are, everything is looked at in time.
-            if touched.is_none() {
-                timer.reset();
-            }
             if let (true, Some(error)) =
                 (first, look.config_error.filter(|error| !error.may_come()))
             {
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let again_at = look.again_at;
-            let time_is_up = async {
-                match again_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let node_changed = tokio::select! {
-                _ = hang_up.recv() => {
-                    tracing::info!("SIGHUP: looking at the node again");
-                    false
-                }
-                _ = timer.tick() => false,
-                () = time_is_up => false,
-                Ok(()) = node_changes.changed() => {
-                    pace.gather(&mut node_changes).await;
-                    true
-                }
-                Ok(()) = file_ticks.changed() => {
-                    tokio::time::sleep(GATHER).await;
-                    false
-                }
-                news = state.news() => {
-                    news.map_err(DaemonError::Task)?;
-                    false
-                }
-            };
-            // What has come until now is seen by the look that follows, or by another one after it.
-            file_ticks.mark_unchanged();
-            node_changes.mark_unchanged();
-            news.send_if_modified(|news| {
-                touched = if node_changed {
-                    news.take()
-                } else {
-                    std::mem::take(news);
-                    None
-                };
-                !news.is_empty()
-            });
+            touched = reasons.next(&mut state, look.again_at).await?;
         }
     };
     let ended = tokio::select! {

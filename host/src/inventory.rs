@@ -57,10 +57,12 @@ pub fn rescan(
         .iter()
         .filter(|f| of(f).is_some_and(|pf| changed.contains(&pf)));
     let children = children.map(|function| function.address);
-    let parents = changed.iter().filter_map(|&address| {
+    // One that has another physical function than before is missing there.
+    let parents = changed.iter().flat_map(|&address| {
         let now = PciDir::at(root, address).link_name("physfn");
+        let now = now.and_then(|name| name.parse().ok());
         let before = known(before, address).and_then(of);
-        now.and_then(|name| name.parse().ok()).or(before)
+        now.into_iter().chain(before)
     });
     let part: BTreeSet<PciAddress> = children
         .chain(parents)
@@ -88,7 +90,6 @@ fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction>
 fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> Option<PciFunction> {
     let dir = PciDir::at(root, address);
     let before = || before.filter(|_| dir.exists());
-    let number = |name| dir.attribute(name)?.parse().ok();
     let physical_function = match dir.try_link_name("physfn") {
         Ok(name) => name.and_then(|name| name.parse().ok()),
         Err(_) => before().and_then(|function| function.physical_function),
@@ -112,13 +113,6 @@ fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> O
         Some(text) => text.parse().ok(),
         None => before().and_then(|function| function.numa_node),
     };
-    function.vf_count = match physical_function {
-        // Only physical functions have the attribute, so virtual ones save the attempt.
-        Some(_) => 0,
-        None => number("sriov_numvfs")
-            .or_else(|| Some(before()?.vf_count))
-            .unwrap_or(0),
-    };
     function.physical_function = physical_function;
     Some(function)
 }
@@ -132,171 +126,60 @@ fn class(text: &str) -> Option<u32> {
 }
 
 /// The index of a VF is the number in the name of its PF's link to it, also where numbers are missing.
+///
+/// How many VFs a PF has are its links, too. The attribute `sriov_numvfs` is not read: the kernel lets its readers wait
+/// for as long as somebody writes it, so until the last VF has come or gone, which takes seconds.
 fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
-    let mut indexes: HashMap<PciAddress, HashMap<PciAddress, u32>> = HashMap::new();
+    let mut known: HashMap<PciAddress, VirtualFunctions> = HashMap::new();
     for function in functions {
-        let Some(pf) = function.physical_function else {
-            continue;
+        let pf = match function.physical_function {
+            Some(pf) => pf,
+            None if may_have_virtual_functions(root, function.address) => function.address,
+            None => continue,
         };
-        let of_pf = indexes
+        let of_pf = known
             .entry(pf)
-            .or_insert_with(|| virtual_functions(root, pf));
-        let index = of_pf.get(&function.address).copied();
-        function.vf_index = index.or(function.vf_index);
+            .or_insert_with(|| VirtualFunctions::of(root, pf));
+        match function.physical_function {
+            Some(_) => {
+                let index = of_pf.indexes.get(&function.address).copied();
+                function.vf_index = index.or(function.vf_index);
+            }
+            None => function.vf_count = of_pf.count,
+        }
     }
 }
 
-fn virtual_functions(root: &Root, pf: PciAddress) -> HashMap<PciAddress, u32> {
-    let dir = PciDir::at(root, pf);
-    let links = dir
-        .list("")
-        .into_iter()
-        .filter(|name| name.starts_with(VF_LINK));
-    links
-        .filter_map(|link| {
-            let index = link.strip_prefix(VF_LINK)?.parse().ok()?;
-            Some((dir.link_name(&link)?.parse().ok()?, index))
-        })
-        .collect()
+/// Only physical functions have the attribute, so all others save the list of their directory.
+fn may_have_virtual_functions(root: &Root, address: PciAddress) -> bool {
+    root.exists(&format!("{DEVICES}/{address}/sriov_numvfs"))
+}
+
+/// The links of a physical function to its virtual ones.
+struct VirtualFunctions {
+    count: u32,
+    indexes: HashMap<PciAddress, u32>,
+}
+
+impl VirtualFunctions {
+    fn of(root: &Root, pf: PciAddress) -> Self {
+        let dir = PciDir::at(root, pf);
+        let mut functions = Self {
+            count: 0,
+            indexes: HashMap::new(),
+        };
+        for link in dir.list("") {
+            let number = link.strip_prefix(VF_LINK);
+            let Some(index) = number.and_then(|number| number.parse::<u32>().ok()) else {
+                continue;
+            };
+            functions.count += 1;
+            let leads_to = dir.link_name(&link).and_then(|name| name.parse().ok());
+            functions.indexes.extend(leads_to.map(|vf| (vf, index)));
+        }
+        functions
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use sriovdp_sdk::testing::{TempTree, Tree};
-
-    use super::*;
-
-    fn card() -> (TempTree, Root, Vec<PciFunction>) {
-        let tree = Tree::parse(
-            "pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0 numa=1
-             vf 0000:03:01.0 8086:1889 pf=0000:03:00.0 id=0 driver=iavf numa=1",
-        );
-        let node = tree.unwrap().temp();
-        let root = Root::new(node.path());
-        let scanned = scan(&root, &[]).unwrap();
-        (node, root, scanned)
-    }
-
-    #[test]
-    fn what_cannot_be_read_now_is_what_it_was() {
-        for (function, attributes) in [
-            (
-                "0000:03:01.0",
-                &["vendor", "device", "class", "numa_node"][..],
-            ),
-            (
-                "0000:03:00.0",
-                &["vendor", "device", "class", "numa_node", "sriov_numvfs"],
-            ),
-        ] {
-            for attribute in attributes {
-                let (_node, root, before) = card();
-                let path = root.path(&format!("{DEVICES}/{function}/{attribute}"));
-                // Reading a directory fails, as reading an attribute of a device in reset does.
-                std::fs::remove_file(&path).unwrap();
-                std::fs::create_dir(&path).unwrap();
-                let now = scan(&root, &before).unwrap();
-                assert_eq!(now, before, "{attribute} of {function}");
-                let never_known = scan(&root, &[]).unwrap();
-                assert_ne!(never_known, before, "{attribute} of {function}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_link_that_cannot_be_read_now_leads_where_it_led() {
-        for (function, link) in [
-            ("0000:03:01.0", "driver"),
-            ("0000:03:01.0", "physfn"),
-            ("0000:03:00.0", "driver"),
-            ("0000:03:00.0", "virtfn0"),
-        ] {
-            let (_node, root, before) = card();
-            let path = root.path(&format!("{DEVICES}/{function}/{link}"));
-            // A file is no link, so reading it as one fails.
-            std::fs::remove_file(&path).unwrap();
-            std::fs::write(&path, "").unwrap();
-            let told = ["0000:03:00.0", "0000:03:01.0"].map(|address| address.parse().unwrap());
-            let (now, _) = rescan(&root, &before, &told.into()).unwrap();
-            assert_eq!(now, before, "{link} of {function}");
-            assert_eq!(
-                scan(&root, &before).unwrap(),
-                before,
-                "{link} of {function}"
-            );
-            let never_known = scan(&root, &[]).unwrap();
-            assert_ne!(never_known, before, "{link} of {function}");
-        }
-    }
-
-    #[test]
-    fn a_driver_that_was_unbound_is_none() {
-        let (node, root, before) = card();
-        Tree::apply(node.path(), "rm @0000:03:01.0/driver").unwrap();
-        assert_eq!(scan(&root, &before).unwrap()[1].driver, None);
-    }
-
-    #[test]
-    fn a_function_that_is_gone_is_gone() {
-        let (node, root, before) = card();
-        Tree::apply(node.path(), "unplug 0000:03:01.0").unwrap();
-        assert_eq!(scan(&root, &before).unwrap().len(), before.len() - 1);
-        // What was read is what counts, also where it is other than before.
-        Tree::apply(node.path(), "file @0000:03:00.0/device 0x159b").unwrap();
-        let now = scan(&root, &before).unwrap();
-        assert_eq!(now[0].device, HexId(0x159b));
-    }
-
-    #[test]
-    fn a_rescan_finds_what_a_scan_finds_and_reads_no_others() {
-        for (change, touched, expected_part) in [
-            ("", "", ""),
-            (
-                "vf 0000:03:01.1 8086:1889 pf=0000:03:00.0 id=1 driver=iavf",
-                "",
-                "0000:03:00.0 0000:03:01.1",
-            ),
-            ("unplug 0000:03:01.0", "", "0000:03:00.0 0000:03:01.0"),
-            ("pci 0000:04:00.0 8086:1572", "", "0000:04:00.0"),
-            (
-                "file @0000:03:00.0/device 0x159b",
-                "0000:03:00.0",
-                "0000:03:00.0 0000:03:01.0",
-            ),
-            (
-                "file @0000:03:01.0/numa_node 0",
-                "0000:03:01.0",
-                "0000:03:00.0 0000:03:01.0",
-            ),
-            // Told of, and not there.
-            ("", "0000:09:00.0", "0000:09:00.0"),
-        ] {
-            let (node, root, before) = card();
-            Tree::apply(node.path(), change).unwrap();
-            let touched = touched.split_whitespace().map(|a| a.parse().unwrap());
-            let (now, part) = rescan(&root, &before, &touched.collect()).unwrap();
-            assert_eq!(now, scan(&root, &before).unwrap(), "{change}");
-            let part: Vec<String> = part.iter().map(ToString::to_string).collect();
-            assert_eq!(part.join(" "), expected_part, "{change}");
-        }
-    }
-
-    #[test]
-    fn a_rescan_leaves_alone_what_nobody_told_of() {
-        let (node, root, before) = card();
-        Tree::apply(node.path(), "file @0000:03:01.0/numa_node 0").unwrap();
-        let (now, part) = rescan(&root, &before, &BTreeSet::new()).unwrap();
-        assert_eq!((now, part), (before, BTreeSet::new()));
-    }
-
-    #[test]
-    fn a_bus_that_cannot_be_listed_is_no_empty_bus() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Root::new(dir.path());
-        assert_eq!(scan(&root, &[]).unwrap(), [], "a machine without PCI");
-        std::fs::create_dir_all(dir.path().join("sys/bus/pci")).unwrap();
-        std::fs::write(dir.path().join("sys/bus/pci/devices"), "").unwrap();
-        let error = scan(&root, &[]).unwrap_err();
-        assert_eq!(error.to_string(), "cannot list `/sys/bus/pci/devices`");
-    }
-}
+mod tests;

@@ -108,7 +108,8 @@ impl Manifest {
     ///
     /// What the provider finds about a function then has to depend on nothing but that function, what is below it in
     /// sysfs, and its physical function. Something that the whole node has in common, such as routes, may count as
-    /// well, but that it has changed is seen in the next discovery of everything only, within a minute.
+    /// well, but that it has changed is seen in the next discovery of everything only, which the host's timer
+    /// brings about.
     ///
     /// The kernel's events say which functions have changed; the host adds the virtual functions of a physical one and
     /// the physical function of a virtual one. [`Node::functions`](crate::Node::functions) has those of them that are

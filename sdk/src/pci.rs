@@ -132,7 +132,7 @@ pub struct PciFunction {
     pub physical_function: Option<PciAddress>,
     /// For a virtual function, the number in the name of its PF's `virtfnN` link.
     pub vf_index: Option<u32>,
-    /// For a physical function, how many virtual functions are enabled (`sriov_numvfs`); 0 for everything else.
+    /// For a physical function, how many virtual functions it has, by its `virtfnN` links; 0 for everything else.
     pub vf_count: u32,
 }
 

@@ -60,10 +60,10 @@ impl<'a> Survey<'a> {
             .as_deref()
             .ok_or("no driver is bound to it")?;
         if function.vf_count > 0 {
-            return Err(format!(
-                "it is a physical function with {} virtual functions",
-                function.vf_count
-            ));
+            // Its virtual functions want to know, and may be none of those that are asked about now.
+            self.uplink(function.address);
+            // Not how many: while they come and go, each look would have another reason to tell.
+            return Err("it is a physical function with virtual ones".to_owned());
         }
         let directory = self.node.pci(function.address);
         let netdevs = directory.netdevs();

@@ -57,7 +57,7 @@ const THOROUGH: Effort = Effort {
     starts: 5,
     calls: 2000,
     changes: 100,
-    idle: Duration::from_secs(10),
+    idle: Duration::from_mins(1),
 };
 const QUICK: Effort = Effort {
     starts: 1,

@@ -23,37 +23,57 @@ const LONGEST_REST: Duration = Duration::from_millis(1100);
 
 const RESOURCE: &str = "intel.com/pool0";
 
-/// Adds one function after the other, and takes the time from each one's event to the list that has it.
+/// How soon changes were noticed.
+#[derive(Debug)]
+pub(crate) struct Noticed {
+    /// A virtual function that comes.
+    pub(crate) comes: Latency,
+    /// One that goes.
+    pub(crate) goes: Latency,
+}
+
+/// Adds one function after the other and takes it away again, and takes the time from each one's event to the list that
+/// tells of it.
 pub(crate) async fn measure(
     node: &Node,
     providers: &Path,
     changes: usize,
-) -> anyhow::Result<Latency> {
+) -> anyhow::Result<Noticed> {
     let kubelet = node.new_kubelet().await?;
     let events = watch::Sender::default();
     let daemon = start(node, providers, events.clone())?;
     node.all_listed(&kubelet).await?;
-    let mut took = Vec::new();
+    let (mut comes, mut goes) = (Vec::new(), Vec::new());
     // The first look, which also loads the providers, leaves a rest behind as well.
     tokio::time::sleep(LONGEST_REST).await;
+    let devices = node.size.devices_of_a_pool();
     for n in 0..changes {
-        let devices = node.size.devices_of_a_pool() + n + 1;
-        let function = node.size.one_more_at(n).parse()?;
-        Tree::apply(node.root(), &node.size.one_more(n))?;
-        let begin = Instant::now();
-        events.send_modify(|news: &mut News| news.tell(Place::Function(function)));
-        kubelet
-            .wait_for(RESOURCE, |view| view.allocatable() == devices)
-            .await
-            .map_err(|timeout| anyhow::anyhow!("no {}", timeout.awaited))?;
-        let noticed = last_list(&kubelet)? - begin;
-        took.push(noticed);
-        // The daemon rests after a look, by what that took; this is about changes that come alone.
-        tokio::time::sleep((5 * noticed).min(LONGEST_REST)).await;
+        let address = node.size.one_more_at(n);
+        let function = address.parse()?;
+        let unplug = format!("unplug {address}");
+        for (change, devices, took) in [
+            (node.size.one_more(n), devices + 1, &mut comes),
+            (unplug, devices, &mut goes),
+        ] {
+            Tree::apply(node.root(), &change)?;
+            let begin = Instant::now();
+            events.send_modify(|news: &mut News| news.tell(Place::Function(function)));
+            kubelet
+                .wait_for(RESOURCE, |view| view.allocatable() == devices)
+                .await
+                .map_err(|timeout| anyhow::anyhow!("no {}", timeout.awaited))?;
+            let noticed = last_list(&kubelet)? - begin;
+            took.push(noticed);
+            // The daemon rests after a look, by what that took; this is about changes that come alone.
+            tokio::time::sleep((5 * noticed).min(LONGEST_REST)).await;
+        }
     }
     drop(daemon);
     kubelet.stop().await;
-    Ok(Latency::of(took))
+    Ok(Noticed {
+        comes: Latency::of(comes),
+        goes: Latency::of(goes),
+    })
 }
 
 /// Ends the daemon's thread when it is dropped.

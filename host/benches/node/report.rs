@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::measure::{Latency, Row};
+use crate::measure::Row;
+use crate::notice::Noticed;
 use crate::tree::Size;
 
 struct Column {
@@ -94,19 +95,21 @@ pub(crate) fn print_ratio(size: Size, ours: &Row, other: &Row) {
 /// Prints what stands above the lines about changes.
 pub(crate) fn print_notice_head() {
     println!(
-        "\nnoticed: from the event of one more virtual function to its list at the kubelet, the daemon in this process"
+        "\nnoticed: from the event of one virtual function to its list at the kubelet, the daemon in this process"
     );
 }
 
 /// Prints how soon changes were noticed.
-pub(crate) fn print_notice(size: Size, changes: usize, noticed: &Latency) {
-    println!(
-        "{:>5}{:>6}  p50 {:.1} ms, p99 {:.1} ms, of {changes}",
-        size.vfs,
-        size.pools,
-        milliseconds(noticed.median),
-        milliseconds(noticed.slow)
-    );
+pub(crate) fn print_notice(size: Size, changes: usize, noticed: &Noticed) {
+    for (what, took) in [("comes", &noticed.comes), ("goes", &noticed.goes)] {
+        println!(
+            "{:>5}{:>6}  {what:<6} p50 {:.1} ms, p99 {:.1} ms, of {changes}",
+            size.vfs,
+            size.pools,
+            milliseconds(took.median),
+            milliseconds(took.slow)
+        );
+    }
 }
 
 fn print_line(name: &str, size: Size, cell: impl Fn(&Column) -> Option<String>) {

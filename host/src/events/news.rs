@@ -61,16 +61,21 @@ impl News {
         *self == Self::default()
     }
 
+    /// Whether what is to be looked at next is some functions.
+    pub fn is_about_functions(&self) -> bool {
+        !self.anywhere && !self.functions.is_empty()
+    }
+
     /// Takes out what to look at next: some functions, or else everything.
     ///
     /// A change of one function often comes with an event of something that is below none, such as a device of a
     /// class. The functions are looked at first, which takes a moment, and then everything, which may take long.
     pub fn take(&mut self) -> Option<BTreeSet<PciAddress>> {
-        if self.anywhere || self.functions.is_empty() {
-            *self = Self::default();
-            return None;
+        if self.is_about_functions() {
+            return Some(std::mem::take(&mut self.functions));
         }
-        Some(std::mem::take(&mut self.functions))
+        *self = Self::default();
+        None
     }
 }
 

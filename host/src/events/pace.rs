@@ -11,23 +11,30 @@ use super::News;
 const QUIET: Duration = Duration::from_millis(10);
 /// Where they do not end, a look follows the first one no later than this.
 const LIMIT: Duration = Duration::from_millis(100);
-/// After a look, none for events follows within this many times what it took: a kernel that makes thousands of
-/// functions speaks for seconds, and looking must not keep a CPU busy meanwhile.
+/// After a look, none for events follows within this many times the CPU time that it took: a kernel that makes thousands
+/// of functions speaks for seconds, and looking must not keep a CPU busy meanwhile. A look that has waited for the kernel
+/// has kept nobody.
 const REST: u32 = 4;
 /// And this long a change waits at most for that.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// What the last look leaves to the next one.
+/// What the last looks leave to the next one. A look at some functions takes a moment, so it does not wait until a look
+/// at everything would be due.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
-    rested: Option<Instant>,
+    functions_rested: Option<Instant>,
+    everything_rested: Option<Instant>,
 }
 
 impl Pace {
-    /// A look has been, from `began` to `ended`.
-    pub fn looked(&mut self, began: Instant, ended: Instant) {
-        let rest = ended.duration_since(began) * REST;
-        self.rested = Some(ended + rest.min(LONGEST_REST));
+    /// A look at some functions has `ended`, after so much CPU time.
+    pub fn looked_at_functions(&mut self, ended: Instant, took: Duration) {
+        self.functions_rested = Some(rested(ended, took));
+    }
+
+    /// A look at everything has `ended`, after so much CPU time.
+    pub fn looked_at_everything(&mut self, ended: Instant, took: Duration) {
+        self.everything_rested = Some(rested(ended, took));
     }
 
     /// Waits until it is time to look, where an event has just come.
@@ -35,23 +42,36 @@ impl Pace {
         let first = Instant::now();
         let mut last = first;
         loop {
+            let about_functions = news.borrow().is_about_functions();
             tokio::select! {
-                () = tokio::time::sleep_until(self.due(first, last)) => return,
+                () = tokio::time::sleep_until(self.due(first, last, about_functions)) => return,
                 Ok(()) = news.changed() => last = Instant::now(),
             }
         }
     }
 
     /// When a look is due, if the first event came at `first` and none after `last`.
-    fn due(&self, first: Instant, last: Instant) -> Instant {
+    fn due(&self, first: Instant, last: Instant, about_functions: bool) -> Instant {
         let due = (last + QUIET).min(first + LIMIT);
-        self.rested.map_or(due, |rested| due.max(rested))
+        let rested = if about_functions {
+            self.functions_rested
+        } else {
+            self.everything_rested
+        };
+        rested.map_or(due, |rested| due.max(rested))
     }
+}
+
+fn rested(ended: Instant, took: Duration) -> Instant {
+    ended + (took * REST).min(LONGEST_REST)
 }
 
 #[cfg(test)]
 mod tests {
+    use sriovdp_sdk::PciAddress;
+
     use super::*;
+    use crate::events::Place;
 
     const fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -86,6 +106,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn functions_do_not_wait_for_a_look_at_everything() {
+        let (events, mut news) = watch::channel(News::default());
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        pace.looked_at_everything(begin, ms(300));
+        events.send_modify(|news| news.tell(Place::Elsewhere));
+        events.send_modify(|news| news.tell(Place::Function(PciAddress::default())));
+        news.changed().await.unwrap();
+        pace.gather(&mut news).await;
+        assert_eq!(begin.elapsed(), QUIET);
+        pace.looked_at_functions(begin, ms(10));
+        // Everything is left.
+        events.send_modify(|news| drop(news.take()));
+        news.changed().await.unwrap();
+        pace.gather(&mut news).await;
+        assert_eq!(begin.elapsed(), LONGEST_REST);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn looks_that_take_long_are_few() {
         let (events, mut news) = watch::channel(News::default());
         let begin = Instant::now();
@@ -104,7 +143,7 @@ mod tests {
                 let began = Instant::now();
                 news.mark_unchanged();
                 tokio::time::sleep(ms(150)).await;
-                pace.looked(began, Instant::now());
+                pace.looked_at_everything(Instant::now(), began.elapsed());
                 looks.push(begin.elapsed());
             }
         };

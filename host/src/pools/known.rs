@@ -15,6 +15,8 @@ pub(super) struct Known {
     provider: Arc<Provider>,
     /// The scan that it answered last.
     pub(super) generation: u64,
+    /// It was asked about some functions then, and selects among the devices on these.
+    in_part: bool,
     /// The devices that an extension named in its last answer, in the order of its positions.
     pub(super) devices: Vec<DeviceId>,
     /// What an extension says against devices, with the functions that they are on; most have nothing.
@@ -27,6 +29,7 @@ impl Known {
         Self {
             provider: Arc::clone(provider),
             generation: 0,
+            in_part: false,
             devices: Vec::new(),
             findings: HashMap::new(),
         }
@@ -40,6 +43,17 @@ impl Known {
     /// Whether `provider` has answered in the scan `generation`, and can say what has changed since.
     pub(super) fn can_go_on(&self, provider: &Arc<Provider>, generation: u64) -> bool {
         provider.manifest().by_function && self.is_of(provider) && self.generation == generation
+    }
+
+    /// Whether it selects among all devices, and not only among those on the functions that it was asked about last.
+    pub(super) fn can_select_among_all(&self) -> bool {
+        !self.in_part
+    }
+
+    /// It has answered about some functions of the scan `generation`, or about everything.
+    pub(super) fn answered(&mut self, generation: u64, in_part: bool) {
+        self.generation = generation;
+        self.in_part = in_part;
     }
 
     /// Takes the answer of an extension about the functions `part`, or about everything.

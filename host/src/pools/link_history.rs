@@ -1,7 +1,8 @@
 //! Links that went down a short while ago: one that comes and goes is calmed.
 //!
 //! The first change is passed on at once, in both directions. A link that goes down a second time within a minute counts
-//! as down until it has been up for some seconds without a break.
+//! as down until it has been up for some seconds without a break. One that is down when its device is first seen has not
+//! gone down: a driver may reset the physical function when it makes virtual ones.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,12 +19,17 @@ const STEADY: Duration = Duration::from_secs(5);
 
 /// The links that were down not long ago, by device.
 #[derive(Clone, Debug, Default)]
-pub struct LinkHistory(HashMap<DeviceId, Downs>);
+pub struct LinkHistory {
+    downs: HashMap<DeviceId, Downs>,
+    /// When that was looked at last.
+    now: Option<Instant>,
+}
 
 /// How one link has been down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Downs {
-    last: Instant,
+    /// When it went down; nothing when it was down from the beginning.
+    last: Option<Instant>,
     /// Since when it is up, if it is.
     up: Option<Instant>,
     /// It went down more than once, and has not been up for long since.
@@ -31,11 +37,12 @@ struct Downs {
 }
 
 impl LinkHistory {
-    /// The history after a look at `now` that found `devices`.
+    /// The history after a look at `now` that found `devices`; the look before had those that are known.
     #[must_use]
     pub fn next<'a>(
         &self,
         devices: impl IntoIterator<Item = &'a FoundDevice>,
+        is_known: impl Fn(&DeviceId) -> bool,
         now: Instant,
     ) -> Self {
         let downs = devices.into_iter().filter_map(|device| {
@@ -43,50 +50,64 @@ impl LinkHistory {
                 .findings
                 .iter()
                 .any(|finding| finding.cause == Cause::Link);
-            let downs = Downs::next(self.0.get(&device.id).copied(), is_down, now)?;
+            let downs = match self.downs.get(&device.id) {
+                Some(before) => before.next(is_down, now)?,
+                None if is_down => Downs {
+                    last: is_known(&device.id).then_some(now),
+                    up: None,
+                    restless: false,
+                },
+                None => return None,
+            };
             Some((device.id.clone(), downs))
         });
-        Self(downs.collect())
+        Self {
+            downs: downs.collect(),
+            now: Some(now),
+        }
     }
 
-    /// Whether the link of a device comes and goes, and counts as down although it may be up right now.
+    /// Whether the link of a device comes and goes, and counts as down although it may be up right now. One that has been
+    /// down for long enough is down.
     pub fn is_restless(&self, id: &DeviceId) -> bool {
-        self.0.get(id).is_some_and(|downs| downs.restless)
+        let downs = self.downs.get(id).filter(|downs| downs.restless);
+        downs.and_then(Downs::steady_at) > self.now
     }
 
-    /// When the next restless link will have been up for long enough, if it stays up.
+    /// When the next restless link will have held for long enough, if it does.
     pub fn steady_at(&self) -> Option<Instant> {
-        let restless = self.0.values().filter(|downs| downs.restless);
-        restless.filter_map(|downs| Some(downs.up? + STEADY)).min()
+        let restless = self.downs.values().filter(|downs| downs.restless);
+        let steady = restless.filter_map(Downs::steady_at);
+        steady.filter(|&at| Some(at) > self.now).min()
     }
 }
 
 impl Downs {
-    fn next(before: Option<Self>, is_down: bool, now: Instant) -> Option<Self> {
-        match before {
-            None => is_down.then_some(Self {
-                last: now,
-                up: None,
-                restless: false,
-            }),
-            Some(before) if !is_down => {
-                let up = before.up.unwrap_or(now);
-                let restless = before.restless && now < up + STEADY;
-                let is_recent = now < before.last + RECENTLY;
-                (restless || is_recent).then_some(Self {
-                    up: Some(up),
-                    restless,
-                    ..before
-                })
-            }
-            // It still is down.
-            Some(before) if before.up.is_none() => Some(before),
-            Some(before) => Some(Self {
-                last: now,
-                up: None,
-                restless: before.restless || now < before.last + RECENTLY,
-            }),
+    fn steady_at(&self) -> Option<Instant> {
+        Some(self.up.or(self.last)? + STEADY)
+    }
+
+    /// Nothing when there is nothing to remember.
+    fn next(self, is_down: bool, now: Instant) -> Option<Self> {
+        let is_recent = self.last.is_some_and(|last| now < last + RECENTLY);
+        if !is_down {
+            let up = self.up.unwrap_or(now);
+            let restless = self.restless && now < up + STEADY;
+            return (restless || is_recent).then_some(Self {
+                up: Some(up),
+                restless,
+                ..self
+            });
         }
+        if self.up.is_none() {
+            // It still is down.
+            return Some(self);
+        }
+        Some(Self {
+            last: Some(now),
+            up: None,
+            restless: self.restless || is_recent,
+        })
     }
 }
 
@@ -108,7 +129,8 @@ mod tests {
                 findings: if is_up { Vec::new() } else { vec![down] },
                 ..sample::found("a")
             };
-            history = history.next([&device], start + Duration::from_secs(second));
+            let now = start + Duration::from_secs(second);
+            history = history.next([&device], |_| second > 0, now);
             shown.push(match (history.is_restless(&device.id), is_up) {
                 (true, _) => '~',
                 (false, true) => '+',
@@ -134,30 +156,30 @@ mod tests {
     #[test]
     fn a_link_that_comes_and_goes_has_to_be_up_for_a_while() {
         assert_eq!(
-            story(&[(0, false), (1, true), (2, false), (3, true), (7, true)]),
-            "-+~~~ Some(8)"
+            story(&[(1, false), (2, true), (3, false), (4, true), (8, true)]),
+            "-+~~~ Some(9)"
         );
         assert_eq!(
-            story(&[(0, false), (1, true), (2, false), (3, true), (8, true)]),
+            story(&[(1, false), (2, true), (3, false), (4, true), (9, true)]),
             "-+~~+ None"
         );
         // Each time that it goes down, it has to begin anew.
         let restless = [
-            (0, false),
-            (1, true),
-            (2, false),
-            (3, true),
-            (6, false),
-            (7, true),
-            (11, true),
-        ];
-        assert_eq!(story(&restless), "-+~~~~~ Some(12)");
-        let again = [
-            (0, false),
-            (1, true),
-            (2, false),
-            (3, true),
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, true),
+            (7, false),
             (8, true),
+            (12, true),
+        ];
+        assert_eq!(story(&restless), "-+~~~~~ Some(13)");
+        let again = [
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, true),
+            (9, true),
             (30, false),
             (31, true),
         ];
@@ -165,30 +187,51 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_stays_down_is_down() {
+        let goes = [(1, false), (2, true), (3, false)];
+        assert_eq!(story(&goes), "-+~ Some(8)");
+        let stays = [(1, false), (2, true), (3, false), (8, false)];
+        assert_eq!(story(&stays), "-+~- None");
+        // It has come and gone all the same.
+        let returns = [(1, false), (2, true), (3, false), (8, false), (9, true)];
+        assert_eq!(story(&returns), "-+~-~ Some(14)");
+    }
+
+    #[test]
+    fn a_link_that_is_down_from_the_beginning_has_not_gone_down() {
+        assert_eq!(
+            story(&[(0, false), (1, false), (2, true), (3, false), (4, true)]),
+            "--+-+ None"
+        );
+    }
+
+    #[test]
     fn what_was_long_ago_is_forgotten() {
         assert_eq!(
-            story(&[(0, false), (1, true), (61, false), (62, true)]),
+            story(&[(1, false), (2, true), (62, false), (63, true)]),
             "-+-+ None"
         );
         let start = Instant::now();
         let up = Downs {
-            last: start,
+            last: Some(start),
             up: Some(start),
             restless: false,
         };
-        assert_eq!(Downs::next(Some(up), false, start + RECENTLY), None);
+        assert_eq!(up.next(false, start + RECENTLY), None);
     }
 
     #[test]
     fn devices_that_are_gone_are_forgotten() {
-        let history = LinkHistory(HashMap::from([(
-            DeviceId::new("a").unwrap(),
-            Downs {
-                last: Instant::now(),
-                up: None,
-                restless: true,
-            },
-        )]));
-        assert!(history.next([], Instant::now()).0.is_empty());
+        let down = Downs {
+            last: Some(Instant::now()),
+            up: None,
+            restless: true,
+        };
+        let history = LinkHistory {
+            downs: HashMap::from([(DeviceId::new("a").unwrap(), down)]),
+            now: None,
+        };
+        let next = history.next([], |_| true, Instant::now());
+        assert!(next.downs.is_empty());
     }
 }

@@ -42,6 +42,12 @@ impl FoundDevices {
         mut answer: Self,
         part: &BTreeSet<PciAddress>,
     ) -> Result<(Self, Renewed), Error> {
+        if let Some(other) = answer.devices.iter().find(|d| !part.contains(&d.function)) {
+            return Err(Error::new(format!(
+                "the provider found the device `{}` on {}, which it was not asked about",
+                other.id, other.function
+            )));
+        }
         let count = answer.devices.len();
         let excluded = self.excluded_elsewhere(&answer, part);
         let mut new: Vec<Option<FoundDevice>> = answer.devices.drain(..).map(Some).collect();
@@ -213,10 +219,16 @@ mod tests {
         let before = found(&[1, 2], 0);
         let mut answer = found(&[1], 1);
         answer.devices[0].function = address(3);
-        let error = before.renewed(answer, &[address(3)].into()).unwrap_err();
+        let part = [address(3)].into();
+        let error = before.renewed(answer, &part).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the provider found the device `0000:00:00.1` on two functions"
+        );
+        let error = before.renewed(found(&[4], 1), &part).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the provider found the device `0000:00:00.4` on 0000:00:00.4, which it was not asked about"
         );
     }
 

@@ -124,7 +124,8 @@ impl Scan {
         found.require_one_list()?;
         let renewed = renewed.map(|renewed| (device_type.to_owned(), renewed));
         self.renewed.extend(renewed);
-        self.known_by(owner).generation = generation;
+        self.known_by(owner)
+            .answered(generation, node.part.is_some());
         // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
         if self.device_types.get(device_type) != Some(&found) {
             self.device_types.insert(device_type.to_owned(), found);
@@ -144,7 +145,7 @@ impl Scan {
         let question = self.question(node, extended);
         let (generation, answer) = self.discover(extension, question).await?;
         let known = self.known_by(extension);
-        known.generation = generation;
+        known.answered(generation, node.part.is_some());
         known.take(answer.devices, node.part);
         Ok(())
     }
@@ -221,6 +222,14 @@ impl ScanError {
         Self {
             provider: provider.file_name(),
             source: error.error,
+        }
+    }
+
+    /// It was asked about some functions, and has not answered about everything since.
+    pub(super) fn knows_a_part(provider: &Provider) -> Self {
+        Self {
+            provider: provider.file_name(),
+            source: sriovdp_sdk::Error::new("it has not said what is on the whole node yet"),
         }
     }
 }

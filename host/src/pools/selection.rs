@@ -43,6 +43,7 @@ impl Scan {
     ) -> Result<Admitted, ScanError> {
         let answered = self.answered(device_type);
         let Some(renewed) = self.renewed.get(device_type) else {
+            self.all_select_among_all(selector)?;
             return self.select_among(&answered, device_type, selector).await;
         };
         let mut admitted = match answered[..] {
@@ -57,6 +58,19 @@ impl Scan {
         let kept = kept.map(|(id, findings)| (id.clone(), findings.clone()));
         admitted.findings.extend(kept);
         Ok(admitted)
+    }
+
+    /// That every provider of the selector speaks of all devices. One that was asked about some functions, and then fails
+    /// or is late when it is asked about everything, still counts positions among the devices on these.
+    fn all_select_among_all(&self, selector: &Selector) -> Result<(), ScanError> {
+        let providers = selector.facets.iter().map(|facet| &facet.provider);
+        for provider in providers {
+            let known = self.known.get(&provider.file_name());
+            if known.is_some_and(|known| known.is_of(provider) && !known.can_select_among_all()) {
+                return Err(ScanError::knows_a_part(provider));
+            }
+        }
+        Ok(())
     }
 
     /// The devices that the owner has named in its last answer, in the order of that.

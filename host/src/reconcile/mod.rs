@@ -14,7 +14,8 @@ mod saying;
 mod settings;
 mod survey;
 
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub struct Look {
     pub problems: Vec<Problem>,
     /// Why there is no new configuration.
     pub config_error: Option<ConfigError>,
+    /// Whether it was about the whole node.
+    pub was_whole: bool,
     /// When time alone will have changed something, if nothing else does.
     pub again_at: Option<Instant>,
 }
@@ -143,13 +146,18 @@ impl Reconciler {
         self.take_providers(&mut saying).await;
         let mut look = self.read_configuration();
         let resources = self.resolve(&mut look).await;
-        self.survey(&resources, touched, &mut saying).await;
+        look.was_whole = self.survey(&resources, touched, &mut saying).await;
         let now = Instant::now();
         let devices = self
             .scan
             .device_types()
             .flat_map(|(_, found)| &found.devices);
-        self.links = self.links.next(devices, now);
+        let before: Vec<Arc<Pool>> = self.offered.states().collect();
+        let known = LazyCell::new(|| {
+            let known = before.iter().flat_map(|pool| &pool.devices);
+            known.map(|device| &device.id).collect::<HashSet<_>>()
+        });
+        self.links = self.links.next(devices, |id| known.contains(id), now);
         let shares = self.divide(&resources, now, &mut saying).await;
         self.resources.clone_from(&resources);
         let departure = Departure {

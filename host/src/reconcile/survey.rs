@@ -16,16 +16,18 @@ type Bus = (Vec<PciFunction>, Option<BTreeSet<PciAddress>>);
 
 impl Reconciler {
     /// Looks at the node, or at what is behind the functions `touched` where the last look is one to go on from: it
-    /// knew everything, and was about the same resources. What it cannot see stays as it was, and is said.
+    /// knew everything, and was about the same resources. What it cannot see stays as it was, and is said. The answer is
+    /// whether it was the whole node in the end.
     pub(super) async fn survey(
         &mut self,
         resources: &[Arc<Resource>],
         touched: Option<&BTreeSet<PciAddress>>,
         saying: &mut Saying,
-    ) {
-        let touched = touched.filter(|_| self.is_settled && resources == self.resources);
+    ) -> bool {
+        let mut touched = touched.filter(|_| self.is_settled && resources == self.resources);
         let mut surveyed = self.scan_node(resources, touched).await;
         if touched.is_some() && !surveyed.as_ref().is_ok_and(Vec::is_empty) {
+            touched = None;
             surveyed = self.scan_node(resources, None).await;
         }
         self.is_settled = surveyed.as_ref().is_ok_and(Vec::is_empty);
@@ -38,6 +40,7 @@ impl Reconciler {
             // What was found before still counts: nobody's devices leave because a file could not be opened.
             Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
         }
+        touched.is_none()
     }
 
     async fn scan_node(

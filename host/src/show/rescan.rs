@@ -22,8 +22,8 @@ pub(super) fn rescan(page: &mut Page, arguments: &Arguments) -> Exit {
         Ok(asked) if asked.is_empty() => {
             eprintln!(
                 "error: this user runs no daemon of this program here\n\
-                 hint: run `sriovdp rescan` where the daemon runs, such as in its container; where the program's \
-                 file was replaced, restart the daemon"
+                 hint: run `sriovdp rescan` where the daemon runs, such as in its container, and with its `--root`; \
+                 where the program's file was replaced, restart the daemon"
             );
             Exit::Failure
         }

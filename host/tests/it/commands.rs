@@ -27,7 +27,7 @@ async fn a_devices_story() {
             intel.com/dpdk: takes it, by selector 1
             intel.com/rest: it fits, and `intel.com/dpdk` comes first
         0000:41:00.0 (netDevice)
-            not offered: it is a physical function with 4 virtual functions
+            not offered: it is a physical function with virtual ones
         0000:41:10.0 (netDevice)
             intel.com/kernel: takes it, by selector 0
             intel.com/dpdk: `pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for

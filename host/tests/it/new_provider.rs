@@ -15,9 +15,10 @@ file @0000:18:00.0/label Uplink
 #[tokio::test]
 async fn a_new_device_type_builds_passes_its_tests_and_loads() {
     let config = r#"{"resourceList": [
-        {"resourceName": "mine", "deviceType": "acmeFpga", "selectors": {"devices": ["0001"], "drivers": ["acme"]}}
+        {"resourceName": "mine", "deviceType": "acmeCard", "selectors": {"devices": ["0001"], "drivers": ["acme"]}}
     ]}"#;
-    serves("acme-fpga", &[], config, "0000:17:00.0").await;
+    // Another name than that of an example, whose library would be in the same place.
+    serves("acme-card", &[], config, "0000:17:00.0").await;
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustix::fs::{CWD, FileType, Mode as FileMode, mknodat};
 use sriovdp_host::config::Defaults;
+use sriovdp_host::kubelet::Mode;
 use sriovdp_host::node::NodeTree;
 use sriovdp_host::pools::{Health, Strictness};
 use sriovdp_host::providers::ProviderSettings;
-use sriovdp_host::reconcile::{Reconciler, Settings};
+use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
+use tokio::sync::watch;
 
 use crate::world::{Way, World, built};
 
@@ -100,7 +103,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
     ] {
         world.provide(name, &built(library));
     }
-    let mut lives = reconciler(&world);
+    let mut lives = reconciler(&world, None);
     let first = lives.look().await;
     assert!(first.problems.is_empty(), "{:?}", first.problems);
     assert!(
@@ -113,7 +116,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
         let touched: BTreeSet<_> = touched.split(' ').filter_map(|a| a.parse().ok()).collect();
         lives.look_at(&touched).await;
         // It has loaded the libraries anew, so nothing is remembered.
-        let mut starts = reconciler(&world);
+        let mut starts = reconciler(&world, None);
         starts.look().await;
         for (name, devices) in pools(&starts) {
             assert_eq!(pools(&lives)[&name], devices, "`{name}` after `{change}`");
@@ -124,7 +127,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
 #[tokio::test]
 async fn a_look_at_functions_reads_no_others() {
     let world = World::with_config(NODE, Way::Watcher, POOLS);
-    let mut lives = reconciler(&world);
+    let mut lives = reconciler(&world, None);
     lives.look().await;
     let before = pools(&lives);
     // Nobody tells of these.
@@ -137,7 +140,40 @@ async fn a_look_at_functions_reads_no_others() {
     assert_ne!(pools(&lives), before);
 }
 
-fn reconciler(world: &World) -> Reconciler {
+#[tokio::test]
+async fn a_provider_that_is_late_after_a_look_at_functions_keeps_its_pools() {
+    let world = World::with_config(NODE, Way::Watcher, POOLS);
+    let (_directories, ticks) = watch::channel(0);
+    // With a kubelet, a look does not wait until a discovery comes back.
+    let kubelet = KubeletSide {
+        mode: Mode::Watcher,
+        ticks,
+        cdi: None,
+    };
+    let mut lives = reconciler(&world, Some(kubelet));
+    lives.look().await;
+    let before = pools(&lives);
+    lives
+        .look_at(&["0000:65:00.3".parse().unwrap()].into())
+        .await;
+    // Whoever opens a pipe that nobody writes waits.
+    let pipe = world
+        .root()
+        .join("sys/bus/pci/devices/0000:41:02.0/acpi_index");
+    let mode = FileMode::RUSR | FileMode::WUSR;
+    mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+    lives.look().await;
+    let meanwhile = pools(&lives);
+    // Now it goes on, also where the test fails: the runtime waits for it.
+    drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+    std::fs::remove_file(&pipe).unwrap();
+    assert_eq!(meanwhile, before);
+    lives.news().await.unwrap();
+    lives.look().await;
+    assert_eq!(pools(&lives), before);
+}
+
+fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
     let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
     providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
@@ -151,7 +187,7 @@ fn reconciler(world: &World) -> Reconciler {
         providers,
         tree,
     };
-    Reconciler::new(settings, None)
+    Reconciler::new(settings, kubelet)
 }
 
 fn pools(state: &Reconciler) -> Pools {

@@ -28,15 +28,6 @@ impl<F> Scan<F> {
         node: Node,
         found: Vec<Device<F>>,
     ) -> Result<Self, Error> {
-        if let Some(other) = found
-            .iter()
-            .find(|device| !node.asks_about(device.function))
-        {
-            return Err(Error::new(format!(
-                "the provider found the device `{}` on {}, which it was not asked about",
-                other.id, other.function
-            )));
-        }
         Self::of(generation, node, found, &self.devices)
     }
 
@@ -69,29 +60,35 @@ impl<F> Scan<F> {
         before: &[Arc<Device<F>>],
     ) -> Result<Self, Error> {
         let ids: Vec<DeviceId> = found.iter().map(|device| device.id.clone()).collect();
-        let kept = before
-            .iter()
-            .filter(|device| !node.asks_about(device.function));
-        let mut devices: Vec<Arc<Device<F>>> = kept.cloned().collect();
-        devices.extend(found.into_iter().map(Arc::new));
-        devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        if let Some(pair) = devices.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(Error::new(format!(
-                "the provider found the device `{}` twice",
-                pair[0].id
-            )));
-        }
-        let answered = ids
-            .iter()
-            .filter_map(|id| position(&devices, id.as_str()).ok())
-            .filter_map(|position| u32::try_from(position).ok())
-            .collect();
-        Ok(Self {
+        let foreign = found.iter().find(|d| !node.asks_about(d.function));
+        let foreign = foreign.map(|device| {
+            Error::new(format!(
+                "the provider found the device `{}` on {}, which it was not asked about",
+                device.id, device.function
+            ))
+        });
+        let kept = before.iter().filter(|d| !node.asks_about(d.function));
+        // From here on, what was found is dropped as a scan is.
+        let mut scan = Self {
             generation,
+            devices: kept.cloned().collect(),
+            answered: Vec::new(),
             node: node.without_scan(),
-            devices,
-            answered,
-        })
+        };
+        scan.devices.extend(found.into_iter().map(Arc::new));
+        if let Some(error) = foreign {
+            return Err(error);
+        }
+        scan.devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let mut pairs = scan.devices.windows(2);
+        if let Some(pair) = pairs.find(|pair| pair[0].id == pair[1].id) {
+            let message = format!("the provider found the device `{}` twice", pair[0].id);
+            return Err(Error::new(message));
+        }
+        let positions = ids.iter().map(|id| position(&scan.devices, id.as_str()));
+        let positions = positions.filter_map(|position| u32::try_from(position.ok()?).ok());
+        scan.answered = positions.collect();
+        Ok(scan)
     }
 }
 

@@ -41,7 +41,7 @@ fn a_physical_function_with_virtual_ones_is_not() {
         &["0000:03:02.0", "0000:86:00.0"],
         &[(
             "0000:03:00.0",
-            "it is a physical function with 1 virtual functions",
+            "it is a physical function with virtual ones",
         )],
     );
 }
@@ -79,7 +79,7 @@ fn a_function_that_carries_a_default_route_is_not() {
             ),
             (
                 "0000:03:00.0",
-                "it is a physical function with 2 virtual functions",
+                "it is a physical function with virtual ones",
             ),
             (
                 "0000:03:02.1",
@@ -98,7 +98,7 @@ fn the_virtual_functions_below_a_default_route_are() {
         &["0000:03:02.0"],
         &[(
             "0000:03:00.0",
-            "it is a physical function with 1 virtual functions",
+            "it is a physical function with virtual ones",
         )],
     );
 }

@@ -190,6 +190,22 @@ fn a_kind_of_link_that_cannot_be_read_is_what_it_was() {
 }
 
 #[test]
+fn what_is_remembered_of_a_physical_function_outlives_a_discovery_without_its_virtual_ones() {
+    let (node, mut provider) = scan(CARDS);
+    node.apply("rm @0000:03:00.1/net/ens1f1");
+    provider.rescan().expect("a discovery");
+    // One of two is not offered any more, and the other is not asked about.
+    node.apply("rm @0000:03:0a.0/driver");
+    let told = ["0000:03:00.1", "0000:03:0a.0"];
+    provider.rescan_only(&told).expect("a discovery");
+    provider.rescan().expect("a discovery");
+    assert_eq!(
+        provider.select(json!({"pfNames": ["ens1f1"]})),
+        ["0000:03:0a.1"]
+    );
+}
+
+#[test]
 fn refusals_say_what_was_found() {
     let (_node, provider) = scan(CARDS);
     for (selectors, id, reason) in [

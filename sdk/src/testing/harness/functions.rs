@@ -13,7 +13,7 @@ pub(in crate::testing) fn below(root: &Path) -> Vec<PciFunction> {
     let addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let vf_indexes: HashMap<PciAddress, u32> = addresses
         .iter()
-        .flat_map(|&address| vf_indexes(&PciDir::at(&root, address)))
+        .flat_map(|&address| numbered(&PciDir::at(&root, address)))
         .collect();
     addresses
         .iter()
@@ -38,12 +38,12 @@ fn function(
             .link_name("physfn")
             .and_then(|name| name.parse().ok()),
         vf_index: vf_indexes.get(&address).copied(),
-        vf_count: number(directory, "sriov_numvfs").unwrap_or(0),
+        vf_count: u32::try_from(numbered(directory).len()).unwrap_or(u32::MAX),
     })
 }
 
 /// The numbers in the names of a PF's `virtfnN` links, by the VFs that they lead to.
-fn vf_indexes(directory: &PciDir<'_>) -> Vec<(PciAddress, u32)> {
+fn numbered(directory: &PciDir<'_>) -> Vec<(PciAddress, u32)> {
     let links = directory.list("");
     let index = |link: &String| {
         let index = link.strip_prefix("virtfn")?.parse().ok()?;

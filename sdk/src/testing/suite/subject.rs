@@ -1,5 +1,6 @@
 //! A provider as the suite asks it: each answer is one, a refusal, or a violation of the rules.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
@@ -67,11 +68,12 @@ impl<P: Provider> Subject<P> {
         )
     }
 
-    /// What is found on one function of a node where nothing is wrong, when only that one is asked about.
+    /// What is found on the functions `asked` of a node where nothing is wrong, because of `function`.
     pub(super) fn discover_part(
         &mut self,
         stage: &Stage,
         function: PciAddress,
+        asked: &BTreeSet<PciAddress>,
     ) -> Result<wire::Discovered, Violation> {
         let extended = self.manifest.device_type.is_none();
         let mut request = stage.request(
@@ -80,7 +82,7 @@ impl<P: Provider> Subject<P> {
         );
         request.restrict_to(wire::Part {
             since: self.generation,
-            functions: vec![function],
+            functions: asked.iter().copied().collect(),
         });
         let found = ask(&self.session, method::DISCOVER, &request)?.map_err(|error| {
             Violation::new(format!(

@@ -10,8 +10,8 @@ use crate::testing::suite::stage::Stage;
 use crate::testing::suite::subject::{Subject, told};
 use crate::{PciAddress, Provider};
 
-/// A provider that says it goes function by function finds the same on each when only that one is asked about, whichever
-/// were asked about before.
+/// A provider that says it goes function by function finds the same on each when only that one is asked about, as the
+/// host asks about it, whichever were asked about before.
 ///
 /// # Errors
 ///
@@ -34,11 +34,10 @@ fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Vio
     let functions = stage.functions().iter().map(|function| function.address);
     let functions: Vec<PciAddress> = functions.collect();
     for &function in &functions {
-        let part = subject.discover_part(stage, function)?;
-        let expected = whole
-            .devices
-            .iter()
-            .filter(|device| is_on(device, function));
+        let asked = asked_with(stage, function);
+        let part = subject.discover_part(stage, function, &asked)?;
+        let expected = whole.devices.iter();
+        let expected = expected.filter(|device| is_on_one_of(device, &asked));
         let (expected, found) = (json!(Vec::from_iter(expected)), json!(part.devices));
         if found != expected {
             return Err(differs(function, &found, &expected));
@@ -65,11 +64,25 @@ fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Vio
     Ok(())
 }
 
-fn is_on(device: &wire::Device, function: PciAddress) -> bool {
-    match device.function {
-        Some(on) => on == function,
-        None => device.id.as_str() == function.to_string(),
-    }
+/// What the host asks about when `function` has changed: its physical function or its virtual ones with it.
+fn asked_with(stage: &Stage, function: PciAddress) -> BTreeSet<PciAddress> {
+    let functions = stage.functions().iter();
+    let physical = functions
+        .clone()
+        .filter(|other| other.address == function)
+        .filter_map(|other| other.physical_function);
+    let virtual_ones = functions
+        .filter(|other| other.physical_function == Some(function))
+        .map(|other| other.address);
+    physical.chain(virtual_ones).chain([function]).collect()
+}
+
+fn is_on_one_of(device: &wire::Device, functions: &BTreeSet<PciAddress>) -> bool {
+    let on = match device.function {
+        Some(on) => Ok(on),
+        None => device.id.as_str().parse(),
+    };
+    on.is_ok_and(|on| functions.contains(&on))
 }
 
 fn differs(function: PciAddress, found: &Value, expected: &Value) -> Violation {
