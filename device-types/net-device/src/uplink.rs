@@ -42,7 +42,12 @@ impl Uplink {
         Arc::new(Self {
             address,
             name: name.as_deref().map(Name::from),
-            link_type: link_type.as_deref().map(Name::from).map(Arc::new),
+            link_type: link_type
+                .as_deref()
+                .map(Name::from)
+                .map(Arc::new)
+                // Its kind does not change, so one that cannot be read is what it was.
+                .or_else(|| remembered?.link_type.clone()),
             driver,
         })
     }

@@ -6,7 +6,7 @@
 //! again accepts, a path whose old stream it has not seen end.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sriovdp_proto::deviceplugin as dp;
@@ -112,18 +112,16 @@ pub(super) async fn run(mut offer: Offer, stop: CancellationToken) {
 async fn register(offer: &Offer) -> Result<Server, RegisterError> {
     let directory = offer.tree.device_plugins();
     let name = socket_names::fresh(&beginning(offer));
-    let server = offer
-        .serve(&directory, &name)
-        .await
-        .map_err(|error| RegisterError::Listen(offer.tree.real(&directory), error))?;
-    let own = offer.tree.real(directory.join(&name));
-    let registered = async {
-        // Of two instances that start at the same time, each sees the other at one of these moments.
-        give_way(offer, &own).await?;
-        call_register(offer, name).await?;
-        give_way(offer, &own).await
+    let server = {
+        // Others look before this socket is there, or when it is.
+        let _turn = rivals::turn(&offer.tree.real(&directory)).await;
+        if let Some(rival) = living_rivals(offer).await.pop() {
+            return Err(RegisterError::Rival(rival));
+        }
+        let served = offer.serve(&directory, &name).await;
+        served.map_err(|error| RegisterError::Listen(offer.tree.real(&directory), error))?
     };
-    match registered.await {
+    match call_register(offer, name).await {
         Ok(()) => Ok(server),
         Err(error) => {
             server.stop().await;
@@ -132,18 +130,9 @@ async fn register(offer: &Offer) -> Result<Server, RegisterError> {
     }
 }
 
-/// Fails when an instance that came earlier lives: its socket has the lower name.
-async fn give_way(offer: &Offer, own: &Path) -> Result<(), RegisterError> {
-    let living = living_rivals(offer, Some(own)).await;
-    match living.into_iter().find(|other| other.as_path() < own) {
-        Some(rival) => Err(RegisterError::Rival(rival)),
-        None => Ok(()),
-    }
-}
-
-async fn living_rivals(offer: &Offer, own: Option<&Path>) -> Vec<PathBuf> {
+async fn living_rivals(offer: &Offer) -> Vec<PathBuf> {
     let directory = offer.tree.real(offer.tree.device_plugins());
-    rivals::living_sockets(&directory, &beginning(offer), own).await
+    rivals::living_sockets(&directory, &beginning(offer)).await
 }
 
 /// What the names of this resource's sockets begin with, whichever instance makes them.
@@ -210,7 +199,7 @@ async fn hold(
 async fn kubelet_for_us_alone(offer: &mut Offer) -> Identity {
     kubelet_socket(offer).await;
     let mut waiting = Waiting::default();
-    while let Some(rival) = living_rivals(offer, None).await.pop() {
+    while let Some(rival) = living_rivals(offer).await.pop() {
         waiting.pause(offer, &rival).await;
     }
     waiting.over(offer);

@@ -5,9 +5,11 @@
 //! instance to end, and never removes a living socket. A file that is removed is an event of its directory; a process
 //! that is killed leaves its file behind, and only a connection tells that from a living one.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tokio::net::UnixStream;
 
@@ -15,6 +17,11 @@ use super::offer::Offer;
 
 /// How often to see whether another instance still lives. Only an instance that waits does so.
 const PROBE: Duration = Duration::from_secs(2);
+
+/// A turn takes less than a millisecond, so this is how soon to see whether it is over,
+const TURN: Duration = Duration::from_millis(1);
+/// and how seldom, while whoever has it is frozen.
+const LONG_TURN: Duration = Duration::from_millis(256);
 
 /// The shortest fresh word of a socket name, which is a time. What is shorter is part of another resource's name.
 const SHORTEST_WORD: usize = 10;
@@ -64,17 +71,32 @@ pub(super) async fn is_living(path: &Path) -> bool {
     }
 }
 
+/// The turn to look for others in `directory` and to make a socket there, for as long as the result lives.
+///
+/// Without it, two instances that come at the same moment, as when a kubelet restarts, see no socket and register both.
+/// The one that gives way then ends its stream, by which a kubelet up to 1.36 loses the other one, whose stream goes on:
+/// the kubelet shows its devices and refuses every pod that asks for them. The kernel ends the turn of a process that is
+/// killed. Where the directory cannot be locked, there are no turns.
+pub(super) async fn turn(directory: &Path) -> Option<File> {
+    let directory = File::open(directory).ok()?;
+    let mut pause = TURN;
+    loop {
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(directory),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => tokio::time::sleep(pause).await,
+            Err(_) => return None,
+        }
+        pause = (pause * 2).min(LONG_TURN);
+    }
+}
+
 /// The living sockets of other instances for the resource with this `stem`, in a directory where each registration has
 /// a name of its own. Removes what killed processes left.
-pub(super) async fn living_sockets(
-    directory: &Path,
-    stem: &str,
-    own: Option<&Path>,
-) -> Vec<PathBuf> {
+pub(super) async fn living_sockets(directory: &Path, stem: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let others = entries
         .map(|entry| entry.path())
-        .filter(|path| Some(path.as_path()) != own && is_socket_of(path, stem));
+        .filter(|path| is_socket_of(path, stem));
     let mut living = Vec::new();
     for path in others {
         if is_living(&path).await {
@@ -109,7 +131,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
         let _living = bind("intel.com_a.643b0c0ffee01.sock");
-        let _own = bind("intel.com_a.643b0c0ffee02.sock");
         let of_others = [
             "intel.com_a.be.643b0c0ffee01.sock",
             "intel.com_a.be.sock",
@@ -121,22 +142,34 @@ mod tests {
         }
         drop(bind("intel.com_a.643b0c0ffee03.sock"));
         drop(bind("intel.com_a.sock"));
-        let own = dir.path().join("intel.com_a.643b0c0ffee02.sock");
 
-        let living = living_sockets(dir.path(), "intel.com_a", Some(&own)).await;
+        let living = living_sockets(dir.path(), "intel.com_a").await;
 
-        let expected = dir.path().join("intel.com_a.643b0c0ffee01.sock");
-        assert_eq!(living, [expected]);
+        let ours = "intel.com_a.643b0c0ffee01.sock";
+        assert_eq!(living, [dir.path().join(ours)]);
         let left = std::fs::read_dir(dir.path()).unwrap().flatten();
         let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
         left.sort();
-        let ours = [
-            "intel.com_a.643b0c0ffee01.sock",
-            "intel.com_a.643b0c0ffee02.sock",
-        ];
-        let mut expected: Vec<&str> = ours.into_iter().chain(of_others).collect();
+        let mut expected: Vec<&str> = [ours].into_iter().chain(of_others).collect();
         expected.sort_unstable();
         assert_eq!(left, expected);
+    }
+
+    #[tokio::test]
+    async fn turns_come_one_after_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = turn(dir.path()).await;
+        assert!(first.is_some());
+        let second = turn(dir.path());
+        tokio::pin!(second);
+        let early = tokio::time::timeout(TURN * 4, &mut second).await;
+        assert!(early.is_err(), "it is the turn of another");
+        drop(first);
+        assert!(second.await.is_some());
+        assert!(
+            turn(&dir.path().join("none")).await.is_none(),
+            "none to lock"
+        );
     }
 
     #[tokio::test]

@@ -95,7 +95,7 @@ mod tests {
         let (dead, listener) = bind(&ours);
         drop(listener);
         let (_, _other_resource) = bind(&beginning(dir.path(), &format!("{stem}b")));
-        let found = rivals::living_sockets(dir.path(), &ours, None).await;
+        let found = rivals::living_sockets(dir.path(), &ours).await;
         assert_eq!(found, [living]);
         assert!(!dead.exists());
     }

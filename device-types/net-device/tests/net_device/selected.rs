@@ -1,6 +1,8 @@
 //! Which devices selectors select, and what is said of the others.
 
 use serde_json::{Value, json};
+use sriovdp_net_device::NetDevice;
+use sriovdp_sdk::testing::Harness;
 
 use crate::scan;
 
@@ -166,6 +168,25 @@ fn names_and_links_that_a_pod_took_away_are_remembered() {
         provider.select(json!({"linkTypes": ["ether"], "devices": ["10fb"]})),
         [""; 0]
     );
+}
+
+#[test]
+fn a_kind_of_link_that_cannot_be_read_is_what_it_was() {
+    let (node, mut provider) = scan(CARDS);
+    let infiniband =
+        |provider: &Harness<NetDevice>| provider.select(json!({"linkTypes": ["infiniband"]}));
+    let before = infiniband(&provider);
+    assert_eq!(before, ["0000:5e:00.1", "0000:5e:00.2"]);
+    node.apply("rm @0000:5e:00.1/net/ens2f0v0/type\nrm @0000:5e:00.2/net/ens2f0v1/type");
+    provider.rescan().expect("a discovery");
+    assert_eq!(
+        infiniband(&provider),
+        before,
+        "that of the physical function counts"
+    );
+    node.apply("rm @0000:5e:00.0/net/ens2f0/type");
+    provider.rescan().expect("a discovery");
+    assert_eq!(infiniband(&provider), before);
 }
 
 #[test]

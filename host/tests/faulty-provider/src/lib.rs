@@ -7,7 +7,7 @@
 //! * `discover`: a number of devices, `9x200` nine with ids of two hundred bytes, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
 //!   `wait` waits for whoever opens the FIFO in `FAULTY_GATE` when there is something to find
 //! * `admit`: `thousandth` panics each thousandth time
-//! * `allocate`: `escape` hands out a path that is no device node
+//! * `allocate`: `escape` hands out a path that is no device node, `wait` reads the FIFO in `FAULTY_GATE` to its end
 //! * `drop`: what is kept about a device panics when it goes
 //! * `destructor`: `hang` does so when the library goes
 
@@ -92,9 +92,8 @@ impl Provider for Faulty {
         match fault.as_deref() {
             Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => hang(),
             Some("wait") if first.is_some() => {
-                let gate = std::env::var("FAULTY_GATE").map_err(|e| Error::from_std(&e))?;
                 // Opening a FIFO waits for the other side.
-                std::fs::File::open(gate).map_err(|e| Error::from_std(&e))?;
+                std::fs::File::open(gate()?).map_err(|e| Error::from_std(&e))?;
                 Ok(mine().collect())
             }
             Some("twice") => Ok(mine().chain(mine()).collect()),
@@ -112,11 +111,17 @@ impl Provider for Faulty {
 
     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Facts>) -> Result<Allocation, Error> {
         let mut allocation = Allocation::default();
-        if fault("allocate").as_deref() == Some("escape") {
-            allocation.node("/etc/shadow");
+        match fault("allocate").as_deref() {
+            Some("escape") => drop(allocation.node("/etc/shadow")),
+            Some("wait") => drop(std::fs::read(gate()?).map_err(|e| Error::from_std(&e))?),
+            _ => {}
         }
         Ok(allocation)
     }
+}
+
+fn gate() -> Result<String, Error> {
+    std::env::var("FAULTY_GATE").map_err(|error| Error::from_std(&error))
 }
 
 /// Commits the fault that is asked for in `call`, or names it where the call commits it itself.

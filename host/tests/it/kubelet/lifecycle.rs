@@ -3,11 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::{Config, FakeKubelet, Happening, KubeletVersion};
 
-use crate::kubelet::scene::{Kind, POOL, Scene, ends_well, every_kubelet, kill, without_kubelet};
-use crate::world::Way;
+use crate::kubelet::scene::{
+    Kind, MANY, POOL, Scene, config, ends_well, every_kubelet, kill, resources, without_kubelet,
+};
+use crate::world::{Daemon, Way, World, built};
 
 every_kubelet!(
     it_starts_before_the_kubelet,
@@ -17,27 +20,35 @@ every_kubelet!(
     it_ends_while_the_kubelet_refuses_it,
     it_ends_while_the_kubelet_is_down,
     it_ends_right_after_a_restart_of_the_kubelet,
-    it_ends_with_many_pools_at_any_moment,
     it_is_killed_and_started_many_times,
     it_freezes_as_soon_as_its_sockets_exist,
     it_ends_when_it_thaws,
+    it_ends_before_there_is_a_directory,
+    it_ends_in_front_of_a_dead_kubelet_socket,
+    it_ends_during_an_allocation;
+    it_ends_with_many_pools_at_any_moment,
 );
 
 async fn it_starts_before_the_kubelet(kind: Kind) {
-    let world = without_kubelet(kind.way, 1, 2);
-    // Not even the kubelet's directory is there, which a plugin could take for another way to register.
-    let way = match kind.way {
+    let world = without_kubelet(kind.way, kind.pools, 2);
+    let daemon = without_directory(&world, kind.way).await;
+    let change = |config: &mut Config| config.version = kind.version;
+    let kubelet = world.kubelet_with(change).await;
+    registered(&kubelet).await;
+    assert_eq!(kubelet.violations(), [""; 0]);
+    ends_well(&world, daemon).await;
+}
+
+/// Not even the kubelet's directory is there, which a plugin could take for another way to register.
+async fn without_directory(world: &World, way: Way) -> Daemon {
+    let way = match way {
         Way::Watcher => "watcher",
         Way::Register => "register",
     };
     fs::remove_dir_all(world.root().join("var/lib/kubelet")).unwrap();
     let daemon = world.daemon_with(&["--registration", way]);
     daemon.says("waiting for the kubelet's").await;
-    let change = |config: &mut Config| config.version = kind.version;
-    let kubelet = world.kubelet_with(change).await;
-    registered(&kubelet).await;
-    assert_eq!(kubelet.violations(), [""; 0]);
-    ends_well(&world, daemon).await;
+    daemon
 }
 
 async fn it_starts_with_the_kubelet(kind: Kind) {
@@ -60,7 +71,7 @@ async fn it_starts_after_the_kubelet(kind: Kind) {
 }
 
 async fn it_ends_before_there_is_a_kubelet(kind: Kind) {
-    let world = without_kubelet(kind.way, 1, 2);
+    let world = without_kubelet(kind.way, kind.pools, 2);
     let daemon = world.daemon();
     daemon.says("pool resource=intel.com/pool0").await;
     ends_well(&world, daemon).await;
@@ -91,10 +102,7 @@ async fn it_ends_right_after_a_restart_of_the_kubelet(kind: Kind) {
 }
 
 async fn it_ends_with_many_pools_at_any_moment(kind: Kind) {
-    let scene = Scene::with(kind, 64, 1, |config| {
-        config.timing.get_info = Duration::from_secs(5);
-    })
-    .await;
+    let scene = Scene::with(kind, MANY, 1, |_| {}).await;
     // The first pools are registered, others are about to be, and some may not have begun.
     for moment in [
         "starting",
@@ -164,6 +172,62 @@ async fn registered(kubelet: &FakeKubelet) {
         .unwrap();
 }
 
+async fn it_ends_before_there_is_a_directory(kind: Kind) {
+    let world = without_kubelet(kind.way, kind.pools, 2);
+    let daemon = without_directory(&world, kind.way).await;
+    ends_well(&world, daemon).await;
+    assert!(!world.root().join("var/lib/kubelet").exists());
+}
+
+async fn it_ends_in_front_of_a_dead_kubelet_socket(kind: Kind) {
+    let scene = Scene::new(kind).await;
+    scene.stop().await;
+    assert!(scene.node().kubelet_socket().exists());
+    let daemon = scene.world.daemon();
+    daemon
+        .says(match kind.way {
+            Way::Register => "cannot connect to",
+            Way::Watcher => "pool resource=intel.com/pool0",
+        })
+        .await;
+    ends_well(&scene.world, daemon).await;
+}
+
+/// The kubelet waits for an answer that its plugin does not have yet.
+async fn it_ends_during_an_allocation(kind: Kind) {
+    let mut scene = Scene::new(kind).await;
+    let gate = scene.world.root().join("gate");
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &gate, FileType::Fifo, mode, 0).unwrap();
+    scene.world.environment("FAULTY_PROVIDER", "allocate=wait");
+    scene
+        .world
+        .environment("FAULTY_GATE", gate.to_str().unwrap());
+    scene
+        .world
+        .provide("faulty", &built("sriovdp_faulty_provider"));
+    scene
+        .world
+        .change("pci 0000:7f:00.0 f0f0:0001 class=120000 driver=fpga");
+    let mut resources = resources(scene.pools);
+    resources.push(r#"{"resourceName": "slow", "deviceType": "faulty"}"#.to_owned());
+    scene.world.configure(&config(&resources));
+    let daemon = scene.registered_daemon().await;
+    let slow = "intel.com/slow";
+    scene.when(slow, |view| view.allocatable() == 1).await;
+    let end = async {
+        // Whoever opens the gate for writing waits until somebody reads there, which is in the middle of the call.
+        let writer = move || fs::File::options().write(true).open(gate);
+        let writer = tokio::task::spawn_blocking(writer);
+        let held = writer.await.unwrap().unwrap();
+        ends_well(&scene.world, daemon).await;
+        drop(held);
+    };
+    let (answer, ()) = tokio::join!(scene.allocate(slow, &["0000:7f:00.0"]), end);
+    assert!(answer.is_err(), "{answer:?}");
+    scene.no_rule_was_broken();
+}
+
 /// A kubelet that hangs accepts and says nothing, and the end of the plugin is as quick.
 #[tokio::test]
 async fn it_ends_while_a_registration_hangs() {
@@ -194,4 +258,5 @@ const FROZEN: Duration = Duration::from_millis(1500);
 const REGISTER: Kind = Kind {
     way: Way::Register,
     version: KubeletVersion::V1_37,
+    pools: 1,
 };

@@ -1,4 +1,4 @@
-//! What kubelets do to device plugins, scenario by scenario, each with both ways to register and each kubelet.
+//! What kubelets do to device plugins, scenario by scenario: with both ways to register, each kubelet, one pool and 64.
 //!
 //! Kubernetes tests its device manager in `test/e2e_node` against a sample plugin. These are the same scenarios, with
 //! this plugin in its place, and those that its tests do not have:

@@ -10,6 +10,9 @@ use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion, PodSpec, PodView
 
 use crate::world::{Daemon, Way, World, built};
 
+/// So many pools that what one needs adds up.
+pub(super) const MANY: usize = 64;
+
 /// The first pool, and the only one of most scenarios.
 pub(super) const POOL: &str = "intel.com/pool0";
 
@@ -18,6 +21,8 @@ pub(super) const POOL: &str = "intel.com/pool0";
 pub(super) struct Kind {
     pub(super) way: Way,
     pub(super) version: KubeletVersion,
+    /// How many pools there are at least.
+    pub(super) pools: usize,
 }
 
 /// A node and its kubelet. The kubelet's own methods are called on it directly.
@@ -29,7 +34,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// One pool of two devices.
+    /// Pools of two devices each.
     pub(super) async fn new(kind: Kind) -> Self {
         Self::with(kind, 1, 2, |_| {}).await
     }
@@ -41,11 +46,18 @@ impl Scene {
         devices: usize,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        let pools = pools.max(kind.pools);
         let world = without_kubelet(kind.way, pools, devices);
         let kubelet = world.kubelet_with(|config| {
             config.version = kind.version;
-            config.timing.dial = Duration::from_millis(500);
-            config.timing.get_info = Duration::from_millis(300);
+            if pools < MANY {
+                config.timing.dial = Duration::from_millis(500);
+                config.timing.get_info = Duration::from_millis(300);
+            } else {
+                // Each waits for others, on a machine that may be loaded.
+                config.timing.dial = Duration::from_secs(5);
+                config.timing.get_info = Duration::from_secs(5);
+            }
             change(config);
         });
         Self {
@@ -142,14 +154,22 @@ impl Deref for Scene {
 
 /// The node and its pools, before there is a kubelet.
 pub(super) fn without_kubelet(way: Way, pools: usize, devices: usize) -> World {
+    let world = World::without_providers(&node(pools, devices), way);
+    world.provide("net-device", &built("sriovdp_net_device"));
+    world.configure(&config(&resources(pools)));
+    world
+}
+
+/// What a configuration says about each pool.
+pub(super) fn resources(pools: usize) -> Vec<String> {
     let resources = (0..pools).map(|pool| {
         format!(r#"{{"resourceName": "pool{pool}", "selectors": {{"pfNames": ["pf{pool}"]}}}}"#)
     });
-    let resources = resources.collect::<Vec<_>>().join(",");
-    let world = World::without_providers(&node(pools, devices), way);
-    world.provide("net-device", &built("sriovdp_net_device"));
-    world.configure(&format!(r#"{{"resourceList": [{resources}]}}"#));
-    world
+    resources.collect()
+}
+
+pub(super) fn config(resources: &[String]) -> String {
+    format!(r#"{{"resourceList": [{}]}}"#, resources.join(","))
 }
 
 pub(super) fn name(pool: usize) -> String {
@@ -225,21 +245,27 @@ fn node(pools: usize, devices: usize) -> String {
     tree
 }
 
-/// Runs one scenario for both ways to register, with each kubelet that treats plugins differently.
+/// Runs each scenario for both ways to register, with each kubelet that treats plugins differently, and with one pool
+/// and with 64; those behind the semicolon are about many pools only.
 macro_rules! every_kubelet {
-    ($($scenario:ident),+ $(,)?) => {
-        every_kubelet!(@ watcher_1_36, Watcher, V1_36, $($scenario),+);
-        every_kubelet!(@ watcher_1_37, Watcher, V1_37, $($scenario),+);
-        every_kubelet!(@ register_1_36, Register, V1_36, $($scenario),+);
-        every_kubelet!(@ register_1_37, Register, V1_37, $($scenario),+);
+    ($($scenario:ident),* $(; $($of_many:ident),+)? $(,)?) => {
+        every_kubelet!(@ watcher_1_36, Watcher, V1_36, 1, $($scenario),*);
+        every_kubelet!(@ watcher_1_37, Watcher, V1_37, 1, $($scenario),*);
+        every_kubelet!(@ register_1_36, Register, V1_36, 1, $($scenario),*);
+        every_kubelet!(@ register_1_37, Register, V1_37, 1, $($scenario),*);
+        every_kubelet!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
+        every_kubelet!(@ watcher_1_37_with_64_pools, Watcher, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
+        every_kubelet!(@ register_1_36_with_64_pools, Register, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
+        every_kubelet!(@ register_1_37_with_64_pools, Register, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
     };
-    (@ $kubelet:ident, $way:ident, $version:ident, $($scenario:ident),+) => {
+    (@ $kubelet:ident, $way:ident, $version:ident, $pools:literal, $($scenario:ident),+) => {
         mod $kubelet {
             $(#[tokio::test]
             async fn $scenario() {
                 super::$scenario(crate::kubelet::scene::Kind {
                     way: crate::world::Way::$way,
                     version: sriovdp_fake_kubelet::KubeletVersion::$version,
+                    pools: $pools,
                 })
                 .await;
             })+

