@@ -4,9 +4,12 @@
 
 mod selectors;
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Finding, Health, HexId, Manifest, Node, Provider,
-    Refusal, export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
+    Allocation, Device, Discovery, Error, Finding, Health, HexId, Manifest, Node, PciAddress,
+    Provider, Refusal, export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -17,7 +20,10 @@ const PROCESSING_ACCELERATOR: u8 = 0x12;
 /// The provider. A physical function is offered whether it has virtual functions or not: unlike a network card it does
 /// not carry their traffic.
 #[derive(Debug, Default)]
-pub struct Accelerator;
+pub struct Accelerator {
+    /// The numbers that were read last: the firmware gives a function its number once, and asking for it may fail.
+    acpi_indexes: Mutex<HashMap<PciAddress, String>>,
+}
 
 /// What selectors are compared with.
 #[derive(Debug)]
@@ -40,6 +46,9 @@ impl Provider for Accelerator {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
+        let known = self.acpi_indexes.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let mut read = HashMap::new();
         let mut found = Discovery::default();
         for function in node
             .functions()
@@ -50,15 +59,23 @@ impl Provider for Accelerator {
                 found.excluded(function.address, "no driver is bound to it");
                 continue;
             };
+            let path = format!("/sys/bus/pci/devices/{}/acpi_index", function.address);
+            let acpi_index = node.root().read(&path).or_else(|| {
+                let before = known.get(&function.address).cloned();
+                before.filter(|_| node.root().exists(&path))
+            });
+            read.extend(acpi_index.clone().map(|index| (function.address, index)));
             let facts = Facts {
                 vendor: function.vendor,
                 device: function.device,
                 driver,
-                acpi_index: node.pci(function.address).attribute("acpi_index"),
+                acpi_index,
             };
             let health = Health::of([userspace_finding(node, function)]);
             found.device(Device::of(function, facts).health(health));
         }
+        known.retain(|&address, _| !node.asks_about(address));
+        known.extend(read);
         Ok(found)
     }
 

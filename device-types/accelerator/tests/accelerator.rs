@@ -20,7 +20,7 @@ fn cards(more: &str) -> (TempTree, Harness<Accelerator>) {
     let node = Tree::parse(&format!("{CARDS}\n{more}"))
         .expect("a node")
         .temp();
-    let provider = Harness::new(Accelerator, node.path());
+    let provider = Harness::new(Accelerator::default(), node.path());
     (node, provider)
 }
 
@@ -49,6 +49,19 @@ fn accelerators_with_a_driver_are_offered() {
         "no driver is bound to it".to_owned(),
     );
     assert_eq!(provider.excluded(), [excluded]);
+}
+
+#[test]
+fn a_number_of_the_firmware_that_cannot_be_read_is_what_it_was() {
+    let (node, mut provider) = cards("");
+    let attribute = "@0000:18:00.0/acpi_index";
+    // Reading a directory fails.
+    let unreadable = format!("rm {attribute}\ndir {attribute}");
+    Tree::apply(node.path(), &unreadable).expect("a change");
+    provider.rescan().expect("a discovery");
+    provider.rescan().expect("a discovery");
+    let numbered = provider.select(json!({"acpiIndexes": ["7"]}));
+    assert_eq!(numbered, ["0000:18:00.0"]);
 }
 
 #[test]

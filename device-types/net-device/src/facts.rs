@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_finding};
 
-use crate::uplink::{Uplink, Uplinks};
+use crate::memory::Memory;
+use crate::uplink::Uplink;
 use crate::vdpa;
 use crate::vdpa::{VdpaDevice, VdpaType};
 
@@ -31,22 +32,22 @@ pub(crate) struct Survey<'a> {
     node: &'a Node,
     default_routes: BTreeSet<String>,
     vdpa: HashMap<PciAddress, VdpaDevice>,
-    before: &'a Uplinks,
-    uplinks: Uplinks,
+    before: &'a Memory,
+    read: Memory,
     links: HashMap<PciAddress, Option<Finding>>,
     drivers: Shared<String>,
     link_types: Shared<Name>,
 }
 
 impl<'a> Survey<'a> {
-    /// Begins a scan; `before` are the uplinks of the last one.
-    pub(crate) fn new(node: &'a Node, before: &'a Uplinks) -> Self {
+    /// Begins a scan; `before` is what the last ones keep.
+    pub(crate) fn new(node: &'a Node, before: &'a Memory) -> Self {
         Self {
             node,
             default_routes: node.default_route_netdevs(),
             vdpa: vdpa::devices(node),
             before,
-            uplinks: Uplinks::new(),
+            read: Memory::default(),
             links: HashMap::new(),
             drivers: Shared::default(),
             link_types: Shared::default(),
@@ -88,7 +89,7 @@ impl<'a> Survey<'a> {
                 .and_then(|device| device.finding(self.node))
                 .map(Box::new),
             driver: self.drivers.of(driver),
-            acpi_index: directory.attribute("acpi_index").map(Arc::new),
+            acpi_index: self.acpi_index(function.address),
             link_type: match own_link {
                 Some(link_type) => Some(self.link_types.of(&link_type)),
                 None => uplink.link_type.clone(),
@@ -108,13 +109,30 @@ impl<'a> Survey<'a> {
     }
 
     /// Ends the scan; the next one wants to know.
-    pub(crate) fn into_uplinks(self) -> Uplinks {
-        self.uplinks
+    pub(crate) fn into_memory(self) -> Memory {
+        self.read
+    }
+
+    /// One that is there and cannot be read is what it was.
+    fn acpi_index(&mut self, address: PciAddress) -> Option<Arc<String>> {
+        let path = format!("/sys/bus/pci/devices/{address}/acpi_index");
+        let root = self.node.root();
+        let index = match root.read(&path) {
+            Some(index) => Arc::new(index),
+            None => Arc::clone(
+                self.before
+                    .acpi_indexes
+                    .get(&address)
+                    .filter(|_| root.exists(&path))?,
+            ),
+        };
+        self.read.acpi_indexes.insert(address, Arc::clone(&index));
+        Some(index)
     }
 
     fn uplink(&mut self, address: PciAddress) -> Arc<Uplink> {
-        let uplink = self.uplinks.entry(address);
-        Arc::clone(uplink.or_insert_with(|| Uplink::at(self.node, address, self.before)))
+        let uplink = self.read.uplinks.entry(address);
+        Arc::clone(uplink.or_insert_with(|| Uplink::at(self.node, address, &self.before.uplinks)))
     }
 }
 

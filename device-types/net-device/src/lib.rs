@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod facts;
+mod memory;
 mod selectors;
 mod uplink;
 mod vdpa;
@@ -16,7 +17,7 @@ use sriovdp_sdk::{
 };
 
 use facts::Survey;
-use uplink::Uplinks;
+use memory::Memory;
 
 pub use facts::Facts;
 pub use selectors::Selectors;
@@ -28,8 +29,7 @@ const NETWORK_CONTROLLER: u8 = 0x02;
 /// The provider.
 #[derive(Debug, Default)]
 pub struct NetDevice {
-    /// Of the last scan, for what cannot be read while a pod has it.
-    uplinks: Mutex<Uplinks>,
+    memory: Mutex<Memory>,
 }
 
 impl Provider for NetDevice {
@@ -51,8 +51,8 @@ impl Provider for NetDevice {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let mut uplinks = self.uplinks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut survey = Survey::new(node, &uplinks);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut survey = Survey::new(node, &memory);
         let mut found = Discovery::default();
         for function in node
             .functions()
@@ -70,9 +70,8 @@ impl Provider for NetDevice {
                 Err(reason) => found.excluded(function.address, reason),
             }
         }
-        let found_uplinks = survey.into_uplinks();
-        uplinks.retain(|&address, _| !node.asks_about(address));
-        uplinks.extend(found_uplinks);
+        let read = survey.into_memory();
+        memory.take(node, read);
         Ok(found)
     }
 

@@ -190,6 +190,25 @@ fn a_kind_of_link_that_cannot_be_read_is_what_it_was() {
 }
 
 #[test]
+fn a_number_of_the_firmware_that_cannot_be_read_is_what_it_was() {
+    let (node, mut provider) = scan(CARDS);
+    let numbered = |provider: &Harness<NetDevice>| provider.select(json!({"acpiIndexes": ["111"]}));
+    assert_eq!(numbered(&provider), ["0000:03:02.1"]);
+    let attribute = "@0000:03:02.1/acpi_index";
+    // Reading a directory fails.
+    node.apply(&format!("rm {attribute}\ndir {attribute}"));
+    provider.rescan().expect("a discovery");
+    provider
+        .rescan_only(&["0000:03:02.0"])
+        .expect("a discovery");
+    provider.rescan().expect("a discovery");
+    assert_eq!(numbered(&provider), ["0000:03:02.1"]);
+    node.apply(&format!("rm {attribute}"));
+    provider.rescan().expect("a discovery");
+    assert_eq!(numbered(&provider), [""; 0]);
+}
+
+#[test]
 fn what_is_remembered_of_a_physical_function_outlives_a_discovery_without_its_virtual_ones() {
     let (node, mut provider) = scan(CARDS);
     node.apply("rm @0000:03:00.1/net/ens1f1");

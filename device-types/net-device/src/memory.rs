@@ -1,0 +1,28 @@
+//! What one discovery keeps for the next, for what cannot be read then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sriovdp_sdk::{Node, PciAddress};
+
+use crate::uplink::Uplinks;
+
+/// What was read in the last discovery that was about it.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// While a pod has a network interface, it is not in sysfs.
+    pub(crate) uplinks: Uplinks,
+    /// The firmware gives a function its number once, and asking for it may fail.
+    pub(crate) acpi_indexes: HashMap<PciAddress, Arc<String>>,
+}
+
+impl Memory {
+    /// Takes what a discovery of `node` has read; what that was not about stays.
+    pub(crate) fn take(&mut self, node: &Node, read: Self) {
+        self.uplinks.retain(|&address, _| !node.asks_about(address));
+        self.uplinks.extend(read.uplinks);
+        self.acpi_indexes
+            .retain(|&address, _| !node.asks_about(address));
+        self.acpi_indexes.extend(read.acpi_indexes);
+    }
+}
