@@ -154,7 +154,9 @@ impl Reconciler {
             .flat_map(|(_, found)| &found.devices);
         let before: Vec<Arc<Pool>> = self.offered.states().collect();
         let known = LazyCell::new(|| {
+            // What has left its pool and comes back, is seen for the first time again.
             let known = before.iter().flat_map(|pool| &pool.devices);
+            let known = known.filter(|device| !device.health.is_left());
             known.map(|device| &device.id).collect::<HashSet<_>>()
         });
         self.links = self.links.next(devices, |id| known.contains(id), now);

@@ -176,3 +176,28 @@ async fn what_left_its_pool_is_told_with_the_selector_that_it_no_longer_fits() {
         .says(&format!("unhealthy: 0000:65:00.2: {reason}"))
         .await;
 }
+
+#[tokio::test]
+async fn a_function_that_comes_back_without_a_link_has_not_lost_it() {
+    const NODE: &str = "pf 0000:65:00.0 8086:10c9 driver=igb net=ens3";
+    const VF: &str = "vf 0000:65:10.0 8086:10ca pf=0000:65:00.0 id=0 driver=igbvf net=ens3v0";
+    const POOL: &str =
+        r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens3"]}}]}"#;
+    let world = World::with_config(NODE, Way::Watcher, POOL);
+    let mut lives = crate::parts::reconciler(&world, None);
+    let link = |carrier: u8| format!("file @0000:65:00.0/net/ens3/carrier {carrier}");
+    // A driver resets the physical function when it makes virtual ones; later the link goes and returns.
+    for (change, is_healthy) in [
+        (VF.to_owned(), true),
+        ("unplug 0000:65:10.0".to_owned(), false),
+        (format!("{VF}\n{}", link(0)), false),
+        (link(1), true),
+        (link(0), false),
+        (link(1), true),
+    ] {
+        world.change(&change);
+        lives.look().await;
+        let healthy: usize = lives.pools().map(|pool| pool.healthy()).sum();
+        assert_eq!(healthy == 1, is_healthy, "after `{change}`");
+    }
+}

@@ -173,7 +173,8 @@ async fn a_provider_that_is_late_after_a_look_at_functions_keeps_its_pools() {
     assert_eq!(pools(&lives), before);
 }
 
-fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
+/// A plugin in this process.
+pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
     let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
     providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
