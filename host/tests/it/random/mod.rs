@@ -17,6 +17,7 @@ mod dice;
 mod event;
 mod life;
 mod node;
+mod told;
 
 use std::time::{Duration, Instant};
 
