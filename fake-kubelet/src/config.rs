@@ -36,12 +36,22 @@ impl Config {
 /// The kubelets that treat a plugin differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KubeletVersion {
+    /// Up to 1.32: as 1.36, but a start removes every file in `device-plugins` except the kubelet's own checkpoint, and
+    /// not the sockets only.
+    V1_32,
     /// Up to 1.36: one client for each resource. A newer one takes the older one's place, but when the *older* one's
     /// stream ends it is the newer one that gets disconnected.
     V1_36,
     /// From 1.37 on: one client for each socket path. Registering a path whose stream is still open is refused, and
     /// from then on every registration of that path is, until the kubelet restarts.
     V1_37,
+}
+
+impl KubeletVersion {
+    /// And none for each socket path.
+    pub(crate) fn has_a_client_for_each_resource(self) -> bool {
+        self != Self::V1_37
+    }
 }
 
 /// How the plugin watcher spells the `:authority` of its calls to a registration socket.

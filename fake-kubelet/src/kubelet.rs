@@ -8,7 +8,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
-use crate::config::Config;
+use crate::config::{Config, KubeletVersion};
 use crate::device_manager::{Books, RegistrationService};
 use crate::error::Error;
 use crate::journal::Event;
@@ -26,6 +26,7 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub struct FakeKubelet {
     pub(crate) shared: Arc<Shared>,
+    version: KubeletVersion,
     watcher: bool,
     pod_resources: bool,
     process: Mutex<Option<Process>>,
@@ -39,6 +40,7 @@ impl FakeKubelet {
     )]
     pub async fn start(config: Config) -> Result<Self, Error> {
         let kubelet = Self {
+            version: config.version,
             watcher: config.watcher,
             pod_resources: config.pod_resources,
             shared: Arc::new(Shared::new(config)),
@@ -69,7 +71,10 @@ impl FakeKubelet {
         }
         let node = &self.shared.node;
         node::create_directory(&node.device_plugins())?;
-        node::remove_sockets(&node.device_plugins())?;
+        match self.version {
+            KubeletVersion::V1_32 => node::remove_files(&node.device_plugins())?,
+            _ => node::remove_sockets(&node.device_plugins())?,
+        }
         let process = Process::default();
         let path = node.kubelet_socket();
         let listener =

@@ -8,6 +8,9 @@ use sriovdp_proto::{deviceplugin, pluginregistration};
 
 use crate::error::Error;
 
+/// What a kubelet remembers of its pods' devices, beside the sockets of the plugins.
+pub(crate) const CHECKPOINT: &str = "kubelet_internal_checkpoint";
+
 /// A root directory that stands for the node's `/`.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -72,6 +75,16 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), Error> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Removes all files in a directory but the kubelet's checkpoint, as a starting kubelet does up to 1.32.
+pub(crate) fn remove_files(dir: &Path) -> Result<(), Error> {
+    for entry in entries(dir)? {
+        if !entry.is_dir() && !entry.ends_with(CHECKPOINT) {
+            remove_socket(&entry)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the sockets in a directory but not those further down, as a starting kubelet does since 1.33.

@@ -1,4 +1,4 @@
-//! What became different with 1.37: whose client a second registration replaces.
+//! What became different with 1.33 and 1.37: what a start deletes, and whose client a second registration replaces.
 
 mod plugin;
 
@@ -147,6 +147,34 @@ async fn from_1_37_on_another_path_is_the_way_out_of_a_refusal() {
         .await
         .unwrap();
     assert_eq!((vf.allocatable(), vf.capacity()), (2, 2));
+}
+
+#[tokio::test]
+async fn up_to_1_32_a_start_removes_every_file_and_later_the_sockets_only() {
+    for (version, is_kept) in [
+        (KubeletVersion::V1_32, false),
+        (KubeletVersion::V1_36, true),
+    ] {
+        let (kubelet, _node) = kubelet(|config| config.version = version).await;
+        let directory = kubelet.node().device_plugins();
+        let [file, checkpoint, below] = [
+            "some-file",
+            "kubelet_internal_checkpoint",
+            "directory/some-file",
+        ]
+        .map(|name| directory.join(name));
+        std::fs::create_dir(directory.join("directory")).unwrap();
+        for path in [&file, &checkpoint, &below] {
+            std::fs::write(path, "{}").unwrap();
+        }
+        let plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
+
+        kubelet.restart().await.unwrap();
+
+        assert_eq!(file.exists(), is_kept, "{version:?}");
+        assert!(checkpoint.exists() && below.exists());
+        assert!(!plugin.socket.exists());
+    }
 }
 
 fn v1_36(config: &mut Config) {

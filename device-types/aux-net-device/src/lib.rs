@@ -51,7 +51,7 @@ impl Provider for AuxNetDevice {
         let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
         let mut survey = Survey::new(node, &parents);
         let mut found = Discovery::default();
-        for name in subfunction::names(node) {
+        for name in subfunction::names(node)? {
             match survey.device(&name) {
                 Ok(Some(device)) => found.device(device),
                 Ok(None) => {}

@@ -50,13 +50,17 @@ impl Parent {
         {
             return Err(format!("its parent {address} makes no network interface"));
         }
-        let parent = Self::new(node, function, driver);
-        match before.get(&address) {
-            Some(Ok(known)) if parent.name.is_none() && known.driver == parent.driver => {
-                Ok(Arc::clone(known))
+        let mut parent = Self::new(node, function, driver);
+        if let Some(Ok(known)) = before.get(&address)
+            && known.driver == parent.driver
+        {
+            if parent.name.is_none() {
+                return Ok(Arc::clone(known));
             }
-            _ => Ok(Arc::new(parent)),
+            // The interface is there, and what it is cannot be read: it may just be getting another name.
+            parent.link_type = parent.link_type.or_else(|| known.link_type.clone());
         }
+        Ok(Arc::new(parent))
     }
 
     fn new(node: &Node, function: &PciFunction, driver: String) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sriovdp_sdk::{Name, Node, PciAddress};
+use sriovdp_sdk::{Error, Name, Node, PciAddress};
 
 /// Linux: `Documentation/driver-api/auxiliary_bus.rst`.
 const BUS: &str = "/sys/bus/auxiliary/devices";
@@ -21,10 +21,14 @@ pub(crate) struct Subfunction {
 }
 
 /// The names of all subfunctions of the node. One directory is read.
-pub(crate) fn names(node: &Node) -> Vec<String> {
-    let mut names = node.root().list(BUS);
+///
+/// # Errors
+///
+/// When there is one and it cannot be read: then nothing is known, and not that there are none.
+pub(crate) fn names(node: &Node) -> Result<Vec<String>, Error> {
+    let mut names = node.root().try_list(BUS)?;
     names.retain(|name| auxiliary_type(name) == Some(SF));
-    names
+    Ok(names)
 }
 
 /// The middle of `<module>.<type>.<number>`, which is how the kernel names auxiliary devices.

@@ -64,11 +64,12 @@ impl Provider for MellanoxRdma {
             let parent = Parent::of(node, device.id.as_str(), device.function);
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
+            let before = keys.get(&device.id).map(|&(_, key)| key);
             Facts {
                 presence,
                 partition_key: match presence {
-                    Presence::Here => parent.partition_key(&names),
-                    Presence::InPod => keys.get(&device.id).map(|&(_, key)| key),
+                    Presence::Here => parent.partition_key(&names, before),
+                    Presence::InPod => before,
                     Presence::Absent => None,
                 },
                 has_pci_device_info: device.device_type == PCI_DEVICE_INFO,

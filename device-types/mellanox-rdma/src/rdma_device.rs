@@ -78,14 +78,24 @@ impl<'a> Parent<'a> {
 
     /// The partition key at index 0 of the first port of the first of its RDMA devices, `names`.
     ///
-    /// Only InfiniBand has partitions; on Ethernet every device shows the default key.
-    pub(crate) fn partition_key(&self, names: &[String]) -> Option<PartitionKey> {
+    /// Only InfiniBand has partitions; on Ethernet every device shows the default key. One that cannot be read now is
+    /// what it was `before`.
+    pub(crate) fn partition_key(
+        &self,
+        names: &[String],
+        before: Option<PartitionKey>,
+    ) -> Option<PartitionKey> {
         let port = format!("infiniband/{}/ports/1", names.first()?);
         let layer = self.attribute(&format!("{port}/link_layer"));
         let is_infiniband =
             layer.map_or_else(|| self.has_infiniband_link(), |layer| layer == "InfiniBand");
-        let key = is_infiniband.then(|| self.attribute(&format!("{port}/pkeys/0")))??;
-        key.parse().ok()
+        if !is_infiniband {
+            return None;
+        }
+        match self.attribute(&format!("{port}/pkeys/0")) {
+            Some(key) => key.parse().ok(),
+            None => before,
+        }
     }
 
     pub(crate) fn has_no_rdma_device(&self) -> Error {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::{Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_finding};
+use sriovdp_sdk::{Error, Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_finding};
 
 use crate::memory::Memory;
 use crate::uplink::Uplink;
@@ -41,17 +41,21 @@ pub(crate) struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     /// Begins a scan; `before` is what the last ones keep.
-    pub(crate) fn new(node: &'a Node, before: &'a Memory) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// When something is there and cannot be read that is about all functions.
+    pub(crate) fn new(node: &'a Node, before: &'a Memory) -> Result<Self, Error> {
+        Ok(Self {
             node,
             default_routes: node.default_route_netdevs(),
-            vdpa: vdpa::devices(node),
+            vdpa: vdpa::devices(node)?,
             before,
             read: Memory::default(),
             links: HashMap::new(),
             drivers: Shared::default(),
             link_types: Shared::default(),
-        }
+        })
     }
 
     /// The facts about `function`, or the reason why it is not offered.

@@ -52,7 +52,7 @@ impl Provider for NetDevice {
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut survey = Survey::new(node, &memory);
+        let mut survey = Survey::new(node, &memory)?;
         let mut found = Discovery::default();
         for function in node
             .functions()

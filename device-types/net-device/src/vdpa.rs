@@ -71,9 +71,13 @@ impl VdpaDevice {
 /// The first vDPA device, by name, of each function that has any.
 ///
 /// One directory is read where there is none.
-pub(crate) fn devices(node: &Node) -> HashMap<PciAddress, VdpaDevice> {
+///
+/// # Errors
+///
+/// When the bus is there and cannot be read: then nothing is known, and not that there are none.
+pub(crate) fn devices(node: &Node) -> Result<HashMap<PciAddress, VdpaDevice>, Error> {
     let mut devices = HashMap::new();
-    for name in node.root().list(BUS) {
+    for name in node.root().try_list(BUS)? {
         if let Some(function) = parent(node, &name) {
             devices.entry(function).or_insert_with(|| VdpaDevice {
                 bound_to: VdpaType::of(node, &name),
@@ -81,7 +85,7 @@ pub(crate) fn devices(node: &Node) -> HashMap<PciAddress, VdpaDevice> {
             });
         }
     }
-    devices
+    Ok(devices)
 }
 
 /// Adds the vDPA device of `function` as it is now, which must be of the type `asked` for.

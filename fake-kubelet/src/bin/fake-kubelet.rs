@@ -10,7 +10,7 @@ use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion};
 use tokio::sync::mpsc;
 
 const USAGE: &str = "\
-usage: fake-kubelet --root DIR [--watcher] [--version 1.36|1.37]
+usage: fake-kubelet --root DIR [--watcher] [--version 1.32|1.36|1.37]
 
 commands: allocate RESOURCE ID... | show RESOURCE | delete RESOURCE | cancel RESOURCE
           restart | violations | quit
@@ -41,6 +41,7 @@ fn config(mut arguments: impl Iterator<Item = String>) -> Option<Config> {
             "--watcher" => watcher = true,
             "--version" => {
                 version = match arguments.next()?.as_str() {
+                    "1.32" => KubeletVersion::V1_32,
                     "1.36" => KubeletVersion::V1_36,
                     "1.37" => KubeletVersion::V1_37,
                     _ => return None,

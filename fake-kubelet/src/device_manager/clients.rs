@@ -21,12 +21,12 @@ pub(super) enum Clients {
 
 impl Clients {
     pub(super) fn new(version: KubeletVersion) -> Self {
-        match version {
-            KubeletVersion::V1_36 => Self::ByResource(BTreeMap::new()),
-            KubeletVersion::V1_37 => Self::ByPath {
-                clients: BTreeMap::new(),
-                connected: BTreeSet::new(),
-            },
+        if version.has_a_client_for_each_resource() {
+            return Self::ByResource(BTreeMap::new());
+        }
+        Self::ByPath {
+            clients: BTreeMap::new(),
+            connected: BTreeSet::new(),
         }
     }
 

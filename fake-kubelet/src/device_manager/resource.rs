@@ -71,7 +71,7 @@ impl Resource {
         self.view.socket.clone_from(&announcement.file);
         self.view.options = client.options;
         self.streams.insert(client.id, announcement.way);
-        if version == KubeletVersion::V1_36 {
+        if version.has_a_client_for_each_resource() {
             self.serving.clear();
         }
         self.serving.push(client);
@@ -96,9 +96,10 @@ impl Resource {
         version: KubeletVersion,
     ) -> Option<CancellationToken> {
         client.closed.cancel();
-        match version {
-            KubeletVersion::V1_36 => self.serving.clear(),
-            KubeletVersion::V1_37 => self.serving.retain(|other| other.id != client.id),
+        if version.has_a_client_for_each_resource() {
+            self.serving.clear();
+        } else {
+            self.serving.retain(|other| other.id != client.id);
         }
         if !self.serving.is_empty() {
             return None;

@@ -17,13 +17,13 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 use crate::node;
+use crate::node::CHECKPOINT;
 use crate::process::Process;
 use crate::shared::Shared;
 use crate::wire::Wire;
 
 /// The pod that the plugin is in.
 const PLUGIN: &str = "device-plugin";
-const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 
 /// Writes what a kubelet that starts again reads.
 pub(super) fn write_checkpoint(shared: &Shared) -> std::io::Result<()> {

@@ -72,6 +72,35 @@ async fn without_the_library_its_keys_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_new_file_wakes_the_resources_that_waited_for_its_keys() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "rdma", "selectors": {"isRdma": true}},
+        {"resourceName": "rest", "selectors": {"pfNames": ["eth2"]}}
+    ]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    daemon.says("selectors.isRdma`: no loaded provider").await;
+    kubelet
+        .wait_for("intel.com/rest", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    assert_eq!(kubelet.resource("intel.com/rdma"), None);
+    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    kubelet
+        .wait_for("intel.com/rdma", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+    // The first resource that selects a device has it, so the other one gives it up on the stream that it has.
+    let rest = kubelet
+        .wait_for("intel.com/rest", |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    assert_eq!((rest.registrations, rest.capacity()), (1, 4));
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
 async fn keys_that_make_no_sense_together() {
     let config = r#"{"resourceList": [
         {"resourceName": "both", "selectors": {"isRdma": true, "vdpaType": "vhost"}},

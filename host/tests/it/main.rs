@@ -62,6 +62,8 @@ mod preferred;
 mod properties;
 /// Random events, in this process.
 mod random;
+/// What the README shows.
+mod readme;
 /// The reference of keys is made from the schema.
 mod reference;
 /// Provider files that come, change and go while the daemon runs.

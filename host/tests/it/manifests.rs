@@ -80,6 +80,25 @@ fn the_program_takes_the_arguments_of_the_daemon_sets() {
     assert!(given > 0, "no manifest gives any argument");
 }
 
+#[test]
+fn the_daemon_sets_ask_for_no_privilege() {
+    let mut whole = 0;
+    for (file, daemon_set) in of_kind("DaemonSet") {
+        let context = &container(&daemon_set)["securityContext"];
+        if context.is_null() {
+            // A patch, which adds to what is there.
+            continue;
+        }
+        assert_eq!(context["privileged"], false, "{file}");
+        assert_eq!(context["allowPrivilegeEscalation"], false, "{file}");
+        assert_eq!(context["readOnlyRootFilesystem"], true, "{file}");
+        let capabilities = serde_json::json!({"drop": ["ALL"]});
+        assert_eq!(context["capabilities"], capabilities, "{file}");
+        whole += 1;
+    }
+    assert!(whole > 0, "all are patches");
+}
+
 /// What the shell script in front of the Go plugin takes, each with `=`, and booleans as Go programs take them.
 #[test]
 fn the_program_takes_what_the_go_plugins_image_takes() {

@@ -117,3 +117,21 @@ fn subfunctions_come_and_go() {
     provider.rescan().expect("a discovery");
     assert_eq!(provider.devices(), [("mlx5_core.sf.3".to_owned(), Some(0))]);
 }
+
+#[test]
+fn a_bus_that_cannot_be_read_now_changes_nothing() {
+    let (node, mut provider) = scan(
+        "pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0
+         sf mlx5_core.sf.2 on=0000:08:00.0 num=88",
+    );
+    let before = provider.devices();
+    let bus = node.path().join("sys/bus/auxiliary/devices");
+    std::fs::rename(&bus, bus.with_file_name("away")).unwrap();
+    std::fs::write(&bus, "").unwrap();
+    let error = provider.rescan().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot list `/sys/bus/auxiliary/devices`"
+    );
+    assert_eq!(provider.devices(), before);
+}

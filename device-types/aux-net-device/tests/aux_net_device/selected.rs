@@ -166,6 +166,19 @@ fn what_a_pod_took_away_changes_nothing() {
 }
 
 #[test]
+fn a_link_that_cannot_be_read_now_is_what_it_was() {
+    let (node, mut provider) = scan(
+        "pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0 link=infiniband
+         sf mlx5_core.sf.2 on=0000:08:00.0 num=88",
+    );
+    let selectors = || json!({"auxTypes": ["sf"], "linkTypes": ["infiniband"]});
+    assert_eq!(provider.select(selectors()), ["mlx5_core.sf.2"]);
+    node.apply("rm @0000:08:00.0/net/p0/type");
+    provider.rescan().expect("a discovery");
+    assert_eq!(provider.select(selectors()), ["mlx5_core.sf.2"]);
+}
+
+#[test]
 fn refusals_say_what_was_found() {
     let (_node, provider) = scan(&format!(
         "{CARDS}

@@ -105,6 +105,26 @@ fn an_rdma_device_in_a_pod_is_known_by_its_character_devices() {
 }
 
 #[test]
+fn a_partition_key_that_cannot_be_read_now_is_what_it_was() {
+    let (node, mut provider) = functions(CARD, &VFS);
+    let selected = provider.select(keys(&["0x8001"]));
+    assert_eq!(selected, VFS[..1]);
+    let ports = node
+        .path()
+        .join(format!("sys/bus/pci/devices/{}/infiniband", VFS[0]));
+    let first = std::fs::read_dir(ports).unwrap().next().unwrap().unwrap();
+    let name = first.file_name().into_string().unwrap();
+    let key = format!("@{}/infiniband/{name}/ports/1/pkeys/0", VFS[0]);
+    node.apply(&format!("rm {key}"));
+    provider.rescan().expect("a scan");
+    assert_eq!(provider.select(keys(&["0x8001"])), selected);
+    // One that is there and is none is another matter: the subnet manager has taken it away.
+    node.apply(&format!("file {key} 0x0000"));
+    provider.rescan().expect("a scan");
+    assert_eq!(provider.select(keys(&["0x8001"])), [""; 0]);
+}
+
+#[test]
 fn an_rdma_device_in_a_pod_is_known_by_devlink() {
     let (_node, provider) = functions(
         "

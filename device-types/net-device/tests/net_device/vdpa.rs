@@ -114,3 +114,14 @@ fn what_is_missing_is_named() {
         "/dev/vhost-vdpa-3"
     );
 }
+
+#[test]
+fn a_bus_that_cannot_be_read_now_changes_nothing() {
+    let (node, mut provider) = scan(CARD);
+    let bus = node.path().join("sys/bus/vdpa/devices");
+    std::fs::rename(&bus, bus.with_file_name("away")).unwrap();
+    std::fs::write(&bus, "").unwrap();
+    let error = provider.rescan().unwrap_err();
+    assert_eq!(error.to_string(), "cannot list `/sys/bus/vdpa/devices`");
+    assert_eq!(provider.select(vhost()), ["0000:65:00.2"]);
+}

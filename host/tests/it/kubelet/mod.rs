@@ -31,10 +31,12 @@
 //! That `pod-resources` shows a device is the kubelet's work, and no plugin can do anything about it.
 //!
 //! `streams` has what goes wrong between a kubelet that lives and a plugin that lives. `sockets` has the files between
-//! them, and `lifecycle` the plugin's own beginnings and ends.
+//! them, `lifecycle` the plugin's own beginnings and ends, and `ends` those in the middle of a change.
 
 mod scene;
 
+/// SIGTERM in the middle of a change.
+mod ends;
 /// Health, as nodes and pods show it.
 mod health;
 /// Two plugins on one node, as a rolling update has them for a while.

@@ -246,11 +246,13 @@ fn node(pools: usize, devices: usize) -> String {
 }
 
 /// Runs each scenario for both ways to register, with each kubelet that treats plugins differently, and with one pool
-/// and with 64; those behind the semicolon are about many pools only.
+/// and with 64; those behind the semicolon are about many pools only. What a kubelet up to 1.32 deletes when it starts is
+/// of no concern to the plugin watcher.
 macro_rules! every_kubelet {
     ($($scenario:ident),* $(; $($of_many:ident),+)? $(,)?) => {
         every_kubelet!(@ watcher_1_36, Watcher, V1_36, 1, $($scenario),*);
         every_kubelet!(@ watcher_1_37, Watcher, V1_37, 1, $($scenario),*);
+        every_kubelet!(@ register_1_32, Register, V1_32, 1, $($scenario),*);
         every_kubelet!(@ register_1_36, Register, V1_36, 1, $($scenario),*);
         every_kubelet!(@ register_1_37, Register, V1_37, 1, $($scenario),*);
         every_kubelet!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, $($scenario),* $(, $($of_many),+)?);

@@ -12,6 +12,7 @@ every_kubelet!(
     two_restarts_within_a_second_many_times,
     a_device_that_leaves_during_an_allocation_stays_in_the_list,
     a_change_is_one_more_list_on_the_same_stream,
+    a_pool_without_devices_has_a_place_for_those_that_come,
     the_streams_of_a_plugin_that_ends_end_in_order;
     every_stream_of_many_pools_is_cancelled,
 );
@@ -106,6 +107,18 @@ async fn a_change_is_one_more_list_on_the_same_stream(kind: Kind) {
     plug(&scene, &daemon, 0, false);
     let view = scene.when(POOL, |view| view.allocatable() == 1).await;
     assert_eq!((view.messages, view.registrations), (2, 1));
+    scene.no_rule_was_broken();
+}
+
+async fn a_pool_without_devices_has_a_place_for_those_that_come(kind: Kind) {
+    let scene = Scene::with(kind, 1, 0, |_| {}).await;
+    let daemon = scene.registered_daemon().await;
+    let view = scene.when(POOL, |view| view.messages == 1).await;
+    assert_eq!((view.allocatable(), view.capacity()), (0, 0));
+    plug(&scene, &daemon, 0, true);
+    let view = scene.when(POOL, |view| view.allocatable() == 1).await;
+    assert_eq!((view.messages, view.registrations), (2, 1));
+    assert_eq!(scene.pod("pod", 1).await.ids(), [&id(0)]);
     scene.no_rule_was_broken();
 }
 

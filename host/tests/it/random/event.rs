@@ -34,8 +34,9 @@ pub(super) enum Event {
 }
 
 pub(super) const ATTRIBUTES: [&str; 3] = ["vendor", "numa_node", "class"];
-/// `broken` is no library; the other two may join the one that is always there.
-pub(super) const PROVIDERS: [&str; 3] = ["accelerator", "aux-net-device", "broken"];
+/// `broken` is no library; the others may join the one that is always there, `mellanox-rdma` to extend it.
+pub(super) const PROVIDERS: [&str; 4] =
+    ["accelerator", "aux-net-device", "mellanox-rdma", "broken"];
 
 /// Any event. What concerns devices is the most frequent, as it is on nodes.
 pub(super) fn any(dice: &mut Dice) -> Event {

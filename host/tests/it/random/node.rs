@@ -16,8 +16,8 @@ pub(super) const RESOURCES: [&str; 5] = [
     "intel.com/fpga",
 ];
 
-/// Each is valid, and none but the last has resources that are refused.
-pub(super) const CONFIGURATIONS: [&str; 9] = [
+/// Each is valid, and none but the last two has resources that are refused.
+pub(super) const CONFIGURATIONS: [&str; 10] = [
     r#"[{"resourceName": "a", "selectors": {"pfNames": ["pf0"]}},
         {"resourceName": "b", "selectors": {"pfNames": ["pf1", "pf2"]}}]"#,
     // The same devices, first for the one and then for the other.
@@ -34,6 +34,9 @@ pub(super) const CONFIGURATIONS: [&str; 9] = [
         {"resourceName": "b", "allocationPolicy": "packed", "selectors": {"vendors": ["8086"]}}]"#,
     r#"[{"resourceName": "a", "selectors": {"vendors": ["beef"]}}]"#,
     r"[]",
+    // Without its library, nobody knows the key of the first, and the second one has its devices, too.
+    r#"[{"resourceName": "c", "selectors": {"isRdma": true}},
+        {"resourceName": "a", "selectors": {"pfNames": ["pf0", "pf1"]}}]"#,
     // Without its library, nobody knows the type of the first; the second one has a typing error.
     r#"[{"resourceName": "fpga", "deviceType": "accelerator", "selectors": {"vendors": ["1dd8"]}},
         {"resourceName": "b", "selectors": {"pfName": ["pf1"]}},
@@ -83,6 +86,8 @@ pub(super) fn plug(device: usize, driver: &str) -> String {
     let driver = match driver {
         "" => String::new(),
         "vfio-pci" => format!("driver=vfio-pci group={}", device + 1),
+        // With this one, the first function of each card has an RDMA device.
+        "iavf" if vf == 0 => format!("driver=iavf ib=rdma{device}"),
         driver => format!("driver={driver}"),
     };
     format!("vf {address} 8086:154c pf=0000:{bus:02x}:00.0 id={vf} {driver}")
