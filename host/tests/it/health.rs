@@ -184,7 +184,7 @@ async fn a_function_that_comes_back_without_a_link_has_not_lost_it() {
     const POOL: &str =
         r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens3"]}}]}"#;
     let world = World::with_config(NODE, Way::Watcher, POOL);
-    let mut lives = crate::parts::reconciler(&world, None);
+    let mut lives = crate::inside::reconciler(&world, None);
     let link = |carrier: u8| format!("file @0000:65:00.0/net/ens3/carrier {carrier}");
     // A driver resets the physical function when it makes virtual ones; later the link goes and returns.
     for (change, is_healthy) in [

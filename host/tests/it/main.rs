@@ -12,6 +12,7 @@
     reason = "a test of random events says how to play them again"
 )]
 
+mod inside;
 mod outside;
 mod repository;
 mod world;

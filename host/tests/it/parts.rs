@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::{CWD, FileType, Mode as FileMode, mknodat};
-use sriovdp_host::config::Defaults;
 use sriovdp_host::kubelet::Mode;
-use sriovdp_host::node::NodeTree;
-use sriovdp_host::pools::{Health, Strictness};
-use sriovdp_host::providers::ProviderSettings;
-use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
+use sriovdp_host::pools::Health;
+use sriovdp_host::reconcile::{KubeletSide, Reconciler};
 use tokio::sync::watch;
 
+use crate::inside::reconciler;
 use crate::world::{Way, World, built};
 
 const NODE: &str = "
@@ -171,24 +169,6 @@ async fn a_provider_that_is_late_after_a_look_at_functions_keeps_its_pools() {
     lives.news().await.unwrap();
     lives.look().await;
     assert_eq!(pools(&lives), before);
-}
-
-/// A plugin in this process.
-pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
-    let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
-    let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
-    providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
-    let settings = Settings {
-        defaults: Defaults {
-            resource_prefix: "intel.com".to_owned(),
-            registry: tree.plugins_registry(),
-        },
-        config_file: "/etc/pcidp/config.json".into(),
-        strictness: Strictness::Strict,
-        providers,
-        tree,
-    };
-    Reconciler::new(settings, kubelet)
 }
 
 fn pools(state: &Reconciler) -> Pools {

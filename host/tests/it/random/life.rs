@@ -6,12 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
-use sriovdp_host::config::Defaults;
 use sriovdp_host::kubelet::Mode;
 use sriovdp_host::node::NodeTree;
-use sriovdp_host::pools::Strictness;
-use sriovdp_host::providers::ProviderSettings;
-use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
+use sriovdp_host::reconcile::{KubeletSide, Reconciler};
 use sriovdp_host::watch::DirectoryWatch;
 use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
@@ -23,6 +20,7 @@ use super::event::Event;
 use super::node::{
     DEVICES, RESOURCES, address, configuration, link, physical_function, plug, tree,
 };
+use crate::inside::reconciler;
 use crate::world::{Way, World, built};
 
 /// How much the clock is set forward at a time: less than anything that a peer has to answer within.
@@ -74,20 +72,8 @@ impl Life {
         };
         let mut watches = JoinSet::new();
         watches.spawn(watch.run());
-        let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
-        providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
-        let settings = Settings {
-            defaults: Defaults {
-                resource_prefix: "intel.com".to_owned(),
-                registry: tree.plugins_registry(),
-            },
-            config_file: "/etc/pcidp/config.json".into(),
-            strictness: Strictness::Strict,
-            providers,
-            tree,
-        };
         Self {
-            state: Reconciler::new(settings, Some(side)),
+            state: reconciler(&world, Some(side)),
             kubelet,
             _watch: watches,
             drivers: [Some("iavf"); DEVICES],
