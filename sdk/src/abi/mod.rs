@@ -7,6 +7,7 @@
 
 mod export;
 mod guard;
+mod lowest_metric;
 mod note;
 mod scan;
 mod session;
@@ -17,6 +18,7 @@ pub mod wire;
 
 pub use export::{Export, State, header};
 pub use guard::guarded;
+pub use lowest_metric::LowestMetric;
 pub use note::{NOTE_NAME, NOTE_SECTION, Note};
 pub use session::Session;
 pub use types::{HostFunctions, Outcome, ProviderModule, ProviderModuleRef};

@@ -266,7 +266,7 @@ pub struct Allocation {
     pub device_info: BTreeMap<String, Value>,
 }
 
-/// Where the default routes of the host's machine lead to.
+/// Where the default routes that the host's machine uses lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefaultRoutes {
     /// The network interfaces of all next hops.

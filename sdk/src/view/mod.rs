@@ -4,6 +4,7 @@
 //! against a directory in a test.
 
 mod character_devices;
+mod default_routes;
 mod devlink;
 mod kernel;
 pub(crate) mod meter;
@@ -180,14 +181,17 @@ impl Node {
         Devlink::new(self, bus, device)
     }
 
-    /// The netdevs that carry a default route of this node, IPv4 or IPv6, and everything below them: the members of a
-    /// bond or bridge, the parent of a VLAN.
+    /// The netdevs that the node's default route needs, and everything below them: the members of a bond or bridge, the
+    /// parent of a VLAN, and for a bridge of Open vSwitch the members of all its bridges. Taking one of them away cuts
+    /// the node off.
     ///
-    /// Of an IPv4 route with several next hops, `/proc/net/route` has the first one only. The others are asked of the
-    /// kernel, through the host and only about its own machine.
+    /// Of several default routes those with the lowest metric count, with all their next hops. Routes of IPv6 count on a
+    /// node without one of IPv4, because router advertisements make them on any interface.
     ///
-    /// Taking one of them away cuts the node off.
+    /// The host asks the kernel about its own machine. For another root, and where there is no answer, the tables in
+    /// `/proc/net` count: that of IPv4 has the first next hop of each route only, and that of IPv6 does not tell the
+    /// main table from others.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
-        net::default_route_netdevs(&self.root, self.kernel)
+        default_routes::default_route_netdevs(&self.root, self.kernel)
     }
 }

@@ -63,19 +63,17 @@ fn a_function_that_carries_a_default_route_is_not() {
          pci 0000:00:04.0 1af4:1000 driver=virtio-pci net=eth0 virtio=0
          pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
          vf 0000:03:02.{0-1} 8086:154c pf=0000:03:00.0 id={0-1} driver=iavf net=ens1f0v{0-1}
+         route eno1 default metric=100
          route eno1 default6
          route eth0 default
+         route ens1f0v0 default metric=20100
          route ens1f0v1 default
          route eno2 198.51.100.0/24",
-        &["0000:01:00.1", "0000:03:02.0"],
+        &["0000:01:00.0", "0000:01:00.1", "0000:03:02.0"],
         &[
             (
                 "0000:00:04.0",
                 "its network interface `eth0` carries a default route of the node",
-            ),
-            (
-                "0000:01:00.0",
-                "its network interface `eno1` carries a default route of the node",
             ),
             (
                 "0000:03:00.0",

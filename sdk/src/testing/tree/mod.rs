@@ -57,7 +57,7 @@
 //! | `vdpa NAME on=ADDR` | a vDPA device: `driver=` `dev=vhost-vdpa-N` `virtio=N` `net=` `link=` |
 //! | `ib NAME` | character devices of an RDMA device: `uverbs=N,..` `umad=` `issm=` `ucm=`, and its `pkey=` |
 //! | `net NAME` | a netdev of no device: `link=ether` or `infiniband`, `up=1` |
-//! | `route NETDEV [default\|default6\|CIDR] [via=IP]` | a route in `/proc/net`; the netdev goes up |
+//! | `route NETDEV [default\|default6\|CIDR] [via=IP] [metric=N]` | a route in `/proc/net`; the netdev goes up |
 //! | `devlink BUS/DEV` | what devlink says of a device: `eswitch=legacy` or `switchdev`, `rdma=1` or `0`, `info.KEY=VALUE` or `info.KEY="TWO WORDS"` |
 //! | `dev PATH`, `nodev PATH` | a device node more, or one that is missing |
 //! | `file PATH TEXT`, `link PATH TARGET`, `dir PATH`, `rm PATH` | edits; a relative PATH is below `/sys` |

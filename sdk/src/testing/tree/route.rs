@@ -28,11 +28,15 @@ pub(super) fn route(tree: &mut Tree, arguments: &Arguments) -> Result<(), Proble
         network => network_of(network)?,
     };
     let via = arguments.key("via").map(address).transpose()?;
+    let metric = arguments.number("metric")?;
+    let v4 = |to, via| (V4, v4_line(netdev, to, prefix, via, metric.unwrap_or(0)));
+    // A route of IPv6 that was added without a metric has this one.
+    let v6 = |to, via| (V6, v6_line(netdev, to, prefix, via, metric.unwrap_or(1024)));
     let (path, line) = match (destination, via) {
-        (IpAddr::V4(to), None) => (V4, v4_line(netdev, to, prefix, None)),
-        (IpAddr::V4(to), Some(IpAddr::V4(via))) => (V4, v4_line(netdev, to, prefix, Some(via))),
-        (IpAddr::V6(to), None) => (V6, v6_line(netdev, to, prefix, None)),
-        (IpAddr::V6(to), Some(IpAddr::V6(via))) => (V6, v6_line(netdev, to, prefix, Some(via))),
+        (IpAddr::V4(to), None) => v4(to, None),
+        (IpAddr::V4(to), Some(IpAddr::V4(via))) => v4(to, Some(via)),
+        (IpAddr::V6(to), None) => v6(to, None),
+        (IpAddr::V6(to), Some(IpAddr::V6(via))) => v6(to, Some(via)),
         (_, Some(via)) => {
             return Err(Problem::Value {
                 value: via.to_string(),
@@ -54,13 +58,13 @@ pub(super) fn header() -> Vec<u8> {
 }
 
 /// Addresses are printed as the numbers that their four bytes are in memory, so on common machines back to front.
-fn v4_line(netdev: &str, to: Ipv4Addr, prefix: u32, via: Option<Ipv4Addr>) -> String {
+fn v4_line(netdev: &str, to: Ipv4Addr, prefix: u32, via: Option<Ipv4Addr>, metric: u32) -> String {
     let word = |address: Ipv4Addr| u32::from_le_bytes(address.octets());
     let mask = Ipv4Addr::from(u32::MAX.checked_shl(32 - prefix).unwrap_or(0));
     let flags = UP | via.map_or(0, |_| GATEWAY) | if prefix == 32 { HOST } else { 0 };
     let gateway = word(via.unwrap_or(Ipv4Addr::UNSPECIFIED));
     padded(&format!(
-        "{netdev}\t{:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t0\t{:08X}\t0\t0\t0",
+        "{netdev}\t{:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t{metric}\t{:08X}\t0\t0\t0",
         word(to),
         word(mask)
     ))
@@ -71,16 +75,14 @@ fn padded(line: &str) -> String {
     format!("{line:<127}\n")
 }
 
-fn v6_line(netdev: &str, to: Ipv6Addr, prefix: u32, via: Option<Ipv6Addr>) -> String {
+fn v6_line(netdev: &str, to: Ipv6Addr, prefix: u32, via: Option<Ipv6Addr>, metric: u32) -> String {
     let hex = |address: Ipv6Addr| format!("{:032x}", u128::from(address));
     let none = hex(Ipv6Addr::UNSPECIFIED);
     let flags = UP | via.map_or(0, |_| GATEWAY) | if prefix == 128 { HOST } else { 0 };
-    // 1024 is the metric of a route that was added without one.
     format!(
-        "{} {prefix:02x} {none} 00 {} {:08x} {:08x} {:08x} {flags:08x} {netdev:>8}\n",
+        "{} {prefix:02x} {none} 00 {} {metric:08x} {:08x} {:08x} {flags:08x} {netdev:>8}\n",
         hex(to),
         hex(via.unwrap_or(Ipv6Addr::UNSPECIFIED)),
-        1024,
         1,
         0,
     )

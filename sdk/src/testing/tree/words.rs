@@ -221,9 +221,9 @@ const WORDS: &[Word] = &[
     ),
     Word::device(
         "route",
-        "route NETDEV [default|default6|CIDR] [via=IP]",
+        "route NETDEV [default|default6|CIDR] [via=IP] [metric=N]",
         1..=2,
-        &[&["via"]],
+        &[&["via", "metric"]],
         route::route,
     ),
     Word {

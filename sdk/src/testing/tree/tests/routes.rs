@@ -11,7 +11,9 @@ fn routes_are_in_the_kernels_format() {
         route lan0
         route eth0 192.0.2.0/24 via=198.51.100.7
         route lan0 2001:db8::/32
-        route eth0 default6 via=fe80::1"
+        route lan0 default metric=4278198272
+        route eth0 default6 via=fe80::1
+        route lan0 default6 metric=100"
     ));
     let v4 = fs::read_to_string(node.path().join("proc/net/route")).unwrap();
     assert!(v4.lines().all(|line| line.len() == 127), "{v4}");
@@ -22,6 +24,7 @@ fn routes_are_in_the_kernels_format() {
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT",
             "lan0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0",
             "eth0\t000200C0\t076433C6\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0",
+            "lan0\t00000000\t00000000\t0001\t0\t0\t4278198272\t00000000\t0\t0\t0",
         ]
     );
     let v6 = fs::read_to_string(node.path().join("proc/net/ipv6_route")).unwrap();
@@ -30,7 +33,8 @@ fn routes_are_in_the_kernels_format() {
         v6,
         format!(
             "20010db8{} 20 {none} 00 {none} 00000400 00000001 00000000 00000001     lan0\n\
-             {none} 00 {none} 00 fe80{}1 00000400 00000001 00000000 00000003     eth0\n",
+             {none} 00 {none} 00 fe80{}1 00000400 00000001 00000000 00000003     eth0\n\
+             {none} 00 {none} 00 {none} 00000064 00000001 00000000 00000001     lan0\n",
             "0".repeat(24),
             "0".repeat(27),
         )
