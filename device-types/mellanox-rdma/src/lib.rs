@@ -111,16 +111,15 @@ impl Provider for MellanoxRdma {
         }
         let parent = Parent::of(node, device.id.as_str(), device.function);
         let names = parent.rdma_devices();
-        if names.is_empty() {
+        let Some(first) = names.first() else {
             return Err(parent.has_no_rdma_device());
-        }
+        };
         for name in &names {
             character_devices::add(&parent, name, &mut allocation)?;
         }
-        let names = names.join(",");
-        allocation.info("rdma", "rdma_dev", names.as_str());
+        allocation.info("rdma", "rdma_dev", first.as_str());
         if device.facts.has_pci_device_info {
-            allocation.device_info("pci", json!({"rdma-device": names}));
+            allocation.device_info("pci", json!({"rdma-device": names.join(",")}));
         }
         Ok(allocation)
     }
