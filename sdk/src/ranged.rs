@@ -147,10 +147,11 @@ impl<T> JsonSchema for Ranged<T> {
     }
 }
 
-/// Admits a device that is number `index` below `parent`, when that is in one of `wanted`; an empty list asks for
+/// Admits a device that is number `index` below a parent, when that is in one of `wanted`; an empty list asks for
 /// nothing.
 ///
-/// A device without a parent is refused with the sentence that `no_parent` says.
+/// `names` are those of the parent, mostly one: an `Option` or a slice. A device whose parent has none is refused with
+/// the sentence of `no_parent`.
 ///
 /// ```
 /// use sriovdp_sdk::{one_of_ranges, Name, Ranged};
@@ -168,22 +169,24 @@ impl<T> JsonSchema for Ranged<T> {
 /// # Errors
 ///
 /// The refusal, which names what the device is and what was asked for.
-pub fn one_of_ranges<T: PartialEq + fmt::Display>(
+pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
     key: &'static str,
     wanted: &[Ranged<T>],
-    parent: Option<&T>,
+    names: impl IntoIterator<Item = &'a T>,
     index: Option<u32>,
     no_parent: impl FnOnce() -> String,
 ) -> Result<(), Refusal> {
-    let fits = |parent| wanted.iter().any(|range| range.contains(parent, index));
-    if wanted.is_empty() || parent.is_some_and(fits) {
+    let names: Vec<&T> = names.into_iter().collect();
+    let fits = |&name: &&T| wanted.iter().any(|range| range.contains(name, index));
+    if wanted.is_empty() || names.iter().any(fits) {
         return Ok(());
     }
     let wanted = listed(wanted);
-    let found = match (parent, index) {
-        (None, _) => no_parent(),
-        (Some(parent), Some(index)) => format!("it is number {index} of {parent}"),
-        (Some(parent), None) => format!("it belongs to {parent} and has no number"),
+    let parent = listed(&names).replace(", ", " or ");
+    let found = match index {
+        _ if names.is_empty() => no_parent(),
+        Some(index) => format!("it is number {index} of {parent}"),
+        None => format!("it belongs to {parent} and has no number"),
     };
     Err(Refusal::new(
         key,
@@ -229,6 +232,30 @@ mod tests {
             assert!(text.parse::<Ranged<Name>>().is_err(), "{text}");
         }
         assert!("41:00#0".parse::<Ranged<crate::PciAddress>>().is_err());
+    }
+
+    #[test]
+    fn a_parent_may_have_several_names() {
+        let wanted: Vec<Ranged<Name>> = vec!["ib0#0".parse().expect("a range")];
+        let admit = |names: &[&str], index| {
+            let names: Vec<Name> = names.iter().map(|&name| name.into()).collect();
+            let no_parent = || "it has no parent".to_owned();
+            one_of_ranges("pfNames", &wanted, &names, index, no_parent)
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(admit(&["child", "IB0"], Some(0)), Ok(()));
+        for (names, index, found) in [
+            (
+                &["child", "ib0"][..],
+                Some(1),
+                "it is number 1 of child or ib0",
+            ),
+            (&["ib1"], None, "it belongs to ib1 and has no number"),
+            (&[], Some(0), "it has no parent"),
+        ] {
+            let expected = format!("{found}, and one of ib0#0 is asked for");
+            assert_eq!(admit(names, index), Err(expected));
+        }
     }
 
     #[test]

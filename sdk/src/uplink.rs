@@ -1,6 +1,6 @@
 //! The link of a physical function, which the traffic of its virtual functions goes through.
 
-use crate::view::Link;
+use crate::view::{Link, Netdev};
 use crate::{Cause, Finding, Node, PciAddress};
 
 /// What the link of the physical function `address` says against its virtual functions.
@@ -10,27 +10,28 @@ use crate::{Cause, Finding, Node, PciAddress};
 /// of a port whose link is another matter. Neither does a function say anything whose interface is not to be seen: it is
 /// in a pod, the function is bound to a userspace driver, or it is outside of this virtual machine.
 ///
-/// In switchdev mode the link is that of the uplink. Of several interfaces one with a link is enough.
+/// In switchdev mode the link is that of the uplink, or that of its bond or team (LAG) while that is switched on: the
+/// traffic of the virtual functions of each port goes through all of them. Of several interfaces one with a link is
+/// enough.
 pub fn uplink_finding(node: &Node, address: PciAddress) -> Option<Finding> {
-    let netdevs = node.pci(address).netdevs();
-    let uplink = netdevs.iter().position(|netdev| netdev.is_uplink());
-    let looked_at = match uplink {
-        Some(at) => &netdevs[at..=at],
-        None => &netdevs[..],
-    };
+    let mut netdevs = node.pf_netdevs(address);
+    if netdevs.iter().any(Netdev::is_uplink) {
+        netdevs.retain(Netdev::is_uplink);
+    }
     let mut reason = None;
-    for netdev in looked_at {
-        let state = match netdev.link()? {
+    for netdev in &netdevs {
+        let lag = netdev.is_uplink().then(|| netdev.lag()).flatten();
+        let lag = lag.filter(|lag| matches!(lag.link(), Some(Link::Up | Link::NoCarrier)));
+        let state = match lag.as_ref().unwrap_or(netdev).link()? {
             Link::Up => return None,
-            Link::Off if netdev.link_type().as_deref() == Some("infiniband") => return None,
+            Link::Off if netdev.link_type().as_deref() == Some("infiniband") => continue,
             Link::Off => "is switched off",
             Link::NoCarrier => "has no link",
         };
         reason.get_or_insert_with(|| {
-            format!(
-                "the interface `{}` of its physical function {state}",
-                netdev.name()
-            )
+            let lag = lag.map_or_else(String::new, |lag| format!("the LAG `{}` of ", lag.name()));
+            let name = netdev.name();
+            format!("{lag}the interface `{name}` of its physical function {state}")
         });
     }
     reason.map(|reason| Finding::new(Cause::Link, reason))
@@ -73,6 +74,72 @@ mod tests {
         );
         check("pf 0000:41:00.0 8086:10c9 driver=vfio-pci", None);
         check("", None);
+    }
+
+    #[test]
+    fn in_switchdev_mode_the_link_of_a_bond_counts() {
+        const UPLINK: &str = "
+            pf 0000:41:00.0 15b3:101d driver=mlx5_core net=p0 switch=aabb port=p0
+            file /sys/class/net/p0/carrier 0
+            net bond0 up=1
+            link /sys/class/net/p0/master ../../../../virtual/net/bond0
+        ";
+        let own = Some("the interface `p0` of its physical function has no link");
+        for (more, expected) in [
+            ("", None),
+            (
+                "file /sys/class/net/bond0/carrier 0",
+                Some("the LAG `bond0` of the interface `p0` of its physical function has no link"),
+            ),
+            (
+                "file /sys/class/net/bond0/carrier 0\nfile /sys/class/net/p0/carrier 1",
+                Some("the LAG `bond0` of the interface `p0` of its physical function has no link"),
+            ),
+            // It is in no use, so the port is on its own.
+            (
+                "rm /sys/class/net/bond0/carrier\nfile /sys/class/net/bond0/flags 0x1402",
+                own,
+            ),
+            ("rm /sys/class/net/p0/phys_switch_id", own),
+            ("rm /sys/class/net/p0/master", own),
+            // A VLAN, a bridge or Open vSwitch above the bond makes no difference.
+            (
+                "net br0 up=1\ndir /sys/class/net/br0/bridge\n\
+                 link /sys/class/net/bond0/master ../br0\nfile /sys/class/net/br0/carrier 0",
+                None,
+            ),
+            // Other masters forward to the port, and are up without it.
+            ("dir /sys/class/net/bond0/bridge", own),
+            ("file /sys/class/net/bond0/flags 0x1481", own),
+            (
+                "net ovs-system up=1\nlink /sys/class/net/p0/master ../../../../virtual/net/ovs-system",
+                own,
+            ),
+        ] {
+            check(&format!("{UPLINK}{more}"), expected);
+        }
+    }
+
+    #[test]
+    fn an_infiniband_child_that_is_switched_off_hides_nothing() {
+        let net = "/sys/bus/pci/devices/0000:41:00.0/net";
+        let tree = format!(
+            "pf 0000:41:00.0 15b3:101b driver=mlx5_core net=child,ib0 link=infiniband\n\
+             rm {net}/child/carrier\nfile {net}/child/flags 0x1002\nfile {net}/ib0/carrier 0"
+        );
+        check(
+            &tree,
+            Some("the interface `ib0` of its physical function has no link"),
+        );
+    }
+
+    #[test]
+    fn representors_alone_say_nothing() {
+        check(
+            "pf 0000:41:00.0 15b3:101b driver=mlx5_core net=r0 switch=aabb port=pf0vf0\n\
+             file /sys/class/net/r0/carrier 0",
+            None,
+        );
     }
 
     #[test]

@@ -59,11 +59,9 @@ impl Provider for Accelerator {
                 found.excluded(function.address, "no driver is bound to it");
                 continue;
             };
-            let path = format!("/sys/bus/pci/devices/{}/acpi_index", function.address);
-            let acpi_index = node.root().read(&path).or_else(|| {
-                let before = known.get(&function.address).cloned();
-                before.filter(|_| node.root().exists(&path))
-            });
+            let before = || known.get(&function.address).cloned();
+            let directory = node.pci(function.address);
+            let acpi_index = directory.constant_attribute("acpi_index", before);
             read.extend(acpi_index.clone().map(|index| (function.address, index)));
             let facts = Facts {
                 vendor: function.vendor,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{HexId, Name, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{HexId, Name, Netdev, Node, PciAddress};
 
 /// What all subfunctions of one function have in common.
 #[derive(Debug)]
@@ -13,8 +13,9 @@ pub(crate) struct Parent {
     pub(crate) vendor: HexId,
     pub(crate) device: HexId,
     pub(crate) driver: String,
+    pub(crate) acpi_index: Option<String>,
     /// What `pfNames` call it.
-    pub(crate) name: Option<Name>,
+    pub(crate) names: Vec<Name>,
     pub(crate) link_type: Option<Name>,
 }
 
@@ -50,32 +51,30 @@ impl Parent {
         {
             return Err(format!("its parent {address} makes no network interface"));
         }
-        let mut parent = Self::new(node, function, driver);
-        if let Some(Ok(known)) = before.get(&address)
-            && known.driver == parent.driver
-        {
-            if parent.name.is_none() {
-                return Ok(Arc::clone(known));
-            }
-            // The interface is there, and what it is cannot be read: it may just be getting another name.
-            parent.link_type = parent.link_type.or_else(|| known.link_type.clone());
+        let before = before.get(&address).and_then(|known| known.as_ref().ok());
+        let before = before.filter(|known| known.driver == driver);
+        // A virtual function is known by the network interfaces of its physical one.
+        let netdevs = node.pf_netdevs(function.physical_function.unwrap_or(address));
+        if let (true, Some(before)) = (netdevs.is_empty(), before) {
+            return Ok(Arc::clone(before));
         }
-        Ok(Arc::new(parent))
-    }
-
-    fn new(node: &Node, function: &PciFunction, driver: String) -> Self {
-        // A virtual function is known by the network interface of its physical one.
-        let uplink = function.physical_function.unwrap_or(function.address);
-        let netdevs = node.pci(uplink).netdevs();
-        let link_type = netdevs.iter().find_map(|netdev| netdev.link_type());
-        Self {
+        let link_type = netdevs.iter().find_map(Netdev::link_type);
+        let acpi_index_before = || before?.acpi_index.clone();
+        Ok(Arc::new(Self {
             address: function.address,
             numa_node: function.numa_node,
             vendor: function.vendor,
             device: function.device,
             driver,
-            name: node.pf_name(uplink).as_deref().map(Name::from),
-            link_type: link_type.as_deref().map(Name::from),
-        }
+            acpi_index: node
+                .pci(address)
+                .constant_attribute("acpi_index", acpi_index_before),
+            names: netdevs.iter().map(|netdev| netdev.name().into()).collect(),
+            link_type: link_type
+                .as_deref()
+                .map(Name::from)
+                // The interface is there, and its type cannot be read: it may just be getting another name.
+                .or_else(|| before?.link_type.clone()),
+        }))
     }
 }

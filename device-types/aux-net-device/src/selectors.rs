@@ -22,7 +22,12 @@ pub struct Selectors {
     pub(crate) drivers: Vec<String>,
     /// Needed: the types of auxiliary devices. `sf`, subfunctions, is the only one, so this is always `["sf"]`.
     pub(crate) aux_types: Vec<String>,
-    /// By the network interface of the parent, in any case: all subfunctions (`p0`), or some by the numbers that
+    /// PCI addresses of the parent, such as `0000:08:00.0`; without a domain (`08:00.0`), domain 0 is meant. `rootDevices`
+    /// are the same, and know numbers of subfunctions besides.
+    pub(crate) pci_addresses: Vec<PciAddress>,
+    /// Numbers that the firmware gave to the parent (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
+    pub(crate) acpi_indexes: Vec<String>,
+    /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
     /// `sfnum` gave them (`p0#0,88-95`).
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
@@ -56,15 +61,15 @@ impl Selectors {
         one_of("vendors", &self.vendors, Some(&parent.vendor))?;
         one_of("devices", &self.devices, Some(&parent.device))?;
         one_of("drivers", &self.drivers, Some(&parent.driver))?;
+        one_of("pciAddresses", &self.pci_addresses, Some(&parent.address))?;
+        one_of(
+            "acpiIndexes",
+            &self.acpi_indexes,
+            parent.acpi_index.as_ref(),
+        )?;
         let number = facts.number;
         let no_name = || format!("its parent {} has no network interface", parent.address);
-        one_of_ranges(
-            "pfNames",
-            &self.pf_names,
-            parent.name.as_ref(),
-            number,
-            no_name,
-        )?;
+        one_of_ranges("pfNames", &self.pf_names, &parent.names, number, no_name)?;
         one_of_ranges(
             "rootDevices",
             &self.root_devices,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sriovdp_sdk::{Error, Node, PciAddress};
+use sriovdp_sdk::{Error, Netdev, Node, PciAddress};
 
 use crate::PartitionKey;
 
@@ -121,11 +121,8 @@ impl<'a> Parent<'a> {
     /// By the network interface of the function, or of its physical function while a pod has the function's own.
     fn has_infiniband_link(&self) -> bool {
         let link = |function| {
-            self.node
-                .pci(function)
-                .netdevs()
-                .first()
-                .and_then(|netdev| netdev.link_type())
+            let netdevs = self.node.pf_netdevs(function);
+            netdevs.iter().find_map(Netdev::link_type)
         };
         let physical = || {
             self.node

@@ -117,19 +117,10 @@ impl<'a> Survey<'a> {
         self.read
     }
 
-    /// One that is there and cannot be read is what it was.
     fn acpi_index(&mut self, address: PciAddress) -> Option<Arc<String>> {
-        let path = format!("/sys/bus/pci/devices/{address}/acpi_index");
-        let root = self.node.root();
-        let index = match root.read(&path) {
-            Some(index) => Arc::new(index),
-            None => Arc::clone(
-                self.before
-                    .acpi_indexes
-                    .get(&address)
-                    .filter(|_| root.exists(&path))?,
-            ),
-        };
+        let before = || self.before.acpi_indexes.get(&address).cloned();
+        let directory = self.node.pci(address);
+        let index = directory.constant_attribute("acpi_index", before)?;
         self.read.acpi_indexes.insert(address, Arc::clone(&index));
         Some(index)
     }

@@ -24,8 +24,8 @@ pub struct Selectors {
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
-    /// Virtual functions by the network interface of their physical function, in any case: all of them (`ens1f0`), or
-    /// some by number (`ens1f0#0,2-7`). Never a physical function itself.
+    /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
+    /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor.
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
     /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
@@ -54,15 +54,15 @@ impl Selectors {
             &self.acpi_indexes,
             facts.acpi_index.as_deref(),
         )?;
-        let name = pf.and_then(|pf| pf.name.as_ref());
+        let names = pf.map_or(&[][..], |pf| &pf.names);
         let no_pf = || match pf {
-            None => "it is no virtual function".to_owned(),
+            None => "it has no physical function here".to_owned(),
             Some(pf) => format!(
                 "its physical function {} has no network interface",
                 pf.address
             ),
         };
-        one_of_ranges("pfNames", &self.pf_names, name, facts.vf_index, no_pf)?;
+        one_of_ranges("pfNames", &self.pf_names, names, facts.vf_index, no_pf)?;
         let address = pf.map(|pf| &pf.address);
         one_of_ranges(
             "rootDevices",

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{Name, Node, PciAddress};
+use sriovdp_sdk::{Name, Netdev, Node, PciAddress};
 
 /// A function that is the way out for its virtual functions, or for itself where it has none.
 #[derive(Debug)]
 pub(crate) struct Uplink {
     pub(crate) address: PciAddress,
     /// What `pfNames` call it.
-    pub(crate) name: Option<Name>,
+    pub(crate) names: Vec<Name>,
     pub(crate) link_type: Option<Arc<Name>>,
     /// What is remembered holds for this driver only.
     driver: Option<String>,
@@ -25,23 +25,19 @@ impl Uplink {
     /// A network interface that was moved into a pod is no longer in sysfs. Its function keeps the name and the link
     /// that it had, so that a device does not fall out of its pool because a pod uses it.
     pub(crate) fn at(node: &Node, address: PciAddress, before: &Uplinks) -> Arc<Self> {
-        let directory = node.pci(address);
         // As the host knows it, also while the link to it cannot be read.
         let driver = node
             .function(address)
             .and_then(|known| known.driver.clone());
-        let name = node.pf_name(address);
+        let netdevs = node.pf_netdevs(address);
         let remembered = before.get(&address).filter(|known| known.driver == driver);
-        if let (None, Some(remembered)) = (&name, remembered) {
+        if let (true, Some(remembered)) = (netdevs.is_empty(), remembered) {
             return Arc::clone(remembered);
         }
-        let link_type = directory
-            .netdevs()
-            .iter()
-            .find_map(|netdev| netdev.link_type());
+        let link_type = netdevs.iter().find_map(Netdev::link_type);
         Arc::new(Self {
             address,
-            name: name.as_deref().map(Name::from),
+            names: netdevs.iter().map(|netdev| netdev.name().into()).collect(),
             link_type: link_type
                 .as_deref()
                 .map(Name::from)

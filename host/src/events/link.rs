@@ -22,7 +22,7 @@ const INTERFACES: &str = "/sys/class/net";
 /// A network interface that has come, changed or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
-    /// Software made it: a bridge, a bond, one end of a container's pair.
+    /// Software made it, and not of links of devices: a bridge, one end of a container's pair.
     is_virtual: bool,
     name: Option<String>,
     /// The device that it is of, by the name on its bus.
@@ -39,7 +39,8 @@ impl Link {
         links
     }
 
-    /// Whether it may be the link of a device. A link that a container comes with is nobody's business here.
+    /// Whether it may be the link of a device: one of the device's own, or that of a bond or team of several devices. The
+    /// interfaces of containers are not.
     pub(super) fn concerns_us(&self) -> bool {
         !self.is_virtual
     }
@@ -74,8 +75,9 @@ impl Link {
             find_attr(attributes, IFLA_LINKINFO).and_then(|info| find_attr(info, IFLA_INFO_KIND));
         // Kernels before 5.14 name no parent, so an interface without a kind counts as one of a device.
         let parent = find_attr(attributes, IFLA_PARENT_DEV_NAME).and_then(text);
+        let is_of_devices = matches!(kind.and_then(text).as_deref(), None | Some("bond" | "team"));
         Some(Self {
-            is_virtual: kind.is_some() && parent.is_none(),
+            is_virtual: !is_of_devices && parent.is_none(),
             name: find_attr(attributes, IFLA_IFNAME).and_then(text),
             parent,
         })
@@ -118,12 +120,16 @@ mod tests {
 
     #[test]
     fn links_of_devices_and_others() {
-        let veth = attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, b"veth\0"));
+        let of_kind = |kind| attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, kind));
+        let veth = of_kind(b"veth\0");
         let parent = attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0");
         for (kind, family, attributes, expected) in [
             (RTM_NEWLINK, 0, vec![], &[true][..]),
             (RTM_DELLINK, 0, vec![parent.clone()], &[true]),
             (RTM_NEWLINK, 0, vec![veth.clone()], &[false]),
+            (RTM_NEWLINK, 0, vec![of_kind(b"bridge\0")], &[false]),
+            (RTM_NEWLINK, 0, vec![of_kind(b"bond\0")], &[true]),
+            (RTM_DELLINK, 0, vec![of_kind(b"team\0")], &[true]),
             // An InfiniBand interface has a kind and a parent.
             (RTM_NEWLINK, 0, vec![veth.clone(), parent], &[true]),
             (RTM_NEWLINK, 7, vec![], &[]),

@@ -16,7 +16,8 @@ pf 0000:17:00.0 f0f0:0001 class=120000 driver=fpga
 pci 0000:18:00.{0-1} f0f0:0002 class=120000 driver=vfio-pci group=1{0-1}
 pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
 vf 0000:41:02.{0-3} 8086:154c pf=0000:41:00.0 id={0-3} driver=iavf net=ens1v{0-3}
-pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3 ib=mlx5_0
+net bond0 up=1
+pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3 ib=mlx5_0 switch=65 port=p0
 vf 0000:65:00.{2-3} 15b3:101e pf=0000:65:00.0 id={0-1} driver=mlx5_core net=ens3v{0-1}
 vdpa vdpa{0-1} on=0000:65:00.{2-3} driver=vhost_vdpa dev=vhost-vdpa-{0-1}
 vf 0000:65:00.{4-5} 15b3:101e pf=0000:65:00.0 id={2-3} driver=mlx5_core net=ens3v{2-3} ib=mlx5_{4-5}
@@ -36,7 +37,7 @@ const POOLS: &str = r#"{"resourceList": [
 ]}"#;
 
 /// What happens to the node, and the functions that a kernel tells of then.
-const STEPS: [(&str, &str); 17] = [
+const STEPS: [(&str, &str); 19] = [
     ("", ""),
     (
         "nodev /dev/vhost-vdpa-0\nnodev /dev/infiniband/umad4",
@@ -65,6 +66,12 @@ const STEPS: [(&str, &str); 17] = [
     ),
     (
         "sf mlx5_core.sf.3 on=0000:65:00.0 num=3 net=en30 ib=mlx5_30\nib mlx5_30 uverbs=30 umad=30",
+        "0000:65:00.0",
+    ),
+    // Its port has no link, and then the port is in a bond.
+    ("file @0000:65:00.0/net/ens3/carrier 0", "0000:65:00.0"),
+    (
+        "link @0000:65:00.0/net/ens3/master ../../../../virtual/net/bond0",
         "0000:65:00.0",
     ),
     ("nodev /dev/vfio/10", "0000:18:00.0"),

@@ -9,7 +9,7 @@ use crate::abi::wire::{DefaultRoutes, method};
 
 /// The interface of the kernel datapath of Open vSwitch. The physical interfaces of all its bridges are below this one
 /// (Linux: `net/openvswitch/vport-netdev.c`).
-const OVS_DATAPATH: &str = "ovs-system";
+pub(super) const OVS_DATAPATH: &str = "ovs-system";
 const LOOPBACK: &str = "lo";
 /// The route rejects packets, so it leads nowhere (Linux: `include/uapi/linux/route.h`).
 const RTF_REJECT: u32 = 0x0200;

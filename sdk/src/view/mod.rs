@@ -154,16 +154,15 @@ impl Node {
         )))
     }
 
-    /// The name by which a PF is known: the uplink representor in switchdev mode, else its first netdev.
+    /// The network interfaces of a PF itself, by each of which users know it: every one but representors.
     ///
-    /// In switchdev mode the netdevs of a PF are its uplink and the representors of its VFs; the uplink is the one
-    /// with a `phys_switch_id` whose `phys_port_name` is `pN` (Linux: `Documentation/networking/switchdev.rst`).
-    pub fn pf_name(&self, address: PciAddress) -> Option<String> {
-        let netdevs = self.pci(address).netdevs();
-        let uplink = netdevs.iter().find(|netdev| netdev.is_uplink());
-        uplink
-            .or_else(|| netdevs.first())
-            .map(|netdev| netdev.name().to_owned())
+    /// Most PFs have one. A card may have one for each port, or InfiniBand children; and in switchdev mode the
+    /// representors of VFs and subfunctions are interfaces of the PF as well (Linux:
+    /// `Documentation/networking/switchdev.rst`).
+    pub fn pf_netdevs(&self, address: PciAddress) -> Vec<Netdev<'_>> {
+        let mut netdevs = self.pci(address).netdevs();
+        netdevs.retain(|netdev| !netdev.is_representor());
+        netdevs
     }
 
     /// The handles of the devices that devlink knows, such as `pci/0000:5e:00.0`; empty where it cannot be asked.

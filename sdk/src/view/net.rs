@@ -1,6 +1,7 @@
 //! Network interfaces: their kind, their link, and their part in a switch.
 
 use super::Root;
+use super::default_routes::OVS_DATAPATH;
 
 /// A network interface in sysfs (Linux: `Documentation/ABI/testing/sysfs-class-net`).
 #[derive(Clone, Debug)]
@@ -19,6 +20,15 @@ pub enum Link {
     NoCarrier,
     /// It is switched off (`ip link set … down`).
     Off,
+}
+
+/// What a network interface is in a switchdev switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    /// A port of the card.
+    Uplink,
+    /// The switch's end of a virtual function, a subfunction, or a function of another host.
+    Representor,
 }
 
 impl<'a> Netdev<'a> {
@@ -55,23 +65,56 @@ impl<'a> Netdev<'a> {
             Some("0") => return Some(Link::NoCarrier),
             _ => {}
         }
-        let flags = self.attribute("flags")?;
-        let flags = u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()?;
-        (flags & IFF_UP == 0).then_some(Link::Off)
+        (self.flags()? & IFF_UP == 0).then_some(Link::Off)
     }
 
-    /// Whether it is the uplink port of a switchdev switch (`phys_port_name` is `p` and a number).
+    /// Whether it is an uplink port of a switchdev switch.
     pub(crate) fn is_uplink(&self) -> bool {
-        let in_switch = self
-            .attribute("phys_switch_id")
-            .is_some_and(|id| !id.is_empty());
-        let port = in_switch
-            .then(|| self.attribute("phys_port_name"))
-            .flatten();
-        port.is_some_and(|name| {
-            name.strip_prefix('p')
-                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-        })
+        self.port() == Some(Port::Uplink)
+    }
+
+    /// Whether it is a port of a switchdev switch with another function behind it.
+    pub(crate) fn is_representor(&self) -> bool {
+        self.port() == Some(Port::Representor)
+    }
+
+    /// The bond or team that it is a port of.
+    ///
+    /// The other masters that forward packets are bridges, Open vSwitch datapaths and VRFs. A team has no attribute of
+    /// its own in sysfs, so these are excluded instead.
+    pub(crate) fn lag(&self) -> Option<Self> {
+        /// Of the masters, only a VRF has it (Linux: `vrf_dev_init` in `drivers/net/vrf.c`).
+        const IFF_NOARP: u32 = 0x80;
+        let name = self.root.link_name(&format!("{}/master", self.path))?;
+        let master = Self::new(self.root, "/sys/class/net", &name);
+        let forwards = name == OVS_DATAPATH
+            || self.root.exists(&format!("{}/bridge", master.path))
+            || master.flags().is_some_and(|flags| flags & IFF_NOARP != 0);
+        (!forwards).then_some(master)
+    }
+
+    /// The names of ports of a switch are those of `Documentation/networking/devlink/devlink-port.rst`: `p0`, `p0s1`,
+    /// `pf0vf1`, `c1pf0sf3`; representors had only a number before Linux 5.0.
+    fn port(&self) -> Option<Port> {
+        let name = self.attribute("phys_port_name")?;
+        let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+        let function = name.strip_prefix('c').map_or(&*name, |controller| {
+            controller.trim_start_matches(|c: char| c.is_ascii_digit())
+        });
+        if function.strip_prefix("pf").is_some_and(digit) {
+            return Some(Port::Representor);
+        }
+        let switch = self.attribute("phys_switch_id").unwrap_or_default();
+        match name.strip_prefix('p').is_some_and(digit) {
+            _ if switch.is_empty() || name.is_empty() => None,
+            true => Some(Port::Uplink),
+            false => Some(Port::Representor),
+        }
+    }
+
+    fn flags(&self) -> Option<u32> {
+        let flags = self.attribute("flags")?;
+        u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()
     }
 }
 
@@ -87,5 +130,36 @@ fn link_type_name(arphrd: u32) -> String {
         801 => "ieee802.11".to_owned(),
         65534 => "none".to_owned(),
         other => format!("unknown{other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn representors_are_known_by_the_names_of_their_ports() {
+        for (switch, name, expected) in [
+            ("aabb", "p0", Some(Port::Uplink)),
+            ("aabb", "p1s0", Some(Port::Uplink)),
+            ("", "p0", None),
+            ("aabb", "pf0", Some(Port::Representor)),
+            ("aabb", "pf0vf1", Some(Port::Representor)),
+            ("aabb", "c1pf0sf3", Some(Port::Representor)),
+            ("", "pf0vf1", Some(Port::Representor)),
+            ("aabb", "7", Some(Port::Representor)),
+            ("aabb", "", None),
+            ("", "7", None),
+            ("", "pf", None),
+        ] {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let netdev = directory.path().join("a");
+            std::fs::create_dir(&netdev).expect("a directory");
+            std::fs::write(netdev.join("phys_switch_id"), switch).expect("a file");
+            std::fs::write(netdev.join("phys_port_name"), name).expect("a file");
+            let root = Root::new(directory.path());
+            let netdev = Netdev::new(&root, "", "a");
+            assert_eq!(netdev.port(), expected, "{switch} {name}");
+        }
     }
 }

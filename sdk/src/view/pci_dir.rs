@@ -30,6 +30,19 @@ impl<'a> PciDir<'a> {
         self.root.read(&format!("{}/{name}", self.path))
     }
 
+    /// The text of an attribute that never changes: while there is one that cannot be read, the text of `before`.
+    pub fn constant_attribute<T: From<String>>(
+        &self,
+        name: &str,
+        before: impl FnOnce() -> Option<T>,
+    ) -> Option<T> {
+        let path = format!("{}/{name}", self.path);
+        match self.root.read(&path) {
+            Some(text) => Some(text.into()),
+            None => before().filter(|_| self.root.exists(&path)),
+        }
+    }
+
     /// The last component of a link in the directory: `driver`, `iommu_group`, `physfn`.
     pub fn link_name(&self, name: &str) -> Option<String> {
         self.root.link_name(&format!("{}/{name}", self.path))

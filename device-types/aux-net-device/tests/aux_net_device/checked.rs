@@ -60,17 +60,19 @@ fn values_that_mean_nothing_are_refused() {
 }
 
 #[test]
-fn keys_of_pci_functions_are_not_in_the_schema() {
+fn the_schema_has_the_keys_of_subfunctions() {
     let schema = schema_for!(Selectors).to_value();
     let keys = schema["properties"].as_object().expect("properties");
     assert_eq!(
         keys.keys().collect::<Vec<_>>(),
         [
+            "acpiIndexes",
             "auxTypes",
             "devices",
             "drivers",
             "linkTypes",
             "needVhostNet",
+            "pciAddresses",
             "pfNames",
             "rootDevices",
             "vendors"

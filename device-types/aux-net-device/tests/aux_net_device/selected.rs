@@ -6,7 +6,7 @@ use sriovdp_sdk::Cause;
 use crate::scan;
 
 const CARDS: &str = "
-    pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0 switch=abc port=p0
+    pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0 switch=abc port=p0 acpi=101
     sf mlx5_core.sf.{2-4} on=0000:08:00.0 num=8{7-9} net=s8{7-9}
     pf 0000:08:00.1 15b3:a2dc driver=mlx5_core net=p1 link=infiniband
     sf mlx5_core.sf.{6-7} on=0000:08:00.1 num={0-1} net=t{0-1} link=infiniband
@@ -41,6 +41,19 @@ fn each_key_narrows_the_selection() {
         (
             json!({"vendors": ["15b3"], "linkTypes": ["ether"], "pfNames": ["p0#88-89"], "rootDevices": ["08:00.0#87-88"]}),
             vec!["mlx5_core.sf.3"],
+        ),
+        // The parent's address, and its number.
+        (
+            json!({"pciAddresses": ["08:00.1", "10000:E1:00.0"]}),
+            vec!["ice.sf.4", "mlx5_core.sf.6", "mlx5_core.sf.7"],
+        ),
+        (
+            json!({"pciAddresses": ["0000:08:00.0"], "pfNames": ["p0#88"]}),
+            vec!["mlx5_core.sf.3"],
+        ),
+        (
+            json!({"acpiIndexes": ["101", "102"], "rootDevices": ["0000:08:00.0#87"]}),
+            vec!["mlx5_core.sf.2"],
         ),
         (json!({"vendors": ["1924"]}), vec![]),
     ] {
@@ -84,6 +97,16 @@ fn in_switchdev_mode_the_uplink_names_the_parent() {
         sf mlx5_core.sf.2 on=0000:08:00.0 num=88";
     check(tree, json!({"pfNames": ["p0"]}), &["mlx5_core.sf.2"]);
     check(tree, json!({"pfNames": ["a0"]}), &[]);
+}
+
+#[test]
+fn each_interface_of_the_parent_names_it() {
+    let tree = "
+        pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=aib-child,ib0 link=infiniband
+        sf mlx5_core.sf.2 on=0000:08:00.0 num=88";
+    for name in ["ib0#88", "aib-child"] {
+        check(tree, json!({"pfNames": [name]}), &["mlx5_core.sf.2"]);
+    }
 }
 
 #[test]
@@ -166,6 +189,21 @@ fn what_a_pod_took_away_changes_nothing() {
 }
 
 #[test]
+fn a_number_of_the_firmware_that_cannot_be_read_is_what_it_was() {
+    let (node, mut provider) = scan(CARDS);
+    let selectors = || json!({"auxTypes": ["sf"], "acpiIndexes": ["101"]});
+    let numbered = provider.select(selectors());
+    assert_eq!(numbered.len(), 3);
+    // Reading a directory fails.
+    node.apply("rm @0000:08:00.0/acpi_index\ndir @0000:08:00.0/acpi_index");
+    provider.rescan().expect("a discovery");
+    assert_eq!(provider.select(selectors()), numbered);
+    node.apply("rm @0000:08:00.0/acpi_index");
+    provider.rescan().expect("a discovery");
+    assert_eq!(provider.select(selectors()), [""; 0]);
+}
+
+#[test]
 fn a_link_that_cannot_be_read_now_is_what_it_was() {
     let (node, mut provider) = scan(
         "pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0 link=infiniband
@@ -206,6 +244,16 @@ fn refusals_say_what_was_found() {
             json!({"pfNames": ["p0"]}),
             "mlx5_core.sf.9",
             "pfNames: its parent 0000:0a:00.0 has no network interface, and one of p0 is asked for",
+        ),
+        (
+            json!({"pciAddresses": ["0000:08:00.1"]}),
+            "mlx5_core.sf.9",
+            "pciAddresses: it has 0000:0a:00.0, not one of 0000:08:00.1",
+        ),
+        (
+            json!({"acpiIndexes": ["101"]}),
+            "mlx5_core.sf.9",
+            "acpiIndexes: it has none, and one of 101 is asked for",
         ),
         (
             json!({"linkTypes": ["ether"]}),

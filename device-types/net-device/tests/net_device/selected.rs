@@ -95,6 +95,37 @@ fn pf_names_and_root_devices_select_virtual_functions() {
 }
 
 #[test]
+fn a_physical_function_is_known_by_each_of_its_interfaces_and_no_representor() {
+    let tree = "
+        pf 0000:31:00.0 15b3:1003 driver=mlx4_core net=aib-child,ibp49s0 link=infiniband
+        vf 0000:31:00.{1-2} 15b3:1004 pf=0000:31:00.0 id={0-1} driver=mlx4_core
+        pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=a0,b0,c0,p0 switch=abc
+        file /sys/class/net/a0/phys_port_name pf0vf0
+        file /sys/class/net/b0/phys_port_name c1pf0sf3
+        file /sys/class/net/p0/phys_port_name p0
+        rm /sys/class/net/c0/phys_switch_id
+        vf 0000:5e:00.1 15b3:1018 pf=0000:5e:00.0 id=0 driver=mlx5_core";
+    for (name, wanted) in [
+        ("ibp49s0", &["31:00.1", "31:00.2"][..]),
+        ("aib-child#1", &["31:00.2"]),
+        ("p0", &["5e:00.1"]),
+        ("c0#0", &["5e:00.1"]),
+        ("a0", &[]),
+        ("b0", &[]),
+    ] {
+        check(tree, &json!({"pfNames": [name]}), wanted);
+    }
+    let (_node, provider) = scan(tree);
+    assert_eq!(
+        provider.why_not(json!({"pfNames": ["ibp49s0#0"]}), "0000:31:00.2"),
+        Some(
+            "pfNames: it is number 1 of aib-child or ibp49s0, and one of ibp49s0#0 is asked for"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
 fn the_number_of_a_virtual_function_is_in_its_link() {
     let tree = "
         pf 0000:03:00.0 15b3:1017 driver=mlx5_core net=p0
@@ -241,7 +272,7 @@ fn refusals_say_what_was_found() {
         (
             json!({"rootDevices": ["0000:86:00.0"]}),
             "0000:86:00.0",
-            "rootDevices: it is no virtual function, and one of 0000:86:00.0 is asked for",
+            "rootDevices: it has no physical function here, and one of 0000:86:00.0 is asked for",
         ),
         (
             json!({"linkTypes": ["ether"]}),
