@@ -7,6 +7,7 @@
     reason = "an application is read as a whole, with its private items"
 )]
 
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod daemon;
@@ -19,6 +20,7 @@ pub mod new_provider;
 pub mod node;
 pub mod output;
 pub mod pools;
+pub mod process;
 pub mod providers;
 pub mod reconcile;
 mod regular;

@@ -295,6 +295,8 @@ mod view;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the host's door, no interface for authors")]
 pub mod abi;
+#[doc(hidden)]
+pub mod regular;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -8,17 +8,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
 use sriovdp_proto::podresources::ListPodResourcesRequest;
 use sriovdp_proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
 
-use super::http2;
+use super::{checkpoint, http2};
+use crate::blocking;
 use crate::node::NodeTree;
-use crate::regular;
 
 /// A look waits for the answer. A kubelet that takes longer is starting, or has other troubles.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// As much as Multus takes.
+/// As much as Multus takes of the kubelet's answer.
 const LARGEST: usize = 16 << 20;
 
 /// The resources by whose name pods have a device, by the device's id. More than one is possible where a device has
@@ -71,7 +70,8 @@ impl Held {
             Ok(None) => None,
             Err(error) => Some(error),
         };
-        match (read_checkpoint(&checkpoint), error) {
+        let file = checkpoint.clone();
+        match (blocking::run(move || checkpoint::read(&file)).await, error) {
             (Ok(held), _) => Ok(held),
             (Err(source), _) if source.kind() != io::ErrorKind::NotFound => {
                 Err(HeldError::Checkpoint {
@@ -109,7 +109,7 @@ impl Held {
             .map(|(id, holders)| (id.as_str(), holders.as_slice()))
     }
 
-    fn add(&mut self, resource: &str, ids: impl IntoIterator<Item = String>) {
+    pub(super) fn add(&mut self, resource: &str, ids: impl IntoIterator<Item = String>) {
         for id in ids {
             let holders = self.0.entry(id).or_default();
             if !holders.iter().any(|holder| holder == resource) {
@@ -136,40 +136,6 @@ async fn ask(socket: &Path) -> Result<Option<Held>, anyhow::Error> {
         held.add(&devices.resource_name, devices.device_ids);
     }
     Ok(Some(held))
-}
-
-/// `kubelet_internal_checkpoint`, as far as it matters (Kubernetes: `pkg/kubelet/cm/devicemanager/checkpoint`).
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Checkpoint {
-    data: Data,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Data {
-    pod_device_entries: Option<Vec<Entry>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry {
-    resource_name: String,
-    /// By NUMA node; kubelets before 1.20 wrote a list.
-    #[serde(rename = "DeviceIDs")]
-    device_ids: Option<HashMap<String, Vec<String>>>,
-}
-
-fn read_checkpoint(path: &Path) -> io::Result<Held> {
-    let (file, _) = regular::open(path)?;
-    let text = regular::read(file, LARGEST as u64)?;
-    let checkpoint: Checkpoint = serde_json::from_slice(&text)?;
-    let mut held = Held::default();
-    for entry in checkpoint.data.pod_device_entries.unwrap_or_default() {
-        let ids = entry.device_ids.unwrap_or_default();
-        held.add(&entry.resource_name, ids.into_values().flatten());
-    }
-    Ok(held)
 }
 
 #[cfg(test)]

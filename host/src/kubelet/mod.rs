@@ -5,6 +5,7 @@
 //! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`Offer::run`].
 
 pub mod authority;
+mod checkpoint;
 mod held;
 pub mod http2;
 mod in_flight;

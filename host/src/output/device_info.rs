@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{WriteError, remove, write_whole};
+use super::{WriteError, remove, remove_unfinished, write_whole};
 use crate::config::ResourceName;
 use crate::pools::{DeviceInfoFile, PARTING, Pool};
 
@@ -24,7 +24,7 @@ pub fn write(directory: &Path, file: &DeviceInfoFile) -> Result<(), WriteError> 
 }
 
 /// The files of the offered pools, as far as they are to be removed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DeviceInfoFiles {
     directory: PathBuf,
     /// The pools as they were last seen.
@@ -102,6 +102,7 @@ impl DeviceInfoFiles {
             .flatten()
             .flatten()
         {
+            remove_unfinished(&entry.path());
             let file = entry.file_name();
             let Some(file) = file.to_str() else { continue };
             for resource in of {

@@ -1,11 +1,13 @@
 //! The kubelet's books as the loop last read them, and when it reads them again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::kubelet::{Held, HeldError};
+use crate::kubelet::Held;
 use crate::node::NodeTree;
+use crate::report::one_line;
 
 /// While a device is where it is for its pod's sake, a look that happens anyway also asks after the pod, this seldom.
 const STALE: Duration = Duration::from_secs(5);
@@ -15,16 +17,17 @@ const OUTDATED: Duration = Duration::from_secs(60);
 /// Which devices pods have.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    held: Held,
+    held: Arc<Held>,
     /// They were read at least once.
     known: bool,
     /// Without them, some device would be in another pool, in one at all, or in none.
     matter: bool,
     tried: Option<Instant>,
+    failure: Option<String>,
 }
 
 impl Books {
-    pub(super) fn held(&self) -> &Held {
+    pub(super) fn held(&self) -> &Arc<Held> {
         &self.held
     }
 
@@ -48,11 +51,22 @@ impl Books {
     }
 
     /// Reads them. What was known before stays when that fails.
-    pub(super) async fn read(&mut self, tree: &NodeTree, now: Instant) -> Result<(), HeldError> {
+    pub(super) async fn read(&mut self, tree: &NodeTree, now: Instant) {
         self.tried = Some(now);
-        self.held = Held::read(tree).await?;
-        self.known = true;
-        Ok(())
+        self.failure = match Held::read(tree).await {
+            Ok(held) => {
+                self.held = Arc::new(held);
+                self.known = true;
+                None
+            }
+            Err(error) => Some(one_line(&error)),
+        };
+    }
+
+    /// Why the last attempt to read them failed. Every reconcile says it until one succeeds, so that the log has it
+    /// once.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 }
 

@@ -54,13 +54,11 @@ impl Reconciler {
             .books
             .are_due(now, claims.change(&states, &members), waits)
         {
-            if let Err(error) = self.books.read(&self.settings.tree, now).await {
-                saying.warn(format!(
-                    "{}; what was known before counts",
-                    one_line(&error)
-                ));
-            }
+            self.books.read(&self.settings.tree, now).await;
             members = claims.divide(&states, self.books.held());
+        }
+        if let Some(failure) = self.books.failure() {
+            saying.warn(format!("{failure}; what was known before counts"));
         }
         let matter =
             !self.books.held().is_empty() && claims.divide(&states, &Held::default()) != members;

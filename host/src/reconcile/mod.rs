@@ -15,7 +15,7 @@ mod settings;
 mod survey;
 
 use std::cell::LazyCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,15 +31,19 @@ use division::AdmittedByAll;
 use offered::{Departure, OfferedPools};
 use saying::Saying;
 
+use crate::blocking;
 use crate::config;
 use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
 use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, resolve};
-use crate::providers::{ProviderError, Providers};
+use crate::providers::{ProviderError, Providers, Step};
 use crate::report::one_line;
 
 /// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
 /// once waits as long as a discovery may take.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many of the files that are refused at one step of their check the log names.
+const NAMED: usize = 5;
 
 /// The state of the plugin.
 #[derive(Debug)]
@@ -144,7 +148,7 @@ impl Reconciler {
     async fn look_within(&mut self, touched: Option<&BTreeSet<PciAddress>>) -> Look {
         let mut saying = Saying::default();
         self.take_providers(&mut saying).await;
-        let mut look = self.read_configuration();
+        let mut look = self.read_configuration().await;
         let resources = self.resolve(&mut look).await;
         look.was_whole = self.survey(&resources, touched, &mut saying).await;
         let now = Instant::now();
@@ -173,7 +177,7 @@ impl Reconciler {
             self.offered.again_at(now),
         ];
         look.again_at = waits.into_iter().flatten().min();
-        self.offered.remove_device_info(&mut saying);
+        self.offered.remove_device_info(&mut saying).await;
         self.offered.write_cdi(self.books.held(), &mut saying).await;
         for problem in &look.problems {
             match problem.severity {
@@ -224,15 +228,7 @@ impl Reconciler {
                 provider.manifest().summary
             ));
         }
-        for refused in self.providers.refused() {
-            let file = refused.file.display();
-            let reason = one_line(&refused.reason);
-            saying.error(if self.providers.is_loaded(&refused.file) {
-                format!("the provider `{file}` has changed and is refused, so what was loaded before goes on: {reason}")
-            } else {
-                format!("the provider `{file}` is refused: {reason}")
-            });
-        }
+        self.log_refused(saying);
         for provider in self.providers.removed() {
             let file = provider.file().display();
             saying.warn(format!(
@@ -244,11 +240,39 @@ impl Reconciler {
         }
     }
 
+    /// A directory full of other files must not fill the log.
+    fn log_refused(&self, saying: &mut Saying) {
+        let mut by_step = BTreeMap::<Step, usize>::new();
+        let mut unnamed = 0;
+        for refused in self.providers.refused() {
+            let file = refused.file.display();
+            let reason = LazyCell::new(|| one_line(&refused.reason));
+            let named = by_step.entry(refused.reason.step()).or_default();
+            if self.providers.is_loaded(&refused.file) {
+                saying.error(format!("the provider `{file}` has changed and is refused, so what was loaded before goes on: {}", *reason));
+            } else if *named < NAMED {
+                *named += 1;
+                saying.error(format!("the provider `{file}` is refused: {}", *reason));
+            } else {
+                unnamed += 1;
+            }
+        }
+        if unnamed > 0 {
+            let directory = self.settings.providers.directory.display();
+            saying.error(format!(
+                "{unnamed} further files of the provider directory `{directory}` are refused \
+                 (hint: `sriovdp providers` lists them all)"
+            ));
+        }
+    }
+
     /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
     /// ConfigMap is briefly absent while it is replaced.
-    fn read_configuration(&mut self) -> Look {
-        let path = self.settings.tree.real(&self.settings.config_file);
-        match config::read(&path, &self.settings.config_file, &self.settings.defaults) {
+    async fn read_configuration(&mut self) -> Look {
+        let file = self.settings.config_file.clone();
+        let path = self.settings.tree.real(&file);
+        let defaults = self.settings.defaults.clone();
+        match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
                 Look {

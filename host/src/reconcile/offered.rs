@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::division::{Share, Shares};
 use super::health;
 use super::saying::Saying;
+use crate::blocking;
 use crate::config::ResourceName;
 use crate::kubelet::{Held, InFlight, Mode, Offer};
 use crate::node::NodeTree;
@@ -125,20 +126,27 @@ impl OfferedPools {
     }
 
     /// Removes the device-info files of devices that left their pools.
-    pub(super) fn remove_device_info(&mut self, saying: &mut Saying) {
+    pub(super) async fn remove_device_info(&mut self, saying: &mut Saying) {
         if self.kubelet.is_none() {
             return;
         }
         let pools = self.pools.values();
         let states = pools.map(|pool| Arc::clone(&pool.state.borrow())).collect();
-        for error in self.device_info.follow(states, Instant::now()) {
+        let mut files = std::mem::take(&mut self.device_info);
+        let (files, failures) = blocking::run(move || {
+            let failures = files.follow(states, Instant::now());
+            (files, failures)
+        })
+        .await;
+        self.device_info = files;
+        for error in failures {
             saying.error(one_line(&error));
         }
     }
 
     /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
     /// one whose nodes are missing now costs nobody else.
-    pub(super) async fn write_cdi(&mut self, held: &Held, saying: &mut Saying) {
+    pub(super) async fn write_cdi(&mut self, held: &Arc<Held>, saying: &mut Saying) {
         if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
             return;
         }
@@ -177,21 +185,21 @@ impl OfferedPools {
                 pool.cdi_outdated = true;
             }
         }
-        let specs: Vec<Arc<PoolSpec>> = self
-            .pools
-            .values()
-            .filter_map(|pool| pool.cdi.borrow().clone())
-            .collect();
-        let current = specs.iter().map(|spec| spec.file()).collect();
-        let prefixes = self
-            .pools
-            .keys()
-            .map(ResourceName::prefix)
-            .chain([&*self.prefix])
-            .collect();
+        let specs = self.pools.values().filter_map(|pool| {
+            let spec = pool.cdi.borrow();
+            spec.as_ref().map(|spec| spec.file().to_owned())
+        });
+        let current: BTreeSet<String> = specs.collect();
+        let prefixes = self.pools.keys().map(ResourceName::prefix);
+        let prefixes = prefixes.chain([&*self.prefix]).map(str::to_owned);
+        let prefixes: BTreeSet<String> = prefixes.collect();
         let offered: BTreeSet<String> = self.pools.keys().map(ToString::to_string).collect();
-        let is_held = |id: &str| held.holders(id).iter().any(|name| !offered.contains(name));
-        if let Err(error) = cdi::remove_stale(&self.tree.cdi(), &prefixes, &current, &is_held) {
+        let (directory, held) = (self.tree.cdi(), Arc::clone(held));
+        let removed = blocking::run(move || {
+            let is_held = |id: &str| held.holders(id).iter().any(|name| !offered.contains(name));
+            cdi::remove_stale(&directory, &prefixes, &current, is_held)
+        });
+        if let Err(error) = removed.await {
             saying.error(one_line(&error));
         }
     }

@@ -14,8 +14,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpid, getuid, pidfd_open, pidfd
 
 use super::Page;
 use crate::cli::{Arguments, Exit};
+use crate::regular;
 
 const PROC: &str = "/proc";
+/// A process may have a long command line, which is then not one of this program's.
+const LARGEST: u64 = 1 << 20;
 
 pub(super) fn rescan(page: &mut Page, arguments: &Arguments) -> Exit {
     match ask(arguments) {
@@ -86,17 +89,23 @@ fn is_daemon(process: &Path, program: &Stat, ours: &Arguments) -> bool {
 }
 
 fn serves(process: &Path, ours: &Arguments) -> Option<bool> {
-    let line = std::fs::read(process.join("cmdline")).ok()?;
+    let line = read(&process.join("cmdline"))?;
     let words = line.strip_suffix(b"\0")?.split(|&byte| byte == 0);
     let words = words.map(|word| OsString::from_vec(word.to_vec()));
     let theirs = Arguments::parse_go_style(words).ok()?;
     Some(theirs.command.is_none() && theirs.common.root == ours.common.root)
 }
 
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let (file, _) = regular::open(file).ok()?;
+    regular::read(file, LARGEST).ok()
+}
+
 /// One that is just starting looks anyway, and the signal would end it.
 fn catches_signal(process: &Path) -> Option<bool> {
-    let status = std::fs::read_to_string(process.join("status")).ok()?;
-    let caught = status
+    let status = read(&process.join("status"))?;
+    let caught = std::str::from_utf8(&status)
+        .ok()?
         .lines()
         .find_map(|line| line.strip_prefix("SigCgt:"))?;
     let caught = u64::from_str_radix(caught.trim(), 16).ok()?;

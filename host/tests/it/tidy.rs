@@ -97,6 +97,38 @@ fn the_host_has_no_word_of_any_device_type() {
     }
 }
 
+/// A FIFO, a device or a file of any size at a path must not block the plugin or take its memory.
+#[test]
+fn files_are_read_in_one_bounded_way() {
+    let allowed = [
+        "sdk/src/regular.rs",
+        // It opens a directory to lock it.
+        "host/src/kubelet/rivals.rs",
+    ];
+    let unbounded = [
+        "fs::read(",
+        "read_to_string(",
+        "File::open(",
+        "File::options(",
+    ];
+    for crates in ["host/src", "sdk/src", "device-types"] {
+        for file in sources(&repository().join(crates)) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let path = file.to_string_lossy();
+            let is_test = path.contains("/tests/") || path.contains("/sdk/src/testing/");
+            if is_test || path.ends_with("tests.rs") || allowed.iter().any(|a| file.ends_with(a)) {
+                continue;
+            }
+            let found = unbounded.iter().find(|call| code.contains(**call));
+            assert!(
+                found.is_none(),
+                "`{path}` reads a file by {found:?} and not by `sriovdp_sdk::regular`"
+            );
+        }
+    }
+}
+
 #[test]
 fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
     let allowed = [

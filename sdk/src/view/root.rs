@@ -5,10 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::meter;
-use crate::Error;
+use crate::regular::Limited;
+use crate::{Error, regular};
 
 /// Kernel attributes end at one page of 4 KiB on most machines; larger files are read on until they end.
 const CHUNK: usize = 4096;
+/// A table of `/proc/net` has about 150 bytes for each entry.
+const LARGEST: u64 = 4 << 20;
 
 /// A directory that stands for `/`. Every path given to it is absolute on the node.
 ///
@@ -122,9 +125,10 @@ impl Root {
     }
 }
 
-/// One `open`, one `read` and one `close` for an attribute of less than a page.
+/// One `read` for an attribute of less than a page.
 fn read_trimmed(path: &Path) -> std::io::Result<String> {
-    let mut file = fs::File::open(path)?;
+    let (file, _) = regular::open(path)?;
+    let mut file = Limited::new(file, LARGEST);
     let mut page = [0; CHUNK];
     let length = file.read(&mut page)?;
     let mut bytes = page[..length].to_vec();
@@ -132,4 +136,25 @@ fn read_trimmed(path: &Path) -> std::io::Result<String> {
         file.read_to_end(&mut bytes)?;
     }
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_attribute_is_refused_and_never_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
+        let large = fs::File::create(dir.path().join("large")).unwrap();
+        large.set_len(LARGEST + 1).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        for name in ["zero", "large", "socket"] {
+            let refused = root.try_read(name).unwrap_err().to_string();
+            assert_eq!(refused, format!("cannot read `{name}`"));
+        }
+        large.set_len(LARGEST).unwrap();
+        assert_eq!(root.read("large").unwrap().len() as u64, LARGEST);
+    }
 }

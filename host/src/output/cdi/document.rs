@@ -1,10 +1,15 @@
 //! The file format of CDI specifications, version 0.5.0, as far as these files use it.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Nodes;
+use crate::regular;
+
+/// The entry of a device with two nodes has 500 bytes. What is read takes up to ten times its size in memory.
+const LARGEST: u64 = 4 << 20;
 
 /// A specification file (CDI specification 0.5.0).
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +71,8 @@ impl DeviceEntry {
     }
 }
 
-pub(super) fn read(path: &Path) -> Option<Document> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+/// Reads a specification that this plugin may have written. Others write to the directory as well.
+pub(super) fn read(path: &Path) -> io::Result<Document> {
+    let (file, _) = regular::open(path)?;
+    Ok(serde_json::from_slice(&regular::read(file, LARGEST)?)?)
 }

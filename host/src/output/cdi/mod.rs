@@ -9,6 +9,7 @@ mod names;
 mod stale;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -58,7 +59,19 @@ impl PoolSpec {
             resource.name()
         );
         let kind = format!("{}/{class}", resource.prefix());
-        let earlier = read(&directory.join(&file)).filter(|document| document.kind == kind);
+        let path = directory.join(&file);
+        let earlier = match read(&path) {
+            Ok(document) => Some(document).filter(|document| document.kind == kind),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(
+                        "the CDI specification `{}` is written anew: cannot read it: {error}",
+                        path.display()
+                    );
+                }
+                None
+            }
+        };
         let devices = earlier.map(|document| {
             document
                 .devices

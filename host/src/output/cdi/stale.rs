@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::remove_unfinished;
 use super::document::read;
 use super::{FILE_PREFIX, WriteError, remove, write_whole};
 
-/// Removes the files that were written for pools that no longer exist: a device in two files is a conflict, and runtimes
+/// Removes the unfinished files of processes that were killed, and the files that were written for pools that no longer exist: a device in two files is a conflict, and runtimes
 /// then know it from neither. Files of another plugin's prefix are not ours. What `is_held` is said of stays: a pod has
 /// the device, and a container of it that restarts needs the entry.
 ///
@@ -15,22 +16,28 @@ use super::{FILE_PREFIX, WriteError, remove, write_whole};
 /// When a file cannot be removed or written.
 pub fn remove_stale(
     directory: &Path,
-    prefixes: &BTreeSet<&str>,
-    current: &BTreeSet<&str>,
-    is_held: &dyn Fn(&str) -> bool,
+    prefixes: &BTreeSet<String>,
+    current: &BTreeSet<String>,
+    is_held: impl Fn(&str) -> bool,
 ) -> Result<(), WriteError> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        remove_unfinished(&path);
         if !name.starts_with(FILE_PREFIX) || current.contains(&*name) {
             continue;
         }
-        let Some(mut document) = read(&path).filter(|document| {
-            let vendor = document.kind.split('/').next();
-            vendor.is_some_and(|vendor| prefixes.contains(vendor))
-        }) else {
-            continue;
+        let mut document = match read(&path) {
+            Ok(document) => document,
+            Err(error) => {
+                tracing::debug!(file = %path.display(), %error, "no CDI specification of this plugin");
+                continue;
+            }
         };
+        let vendor = document.kind.split('/').next().unwrap_or_default();
+        if !prefixes.contains(vendor) {
+            continue;
+        }
         let before = document.devices.len();
         document.devices.retain(|device| is_held(&device.name));
         if document.devices.is_empty() {
@@ -71,12 +78,12 @@ mod tests {
             spec.update([entry("a")].into_iter().chain(used)).unwrap();
         }
         std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
-        let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml"]);
+        let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml".to_owned()]);
         remove_stale(
             dir.path(),
-            &BTreeSet::from(["intel.com"]),
+            &BTreeSet::from(["intel.com".to_owned()]),
             &current,
-            &|id| id == "b",
+            |id| id == "b",
         )
         .unwrap();
         let mut left: Vec<_> = std::fs::read_dir(dir.path())
