@@ -7,7 +7,7 @@ use sriovdp_host::cli::{Arguments, Command, Exit};
 use sriovdp_host::events::NodeEvents;
 use sriovdp_host::providers::{heap, leave, probe};
 use sriovdp_host::report::Report;
-use sriovdp_host::{daemon, logging, show};
+use sriovdp_host::{daemon, logging, process, show};
 
 /// Calls into providers and reads of sysfs run beside the loop. A thread is made when it is needed and ends when it is
 /// idle; the number only has to be larger than that of providers that can hang.
@@ -15,6 +15,7 @@ const BLOCKING_THREADS: usize = 64;
 
 fn main() -> ExitCode {
     heap::keep_small();
+    process::disable_core_file();
     let arguments = match Arguments::parse_go_style(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     }
     // A command prints what it finds; the log is the daemon's.
     if arguments.command.is_none() {
+        process::set_umask();
         logging::start(&arguments.logging);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -12,6 +12,7 @@ use super::elf::Note;
 use super::probe::{Probed, probe};
 use super::verify::{Allowed, Verified, verify};
 use super::{ProviderError, ProviderSettings};
+use crate::blocking;
 
 /// What decides over a file.
 #[derive(Clone, Debug)]
@@ -60,8 +61,9 @@ pub async fn inspect(
     settings: &ProviderSettings,
 ) -> Result<Inspection, ProviderError> {
     let begin = Instant::now();
-    let rules = Rules::new(settings);
-    let candidate = rules.judge(file).await?;
+    let rules = Rules::new(settings).await;
+    let verified = rules.verify(file).await?;
+    let candidate = rules.judge(file, verified).await?;
     Ok(Inspection {
         note: candidate.verified.note,
         digest: candidate.verified.digest,
@@ -75,8 +77,9 @@ pub async fn inspect(
 
 impl Rules {
     /// Reads the list of digests, if there is one. One that cannot be used allows nothing.
-    pub(super) fn new(settings: &ProviderSettings) -> Self {
-        let allowed = settings.digests.as_deref().map(Digests::read);
+    pub(super) async fn new(settings: &ProviderSettings) -> Self {
+        let list = settings.digests.clone();
+        let allowed = blocking::run(move || list.as_deref().map(Digests::read)).await;
         Self {
             allowed: Arc::new(allowed),
             program: settings.program.clone(),
@@ -84,18 +87,28 @@ impl Rules {
         }
     }
 
-    /// Verifies a file, probes it, and judges what it says of itself.
+    /// Judges a file without running any of it.
     ///
     /// # Errors
     ///
     /// Why it is refused.
-    pub(super) async fn judge(&self, file: &Path) -> Result<Candidate, ProviderError> {
+    pub(super) async fn verify(&self, file: &Path) -> Result<Verified, ProviderError> {
         let (path, allowed) = (file.to_owned(), Arc::clone(&self.allowed));
         let verifying = tokio::task::spawn_blocking(move || verify(&path, &allowed));
-        let verified = match verifying.await {
-            Ok(verified) => verified?,
-            Err(error) => return Err(ProviderError::Read(std::io::Error::other(error))),
-        };
+        let verified = verifying.await;
+        verified.unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))))
+    }
+
+    /// Probes a verified file, and judges what it says of itself.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub(super) async fn judge(
+        &self,
+        file: &Path,
+        verified: Verified,
+    ) -> Result<Candidate, ProviderError> {
         let Probed {
             manifest,
             discovery,

@@ -1,8 +1,16 @@
 //! The judgement of an ELF file: this machine's, whole, and with the note of the SDK.
 
+mod headers;
+
+use std::fs::File;
+use std::ops::Range;
+
+use object::read::ReadRef;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, elf};
 use sriovdp_sdk::abi::NOTE_NAME;
+
+use headers::Headers;
 
 use crate::report::Hint;
 
@@ -106,16 +114,25 @@ impl Hint for ElfError {
     }
 }
 
-/// Checks everything that can be checked without running the file.
-pub(super) fn check(bytes: &[u8]) -> Result<Note, ElfError> {
-    check_for(machine_of(std::env::consts::ARCH), bytes)
+/// A library that is whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Library {
+    /// What the SDK wrote into it.
+    pub(super) note: Note,
+    /// The parts of the file that the dynamic linker reads, in ascending order, without overlaps.
+    pub(super) loaded: Vec<Range<u64>>,
 }
 
-fn check_for(own_machine: Option<u16>, bytes: &[u8]) -> Result<Note, ElfError> {
-    if !bytes.starts_with(&elf::ELFMAG) {
+/// Checks everything that can be checked without running the file. Only its headers and notes are read.
+pub(super) fn check(file: &File) -> Result<Library, ElfError> {
+    check_for(machine_of(std::env::consts::ARCH), &Headers::of(file))
+}
+
+fn check_for<'d>(own_machine: Option<u16>, data: impl ReadRef<'d>) -> Result<Library, ElfError> {
+    if data.read_bytes_at(0, 4) != Ok(&elf::ELFMAG) {
         return Err(ElfError::NotElf);
     }
-    let header = elf::FileHeader64::<Endianness>::parse(bytes).map_err(|_| ElfError::WrongClass)?;
+    let header = elf::FileHeader64::<Endianness>::parse(data).map_err(|_| ElfError::WrongClass)?;
     let endian = header.endian().map_err(|_| ElfError::Broken)?;
     if (endian == Endianness::Little) != cfg!(target_endian = "little") {
         return Err(ElfError::WrongClass);
@@ -134,29 +151,63 @@ fn check_for(own_machine: Option<u16>, bytes: &[u8]) -> Result<Note, ElfError> {
         return Err(ElfError::NotShared);
     }
     let segments = header
-        .program_headers(endian, bytes)
+        .program_headers(endian, data)
         .map_err(|_| ElfError::Broken)?;
-    let ends = segments
-        .iter()
-        .map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
+    let ends = segments.iter().map(|segment| range(endian, segment).end);
+    let length = data.len().map_err(|()| ElfError::Broken)?;
     let needed = ends
         .max()
         .unwrap_or(0)
-        .max(end_of_sections(endian, header, bytes)?);
-    let length = bytes.len() as u64;
+        .max(end_of_sections(endian, header, length, data)?);
     if needed > length {
         return Err(ElfError::Truncated { needed, length });
     }
-    let note = note(endian, segments, bytes).ok_or(ElfError::NoNote)?;
-    judge_note(&note)
+    let note = note(endian, segments, data).ok_or(ElfError::NoNote)?;
+    Ok(Library {
+        note: judge_note(&note)?,
+        loaded: loaded(endian, header, segments),
+    })
+}
+
+fn range(endian: Endianness, segment: &elf::ProgramHeader64<Endianness>) -> Range<u64> {
+    let start = segment.p_offset(endian);
+    start..start.saturating_add(segment.p_filesz(endian))
+}
+
+fn loaded(
+    endian: Endianness,
+    header: &elf::FileHeader64<Endianness>,
+    segments: &[elf::ProgramHeader64<Endianness>],
+) -> Vec<Range<u64>> {
+    let table = header.e_phoff(endian);
+    let headers = [
+        0..size_of_val(header) as u64,
+        table..table.saturating_add(size_of_val(segments) as u64),
+    ];
+    let is_read = |segment: &&elf::ProgramHeader64<Endianness>| {
+        matches!(segment.p_type(endian), elf::PT_LOAD | elf::PT_NOTE)
+    };
+    let read = segments.iter().filter(is_read);
+    let read = read.map(|segment| range(endian, segment));
+    let mut ranges: Vec<Range<u64>> = headers.into_iter().chain(read).collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, before| {
+        let overlaps = next.start <= before.end;
+        if overlaps {
+            before.end = before.end.max(next.end);
+        }
+        overlaps
+    });
+    ranges
 }
 
 /// Where the sections and the table of them end. The linker needs neither, but they come last in a file, so one that is
 /// written slowly is not whole before they are there.
-fn end_of_sections(
+fn end_of_sections<'d>(
     endian: Endianness,
     header: &elf::FileHeader64<Endianness>,
-    bytes: &[u8],
+    length: u64,
+    data: impl ReadRef<'d>,
 ) -> Result<u64, ElfError> {
     let table = header.e_shoff(endian);
     if table == 0 {
@@ -164,11 +215,11 @@ fn end_of_sections(
     }
     let entries = u64::from(header.e_shnum(endian)) * u64::from(header.e_shentsize(endian));
     let end_of_table = table.saturating_add(entries);
-    if end_of_table > bytes.len() as u64 {
+    if end_of_table > length {
         return Ok(end_of_table);
     }
     let sections = header
-        .section_headers(endian, bytes)
+        .section_headers(endian, data)
         .map_err(|_| ElfError::Broken)?;
     let ends = sections.iter().filter_map(|section| {
         let (offset, size) = section.file_range(endian)?;
@@ -190,13 +241,13 @@ fn machine_of(architecture: &str) -> Option<u16> {
     }
 }
 
-fn note(
+fn note<'d>(
     endian: Endianness,
     segments: &[elf::ProgramHeader64<Endianness>],
-    bytes: &[u8],
+    data: impl ReadRef<'d>,
 ) -> Option<String> {
     for segment in segments {
-        let Ok(Some(mut notes)) = segment.notes(endian, bytes) else {
+        let Ok(Some(mut notes)) = segment.notes(endian, data) else {
             continue;
         };
         while let Ok(Some(note)) = notes.next() {

@@ -59,6 +59,14 @@ pub enum ProviderError {
         /// In bytes.
         limit: u64,
     },
+    /// Too much of it would be loaded into memory.
+    #[error("{size} bytes of it are loaded into memory, and at most {limit} may be")]
+    LoadsTooMuch {
+        /// In bytes.
+        size: u64,
+        /// In bytes.
+        limit: u64,
+    },
     /// It changed under the reader's eyes.
     #[error("it is being written")]
     BeingWritten,
@@ -195,6 +203,7 @@ impl ProviderError {
             | Self::ForeignOwner { .. }
             | Self::Writable { .. }
             | Self::TooLarge { .. }
+            | Self::LoadsTooMuch { .. }
             | Self::BeingWritten
             | Self::Copy(_) => Step::File,
             Self::Elf(error) if error.is_about_note() => Step::Note,
@@ -263,6 +272,9 @@ impl Hint for ProviderError {
             | Self::Manifest(_) => "report this to the provider's author",
             Self::NeedsHost { .. } => "update the plugin, or take an older version of the provider",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
+            Self::LoadsTooMuch { .. } => {
+                "build it for release, and link large libraries dynamically"
+            }
             Self::List { .. } | Self::Read(_) | Self::TooLarge { .. } => {
                 return None;
             }

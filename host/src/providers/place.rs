@@ -1,6 +1,7 @@
 //! The judgement of a path: whether others could put another file in its place.
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -37,6 +38,17 @@ pub enum PlaceError {
         /// The owner's user id.
         owner: u32,
     },
+    /// A link of somebody else, where everybody may make one.
+    #[error(
+        "the link `{}` belongs to user {owner}, who is neither root nor the user of this process",
+        path.display()
+    )]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// A directory that others may change.
     #[error(
         "the directory `{}` has the mode {mode:04o}, so others than its owner may put files in it",
@@ -54,6 +66,7 @@ impl Hint for PlaceError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Lost { .. } => None,
+            Self::ForeignLink { path, .. } => Some(format!("remove `{}`", path.display())),
             Self::ForeignOwner { path, .. } => Some(format!("`chown root {}`", path.display())),
             Self::Writable { path, .. } => Some(format!("`chmod go-w {}`", path.display())),
         }
@@ -66,7 +79,8 @@ pub(super) fn is_ours(owner: u32) -> bool {
 }
 
 /// Checks every directory on the way to `path`, and `path` itself when it is one. Symbolic links are followed as the
-/// kernel does, because whoever may replace a link, or what it leads through, chooses the file.
+/// kernel does, because whoever may replace a link, or what it leads through, chooses the file. In a sticky directory
+/// that is the owner of the link.
 ///
 /// # Errors
 ///
@@ -96,6 +110,10 @@ pub(super) fn check(path: &Path) -> Result<(), PlaceError> {
             if links > LINKS {
                 return Err(lost(&next, rustix::io::Errno::LOOP.into()));
             }
+            let owner = metadata.uid();
+            if !is_ours(owner) && may_others_write(&here)? {
+                return Err(PlaceError::ForeignLink { path: next, owner });
+            }
             let target = next.read_link().map_err(|error| lost(&next, error))?;
             if target.is_absolute() {
                 here = PathBuf::from("/");
@@ -123,11 +141,19 @@ fn reversed(path: &Path) -> Vec<PathBuf> {
     names
 }
 
-fn check_directory(path: &Path) -> Result<(), PlaceError> {
-    let metadata = path.metadata().map_err(|source| PlaceError::Lost {
+fn of_directory(path: &Path) -> Result<Metadata, PlaceError> {
+    path.metadata().map_err(|source| PlaceError::Lost {
         path: path.to_owned(),
         source,
-    })?;
+    })
+}
+
+fn may_others_write(directory: &Path) -> Result<bool, PlaceError> {
+    Ok(of_directory(directory)?.mode() & OTHERS_WRITE != 0)
+}
+
+fn check_directory(path: &Path) -> Result<(), PlaceError> {
+    let metadata = of_directory(path)?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !is_ours(owner) {
         return Err(PlaceError::ForeignOwner {
@@ -178,6 +204,29 @@ mod tests {
             assert_eq!(check(&providers).is_ok(), is_safe, "{mode:o} itself");
             directory(&providers, 0o755);
         }
+    }
+
+    /// Links of others are there for root only, so this test makes one where it is root.
+    #[test]
+    fn in_a_sticky_directory_the_owner_of_a_link_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        directory(&at("safe"), 0o755);
+        directory(&at("sticky"), 0o1777);
+        for name in ["safe/link", "sticky/link"] {
+            symlink("..", at(name)).unwrap();
+            check(&at(name)).unwrap();
+            if std::os::unix::fs::lchown(at(name), Some(65534), None).is_err() {
+                return;
+            }
+        }
+        // Who may not write to the directory cannot replace the link in it.
+        check(&at("safe/link")).unwrap();
+        let refused = check(&at("sticky/link")).unwrap_err().to_string();
+        assert!(
+            refused.contains("sticky/link` belongs to user 65534"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -10,9 +10,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::candidate::{Candidate, Rules};
 use super::roster::{DeviceType, Roster};
 use super::{Budgets, Provider, ProviderError, find, place};
+use crate::blocking;
 
-/// Files that are judged at a time. Each costs a short-lived process and a copy in memory.
+/// Files that are probed at a time. Each costs a short-lived process
 const AT_A_TIME: usize = 4;
+/// and a copy in memory; with so many bytes in copies, the next file waits.
+const COPIES: u64 = 8 << 20;
 
 /// Where providers are, and what they have to keep to.
 #[derive(Clone, Debug)]
@@ -81,15 +84,22 @@ impl Providers {
     /// its content has changed.
     pub async fn take_new(&mut self, settings: &ProviderSettings) {
         self.unusable = None;
-        let files = match list(&settings.directory) {
-            Ok(files) => files,
+        let directory = settings.directory.clone();
+        let digests = settings.digests.clone();
+        let listed = blocking::run(move || {
+            let files = list(&directory)?;
+            let stamped = files.into_iter().map(|file| (Stamp::of(&file), file));
+            Ok((stamped.collect(), digests.as_deref().map(Stamp::of)))
+        });
+        let (files, digests): (Vec<(Stamp, PathBuf)>, _) = match listed.await {
+            Ok(listed) => listed,
             Err(error) => {
                 self.unusable = Some(error);
                 return;
             }
         };
         self.forget(&files);
-        self.reconsider(settings.digests.as_deref());
+        self.reconsider(digests);
         loop {
             let changed = self.changed(&files);
             let taken = self.take(changed, settings).await;
@@ -167,16 +177,15 @@ impl Providers {
     }
 
     /// Files that are gone are as good as never seen.
-    fn forget(&mut self, files: &[PathBuf]) {
-        let present: BTreeSet<&PathBuf> = files.iter().collect();
+    fn forget(&mut self, files: &[(Stamp, PathBuf)]) {
+        let present: BTreeSet<&PathBuf> = files.iter().map(|(_, file)| file).collect();
         self.seen.retain(|file, _| present.contains(file));
         self.refused
             .retain(|refused| present.contains(&refused.file));
     }
 
     /// Another list of digests may allow what the last one did not.
-    fn reconsider(&mut self, digests: Option<&Path>) {
-        let stamp = digests.map(Stamp::of);
+    fn reconsider(&mut self, stamp: Option<Stamp>) {
         if std::mem::replace(&mut self.list, stamp) != stamp {
             self.forget_refused(|reason| matches!(reason, ProviderError::Digest(_)));
         }
@@ -196,13 +205,12 @@ impl Providers {
     }
 
     /// The files that were not looked at as they are now.
-    fn changed(&mut self, files: &[PathBuf]) -> Vec<PathBuf> {
-        let mut changed = files.to_vec();
-        changed.retain(|file| {
-            let stamp = Stamp::of(file);
-            self.seen.insert(file.clone(), stamp) != Some(stamp)
+    fn changed(&mut self, files: &[(Stamp, PathBuf)]) -> Vec<PathBuf> {
+        let changed = files.iter().filter(|(stamp, file)| {
+            let before = self.seen.insert(file.clone(), *stamp);
+            before != Some(*stamp)
         });
-        changed
+        changed.map(|(_, file)| file.clone()).collect()
     }
 
     /// Judges some files at a time and takes those that are good in their order. Returns whether a file has changed
@@ -211,23 +219,33 @@ impl Providers {
         if files.is_empty() {
             return false;
         }
-        let rules = Rules::new(settings);
+        let again: BTreeSet<&PathBuf> = files.iter().collect();
+        self.refused
+            .retain(|refused| !again.contains(&refused.file));
+        let rules = Rules::new(settings).await;
         let mut replaced = false;
         let mut waiting = files.into_iter();
         let mut judging = VecDeque::new();
+        let mut copies = 0;
         loop {
-            for file in waiting.by_ref().take(AT_A_TIME - judging.len()) {
+            while judging.len() < AT_A_TIME
+                && copies < COPIES
+                && let Some(file) = waiting.next()
+            {
+                let verified = rules.verify(&file).await;
+                let size = verified.as_ref().map_or(0, |verified| verified.copy.size());
+                copies += size;
                 let (rules, path) = (rules.clone(), file.clone());
-                let judged = tokio::spawn(async move { rules.judge(&path).await });
-                judging.push_back((file, AbortOnDropHandle::new(judged)));
+                let judged = tokio::spawn(async move { rules.judge(&path, verified?).await });
+                judging.push_back((file, size, AbortOnDropHandle::new(judged)));
             }
-            let Some((file, judged)) = judging.pop_front() else {
+            let Some((file, size, judged)) = judging.pop_front() else {
                 return replaced;
             };
+            copies -= size;
             let judged = judged
                 .await
                 .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
-            self.refused.retain(|refused| refused.file != file);
             let taken = match judged {
                 Ok(candidate) => self.admit(candidate, settings.budgets).await,
                 Err(reason) => Err(reason),

@@ -1,45 +1,107 @@
 //! A copy of a file in memory that nobody can change or cut any more.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use sha2::{Digest as _, Sha256};
+
+use super::digests::Digest;
+
+/// What is read at a time.
+const CHUNK: usize = 64 << 10;
 
 /// The sealed copy: whatever happens to the file on disk, what was judged is what is loaded, and no call into the
 /// library can end in `SIGBUS` or in half-written code.
 #[derive(Debug)]
-pub(super) struct SealedCopy(File);
+pub(super) struct SealedCopy {
+    file: File,
+    size: u64,
+}
 
 impl SealedCopy {
-    /// Copies at most `limit` bytes of `source`.
-    pub(super) fn of(name: &str, source: &File, limit: u64) -> io::Result<Self> {
+    /// Copies `parts` of the first `length` bytes of `source`; the rest, such as what only a debugger reads, is a hole
+    /// and takes no memory. The digest is that of all of these bytes.
+    pub(super) fn of(
+        name: &str,
+        source: &File,
+        length: u64,
+        parts: &[Range<u64>],
+    ) -> io::Result<(Self, Digest)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Kernels before 6.3 do not know the flag and allow execution always.
         let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC)
             .or_else(|_| rustix::fs::memfd_create(name, flags))?;
-        let mut copy = File::from(memory);
-        io::copy(&mut source.take(limit), &mut copy)?;
+        let file = File::from(memory);
+        file.set_len(length)?;
+        let mut digest = Sha256::new();
+        let mut chunk = vec![0; CHUNK];
+        let mut begin = 0;
+        while begin < length {
+            let most = usize::try_from(length - begin).unwrap_or(CHUNK).min(CHUNK);
+            let bytes = match source.read_at(&mut chunk[..most], begin)? {
+                0 => break,
+                read => &chunk[..read],
+            };
+            digest.update(bytes);
+            let end = begin + bytes.len() as u64;
+            for part in parts {
+                let (from, to) = (part.start.max(begin), part.end.min(end));
+                if from < to {
+                    let within = |at: u64| usize::try_from(at - begin).unwrap_or(CHUNK);
+                    file.write_all_at(&bytes[within(from)..within(to)], from)?;
+                }
+            }
+            begin = end;
+        }
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&copy, seals)?;
-        Ok(Self(copy))
+        rustix::fs::fcntl_add_seals(&file, seals)?;
+        let size = parts.iter().map(|part| part.end - part.start).sum();
+        Ok((Self { file, size }, digest.into()))
     }
 
-    /// What it holds.
-    pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
-        let mut file = &self.0;
-        file.rewind()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+    /// The memory that it takes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
-    /// A second descriptor of it.
-    pub(super) fn file(&self) -> io::Result<File> {
-        self.0.try_clone()
+    /// The descriptor itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The descriptor itself, for the one who loads it.
     pub(super) fn into_file(self) -> File {
-        self.0
+        self.file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_loaded_takes_memory() {
+        let mut content: Vec<u8> = (0..=255).cycle().take(5 * CHUNK + 7).collect();
+        let source = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(source.path(), &content).unwrap();
+        let (chunk, length) = (CHUNK as u64, content.len() as u64);
+        let parts = [0..64, chunk - 1..chunk + 9, length - 3..length];
+        let (copy, digest) = SealedCopy::of("x", source.as_file(), length, &parts).unwrap();
+        let whole = Digest::from(Sha256::new_with_prefix(&content));
+        assert_eq!((digest, copy.size()), (whole, 64 + 10 + 3));
+        assert!(copy.file().metadata().unwrap().blocks() * 512 < length);
+        let is_part = |at: u64| parts.iter().any(|part| part.contains(&at));
+        for (at, byte) in (0..).zip(&mut content) {
+            *byte = if is_part(at) { *byte } else { 0 };
+        }
+        let mut copied = vec![0; content.len()];
+        copy.file().read_exact_at(&mut copied, 0).unwrap();
+        assert!(copied == content, "the parts, and zeros between them");
+        assert!(copy.file().set_len(0).is_err(), "it is sealed");
     }
 }

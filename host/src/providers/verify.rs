@@ -10,8 +10,10 @@ use super::sealed::SealedCopy;
 use super::{ProviderError, elf, place};
 use crate::regular;
 
-/// A provider is about half a megabyte, ten in a debug build.
+/// A provider is about half a megabyte, and fourteen in a debug build, most of which only a debugger reads.
 const LARGEST: u64 = 256 << 20;
+/// What is loaded of it stays in memory for good.
+const LARGEST_LOADED: u64 = 32 << 20;
 
 /// Which files may be loaded: all, those in a list, or none because there is no list where one was asked for.
 pub(super) type Allowed = Option<Result<Digests, UnusableList>>;
@@ -21,13 +23,14 @@ pub(super) type Allowed = Option<Result<Digests, UnusableList>>;
 pub(super) struct Verified {
     /// What will be run.
     pub(super) copy: SealedCopy,
-    /// Of the copy.
+    /// Of the whole file.
     pub(super) digest: Digest,
     /// What the SDK wrote into it.
     pub(super) note: Note,
 }
 
-/// Copies a file through one descriptor, so that what was judged is what is loaded, and judges the copy.
+/// Judges a file by its headers, copies what is loaded of it through one descriptor, and judges the copy, which is what
+/// is loaded. A file that is no provider costs no memory.
 ///
 /// # Errors
 ///
@@ -50,18 +53,24 @@ pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, Provide
             limit: LARGEST,
         });
     }
+    let loaded = elf::check(&file)?.loaded;
+    let loaded_size = loaded.iter().map(|part| part.end - part.start).sum();
+    if loaded_size > LARGEST_LOADED {
+        return Err(ProviderError::LoadsTooMuch {
+            size: loaded_size,
+            limit: LARGEST_LOADED,
+        });
+    }
     let name = path.file_name().unwrap_or_default();
-    let copy =
-        SealedCopy::of(&name.to_string_lossy(), &file, LARGEST).map_err(ProviderError::Copy)?;
+    let (copy, digest) = SealedCopy::of(&name.to_string_lossy(), &file, size, &loaded)
+        .map_err(ProviderError::Copy)?;
     let after = file.metadata().map_err(ProviderError::Read)?;
     let written =
         |metadata: &std::fs::Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     if written(&metadata) != written(&after) {
         return Err(ProviderError::BeingWritten);
     }
-    let bytes = copy.bytes().map_err(ProviderError::Copy)?;
-    let note = elf::check(&bytes)?;
-    let digest = Digest::of(&bytes);
+    let note = elf::check(copy.file())?.note;
     if let Some(list) = allowed {
         let list = list
             .as_ref()

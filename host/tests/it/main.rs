@@ -55,6 +55,8 @@ mod manifests;
 mod many;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
+/// Files that others made where the plugin reads, and files that the plugin makes.
+mod node_files;
 /// Looks at what events are about.
 mod parts;
 /// Which devices the kubelet is advised to take.

@@ -25,6 +25,9 @@ pub(crate) const CAPTURED: &str = concat!(
 /// Long enough for a loaded machine, and never waited for when all is well.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// The variables that set what the providers of these tests do.
+const PROVIDER_ENVIRONMENT: &str = "FAULTY_PROVIDER,FAULTY_GATE,FROZEN_NEEDS,RAW_PROVIDER";
+
 /// A daemon has two seconds to end; the rest is for a loaded machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -200,6 +203,7 @@ impl World {
             .arg(self.provider_dir())
             .args(more)
             .envs(self.environment.iter().cloned())
+            .env("SRIOVDP_PROVIDER_ENV", PROVIDER_ENVIRONMENT)
             .stdin(Stdio::null());
         command
     }

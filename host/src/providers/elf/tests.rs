@@ -63,19 +63,23 @@ fn a_library_is_taken_by_hosts_of_its_own_architecture_only() {
                     expected: own,
                 })
             };
-            let judged = check_for(Some(own), &library(machine, page));
-            assert_eq!(judged, expected, "{of} on {architecture}");
+            let judged = check_for(Some(own), &*library(machine, page));
+            assert_eq!(
+                judged.map(|library| library.note),
+                expected,
+                "{of} on {architecture}"
+            );
         }
     }
     // Where no machine is known, the dynamic linker judges.
     assert_eq!(
-        check_for(machine_of("loongarch64"), &library(258, 0x4000)),
+        check_for(machine_of("loongarch64"), &*library(258, 0x4000)).map(|library| library.note),
         Ok(note())
     );
     // powerpc64 and powerpc64le are one machine in two byte orders.
     let mut big = library(21, 0x1_0000);
     big[5] = 2;
-    assert_eq!(check_for(Some(21), &big), Err(ElfError::WrongClass));
+    assert_eq!(check_for(Some(21), &*big), Err(ElfError::WrongClass));
 }
 
 #[test]
@@ -103,6 +107,7 @@ fn notes_are_judged_by_their_words() {
 
 #[test]
 fn other_files_are_no_providers() {
+    let check = |bytes: &[u8]| check_for(machine_of(std::env::consts::ARCH), bytes);
     assert_eq!(check(b""), Err(ElfError::NotElf));
     assert_eq!(check(b"#!/bin/sh\n"), Err(ElfError::NotElf));
     assert_eq!(check(b"\x7fELF\x01\x01\x01"), Err(ElfError::WrongClass));
@@ -121,4 +126,44 @@ fn other_files_are_no_providers() {
         check(&foreign),
         Err(ElfError::WrongMachine { .. })
     ));
+}
+
+/// A library whose second segment is a note, with other values in the header of that segment.
+fn with_note_segment(kind: u32, offset: u64, size: u64) -> Vec<u8> {
+    let mut file = library(62, 0x1000);
+    let segment = 64 + 56;
+    file[segment..segment + 4].copy_from_slice(&kind.to_le_bytes());
+    file[segment + 8..segment + 16].copy_from_slice(&offset.to_le_bytes());
+    file[segment + 32..segment + 40].copy_from_slice(&size.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_large_file_is_judged_by_its_headers() {
+    let path = tempfile::NamedTempFile::new().unwrap();
+    let file = path.as_file();
+    let large = 1 << 40;
+    for (bytes, expected) in [
+        (b"\x7fELF".to_vec(), ElfError::WrongClass),
+        (with_note_segment(4, 0, large), ElfError::NoNote),
+    ] {
+        std::fs::write(path.path(), bytes).unwrap();
+        file.set_len(large).unwrap();
+        let judged = check_for(Some(62), &Headers::of(file));
+        assert_eq!(judged, Err(expected));
+    }
+}
+
+#[test]
+fn what_is_loaded_is_what_the_dynamic_linker_reads() {
+    let bytes = library(62, 0x1000);
+    let length = bytes.len() as u64;
+    let judged = check_for(Some(62), &*bytes).unwrap();
+    assert_eq!(judged.loaded, [0..length]);
+    // A second note begins within the first range and ends behind it.
+    let mut bytes = library(62, 0x1000);
+    bytes[64 + 32..64 + 40].copy_from_slice(&0x40_u64.to_le_bytes());
+    bytes.resize(0x9000, 0);
+    let judged = check_for(Some(62), &*bytes).unwrap();
+    assert_eq!(judged.loaded, [0..length]);
 }

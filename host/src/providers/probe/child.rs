@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 use serde_json::Map;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
@@ -24,12 +24,6 @@ const NOWHERE: &str = "/proc/0";
 /// When it cannot be told to.
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // A crash in here is expected, and nobody wants its memory on the disk.
-    let no_core = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    rustix::process::setrlimit(Resource::Core, no_core)?;
     let copy = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     // What the provider itself prints must not be taken for the answer.

@@ -5,6 +5,7 @@
 
 mod child;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -25,6 +26,10 @@ use super::sealed::SealedCopy;
 
 /// The command of this program that answers a probe.
 pub const COMMAND: &str = "probe-provider";
+/// Names further variables that a provider reads, with commas between them.
+const PROVIDER_ENVIRONMENT: &str = "SRIOVDP_PROVIDER_ENV";
+/// Where the dynamic linker and the provider find libraries and programs.
+const ALWAYS_KEPT: [&str; 2] = ["LD_LIBRARY_PATH", "PATH"];
 /// A manifest of ours has five kilobytes.
 const LARGEST_ANSWER: u64 = 1 << 20;
 /// How long the kernel may take to end a process that was killed.
@@ -107,12 +112,24 @@ pub(super) async fn probe(
 fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
     Command::new(program)
         .arg(COMMAND)
-        .stdin(copy.file()?)
+        .env_clear()
+        .envs(environment())
+        .stdin(copy.file().try_clone()?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
+}
+
+/// What the dynamic linker and the provider read of the environment. The rest, which may hold secrets, is not for a
+/// process that nothing is known about yet.
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    let listed = std::env::var(PROVIDER_ENVIRONMENT).unwrap_or_default();
+    std::env::vars_os().filter(move |(name, _)| {
+        let names = ALWAYS_KEPT.into_iter().chain(listed.split(','));
+        names.into_iter().any(|kept| name == kept)
+    })
 }
 
 /// The child's process group, which it leads.

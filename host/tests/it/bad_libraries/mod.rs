@@ -124,6 +124,13 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
             "it crashes while it is loaded: SIG",
         ),
         (
+            "a constructor that sees what is not meant for it",
+            Made::C(
+                "#include <stdlib.h>\n__attribute__((constructor)) void f(void) { if (getenv(\"CARGO_MANIFEST_DIR\")) abort(); }",
+            ),
+            "the dynamic linker refuses it: undefined symbol: _1as_0lib",
+        ),
+        (
             "a constructor that reads nothing",
             Made::C("__attribute__((constructor)) void f(void) { *(volatile int *)8; }"),
             "it crashes while it is loaded: SIGSEGV",
