@@ -312,7 +312,7 @@ pub use ranged::{Ranged, one_of_ranges};
 pub use selector::{Name, Refusal, one_of};
 pub use uplink::uplink_finding;
 pub use userspace::{userspace_finding, userspace_nodes};
-pub use vhost::vhost_net;
+pub use vhost::{vhost_net, vhost_net_warnings};
 pub use view::{Devlink, Link, Netdev, Node, PciDir, Root};
 
 pub use schemars::{self, JsonSchema};

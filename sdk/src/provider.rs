@@ -69,6 +69,30 @@ pub trait Provider: Default + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Why `device` is kept out of a resource whose `selectors` match it; nothing for most devices.
+    ///
+    /// It is for what the node itself needs, such as the network interface of its default route. Other than with
+    /// [`Discovery::excluded`], a resource can ask for the device all the same, because the answer may depend on
+    /// `selectors`, and the host logs the reason for each resource that is without the device. Must be a function of its
+    /// arguments alone, as [`admit`](Self::admit).
+    fn kept_out(
+        &self,
+        selectors: &Self::Selectors,
+        device: &Device<Self::Facts>,
+    ) -> Option<String> {
+        let _ = (selectors, device);
+        None
+    }
+
+    /// What a user has to know about `selectors` on this node before a pod does, such as a device node that
+    /// [`allocate`](Self::allocate) will not find for any device.
+    ///
+    /// The host logs each warning once, and `sriovdp check` prints it. The health of devices does not depend on it.
+    fn warnings(&self, node: &Node, selectors: &Self::Selectors) -> Vec<Error> {
+        let _ = (node, selectors);
+        Vec::new()
+    }
+
     /// Builds what a container gets for `device`, from the node as it is now.
     ///
     /// # Errors

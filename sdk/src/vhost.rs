@@ -7,6 +7,8 @@ const VHOST_NET: &str = "/dev/vhost-net";
 /// Where virtual network interfaces are made (Linux: `Documentation/networking/tuntap.rst`).
 const TUN: &str = "/dev/net/tun";
 
+const NODES: [(&str, &str); 2] = [(VHOST_NET, "vhost_net"), (TUN, "tun")];
+
 /// Adds `/dev/vhost-net` and `/dev/net/tun` as companions of a device, and the section `vhost` of
 /// `PCIDEVICE_…_INFO` that names them.
 ///
@@ -26,11 +28,9 @@ const TUN: &str = "/dev/net/tun";
 ///
 /// When one of the two does not exist on the node.
 pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
-    for (path, module) in [(VHOST_NET, "vhost_net"), (TUN, "tun")] {
-        node.require_device_node(path).map_err(|missing| {
-            missing
-                .context("cannot give the container what `needVhostNet` asks for")
-                .hint(format!("load the module `{module}` on this node"))
+    for (path, module) in NODES {
+        require(node, path, module).map_err(|missing| {
+            missing.context("cannot give the container what `needVhostNet` asks for")
         })?;
         allocation.companion(path);
     }
@@ -38,4 +38,18 @@ pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> 
         .info("vhost", "net-mount", VHOST_NET)
         .info("vhost", "tun-mount", TUN);
     Ok(())
+}
+
+/// For [`Provider::warnings`](crate::Provider::warnings): what [`vhost_net`] will not find on the node.
+pub fn vhost_net_warnings(node: &Node) -> Vec<Error> {
+    let missing = NODES.map(|(path, module)| require(node, path, module).err());
+    let missing = missing.into_iter().flatten();
+    missing
+        .map(|missing| missing.context("no pod gets a device, because of `needVhostNet`"))
+        .collect()
+}
+
+fn require(node: &Node, path: &str, module: &str) -> Result<(), Error> {
+    let found = node.require_device_node(path);
+    found.map_err(|missing| missing.hint(format!("load the module `{module}` on this node")))
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Manifest, Node, Provider, Refusal,
-    export_provider, one_of, vhost_net,
+    export_provider, one_of, vhost_net, vhost_net_warnings,
 };
 
 use parent::Parents;
@@ -76,6 +76,13 @@ impl Provider for AuxNetDevice {
             Some(&device.facts.parent.driver),
         );
         driver.err().map(Finding::from).into_iter().collect()
+    }
+
+    fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
+        match selectors.need_vhost_net {
+            true => vhost_net_warnings(node),
+            false => Vec::new(),
+        }
     }
 
     /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::{Error, Finding, HexId, Name, Node, PciAddress, PciFunction, uplink_finding};
+use sriovdp_sdk::{
+    Error, Finding, HexId, Name, Netdev, Node, PciAddress, PciFunction, uplink_finding,
+};
 
 use crate::memory::Memory;
 use crate::uplink::Uplink;
@@ -17,14 +19,22 @@ pub struct Facts {
     pub(crate) device: HexId,
     pub(crate) vf_index: Option<u32>,
     pub(crate) vdpa: Option<VdpaType>,
-    /// What speaks against its vDPA device. Few functions have it, as with the next one.
-    pub(crate) vdpa_finding: Option<Box<Finding>>,
+    /// What few functions have; it takes a pointer here, as does the index.
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) driver: Arc<String>,
-    /// It takes a pointer here.
     pub(crate) acpi_index: Option<Arc<String>>,
     pub(crate) link_type: Option<Arc<Name>>,
     /// For a virtual function, its physical function.
     pub(crate) pf: Option<Arc<Uplink>>,
+}
+
+/// Facts that few functions have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    /// What speaks against its vDPA device.
+    pub(crate) vdpa_finding: Option<Finding>,
+    /// Its network interface that carries the default route of the node.
+    pub(crate) default_route: Option<String>,
 }
 
 /// One scan: what is read once for all functions, and what they share.
@@ -72,26 +82,20 @@ impl<'a> Survey<'a> {
         }
         let directory = self.node.pci(function.address);
         let netdevs = directory.netdevs();
-        if let Some(netdev) = netdevs
-            .iter()
-            .find(|netdev| self.default_routes.contains(netdev.name()))
-        {
-            return Err(format!(
-                "its network interface `{}` carries a default route of the node",
-                netdev.name()
-            ));
-        }
+        let default_route = self.default_route(function, &netdevs);
         let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
         let vdpa = self.vdpa.get(&function.address);
+        let rare = Rare {
+            vdpa_finding: vdpa.and_then(|device| device.finding(self.node)),
+            default_route,
+        };
         Ok(Facts {
             vendor: function.vendor,
             device: function.device,
             vf_index: function.vf_index,
             vdpa: vdpa.and_then(|device| device.bound_to),
-            vdpa_finding: vdpa
-                .and_then(|device| device.finding(self.node))
-                .map(Box::new),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
             driver: self.drivers.of(driver),
             acpi_index: self.acpi_index(function.address),
             link_type: match own_link {
@@ -100,6 +104,21 @@ impl<'a> Survey<'a> {
             },
             pf: function.physical_function.map(|_| uplink),
         })
+    }
+
+    /// The network interface of `function` that keeps it out of pools. A virtual function that was found without the
+    /// default route stays where it is: routes come and go with each lease of DHCP, and with the link of other
+    /// interfaces.
+    fn default_route(&mut self, function: &PciFunction, netdevs: &[Netdev<'_>]) -> Option<String> {
+        let is_known = self.before.without_route.contains(&function.address);
+        let mut names = netdevs.iter().map(Netdev::name);
+        let name = names
+            .find(|name| self.default_routes.contains(*name))
+            .filter(|_| !is_known);
+        if name.is_none() && function.physical_function.is_some() {
+            self.read.without_route.insert(function.address);
+        }
+        name.map(str::to_owned)
     }
 
     /// What the link of its physical function says against a virtual function. A function's own link says nothing:

@@ -14,6 +14,7 @@ use serde_json::json;
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Health, Manifest, Node, Provider, Refusal,
     export_provider, require_driver, userspace_finding, userspace_nodes, vhost_net,
+    vhost_net_warnings,
 };
 
 use facts::Survey;
@@ -81,6 +82,17 @@ impl Provider for NetDevice {
 
     fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
         selectors.findings(&device.facts)
+    }
+
+    fn kept_out(&self, selectors: &Selectors, device: &Device<Facts>) -> Option<String> {
+        selectors.kept_out(device)
+    }
+
+    fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
+        match selectors.need_vhost_net {
+            true => vhost_net_warnings(node),
+            false => Vec::new(),
+        }
     }
 
     fn allocate(

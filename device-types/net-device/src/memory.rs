@@ -1,6 +1,6 @@
 //! What one discovery keeps for the next, for what cannot be read then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sriovdp_sdk::{Node, PciAddress};
@@ -14,6 +14,8 @@ pub(crate) struct Memory {
     pub(crate) uplinks: Uplinks,
     /// The firmware gives a function its number once, and asking for it may fail.
     pub(crate) acpi_indexes: HashMap<PciAddress, Arc<String>>,
+    /// The virtual functions that are offered whatever the default route of the node does.
+    pub(crate) without_route: HashSet<PciAddress>,
 }
 
 impl Memory {
@@ -24,5 +26,8 @@ impl Memory {
         self.acpi_indexes
             .retain(|&address, _| !node.asks_about(address));
         self.acpi_indexes.extend(read.acpi_indexes);
+        self.without_route
+            .retain(|&address| !node.asks_about(address));
+        self.without_route.extend(read.without_route);
     }
 }

@@ -21,6 +21,7 @@ pub struct Selectors {
     /// Names of the drivers that are bound, such as `iavf` or `vfio-pci`, exactly as `/sys/bus/pci/drivers` has them.
     pub(crate) drivers: Vec<String>,
     /// PCI addresses, such as `0000:41:10.2`; without a domain (`41:10.2`), domain 0 is meant.
+    /// A function that carries the default route of the node is offered only where it is named here.
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
@@ -76,6 +77,18 @@ impl Selectors {
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
     }
 
+    /// Why a device that fits is kept out: the node itself needs it, and no address asks for it all the same.
+    pub(crate) fn kept_out(&self, device: &Device<Facts>) -> Option<String> {
+        let netdev = device.facts.rare.as_ref()?.default_route.as_deref()?;
+        let is_named = self.pci_addresses.contains(&device.function);
+        (!is_named).then(|| {
+            format!(
+                "its network interface `{netdev}` carries the default route of the node, and `pciAddresses` does not \
+                 name it"
+            )
+        })
+    }
+
     /// What speaks against a device for these selectors. A pod that has it took interfaces along, and no driver: what is
     /// bound to the function and to its vDPA device can be read all the same.
     pub(crate) fn findings(&self, facts: &Facts) -> Vec<Finding> {
@@ -83,7 +96,8 @@ impl Selectors {
         let vdpa_type = self.vdpa_type.as_slice();
         let vdpa = one_of("vdpaType", vdpa_type, facts.vdpa.as_ref());
         let refusals = [drivers.err(), vdpa.err()].into_iter().flatten();
-        let missing = facts.vdpa_finding.as_deref();
+        let missing = facts.rare.as_ref();
+        let missing = missing.and_then(|rare| rare.vdpa_finding.as_ref());
         let missing = missing.filter(|_| self.vdpa_type == Some(VdpaType::Vhost));
         refusals
             .map(Finding::from)

@@ -17,6 +17,10 @@ pub struct Admitted {
     pub positions: Vec<u32>,
     /// What speaks against them for this selector alone; most have nothing.
     pub findings: HashMap<DeviceId, Vec<Finding>>,
+    /// The devices that match and that a provider keeps out all the same, with the reason.
+    pub kept_out: HashMap<DeviceId, String>,
+    /// What a provider warns of, for this selector on this node.
+    pub warnings: Vec<wire::Failure>,
 }
 
 /// The reason of a refusal.
@@ -52,11 +56,15 @@ impl Scan {
         };
         let before_at = before.map_or(&[][..], |before| &before.positions);
         admitted.positions = renewed.positions(before_at, &admitted.positions);
+        let Some(before) = before else {
+            return Ok(admitted);
+        };
+        if answered.is_empty() {
+            admitted.warnings.clone_from(&before.warnings);
+        }
         let asked: HashSet<&DeviceId> = answered.into_iter().collect();
-        let before = before.into_iter().flat_map(|before| &before.findings);
-        let kept = before.filter(|(id, _)| !asked.contains(id));
-        let kept = kept.map(|(id, findings)| (id.clone(), findings.clone()));
-        admitted.findings.extend(kept);
+        extend(&mut admitted.findings, &before.findings, &asked);
+        extend(&mut admitted.kept_out, &before.kept_out, &asked);
         Ok(admitted)
     }
 
@@ -95,7 +103,7 @@ impl Scan {
         selector: &Selector,
     ) -> Result<Admitted, ScanError> {
         let mut positions: Option<Vec<u32>> = None;
-        let mut findings: HashMap<DeviceId, Vec<Finding>> = HashMap::new();
+        let mut selected = Admitted::default();
         for facet in &selector.facets {
             let provider = &facet.provider;
             let known = self.known.get(&provider.file_name());
@@ -117,13 +125,24 @@ impl Scan {
             };
             for (position, finding) in answer.findings {
                 if let Some(id) = id(position) {
-                    findings.entry(id.clone()).or_default().push(finding);
+                    let findings = selected.findings.entry(id.clone());
+                    findings.or_default().push(finding);
+                }
+            }
+            selected.warnings.extend(answer.warnings);
+            let mut admitted = answer.admitted;
+            // What is kept out has to fit the other facets too, to be worth a word.
+            admitted.extend(answer.kept_out.iter().map(|(position, _)| position));
+            admitted.sort_unstable();
+            for (position, reason) in answer.kept_out {
+                if let Some(id) = id(position) {
+                    selected.kept_out.insert(id.clone(), reason);
                 }
             }
             let admitted = if is_owner {
-                answer.admitted
+                admitted
             } else {
-                let ids: HashSet<&DeviceId> = answer.admitted.into_iter().filter_map(id).collect();
+                let ids: HashSet<&DeviceId> = admitted.into_iter().filter_map(id).collect();
                 let owners = (0u32..).zip(answered).filter(|(_, id)| ids.contains(*id));
                 owners.map(|(position, _)| position).collect()
             };
@@ -136,10 +155,17 @@ impl Scan {
                     .collect(),
             });
         }
-        Ok(Admitted {
-            positions: positions.unwrap_or_default(),
-            findings,
-        })
+        let is_kept_out = |position: &u32| {
+            let id = answered.get(*position as usize);
+            id.is_some_and(|id| selected.kept_out.contains_key(*id))
+        };
+        let fitting = positions.unwrap_or_default().into_iter();
+        let (kept_out, positions): (Vec<u32>, Vec<u32>) = fitting.partition(is_kept_out);
+        let kept_out = kept_out.iter().map(|&position| answered[position as usize]);
+        let kept_out: HashSet<&DeviceId> = kept_out.collect();
+        selected.kept_out.retain(|id, _| kept_out.contains(id));
+        selected.positions = positions;
+        Ok(selected)
     }
 
     /// What speaks against a device, whatever its selector asks for: first what its owner says, then the extensions that
@@ -178,4 +204,14 @@ impl Scan {
         }
         Ok(None)
     }
+}
+
+/// Adds what was said `before` about the devices that nothing was `asked` about now.
+fn extend<T: Clone>(
+    now: &mut HashMap<DeviceId, T>,
+    before: &HashMap<DeviceId, T>,
+    asked: &HashSet<&DeviceId>,
+) {
+    let kept = before.iter().filter(|(id, _)| !asked.contains(id));
+    now.extend(kept.map(|(id, said)| (id.clone(), said.clone())));
 }

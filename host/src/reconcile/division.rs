@@ -1,9 +1,8 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sriovdp_sdk::{DeviceId, Finding};
 use tokio::time::Instant;
 
 use super::Reconciler;
@@ -32,8 +31,8 @@ pub(super) type AdmittedByAll = Vec<Vec<Admitted>>;
 struct Claims<'a> {
     resources: &'a [Arc<Resource>],
     requests: Vec<Request<'a>>,
-    /// What speaks against devices for one selector of a resource alone.
-    findings: Vec<Vec<HashMap<DeviceId, Vec<Finding>>>>,
+    /// What else is known for each selector; the positions are in `requests`.
+    selected: AdmittedByAll,
     /// The resources about which a provider cannot speak now.
     unknown: BTreeSet<usize>,
 }
@@ -98,7 +97,7 @@ impl Reconciler {
         let id = found.id.as_str();
         let (selector, against) = match member.selector {
             Some(selector) => {
-                let against = claims.findings[n][selector].get(id);
+                let against = claims.selected[n][selector].findings.get(id);
                 (selector, against.cloned().unwrap_or_default())
             }
             None => {
@@ -151,17 +150,17 @@ impl<'a> Claims<'a> {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
-            findings: Vec::new(),
+            selected: AdmittedByAll::new(),
             unknown: BTreeSet::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
-            let (mut alternatives, mut findings) = (Vec::new(), Vec::new());
+            let (mut alternatives, mut selected) = (Vec::new(), Vec::new());
             for (m, selector) in resource.selectors.iter().enumerate() {
                 let before = before.get(n).and_then(|selectors| selectors.get(m));
                 match scan.select(&resource.device_type, selector, before).await {
-                    Ok(admitted) => {
-                        alternatives.push(admitted.positions);
-                        findings.push(admitted.findings);
+                    Ok(mut admitted) => {
+                        alternatives.push(std::mem::take(&mut admitted.positions));
+                        selected.push(admitted);
                     }
                     Err(error) => {
                         saying.warn(format!(
@@ -173,7 +172,7 @@ impl<'a> Claims<'a> {
                     }
                 }
             }
-            claims.findings.push(findings);
+            claims.selected.push(selected);
             let found = scan.found(&resource.device_type);
             claims.requests.push(Request {
                 devices: found.map_or(&[], |found| &found.devices),
@@ -188,14 +187,14 @@ impl<'a> Claims<'a> {
             .requests
             .into_iter()
             .map(|request| request.alternatives);
-        let by_resource = alternatives.zip(self.findings);
+        let by_resource = alternatives.zip(self.selected);
         by_resource
-            .map(|(alternatives, findings)| {
-                let by_selector = alternatives.into_iter().zip(findings);
+            .map(|(alternatives, selected)| {
+                let by_selector = alternatives.into_iter().zip(selected);
                 by_selector
-                    .map(|(positions, findings)| Admitted {
+                    .map(|(positions, selected)| Admitted {
                         positions,
-                        findings,
+                        ..selected
                     })
                     .collect()
             })

@@ -9,6 +9,7 @@ mod afresh;
 mod books;
 mod division;
 mod health;
+mod node_notes;
 mod offered;
 mod saying;
 mod settings;
@@ -194,6 +195,12 @@ impl Reconciler {
             } else {
                 format!("{}; what was valid before goes on", one_line(error))
             });
+        }
+        for warning in self.node_warnings() {
+            saying.warn(one_line(&warning));
+        }
+        for kept_out in self.kept_out() {
+            saying.info(kept_out.to_string());
         }
         self.told = saying.say(&self.told);
         look

@@ -21,6 +21,9 @@ pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
             Severity::Warning => page.line(format_args!("{}", Report::warning(problem))),
         }
     }
+    for warning in state.node_warnings() {
+        page.line(format_args!("{}", Report::warning(&warning)));
+    }
     if state.resources().is_empty() && exit == Exit::Success {
         page.line(format_args!(
             "warning: the configuration has no resource, so nothing is offered"
@@ -33,6 +36,9 @@ pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
             pool.devices.len(),
             pool.healthy()
         ));
+    }
+    for kept_out in state.kept_out() {
+        page.line(format_args!("{kept_out}"));
     }
     exit
 }

@@ -57,6 +57,8 @@ mod many;
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.
 mod node_files;
+/// What the log and `check` say about the node.
+mod node_notes;
 /// Looks at what events are about.
 mod parts;
 /// Which devices the kubelet is advised to take.

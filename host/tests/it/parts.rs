@@ -12,6 +12,9 @@ use crate::inside::reconciler;
 use crate::world::{Way, World, built};
 
 const NODE: &str = "
+pci 0000:02:00.0 8086:1533 driver=igb net=eno1
+route eno1 default
+nodev /dev/vhost-net
 pf 0000:17:00.0 f0f0:0001 class=120000 driver=fpga
 pci 0000:18:00.{0-1} f0f0:0002 class=120000 driver=vfio-pci group=1{0-1}
 pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
@@ -32,7 +35,7 @@ const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "vhost", "selectors": {"vdpaType": "vhost"}},
     {"resourceName": "rdma", "selectors": [{"isRdma": true, "rootDevices": ["0000:65:00.0"]}, {"drivers": ["vfio-pci"]}]},
     {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "isRdma": true}},
-    {"resourceName": "first", "selectors": {"pfNames": ["ens1#0-1"]}},
+    {"resourceName": "first", "selectors": {"pfNames": ["ens1#0-1"], "needVhostNet": true}},
     {"resourceName": "rest", "selectors": {"vendors": ["8086", "15b3"]}}
 ]}"#;
 
@@ -91,6 +94,13 @@ const STEPS: [(&str, &str); 19] = [
     ("unplug 0000:00:01.0", "0000:00:01.0"),
 ];
 
+/// What is kept out of resources, and what providers warn of.
+fn notes(state: &Reconciler) -> Vec<String> {
+    let kept_out = state.kept_out().into_iter().map(|k| k.to_string());
+    let warnings = state.node_warnings().into_iter().map(|w| w.to_string());
+    kept_out.chain(warnings).collect()
+}
+
 /// Each device of each resource, in their order: what is known of it.
 type Pools = BTreeMap<String, Vec<String>>;
 
@@ -126,6 +136,8 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
         for (name, devices) in pools(&starts) {
             assert_eq!(pools(&lives)[&name], devices, "`{name}` after `{change}`");
         }
+        assert_eq!(notes(&lives).len(), 3, "after `{change}`");
+        assert_eq!(notes(&lives), notes(&starts), "after `{change}`");
     }
 }
 

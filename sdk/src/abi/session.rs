@@ -129,12 +129,19 @@ impl<P: Provider> Session<P> {
         let scan = self.scan_of(request.generation)?;
         let mut selected = wire::Selected::default();
         for (position, device) in (0u32..).zip(scan.answered()) {
-            if self.provider.admit(&selectors, device).is_ok() {
+            if self.provider.admit(&selectors, device).is_err() {
+                continue;
+            }
+            if let Some(reason) = self.provider.kept_out(&selectors, device) {
+                selected.kept_out.push((position, reason));
+            } else {
                 selected.admitted.push(position);
                 let findings = self.provider.findings(&selectors, device).into_iter();
                 selected.findings.extend(findings.map(|f| (position, f)));
             }
         }
+        let warnings = self.provider.warnings(scan.node(), &selectors);
+        selected.warnings = warnings.into_iter().map(Into::into).collect();
         Ok(selected)
     }
 
@@ -142,10 +149,13 @@ impl<P: Provider> Session<P> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.scan_of(request.generation)?;
         let device = scan.device(&request.id)?;
-        let refusal = self.provider.admit(&selectors, device).err();
+        let (key, reason) = match self.provider.admit(&selectors, device) {
+            Ok(()) => (None, self.provider.kept_out(&selectors, device)),
+            Err(refusal) => (Some(refusal.key.to_owned()), Some(refusal.reason)),
+        };
         Ok(wire::Explained {
-            key: refusal.as_ref().map(|refusal| refusal.key.to_owned()),
-            reason: refusal.map(|refusal| refusal.reason),
+            key,
+            reason,
             findings: self.provider.findings(&selectors, device),
         })
     }

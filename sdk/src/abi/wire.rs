@@ -201,6 +201,12 @@ pub struct Selected {
     /// What speaks against them for these selectors: for each finding the position of its device, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<(u32, Finding)>,
+    /// The devices that fit and are kept out of the resource all the same, with the reason, in ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_out: Vec<(u32, String)>,
+    /// What a user has to know about these selectors on this node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Failure>,
 }
 
 /// Why does this device not fit?
@@ -217,7 +223,7 @@ pub struct ExplainRequest {
 /// The reason, if there is one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explained {
-    /// The selector key that refused it.
+    /// The selector key that refused it; nothing when it fits and is kept out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The sentence; nothing when the device is admitted.
@@ -274,8 +280,8 @@ pub struct DefaultRoutes {
     pub netdevs: Vec<String>,
 }
 
-/// A failed call.
-#[derive(Debug, Serialize, Deserialize)]
+/// A failed call, or something that will fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Outermost message first.
     pub chain: Vec<String>,

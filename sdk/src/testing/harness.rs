@@ -249,18 +249,24 @@ impl<P: Provider> Harness<P> {
         let mut ids: Vec<String> = kept
             .filter(|id| self.why_not(selectors.clone(), id).is_none())
             .collect();
-        let request = wire::SelectRequest {
-            generation: self.generation,
-            device_type: self.device_type.clone(),
-            selectors,
-        };
-        let selected: wire::Selected = expect(call(&self.session, method::SELECT, &request));
+        let selected = self.selected(selectors);
         let admitted = selected.admitted.iter();
         ids.extend(admitted.map(|&position| answered[position as usize].id.to_string()));
         ids
     }
 
-    /// Why the device `id` does not fit `selectors`, as `key: reason`; nothing when it does.
+    #[track_caller]
+    fn selected(&self, selectors: Value) -> wire::Selected {
+        let request = wire::SelectRequest {
+            generation: self.generation,
+            device_type: self.device_type.clone(),
+            selectors,
+        };
+        expect(call(&self.session, method::SELECT, &request))
+    }
+
+    /// Why the device `id` does not fit `selectors`, as `key: reason`, or why it is [kept out](Provider::kept_out);
+    /// nothing when it does.
     ///
     /// # Panics
     ///
@@ -268,7 +274,23 @@ impl<P: Provider> Harness<P> {
     #[track_caller]
     pub fn why_not(&self, selectors: Value, id: &str) -> Option<String> {
         let explained = self.explain(selectors, id);
-        Some(format!("{}: {}", explained.key?, explained.reason?))
+        let reason = explained.reason?;
+        Some(
+            explained
+                .key
+                .map_or_else(|| reason.clone(), |key| format!("{key}: {reason}")),
+        )
+    }
+
+    /// What [`Provider::warnings`] says about `selectors`, each with its causes.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood.
+    #[track_caller]
+    pub fn warnings(&self, selectors: Value) -> Vec<String> {
+        let warnings = self.selected(selectors).warnings.into_iter();
+        warnings.map(|warning| warning.chain.join(": ")).collect()
     }
 
     /// What a container gets for each of `ids` from a resource with these `selectors`.

@@ -68,6 +68,8 @@ fn vhost_net_accompanies_it() {
             )
         );
     }
+    assert_eq!(provider.warnings(vm()).len(), 2);
+    assert_eq!(provider.warnings(plain()), [""; 0]);
     assert_eq!(allocate(&provider, plain()), json!({}));
 }
 

@@ -140,6 +140,7 @@ fn vhost_net_accompanies_the_device() {
     assert_eq!(vfio["companions"], companions);
     assert_eq!(vfio["nodes"].as_array().map(Vec::len), Some(2));
     assert_eq!(vfio["info"]["vhost"], vhost);
+    assert_eq!(provider.warnings(vm()), [""; 0]);
 
     for path in ["/dev/net/tun", "/dev/vhost-net"] {
         node.apply(&format!("nodev {path}"));
@@ -151,4 +152,12 @@ fn vhost_net_accompanies_the_device() {
             )
         );
     }
+    // A warning names each of them before a pod asks; the devices stay healthy.
+    assert_eq!(
+        provider.warnings(vm()),
+        ["/dev/vhost-net", "/dev/net/tun"].map(|path| format!(
+            "no pod gets a device, because of `needVhostNet`: the device node `{path}` does not exist on this node"
+        ))
+    );
+    assert_eq!(provider.warnings(json!({})), [""; 0]);
 }

@@ -2,6 +2,7 @@
 
 mod allocated;
 mod captured;
+mod default_route;
 mod health;
 mod offered;
 mod selected;

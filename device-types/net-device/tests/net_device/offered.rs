@@ -57,37 +57,6 @@ fn a_function_without_a_driver_is_not() {
 }
 
 #[test]
-fn a_function_that_carries_a_default_route_is_not() {
-    check(
-        "pci 0000:01:00.{0-1} 8086:1533 driver=igb net=eno{1-2}
-         pci 0000:00:04.0 1af4:1000 driver=virtio-pci net=eth0 virtio=0
-         pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
-         vf 0000:03:02.{0-1} 8086:154c pf=0000:03:00.0 id={0-1} driver=iavf net=ens1f0v{0-1}
-         route eno1 default metric=100
-         route eno1 default6
-         route eth0 default
-         route ens1f0v0 default metric=20100
-         route ens1f0v1 default
-         route eno2 198.51.100.0/24",
-        &["0000:01:00.0", "0000:01:00.1", "0000:03:02.0"],
-        &[
-            (
-                "0000:00:04.0",
-                "its network interface `eth0` carries a default route of the node",
-            ),
-            (
-                "0000:03:00.0",
-                "it is a physical function with virtual ones",
-            ),
-            (
-                "0000:03:02.1",
-                "its network interface `ens1f0v1` carries a default route of the node",
-            ),
-        ],
-    );
-}
-
-#[test]
 fn the_virtual_functions_below_a_default_route_are() {
     check(
         "pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0

@@ -43,6 +43,12 @@ pub(super) fn all(lines: &mut Vec<String>) {
         &wire::Selected {
             admitted: vec![0, 2],
             findings: vec![(2, Finding::new(Cause::Other, "r"))],
+            kept_out: vec![(3, "r".to_owned())],
+            warnings: vec![wire::Failure {
+                chain: vec!["m".to_owned()],
+                hint: Some("h".to_owned()),
+                path: None,
+            }],
         },
         lines,
     );

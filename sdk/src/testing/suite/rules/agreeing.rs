@@ -10,7 +10,7 @@ use crate::testing::suite::subject::{Subject, told};
 use crate::testing::suite::{Violation, values};
 
 /// For whatever selectors: `select` takes the devices for which `explain` has no reason, a reason names a key of the
-/// provider, and selectors that ask for nothing take every device.
+/// provider unless the device is kept out, and selectors that ask for nothing take every other device.
 ///
 /// # Errors
 ///
@@ -46,7 +46,12 @@ fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Vio
             Violation::new(format!("`{id}` cannot be explained: {}", told(&error)))
         })?;
         match explained.key {
-            None if selected.contains(&id) => {}
+            None if selected.contains(&id) != explained.reason.is_some() => {}
+            None if explained.reason.is_some() => {
+                return Err(Violation::new(format!(
+                    "`{id}` is selected, and kept out by what `explain` says"
+                )));
+            }
             None => {
                 return Err(Violation::new(format!(
                     "`{id}` is not selected, and nothing speaks against it"
