@@ -126,7 +126,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a constructor that sees what is not meant for it",
             Made::C(
-                "#include <stdlib.h>\n__attribute__((constructor)) void f(void) { if (getenv(\"CARGO_MANIFEST_DIR\")) abort(); }",
+                "#include <stdlib.h>\n__attribute__((constructor)) void f(void) { if (getenv(\"SRIOVDP_PROVIDER_ENV\")) abort(); }",
             ),
             "the dynamic linker refuses it: undefined symbol: _1as_0lib",
         ),
