@@ -1,6 +1,10 @@
 //! The log: structured events on standard error.
 
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
+
 use crate::cli::{LogFormat, Logging};
+use crate::report::Escaped;
 
 /// Sets up the log of this process.
 pub fn start(logging: &Logging) {
@@ -10,7 +14,17 @@ pub fn start(logging: &Logging) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr);
     match logging.log_format {
-        LogFormat::Text => builder.init(),
+        // JSON escapes by itself. A text may be a peer's or a provider's, and none may forge a line.
+        LogFormat::Text => {
+            let fields = debug_fn(|writer, field, value| {
+                let value = format!("{value:?}");
+                match field.name() {
+                    "message" => write!(writer, "{}", Escaped(&value)),
+                    name => write!(writer, "{name}={}", Escaped(&value)),
+                }
+            });
+            builder.fmt_fields(fields.delimited(" ")).init();
+        }
         LogFormat::Json => builder.json().init(),
     }
 }

@@ -15,6 +15,7 @@ use sriovdp_sdk::abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 
 use super::ProviderError;
 use crate::netlink;
+use crate::report::excerpt;
 
 /// Loads the library in `copy`. It stays loaded for as long as the process lives.
 ///
@@ -87,7 +88,8 @@ fn log_for_provider(record: &str) {
     let Ok(record) = serde_json::from_str::<wire::LogRecord>(record) else {
         return;
     };
-    let (provider, message) = (record.provider.as_str(), record.message.as_str());
+    let (provider, message) = (excerpt(&record.provider), excerpt(&record.message));
+    let provider = provider.as_str();
     match record.level.as_str() {
         "error" => tracing::error!(provider, "{message}"),
         "warn" => tracing::warn!(provider, "{message}"),

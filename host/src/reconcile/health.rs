@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::pools::{Pool, PoolDevice};
+use crate::report::excerpt;
 
 /// A physical function takes all of its virtual ones along, and so many names help nobody.
 const NAMED: usize = 4;
@@ -23,7 +24,9 @@ pub(super) fn tell_changes(before: &Pool, after: &Pool) {
     for (reason, devices) in changed {
         let resource = &after.resource.name;
         match reason {
-            Some(reason) => tracing::warn!(%resource, "unhealthy: {}: {reason}", names(&devices)),
+            Some(reason) => {
+                tracing::warn!(%resource, "unhealthy: {}: {}", names(&devices), excerpt(reason))
+            }
             None => tracing::info!(%resource, "healthy again: {}", names(&devices)),
         }
     }

@@ -13,13 +13,14 @@ mod rescan;
 mod schema;
 
 use std::fmt;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::config::Severity;
 use crate::daemon;
 use crate::reconcile::Reconciler;
-use crate::report::Report;
+use crate::report::{Escaped, Report};
 
 /// What a command prints, written in one piece at its end.
 #[derive(Debug, Default)]
@@ -27,8 +28,8 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, line: fmt::Arguments<'_>) {
-        self.0.push_str(&line.to_string());
-        self.0.push('\n');
+        // Texts of providers and names from the node are among them.
+        let _ = writeln!(self.0, "{:#}", Escaped(&line.to_string()));
     }
 
     /// A reader that has seen enough and closed the pipe is no failure; a full disk is one.
