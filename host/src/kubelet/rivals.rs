@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -22,6 +23,8 @@ const PROBE: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_millis(1);
 /// and how seldom, while whoever has it is frozen.
 const LONG_TURN: Duration = Duration::from_millis(256);
+/// How long registration waits for the lock of another process.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The shortest fresh word of a socket name, which is a time. What is shorter is part of another resource's name.
 const SHORTEST_WORD: usize = 10;
@@ -76,9 +79,26 @@ pub(super) async fn is_living(path: &Path) -> bool {
 /// Without it, two instances that come at the same moment, as when a kubelet restarts, see no socket and register both.
 /// The one that gives way then ends its stream, by which a kubelet up to 1.36 loses the other one, whose stream goes on:
 /// the kubelet shows its devices and refuses every pod that asks for them. The kernel ends the turn of a process that is
-/// killed. Where the directory cannot be locked, there are no turns.
+/// killed. Where the directory cannot be locked, there are no turns, nor while a process that may merely read the
+/// directory keeps it locked: after `LOCK_TIMEOUT` registration goes on without.
 pub(super) async fn turn(directory: &Path) -> Option<File> {
-    let directory = File::open(directory).ok()?;
+    /// One line for all pools, which wait at the same time.
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    let locked = lock(File::open(directory).ok()?);
+    let locked = tokio::time::timeout(LOCK_TIMEOUT, locked).await;
+    match locked {
+        Ok(_) => WARNED.store(false, Ordering::Relaxed),
+        Err(_) if WARNED.swap(true, Ordering::Relaxed) => {}
+        Err(_) => tracing::warn!(
+            "another process has locked the directory `{}` for more than {LOCK_TIMEOUT:?}; registering without the lock \
+             (hint: `/proc/locks` of the node names the process; end it)",
+            directory.display()
+        ),
+    }
+    locked.ok().flatten()
+}
+
+async fn lock(directory: File) -> Option<File> {
     let mut pause = TURN;
     loop {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
@@ -170,6 +190,15 @@ mod tests {
             turn(&dir.path().join("none")).await.is_none(),
             "none to lock"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_of_another_process_is_waited_for_with_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = File::open(dir.path()).unwrap();
+        flock(&reader, FlockOperation::NonBlockingLockShared).unwrap();
+        let bounded = tokio::time::timeout(LOCK_TIMEOUT * 2, turn(dir.path()));
+        assert!(bounded.await.expect("an end").is_none());
     }
 
     #[tokio::test]
