@@ -22,6 +22,15 @@ use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tonic::codegen::http::{Request, Response, Uri};
 
+/// How many calls a connection may have open. A kubelet has its ListAndWatch stream and one more.
+const MAX_STREAMS: u32 = 16;
+/// How large the headers of a request may be. Those of a kubelet are below one kilobyte.
+const MAX_HEADERS: u32 = 8 * 1024;
+/// How many bytes of requests a connection may send before a service reads them.
+const WINDOW: u32 = 64 * 1024;
+/// How many calls a peer may open and reset before they are accepted; with more, the connection ends.
+const MAX_RESETS: usize = 20;
+
 /// The origin of our calls. It only makes the `:authority`, and this is the one that every gRPC stack accepts.
 pub(super) fn localhost() -> Uri {
     Uri::from_static("http://localhost")
@@ -35,6 +44,11 @@ where
     S::Future: Send + 'static,
 {
     let connection = server::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_pending_accept_reset_streams(MAX_RESETS)
         .serve_connection(TokioIo::new(connection), service);
     let mut connection = pin!(connection);
     let served = match end.run_until_cancelled(connection.as_mut()).await {

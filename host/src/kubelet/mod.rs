@@ -6,9 +6,11 @@
 
 pub mod authority;
 mod checkpoint;
+mod connections;
 mod held;
 pub mod http2;
 mod in_flight;
+mod messages;
 mod offer;
 mod patience;
 mod register;
@@ -18,6 +20,7 @@ mod service;
 mod services;
 mod socket;
 mod socket_names;
+mod streams;
 mod until_cancelled;
 mod watcher;
 

@@ -121,6 +121,7 @@ async fn register(offer: &Offer) -> Result<Server, RegisterError> {
         let served = offer.serve(&directory, &name).await;
         served.map_err(|error| RegisterError::Listen(offer.tree.real(&directory), error))?
     };
+    server.announce_kubelet();
     match call_register(offer, name).await {
         Ok(()) => Ok(server),
         Err(error) => {
@@ -173,8 +174,8 @@ async fn hold(
     let end = loop {
         // Looked at here and not where the change is awaited: streams may have come and gone in between.
         let streams = *server.streams.borrow_and_update();
-        let seen_stream = streams.opened > 0;
-        if seen_stream && streams.open == 0 {
+        let seen_stream = streams.kubelet_has_come();
+        if seen_stream && !streams.kubelet_is_here() {
             break End::Lost("the kubelet ended the stream");
         }
         // The kubelet may have been replaced before this task first looked.

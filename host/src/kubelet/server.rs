@@ -8,21 +8,29 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::InFlight;
-use super::authority::Tolerant;
-use super::http2;
-use super::service::{Notification, Outputs, Service, Streams};
+use super::connections::{Connections, MAX_CONNECTIONS};
+use super::service::{Notification, Outputs, Service};
 use super::services::Services;
 use super::socket::{Socket, SocketState};
+use super::streams::Streams;
 use crate::pools::Pool;
 
 /// How long an answer that is under way may take when the server stops.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long to wait when a connection cannot be accepted.
+/// How many verdicts wait to be read. Registration through `kubelet.sock` reads none.
+const MAX_NOTIFICATIONS: usize = 8;
+
+/// How long to wait when a connection cannot be accepted, first
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// and after some failures. A kubelet may wait meanwhile.
+const LONGEST_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a condition that persists is logged again.
+const LOG_AGAIN: Duration = Duration::from_secs(600);
 
 /// One socket that serves a pool.
 #[derive(Debug)]
@@ -33,8 +41,9 @@ pub(super) struct Server {
     serving: JoinSet<()>,
     /// The ListAndWatch streams, as they come and go.
     pub(super) streams: watch::Receiver<Streams>,
+    streams_sender: watch::Sender<Streams>,
     /// What the plugin watcher says.
-    pub(super) notified: mpsc::UnboundedReceiver<Notification>,
+    pub(super) notified: mpsc::Receiver<Notification>,
 }
 
 impl Server {
@@ -50,14 +59,14 @@ impl Server {
         let (socket, listener) = Socket::listen(path).await?;
         let end = CancellationToken::new();
         let (streams_sender, streams) = watch::channel(Streams::default());
-        let (notifier, notified) = mpsc::unbounded_channel();
+        let (notifier, notified) = mpsc::channel(MAX_NOTIFICATIONS);
         let service = Service {
             pool,
             in_flight,
             endpoint,
             outputs,
             end: end.clone(),
-            streams: streams_sender,
+            streams: streams_sender.clone(),
             notified: notifier,
         };
         let mut serving = JoinSet::new();
@@ -67,8 +76,14 @@ impl Server {
             end,
             serving,
             streams,
+            streams_sender,
             notified,
         })
+    }
+
+    /// The next stream is that of a kubelet which is about to register this socket.
+    pub(super) fn announce_kubelet(&self) {
+        self.streams_sender.send_modify(Streams::announce_kubelet);
     }
 
     /// What became of the socket's file.
@@ -96,27 +111,56 @@ impl Server {
 
 /// Takes connections until `end`, and returns when all of them have ended.
 async fn accept(listener: UnixListener, services: Services, end: CancellationToken) {
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
+    let mut pause = ACCEPT_PAUSE;
+    let (mut failure, mut crowd) = (LogOnce::default(), LogOnce::default());
     loop {
         let accepted = tokio::select! {
             () = end.cancelled() => break,
-            // Only to forget the one that ended.
-            Some(_) = connections.join_next() => continue,
+            () = connections.one_ended() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((connection, _)) => {
-                // The filter is in front of both services, because old kubelets dial both with a path as the authority.
-                let connection = Tolerant::new(connection);
-                connections.spawn(http2::serve(connection, services.clone(), end.clone()));
+            Ok((stream, _)) => {
+                pause = ACCEPT_PAUSE;
+                if connections.serve(stream, &services, &end) && crowd.is_due() {
+                    tracing::warn!(
+                        resource = %services.resource(),
+                        "{MAX_CONNECTIONS} connections to the socket are open; the oldest idle one is closed for each new one"
+                    );
+                }
             }
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
                 // Without a free file descriptor the next one fails as well, at once.
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                connections.close_one_idle();
+                if failure.is_due() {
+                    tracing::warn!(
+                        resource = %services.resource(),
+                        "cannot accept a connection, trying again: {error}"
+                    );
+                }
+                end.run_until_cancelled(tokio::time::sleep(pause)).await;
+                pause = (pause * 2).min(LONGEST_ACCEPT_PAUSE);
             }
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    connections.all_ended().await;
+}
+
+/// Logs a condition once, and not again soon while it comes and goes.
+#[derive(Debug, Default)]
+struct LogOnce(Option<Instant>);
+
+impl LogOnce {
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = self
+            .0
+            .is_none_or(|last| now.duration_since(last) >= LOG_AGAIN);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
 }

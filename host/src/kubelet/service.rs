@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use sriovdp_proto::{deviceplugin as dp, pluginregistration as reg};
 use tokio::sync::{mpsc, watch};
@@ -13,14 +14,27 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::InFlight;
+use super::connections::Connection;
+use super::messages::{device_list, response, same_list};
+use super::streams::{OpenStream, Streams};
 use super::until_cancelled::UntilCancelled;
-use crate::output::cdi::{CdiNames, PoolSpec};
+use crate::output::cdi::PoolSpec;
 use crate::output::{WriteError, device_info};
-use crate::pools::{AllocateError, Grant, Health, Pool, PoolDevice, Wish, allocate, prefer};
-use crate::report::one_line;
+use crate::pools::{
+    AllocateError, Grant, Pool, Wish, allocate, check_preferred_request, check_request, prefer,
+};
+use crate::providers::heap;
+use crate::report::{excerpt, one_line};
 
 /// Sent by the Go plugin, and accepted by every kubelet that knows one of them.
 const SUPPORTED_VERSIONS: [&str; 2] = ["v1alpha1", dp::VERSION];
+
+/// The least size of a request that a socket reads, in bytes. It grows with the pool.
+const MIN_REQUEST_LIMIT: usize = 256 * 1024;
+/// What surrounds an id in a request, in bytes.
+const ID_OVERHEAD: usize = 4;
+/// With more ids and containers than this, a request leaves a hole in the heap.
+const LARGE_REQUEST: usize = 4096;
 
 /// Everything that one pool's socket answers with.
 #[derive(Clone, Debug)]
@@ -36,7 +50,7 @@ pub(super) struct Service {
     pub(super) end: CancellationToken,
     pub(super) streams: watch::Sender<Streams>,
     /// What the plugin watcher says about the registration.
-    pub(super) notified: mpsc::UnboundedSender<Notification>,
+    pub(super) notified: mpsc::Sender<Notification>,
 }
 
 /// What an allocation writes besides its answer.
@@ -48,15 +62,6 @@ pub(super) struct Outputs {
     pub(super) cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
 }
 
-/// The ListAndWatch streams of a socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Streams {
-    /// How many there have been.
-    pub(super) opened: u64,
-    /// How many there are.
-    pub(super) open: u64,
-}
-
 /// The plugin watcher's verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Notification {
@@ -66,22 +71,17 @@ pub(super) enum Notification {
     Refused(String),
 }
 
-/// Counts a stream for as long as it lives.
-struct OpenStream(watch::Sender<Streams>);
-
-impl OpenStream {
-    fn new(streams: watch::Sender<Streams>) -> Self {
-        streams.send_modify(|streams| {
-            streams.opened += 1;
-            streams.open += 1;
-        });
-        Self(streams)
-    }
+/// Returns what a request took to the kernel, which is much for one with many ids.
+#[derive(Debug, Default)]
+struct TrimAfter {
+    ids: usize,
 }
 
-impl Drop for OpenStream {
+impl Drop for TrimAfter {
     fn drop(&mut self) {
-        self.0.send_modify(|streams| streams.open -= 1);
+        if self.ids > LARGE_REQUEST {
+            heap::trim();
+        }
     }
 }
 
@@ -89,8 +89,10 @@ impl Drop for OpenStream {
 impl dp::device_plugin_server::DevicePlugin for Service {
     async fn get_device_plugin_options(
         &self,
-        _: Request<dp::Empty>,
+        request: Request<dp::Empty>,
     ) -> Result<Response<dp::DevicePluginOptions>, Status> {
+        let connection = connection(&request);
+        connection.has_requested_options.store(true, Relaxed);
         Ok(Response::new(options()))
     }
 
@@ -100,9 +102,9 @@ impl dp::device_plugin_server::DevicePlugin for Service {
     /// The current list, and each one that differs from the one before it, until the server ends the stream.
     async fn list_and_watch(
         &self,
-        _: Request<dp::Empty>,
+        request: Request<dp::Empty>,
     ) -> Result<Response<Self::ListAndWatchStream>, Status> {
-        let open = OpenStream::new(self.streams.clone());
+        let open = OpenStream::new(self.streams.clone(), connection(&request));
         let mut last: Option<Arc<Pool>> = None;
         let lists = WatchStream::new(self.pool.clone()).filter_map(move |pool| {
             // Moved in here, so that it is dropped with the stream, whoever ends that.
@@ -120,14 +122,27 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         })))
     }
 
-    /// Never fails: an error would refuse the pod, and an empty answer leaves the choice to the kubelet.
+    /// Fails for what no kubelet asks. An error refuses the pod, and an empty answer leaves the choice to the kubelet.
     async fn get_preferred_allocation(
         &self,
         request: Request<dp::PreferredAllocationRequest>,
     ) -> Result<Response<dp::PreferredAllocationResponse>, Status> {
         let pool = Arc::clone(&self.pool.borrow());
-        let containers = request.into_inner().container_requests.into_iter();
-        let preferred = containers.map(|container| preferred(&pool, &container));
+        // Dropped after the request.
+        let mut trim = TrimAfter::default();
+        let containers = request.into_inner().container_requests;
+        let ids = containers.iter().map(|container| {
+            [
+                container.available_device_i_ds.as_slice(),
+                container.must_include_device_i_ds.as_slice(),
+            ]
+        });
+        trim.ids = containers.len() + ids.clone().flatten().map(<[_]>::len).sum::<usize>();
+        check_preferred_request(&pool, ids)
+            .map_err(|error| refuse(&pool, "GetPreferredAllocation", &error))?;
+        let preferred = containers
+            .iter()
+            .map(|container| preferred(&pool, container));
         Ok(Response::new(dp::PreferredAllocationResponse {
             container_responses: preferred.collect(),
         }))
@@ -137,10 +152,16 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         &self,
         request: Request<dp::AllocateRequest>,
     ) -> Result<Response<dp::AllocateResponse>, Status> {
+        // Dropped after the request.
+        let mut trim = TrimAfter::default();
         let containers = request.into_inner().container_requests;
-        let ids = containers
+        let lists = containers
             .iter()
-            .flat_map(|container| &container.devices_ids);
+            .map(|container| container.devices_ids.as_slice());
+        trim.ids = containers.len() + lists.clone().map(<[_]>::len).sum::<usize>();
+        let pool = Arc::clone(&self.pool.borrow());
+        check_request(&pool, lists.clone()).map_err(|error| refuse(&pool, "Allocate", &error))?;
+        let ids = lists.flatten();
         // Before the pool is looked at, so that a device which is in it stays.
         let _allocating = self.in_flight.begin(ids.cloned().collect());
         // Both at one moment, because they change together.
@@ -149,9 +170,9 @@ impl dp::device_plugin_server::DevicePlugin for Service {
         // The kubelet waits with its whole pod loop, so this is for all containers of the request together.
         let deadline = Instant::now() + pool.resource.allocate_budget();
         let mut grants = Vec::new();
-        for container in containers {
+        for container in &containers {
             let grant = allocate(&pool, &container.devices_ids, deadline).await;
-            grants.push(grant.map_err(|error| refuse(&pool, &error))?);
+            grants.push(grant.map_err(|error| refuse(&pool, "Allocate", &error))?);
         }
         // Effects come last, so that a failure above leaves nothing behind.
         self.outputs
@@ -183,6 +204,7 @@ impl reg::registration_server::Registration for Service {
         &self,
         _: Request<reg::InfoRequest>,
     ) -> Result<Response<reg::PluginInfo>, Status> {
+        self.streams.send_modify(Streams::announce_kubelet);
         Ok(Response::new(reg::PluginInfo {
             r#type: reg::DEVICE_PLUGIN.to_owned(),
             name: self.pool.borrow().resource.name.to_string(),
@@ -200,12 +222,27 @@ impl reg::registration_server::Registration for Service {
         let notification = if status.plugin_registered {
             Notification::Registered
         } else {
-            Notification::Refused(status.error)
+            self.streams.send_modify(Streams::withdraw_kubelet);
+            Notification::Refused(excerpt(&status.error))
         };
-        // Nobody listens any more when the server is being stopped.
-        let _ = self.notified.send(notification);
+        // The channel is full where no task reads it, and closed when the server is being stopped.
+        let _ = self.notified.try_send(notification);
         Ok(Response::new(reg::RegistrationStatusResponse::default()))
     }
+}
+
+/// How large a request about the pool may be: one of GetPreferredAllocation has two lists, and neither more than twice as
+/// many ids as there are devices.
+pub(super) fn request_limit(pool: &Pool) -> usize {
+    let ids = pool.devices.iter();
+    let ids = ids.map(|device| device.id.as_str().len() + ID_OVERHEAD);
+    MIN_REQUEST_LIMIT.max(4 * ids.sum::<usize>())
+}
+
+/// The one that a request came on.
+fn connection<T>(request: &Request<T>) -> Arc<Connection> {
+    let connection = request.extensions().get::<Arc<Connection>>();
+    connection.cloned().unwrap_or_default()
 }
 
 /// The same for both registrations, because kubelets differ in which one they believe.
@@ -231,41 +268,6 @@ fn preferred(
     }
 }
 
-fn device_list(pool: &Pool) -> dp::ListAndWatchResponse {
-    let devices = pool
-        .devices
-        .iter()
-        .map(|device| to_device(pool, device))
-        .collect();
-    dp::ListAndWatchResponse { devices }
-}
-
-/// Whether two states of a pool look the same to the kubelet, which is not told why a device is unhealthy.
-fn same_list(one: &Pool, other: &Pool) -> bool {
-    let pairs = one.devices.iter().zip(&other.devices);
-    one.devices.len() == other.devices.len()
-        && pairs
-            .into_iter()
-            .all(|(a, b)| to_device(one, a) == to_device(other, b))
-}
-
-fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
-    let node = device.numa_node.filter(|_| !pool.resource.exclude_topology);
-    dp::Device {
-        id: device.id.to_string(),
-        health: match device.health {
-            Health::Healthy => dp::HEALTHY,
-            Health::Unhealthy(_) | Health::Left { .. } => dp::UNHEALTHY,
-        }
-        .to_owned(),
-        topology: node.map(|node| dp::TopologyInfo {
-            nodes: vec![dp::NumaNode {
-                id: i64::from(node),
-            }],
-        }),
-    }
-}
-
 impl Outputs {
     fn write(&self, grants: &[Grant], cdi: Option<&PoolSpec>) -> Result<(), WriteError> {
         for grant in grants {
@@ -280,53 +282,14 @@ impl Outputs {
     }
 }
 
-/// The kubelet's answer; with CDI it names devices, and the container runtime adds their nodes.
-fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateResponse {
-    let mut response = dp::ContainerAllocateResponse::default();
-    let mut nodes = grant.nodes;
-    if let Some(spec) = cdi {
-        nodes.clear();
-        let with_nodes = grant
-            .nodes_by_device
-            .iter()
-            .filter(|(_, nodes)| !nodes.is_empty());
-        let names: Vec<String> = with_nodes.map(|(id, _)| spec.qualified(id)).collect();
-        match spec.names() {
-            CdiNames::Annotations => response.annotations.extend(spec.annotation(&names)),
-            CdiNames::Field => {
-                let devices = names.into_iter().map(|name| dp::CdiDevice { name });
-                response.cdi_devices = devices.collect();
-            }
-        }
-    }
-    dp::ContainerAllocateResponse {
-        envs: grant.variables.into_iter().collect(),
-        devices: nodes
-            .into_iter()
-            .map(|(host_path, container_path)| dp::DeviceSpec {
-                container_path,
-                host_path,
-                permissions: "rw".to_owned(),
-            })
-            .collect(),
-        mounts: grant
-            .mounts
-            .into_iter()
-            .map(|(host_path, container_path, read_only)| dp::Mount {
-                container_path,
-                host_path,
-                read_only,
-            })
-            .collect(),
-        ..response
-    }
-}
-
-fn refuse(pool: &Pool, error: &AllocateError) -> Status {
+fn refuse(pool: &Pool, call: &str, error: &AllocateError) -> Status {
     let text = one_line(error);
-    tracing::error!(resource = %pool.resource.name, "Allocate is refused: {text}");
+    tracing::error!(resource = %pool.resource.name, "{call} is refused: {text}");
     match error {
         AllocateError::UnknownDevice { .. } => Status::not_found(text),
+        AllocateError::Twice { .. }
+        | AllocateError::TooManyContainers { .. }
+        | AllocateError::TooManyIds { .. } => Status::invalid_argument(text),
         AllocateError::Left { .. } | AllocateError::Provider { .. } => {
             Status::failed_precondition(text)
         }

@@ -87,7 +87,8 @@ async fn hold(offer: &mut Offer, mut server: Server, stop: &CancellationToken) -
         let streams = *server.streams.borrow_and_update();
         match server.socket_state() {
             SocketState::InPlace => {
-                let missing = (registered || streams.opened > 0) && streams.open == 0;
+                let expected = registered || streams.kubelet_has_come();
+                let missing = expected && !streams.kubelet_is_here();
                 returns_by = returns_by
                     .or_else(|| Some(Instant::now() + RETURN_LIMIT))
                     .filter(|_| missing);

@@ -1,6 +1,6 @@
 //! Asks the providers what a container gets for some devices of a pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sriovdp_sdk::abi::wire;
@@ -13,6 +13,9 @@ use super::{Grant, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
 use crate::providers::CallError;
 
+/// How many devices an error names.
+const NAMED: usize = 8;
+
 /// Why a container cannot have the devices. The kubelet rejects its pod with this text.
 #[derive(Debug, thiserror::Error)]
 pub enum AllocateError {
@@ -23,6 +26,34 @@ pub enum AllocateError {
         resource: ResourceName,
         /// The id.
         id: String,
+    },
+    /// The kubelet names a device twice in one request.
+    #[error("the request names the device `{id}` of `{resource}` twice")]
+    Twice {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+    },
+    /// Not all of the containers can have a device.
+    #[error("the request has {containers} containers, and `{resource}` has {devices} devices")]
+    TooManyContainers {
+        /// The resource.
+        resource: ResourceName,
+        /// How many the request has.
+        containers: usize,
+        /// How many the pool has.
+        devices: usize,
+    },
+    /// There are no more devices to choose from than these.
+    #[error("the request names {ids} devices, and `{resource}` has {devices}")]
+    TooManyIds {
+        /// The resource.
+        resource: ResourceName,
+        /// How many the request names.
+        ids: usize,
+        /// How many the pool has.
+        devices: usize,
     },
     /// The device was there.
     #[error("the device `{id}` has left `{resource}`: {reason}")]
@@ -39,7 +70,7 @@ pub enum AllocateError {
     Provider {
         /// The resource.
         resource: ResourceName,
-        /// The devices, joined by commas.
+        /// The devices, or the first of them.
         ids: String,
         /// What the provider said.
         #[source]
@@ -60,6 +91,79 @@ impl crate::report::Hint for AllocateError {
             _ => None,
         }
     }
+}
+
+/// Whether `containers` may ask for these ids, judged before anything is copied: each is a device of the pool, and none
+/// is named twice, so there are no more ids than devices.
+///
+/// # Errors
+///
+/// When a request is none that a kubelet sends, or when a device is unknown or gone.
+pub fn check_request<'a>(
+    pool: &Pool,
+    containers: impl ExactSizeIterator<Item = &'a [String]>,
+) -> Result<(), AllocateError> {
+    check_containers(pool, containers.len())?;
+    let mut seen = HashSet::new();
+    for id in containers.flatten() {
+        find(pool, id)?;
+        check_first(pool, id, &mut seen)?;
+    }
+    Ok(())
+}
+
+/// Whether a kubelet may ask for a choice among `lists` of ids, each container with the devices to choose from and those
+/// that it has. Its list may be older than the pool, so an id may be unknown, and there may be somewhat more of them.
+///
+/// # Errors
+///
+/// When a request is none that a kubelet sends.
+pub fn check_preferred_request<'a>(
+    pool: &Pool,
+    containers: impl ExactSizeIterator<Item = [&'a [String]; 2]>,
+) -> Result<(), AllocateError> {
+    check_containers(pool, containers.len())?;
+    let devices = pool.devices.len();
+    for ids in containers.flatten() {
+        if ids.len() > 2 * devices.max(NAMED) {
+            return Err(AllocateError::TooManyIds {
+                resource: pool.resource.name.clone(),
+                ids: ids.len(),
+                devices,
+            });
+        }
+        let mut seen = HashSet::new();
+        for id in ids {
+            check_first(pool, id, &mut seen)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_containers(pool: &Pool, containers: usize) -> Result<(), AllocateError> {
+    let devices = pool.devices.len();
+    if containers > devices.max(1) {
+        return Err(AllocateError::TooManyContainers {
+            resource: pool.resource.name.clone(),
+            containers,
+            devices,
+        });
+    }
+    Ok(())
+}
+
+fn check_first<'a>(
+    pool: &Pool,
+    id: &'a str,
+    seen: &mut HashSet<&'a str>,
+) -> Result<(), AllocateError> {
+    if seen.insert(id) {
+        return Ok(());
+    }
+    Err(AllocateError::Twice {
+        resource: pool.resource.name.clone(),
+        id: id.to_owned(),
+    })
 }
 
 /// Builds what a container gets for the devices `ids`, in this order, until `deadline`. Changes nothing.
@@ -114,6 +218,15 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
     }
 }
 
+/// A few of the ids: the reason comes behind them, on a line of limited length.
+fn named(ids: &[String]) -> String {
+    let (first, more) = ids.split_at(ids.len().min(NAMED));
+    match more.len() {
+        0 => first.join(","),
+        more => format!("{} and {more} more", first.join(",")),
+    }
+}
+
 /// What each facet of a selector contributes for `ids`: the owner's first.
 async fn parts(
     pool: &Pool,
@@ -138,7 +251,7 @@ async fn parts(
             provider.call_by(deadline, method::ALLOCATE, question).await;
         let allocated = answer.map_err(|error| AllocateError::Provider {
             resource: pool.resource.name.clone(),
-            ids: ids.join(","),
+            ids: named(ids),
             source: Box::new(error.error),
         })?;
         if allocated.devices.len() != ids.len() {

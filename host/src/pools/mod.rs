@@ -25,7 +25,7 @@ pub(crate) mod sample;
 mod scan;
 mod selection;
 
-pub use allocate::{AllocateError, allocate};
+pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
 pub use assign::{Holders, Member, Request, assign};
 pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};

@@ -61,6 +61,8 @@ mod node_files;
 mod node_notes;
 /// Looks at what events are about.
 mod parts;
+/// Clients of a socket that do what no kubelet does.
+mod peers;
 /// Which devices the kubelet is advised to take.
 mod preferred;
 /// What holds for every configuration.
