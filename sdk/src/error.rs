@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::abi::wire::Failure;
 
+/// Between a sentence and its hint where both are one text.
+const HINT: &str = "\nhint: ";
+
 /// What went wrong in a provider, as a sentence with its causes below it.
 ///
 /// A provider's error crosses the library boundary as text, so it is one opaque type. The host prints it as
@@ -24,6 +27,7 @@ use crate::abi::wire::Failure;
 pub struct Error {
     message: String,
     hint: Option<String>,
+    path: Option<String>,
     source: Option<Box<Self>>,
 }
 
@@ -33,6 +37,7 @@ impl Error {
         Self {
             message: message.into(),
             hint: None,
+            path: None,
             source: None,
         }
     }
@@ -51,6 +56,16 @@ impl Error {
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// Names the selector that it is about, such as `pfNames` or `pfNames[0]`, so that the user learns its place in the
+    /// file. It counts in [`check`](crate::Provider::check) and [`unmatchable`](crate::Provider::unmatchable).
+    #[must_use]
+    pub fn at(self, path: impl Into<String>) -> Self {
+        Self {
+            path: Some(path.into()),
             ..self
         }
     }
@@ -87,11 +102,18 @@ impl Error {
             .last()
     }
 
-    /// The sentence with its hint, for places that carry one text only.
+    /// The sentence with its hint, for places that carry one text only; [`of_text`](Self::of_text) parts them.
     pub(crate) fn with_hint(&self) -> String {
         match self.hint_text() {
-            Some(hint) => format!("{self}; {hint}"),
+            Some(hint) => format!("{self}{HINT}{hint}"),
             None => self.to_string(),
+        }
+    }
+
+    pub(crate) fn of_text(text: &str) -> Self {
+        match text.split_once(HINT) {
+            Some((message, hint)) => Self::new(message).hint(hint),
+            None => Self::new(text),
         }
     }
 
@@ -105,7 +127,7 @@ impl From<Error> for Failure {
         Self {
             chain: error.chain().map(|error| error.message.clone()).collect(),
             hint: error.hint_text().map(str::to_owned),
-            path: None,
+            path: error.chain().find_map(|error| error.path.clone()),
         }
     }
 }
@@ -118,6 +140,7 @@ impl From<Failure> for Error {
             .unwrap_or_else(|| "the provider reported an error without a message".to_owned());
         let error = Self {
             hint: failure.hint,
+            path: failure.path,
             ..Self::new(innermost)
         };
         messages.fold(error, Self::context)

@@ -287,6 +287,7 @@ mod pci;
 mod provider;
 mod ranged;
 mod selector;
+mod unmatchable;
 mod uplink;
 mod userspace;
 mod vhost;
@@ -310,6 +311,10 @@ pub use pci::{HexId, PciAddress, PciFunction};
 pub use provider::Provider;
 pub use ranged::{Ranged, one_of_ranges};
 pub use selector::{Name, Refusal, one_of};
+pub use unmatchable::{
+    unmatchable, unmatchable_acpi_indexes, unmatchable_drivers, unmatchable_interfaces,
+    unmatchable_link_types,
+};
 pub use uplink::uplink_finding;
 pub use userspace::{userspace_finding, userspace_nodes};
 pub use vhost::{vhost_net, vhost_net_warnings};

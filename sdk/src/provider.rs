@@ -34,6 +34,13 @@ pub trait Provider: Default + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Values of selectors that no device can have, although [`check`](Self::check) accepts them. Each names its selector
+    /// with [`Error::at`]. The resource is served all the same, with a warning that has the place in the file.
+    fn unmatchable(&self, selectors: &Self::Selectors) -> Vec<Error> {
+        let _ = selectors;
+        Vec::new()
+    }
+
     /// Finds the devices of this type, or, in an extension, the facts about [`Node::devices`].
     ///
     /// Called for each scan of the node. Read what can fail for one device so that it costs that device only.

@@ -45,6 +45,13 @@ impl<T: PartialEq> Ranged<T> {
     }
 }
 
+impl<T> Ranged<T> {
+    /// The parent.
+    pub fn parent(&self) -> &T {
+        &self.parent
+    }
+}
+
 impl<T: fmt::Display> fmt::Display for Ranged<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.parent)?;

@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Health, HexId, Manifest, Node, PciAddress,
-    Provider, Refusal, export_provider, one_of, require_driver, userspace_finding, userspace_nodes,
+    Provider, Refusal, export_provider, one_of, require_driver, unmatchable_acpi_indexes,
+    unmatchable_drivers, userspace_finding, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -43,6 +44,14 @@ impl Provider for Accelerator {
             .cdi_class("net-accel")
             .follows(&["vfio", "uio"])
             .function_by_function()
+    }
+
+    fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
+        [
+            unmatchable_drivers("drivers", &selectors.drivers),
+            unmatchable_acpi_indexes("acpiIndexes", &selectors.acpi_indexes),
+        ]
+        .concat()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -45,6 +45,10 @@ impl Provider for AuxNetDevice {
         selectors.check()
     }
 
+    fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
+        selectors.unmatchable()
+    }
+
     /// The node's default route does not matter here: a subfunction has traffic of its own, and giving it away leaves
     /// the network interface of its parent where it is.
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {

@@ -2,7 +2,8 @@
 
 use sriovdp_sdk::{
     Deserialize, Error, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
-    one_of_ranges, schemars, serde,
+    one_of_ranges, schemars, serde, unmatchable_drivers, unmatchable_interfaces,
+    unmatchable_link_types,
 };
 
 use crate::subfunction::SF;
@@ -45,15 +46,28 @@ impl Selectors {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.aux_types.is_empty() {
             return Err(Error::new("the selector `auxTypes` is missing")
+                .at("auxTypes")
                 .hint(r#"add `"auxTypes": ["sf"]`"#));
         }
-        match self.aux_types.iter().find(|kind| *kind != SF) {
+        match self.aux_types.iter().position(|kind| kind != SF) {
             None => Ok(()),
-            Some(unknown) => Err(Error::new(format!(
-                "`{unknown}` in `auxTypes` is no auxiliary device that a container could have"
+            Some(at) => Err(Error::new(format!(
+                "`{}` is no auxiliary device that a container could have",
+                self.aux_types[at]
             ))
+            .at(format!("auxTypes[{at}]"))
             .hint(r#"subfunctions are the only ones: write `"auxTypes": ["sf"]`"#)),
         }
+    }
+
+    /// Values that no device has.
+    pub(crate) fn unmatchable(&self) -> Vec<Error> {
+        [
+            unmatchable_drivers("drivers", &self.drivers),
+            unmatchable_interfaces("pfNames", &self.pf_names),
+            unmatchable_link_types("linkTypes", &self.link_types),
+        ]
+        .concat()
     }
 
     pub(crate) fn admit(&self, facts: &Facts) -> Result<(), Refusal> {

@@ -51,6 +51,10 @@ impl Provider for NetDevice {
         .brought_by("ddpProfiles", "intel-ddp.so")
     }
 
+    fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
+        selectors.unmatchable()
+    }
+
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut survey = Survey::new(node, &memory)?;

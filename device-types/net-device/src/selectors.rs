@@ -1,8 +1,9 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
 use sriovdp_sdk::{
-    Deserialize, Device, Finding, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
-    one_of_ranges, schemars, serde,
+    Deserialize, Device, Error, Finding, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal,
+    one_of, one_of_ranges, schemars, serde, unmatchable_acpi_indexes, unmatchable_drivers,
+    unmatchable_interfaces, unmatchable_link_types,
 };
 
 use crate::facts::Facts;
@@ -43,6 +44,17 @@ pub struct Selectors {
 }
 
 impl Selectors {
+    /// Values that no device has.
+    pub(crate) fn unmatchable(&self) -> Vec<Error> {
+        [
+            unmatchable_drivers("drivers", &self.drivers),
+            unmatchable_acpi_indexes("acpiIndexes", &self.acpi_indexes),
+            unmatchable_interfaces("pfNames", &self.pf_names),
+            unmatchable_link_types("linkTypes", &self.link_types),
+        ]
+        .concat()
+    }
+
     pub(crate) fn admit(&self, device: &Device<Facts>) -> Result<(), Refusal> {
         let facts = &device.facts;
         let pf = facts.pf.as_deref();

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::json::Json;
+use super::parse::Parser;
+
 /// The key that stands for every device.
 const EVERY_DEVICE: &str = "*";
 
@@ -27,6 +30,28 @@ impl AdditionalInfo {
             merged.extend(said.flat_map(|(_, values)| values.clone()));
         }
         merged
+    }
+}
+
+impl Parser<'_> {
+    /// The object at `key`.
+    pub(super) fn additional_info(
+        &mut self,
+        key: &str,
+        info: Option<Json<'_>>,
+    ) -> Option<AdditionalInfo> {
+        let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (device, values) in self.members(key, info?)? {
+            let key = format!("{key}.{device}");
+            let said = by_device.entry(device).or_default();
+            for (name, value) in self.members(&key, values).unwrap_or_default() {
+                let value = value
+                    .string()
+                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found));
+                said.extend(self.report(value).map(|value| (name, value)));
+            }
+        }
+        Some(AdditionalInfo::new(by_device))
     }
 }
 

@@ -12,3 +12,11 @@ pub(crate) fn alike<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) >= ALIKE).then_some(best)
 }
+
+/// Whether `word` is `known` but for a typo of one or two letters.
+pub(crate) fn is_near(word: &str, known: &str) -> bool {
+    let (word, known) = (word.to_ascii_lowercase(), known.to_ascii_lowercase());
+    known.len() > 4
+        && word.len().abs_diff(known.len()) <= 2
+        && strsim::damerau_levenshtein(&word, &known) <= 2
+}

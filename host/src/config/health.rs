@@ -2,8 +2,8 @@
 
 use sriovdp_sdk::Cause;
 
-use super::json::{Json, member};
-use super::parse::{Parsed, Parser};
+use super::json::Json;
+use super::parse::Parser;
 
 /// Which kinds of findings make a device of the resource unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,30 +39,18 @@ impl Default for CountedFindings {
 
 impl Parser<'_> {
     /// The object at `key`; what it does not speak of counts.
-    pub(super) fn health(
-        &mut self,
-        key: &str,
-        health: Option<Json<'_>>,
-    ) -> Parsed<CountedFindings> {
+    pub(super) fn health(&mut self, key: &str, health: Option<Json<'_>>) -> CountedFindings {
         let mut counted = CountedFindings::default();
-        let Some(health) = health else {
-            return Ok(counted);
-        };
-        let members = health
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?;
+        let members = health.and_then(|health| self.members(key, health));
+        let members = members.unwrap_or_default();
         let keys = CountedFindings::KEYS;
         self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
         for (name, counts) in keys
             .into_iter()
             .zip([&mut counted.link, &mut counted.existence])
         {
-            if let Some(value) = member(&members, name) {
-                *counts = value
-                    .boolean()
-                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found))?;
-            }
+            *counts = self.boolean(key, &members, name).unwrap_or(*counts);
         }
-        Ok(counted)
+        counted
     }
 }

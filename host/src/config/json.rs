@@ -4,6 +4,8 @@
 //! wins, and `null` means that the key is absent.
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -17,6 +19,18 @@ pub struct Place {
     pub line: usize,
     /// The column, in bytes.
     pub column: usize,
+}
+
+impl Place {
+    /// Of the byte at `offset` of `document`.
+    pub(super) fn of(document: &str, offset: usize) -> Self {
+        let before = &document.as_bytes()[..offset];
+        let line_break = before.iter().rposition(|&b| b == b'\n');
+        Self {
+            line: before.iter().filter(|&&b| b == b'\n').count() + 1,
+            column: offset - line_break.map_or(0, |at| at + 1) + 1,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -39,6 +53,34 @@ pub(crate) struct WrongKind {
     pub(crate) found: &'static str,
 }
 
+/// A value that outlives the parse, with the document in which it stands.
+#[derive(Clone)]
+pub struct Located {
+    document: Arc<str>,
+    range: Range<usize>,
+}
+
+impl Located {
+    /// Where the value begins.
+    pub fn place(&self) -> Place {
+        self.json().place()
+    }
+
+    pub(crate) fn json(&self) -> Json<'_> {
+        Json {
+            document: &self.document,
+            text: &self.document[self.range.clone()],
+        }
+    }
+}
+
+/// Without the rest of the document, which may have secrets.
+impl fmt::Debug for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.json().text)
+    }
+}
+
 impl<'a> Json<'a> {
     /// A whole document.
     pub(crate) fn parse(document: &'a str) -> Result<Self, serde_json::Error> {
@@ -51,17 +93,55 @@ impl<'a> Json<'a> {
 
     /// Where the value begins.
     pub(crate) fn place(&self) -> Place {
-        // Both texts are parts of one allocation, so the distance of their addresses is the offset.
-        let offset = self.text.as_ptr() as usize - self.document.as_ptr() as usize;
-        let before = &self.document[..offset];
-        Place {
-            line: before.bytes().filter(|&b| b == b'\n').count() + 1,
-            column: offset - before.rfind('\n').map_or(0, |at| at + 1) + 1,
+        Place::of(self.document, self.offset())
+    }
+
+    /// The value for later; `document` is the document that was parsed.
+    pub(crate) fn located(&self, document: &Arc<str>) -> Located {
+        let begin = self.offset();
+        Located {
+            document: Arc::clone(document),
+            range: begin..begin + self.text.len(),
         }
+    }
+
+    /// Both texts are parts of one allocation, so the distance of their addresses is the offset.
+    fn offset(&self) -> usize {
+        self.text.as_ptr() as usize - self.document.as_ptr() as usize
+    }
+
+    /// The value at `path`, such as `firmware.versions[1]`, or the last one on the way to it.
+    pub(crate) fn at(self, path: &str) -> Self {
+        let steps = path.split(['.', '[']).filter(|step| !step.is_empty());
+        let mut reached = self;
+        for step in steps {
+            let next = match step.strip_suffix(']') {
+                Some(index) => index.parse().ok().and_then(|index: usize| {
+                    let items = reached.items().ok()?;
+                    items.get(index).copied()
+                }),
+                None => reached.members().ok().and_then(|all| member(&all, step)),
+            };
+            match next {
+                Some(next) => reached = next,
+                None => break,
+            }
+        }
+        reached
     }
 
     pub(crate) fn is_null(&self) -> bool {
         self.text == "null"
+    }
+
+    /// Whether the value constrains nothing, by the rule that a selector's default has to.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        match self.text.as_bytes() {
+            b"null" | b"false" | b"\"\"" => true,
+            [b'{', inner @ .., b'}'] => inner.iter().all(u8::is_ascii_whitespace),
+            [b'[', inner @ .., b']'] => inner.iter().all(u8::is_ascii_whitespace),
+            _ => false,
+        }
     }
 
     pub(crate) fn is_list(&self) -> bool {

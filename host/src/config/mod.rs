@@ -7,22 +7,25 @@ mod additional_info;
 mod alike;
 mod health;
 mod json;
+mod keys;
 mod names;
 mod parse;
 mod problem;
+mod selection;
+mod slip;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 pub use additional_info::AdditionalInfo;
 pub use health::CountedFindings;
-pub use json::Place;
+pub use json::{Located, Place};
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
 
-pub(crate) use alike::alike;
+pub(crate) use alike::{alike, is_near};
+pub(crate) use json::{Json, WrongKind};
+pub(crate) use parse::RESOURCE_KEYS;
 
 use crate::pools::AllocationPolicy;
 use crate::regular;
@@ -45,6 +48,8 @@ pub struct Defaults {
 pub struct Configuration {
     /// The resources that can be offered, in the file's order.
     pub resources: Vec<ResourceSpec>,
+    /// The others as far as they can be understood, because their selectors may have mistakes as well.
+    pub refused: Vec<SelectionSpec>,
     /// What is wrong with the file.
     pub problems: Vec<Problem>,
 }
@@ -54,14 +59,8 @@ pub struct Configuration {
 pub struct ResourceSpec {
     /// Its name.
     pub name: ResourceName,
-    /// The value of `deviceType`; which one is meant without it, a provider says.
-    pub device_type: Option<String>,
-    /// Where the device type, or else the entry, stands.
-    pub place: Place,
-    /// The entry, as a path from the top.
-    pub key: String,
-    /// The alternatives; never empty.
-    pub selectors: Vec<SelectorSpec>,
+    /// Which devices belong to it.
+    pub selection: SelectionSpec,
     /// Whether the kubelet is not told the NUMA nodes.
     pub exclude_topology: bool,
     /// Which devices a container is better off with.
@@ -72,26 +71,39 @@ pub struct ResourceSpec {
     pub additional_info: Option<AdditionalInfo>,
 }
 
+/// What an entry of `resourceList` selects; providers give it a meaning.
+#[derive(Clone, Debug)]
+pub struct SelectionSpec {
+    /// The value of `deviceType`; which one is meant without it, a provider says.
+    pub device_type: Option<String>,
+    /// The device type's value, or else the entry.
+    pub source: Located,
+    /// The entry, as a path from the top.
+    pub key: String,
+    /// The alternatives.
+    pub alternatives: Vec<SelectorSpec>,
+    /// Keys beside `selectors` that no resource has.
+    pub strays: Vec<SelectorMember>,
+}
+
 /// One selector object.
 #[derive(Clone, Debug)]
 pub struct SelectorSpec {
-    /// Where it stands.
-    pub place: Place,
+    /// The object, or the entry that has none.
+    pub source: Located,
     /// It, as a path from the top.
     pub key: String,
     /// Its members.
     pub members: Vec<SelectorMember>,
 }
 
-/// One member of a selector object.
+/// One member of a selector object, or a key beside it.
 #[derive(Clone, Debug)]
 pub struct SelectorMember {
     /// The key as it was written.
     pub name: String,
     /// The value; never `null`.
-    pub value: Value,
-    /// Where the value stands.
-    pub place: Place,
+    pub value: Located,
 }
 
 /// Why there is no configuration at all.
@@ -123,6 +135,8 @@ pub enum ConfigError {
         place: Place,
         /// What is wrong.
         message: String,
+        /// The cure.
+        hint: String,
     },
 }
 
@@ -138,10 +152,7 @@ impl Hint for ConfigError {
                 })
             }
             Self::Unreadable { .. } => None,
-            Self::Malformed { .. } => Some(
-                "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`"
-                    .to_owned(),
-            ),
+            Self::Malformed { hint, .. } => Some(hint.clone()),
         }
     }
 }

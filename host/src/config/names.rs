@@ -44,9 +44,18 @@ impl NameError {
     /// What a good name looks like.
     pub fn hint(&self) -> String {
         match self {
+            Self::Name(name) if name.contains('/') => {
+                let (prefix, rest) = name.rsplit_once('/').unwrap_or_default();
+                format!(
+                    "what is before the slash is the prefix: write \"resourcePrefix\": {prefix:?}, \"resourceName\": {rest:?}"
+                )
+            }
             Self::Name(_) => "a name has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter \
                               or a digit"
                 .to_owned(),
+            Self::Prefix(prefix) if prefix.contains('/') => {
+                "the prefix is what is before the slash, without the slash".to_owned()
+            }
             Self::Prefix(_) => "a prefix is a lower-case domain name such as `example.com`, and not of `kubernetes.io`"
                 .to_owned(),
             Self::SocketPath { .. } => "shorten the resource name or its prefix".to_owned(),

@@ -1,18 +1,19 @@
 //! From JSON text to resources and problems.
 
-use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::alike::alike;
 use super::json::{Json, WrongKind, member};
+use super::slip::Slip;
 use super::{
-    AdditionalInfo, ConfigError, Configuration, Defaults, Place, Problem, ResourceName,
-    ResourceSpec, SelectorMember, SelectorSpec, Severity,
+    ConfigError, Configuration, Defaults, NameError, Place, Problem, ResourceName, ResourceSpec,
+    SelectionSpec, Severity,
 };
 use crate::pools::AllocationPolicy;
 
-const TOP_KEYS: [&str; 1] = ["resourceList"];
-const RESOURCE_KEYS: [&str; 8] = [
+/// The keys of an entry of `resourceList`.
+pub(crate) const RESOURCE_KEYS: [&str; 8] = [
     "resourceName",
     "resourcePrefix",
     "deviceType",
@@ -23,286 +24,227 @@ const RESOURCE_KEYS: [&str; 8] = [
     "health",
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
-const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
+pub(super) const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
+
+/// The cure for a file of another shape.
+const SHAPE: &str = "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`";
 
 pub(super) fn parse(
     text: &str,
     file: &Path,
     defaults: &Defaults,
 ) -> Result<Configuration, ConfigError> {
-    let malformed = |place, message| ConfigError::Malformed {
+    let malformed = |place, message, hint: &str| ConfigError::Malformed {
         path: file.to_owned(),
         place,
         message,
+        hint: hint.to_owned(),
     };
     let wrong = |what: &str, wanted: &str, found: &WrongKind| {
-        malformed(
-            found.place,
-            format!("{what} must be {wanted}, and it is {}", found.found),
-        )
+        let message = format!("{what} must be {wanted}, and it is {}", found.found);
+        malformed(found.place, message, SHAPE)
     };
-    let document = Json::parse(text).map_err(|error| {
-        let place = Place {
-            line: error.line(),
-            column: error.column(),
-        };
+    let source: Arc<str> = text.into();
+    let document = Json::parse(&source).map_err(|error| {
+        let slip = Slip::of(text, &error);
         malformed(
-            place,
-            format!("this is not JSON: {}", without_place(&error)),
+            slip.place,
+            slip.message,
+            slip.hint.as_deref().unwrap_or(SHAPE),
         )
     })?;
+    let mut parser = Parser {
+        document: Arc::clone(&source),
+        file,
+        defaults,
+        resources: Vec::new(),
+        refused: Vec::new(),
+        problems: Vec::new(),
+        refusals: 0,
+    };
     let top = document
         .members()
         .map_err(|found| wrong("the configuration", "an object", &found))?;
+    let top = parser.without_repeated("", top);
     let list = match member(&top, "resourceList") {
         Some(list) => list
             .items()
             .map_err(|found| wrong("`resourceList`", "a list", &found))?,
         None => Vec::new(),
     };
-    let mut parser = Parser {
-        file,
-        defaults,
-        resources: Vec::new(),
-        problems: Vec::new(),
-    };
-    // Further keys at the top, such as an editor's `$schema`, do no harm beside the list, but may be it with an error.
-    if list.is_empty() {
-        parser.warn_of_unknown_keys(
-            "",
-            &top,
-            &TOP_KEYS,
-            "resources belong into the list `resourceList`",
-        );
-    }
+    parser.keys_beside_the_list(&top, list.is_empty());
     for (index, entry) in list.into_iter().enumerate() {
-        let key = format!("resourceList[{index}]");
-        match parser.resource(&key, entry) {
-            Ok(resource) => parser.resources.push(resource),
-            Err(problem) => parser.problems.push(*problem),
-        }
+        parser.resource(&format!("resourceList[{index}]"), entry);
     }
     Ok(Configuration {
         resources: parser.resources,
+        refused: parser.refused,
         problems: parser.problems,
     })
 }
 
 pub(super) struct Parser<'a> {
+    pub(super) document: Arc<str>,
     file: &'a Path,
     defaults: &'a Defaults,
     resources: Vec<ResourceSpec>,
-    problems: Vec<Problem>,
+    refused: Vec<SelectionSpec>,
+    pub(super) problems: Vec<Problem>,
+    /// How many of the problems refuse a resource.
+    refusals: usize,
 }
 
 pub(super) type Parsed<T> = Result<T, Box<Problem>>;
 
 impl Parser<'_> {
-    fn resource(&mut self, key: &str, entry: Json<'_>) -> Parsed<ResourceSpec> {
-        let members = entry
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?;
-        self.warn_of_unknown_keys(
-            key,
-            &members,
-            &RESOURCE_KEYS,
-            "selectors belong into the object `selectors`",
+    fn resource(&mut self, key: &str, entry: Json<'_>) {
+        let Some(members) = self.members(key, entry) else {
+            return;
+        };
+        let before = self.refusals;
+        let name = self.name(key, entry, &members);
+        let selection = self.selection(key, entry, &members);
+        let exclude_topology = self.boolean(key, &members, "excludeTopology");
+        let allocation_policy = self.allocation_policy(key, &members);
+        let health = self.health(&format!("{key}.health"), member(&members, "health"));
+        let additional_info = self.additional_info(
+            &format!("{key}.additionalInfo"),
+            member(&members, "additionalInfo"),
         );
-        let text = |name: &str| -> Parsed<Option<(String, Place)>> {
-            let Some(value) = member(&members, name) else {
-                return Ok(None);
-            };
-            let text = value.string();
-            let text =
-                text.map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
-            Ok(Some((text, value.place())))
-        };
-        let (name, place) = text("resourceName")?.ok_or_else(|| {
-            self.refuse(
-                key,
-                entry.place(),
-                "the entry has no `resourceName`".to_owned(),
-                Some("add a name, such as `\"resourceName\": \"sriov_dpdk\"`".to_owned()),
-            )
-        })?;
-        let prefix = text("resourcePrefix")?.filter(|(prefix, _)| !prefix.is_empty());
-        let prefix = prefix.map_or_else(
-            || self.defaults.resource_prefix.clone(),
-            |(prefix, _)| prefix,
-        );
-        let device_type = text("deviceType")?.filter(|(name, _)| !name.is_empty());
-        let name = self.name(key, place, &prefix, &name)?;
-        let exclude_topology = match member(&members, "excludeTopology") {
-            None => false,
-            Some(value) => value.boolean().map_err(|found| {
-                self.wrong(&format!("{key}.excludeTopology"), "a boolean", &found)
-            })?,
-        };
-        let allocation_policy = match text("allocationPolicy")? {
-            None => AllocationPolicy::default(),
-            Some((name, place)) => self.allocation_policy(key, place, &name)?,
-        };
-        let health = self.health(&format!("{key}.health"), member(&members, "health"))?;
-        Ok(ResourceSpec {
-            health,
-            selectors: self.selectors(
-                &format!("{key}.selectors"),
-                entry,
-                member(&members, "selectors"),
-            )?,
-            additional_info: self.additional_info(
-                &format!("{key}.additionalInfo"),
-                member(&members, "additionalInfo"),
-            )?,
-            name,
-            place: device_type
-                .as_ref()
-                .map_or_else(|| entry.place(), |(_, place)| *place),
-            device_type: device_type.map(|(name, _)| name),
-            key: key.to_owned(),
-            exclude_topology,
-            allocation_policy,
-        })
+        match name {
+            Some(name) if self.refusals == before => self.resources.push(ResourceSpec {
+                name,
+                selection,
+                exclude_topology: exclude_topology.unwrap_or_default(),
+                allocation_policy,
+                health,
+                additional_info,
+            }),
+            _ => self.refused.push(selection),
+        }
     }
 
-    fn allocation_policy(&self, key: &str, place: Place, name: &str) -> Parsed<AllocationPolicy> {
+    fn allocation_policy(&mut self, key: &str, members: &[(String, Json<'_>)]) -> AllocationPolicy {
+        let Some((name, value)) = self.text(key, members, "allocationPolicy") else {
+            return AllocationPolicy::default();
+        };
         let named = AllocationPolicy::NAMES
             .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
-        let (_, policy) = named.ok_or_else(|| {
+            .find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        let policy = named.ok_or_else(|| {
             let names = AllocationPolicy::NAMES.map(|(known, _)| known);
-            let hint = match alike(name, names) {
+            let hint = match alike(&name, names) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("it is one of `{}`", names.join("`, `")),
             };
             self.refuse(
                 &format!("{key}.allocationPolicy"),
-                place,
+                value.place(),
                 format!("there is no policy `{}`", name.escape_debug()),
                 Some(hint),
             )
-        })?;
-        Ok(policy)
+        });
+        self.report(policy)
+            .map(|(_, policy)| policy)
+            .unwrap_or_default()
     }
 
-    fn name(&self, key: &str, place: Place, prefix: &str, name: &str) -> Parsed<ResourceName> {
-        let key = format!("{key}.resourceName");
-        let name = ResourceName::new(prefix, name, &self.defaults.registry)
-            .map_err(|error| self.refuse(&key, place, error.to_string(), Some(error.hint())))?;
-        if let Some(first) = self.resources.iter().find(|resource| resource.name == name) {
-            let message = format!("the name `{name}` is already taken by `{}`", first.key);
-            let hint = "join both into one entry with a list of selectors".to_owned();
-            return Err(self.refuse(&key, place, message, Some(hint)));
-        }
-        Ok(name)
-    }
-
-    fn selectors(
-        &self,
+    fn name(
+        &mut self,
         key: &str,
         entry: Json<'_>,
-        selectors: Option<Json<'_>>,
-    ) -> Parsed<Vec<SelectorSpec>> {
-        let Some(selectors) = selectors else {
-            // Absent or null: everything of the device type.
-            return Ok(vec![SelectorSpec {
-                place: entry.place(),
-                key: key.to_owned(),
-                members: Vec::new(),
-            }]);
+        members: &[(String, Json<'_>)],
+    ) -> Option<ResourceName> {
+        let prefix = self.text(key, members, "resourcePrefix");
+        let prefix = prefix.filter(|(prefix, _)| !prefix.is_empty());
+        if member(members, "resourceName").is_none() {
+            let message = "the entry has no `resourceName`".to_owned();
+            let hint = "add a name, such as `\"resourceName\": \"sriov_dpdk\"`".to_owned();
+            let problem = self.refuse(key, entry.place(), message, Some(hint));
+            return self.report(Err(problem));
+        }
+        let (name, value) = self.text(key, members, "resourceName")?;
+        let (prefix, prefix_value) = match prefix {
+            Some((prefix, value)) => (prefix, Some(value)),
+            None => (self.defaults.resource_prefix.clone(), None),
         };
-        if !selectors.is_list() {
-            return Ok(vec![self.selector(key, selectors)?]);
-        }
-        let alternatives = selectors
-            .items()
-            .map_err(|found| self.wrong(key, "a list", &found))?;
-        if alternatives.is_empty() {
-            let hint =
-                "write `{}` to select every device of the type, or remove the resource".to_owned();
-            let message = "an empty list selects nothing".to_owned();
-            return Err(self.refuse(key, selectors.place(), message, Some(hint)));
-        }
-        let numbered = alternatives.into_iter().enumerate();
-        numbered
-            .map(|(n, selector)| self.selector(&format!("{key}[{n}]"), selector))
-            .collect()
-    }
-
-    fn selector(&self, key: &str, selector: Json<'_>) -> Parsed<SelectorSpec> {
-        let members = selector
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?;
-        let mut kept: Vec<SelectorMember> = Vec::new();
-        for (name, value) in members {
-            kept.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&name));
-            kept.push(SelectorMember {
-                place: value.place(),
-                value: value
-                    .value()
-                    .map_err(|found| self.wrong(key, "simple", &found))?,
-                name,
-            });
-        }
-        Ok(SelectorSpec {
-            place: selector.place(),
-            key: key.to_owned(),
-            members: kept,
-        })
-    }
-
-    fn additional_info(&self, key: &str, info: Option<Json<'_>>) -> Parsed<Option<AdditionalInfo>> {
-        let Some(info) = info else { return Ok(None) };
-        let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for (device, values) in info
-            .members()
-            .map_err(|found| self.wrong(key, "an object", &found))?
-        {
-            let key = format!("{key}.{device}");
-            let said = by_device.entry(device).or_default();
-            for (name, value) in values
-                .members()
-                .map_err(|found| self.wrong(&key, "an object", &found))?
-            {
-                let value = value
-                    .string()
-                    .map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found))?;
-                said.insert(name, value);
+        let registry = &self.defaults.registry;
+        let made = ResourceName::new(&prefix, &name, registry);
+        // A prefix may be wrong beside a wrong name.
+        let prefix_error = prefix_value.and_then(|value| {
+            let error = ResourceName::new(&prefix, "x", registry).err()?;
+            matches!(error, NameError::Prefix(_)).then_some((value, error))
+        });
+        if let Some((value, error)) = prefix_error {
+            let key = format!("{key}.resourcePrefix");
+            let problem = self.refuse(&key, value.place(), error.to_string(), Some(error.hint()));
+            self.report::<()>(Err(problem));
+            if matches!(made, Err(NameError::Prefix(_))) {
+                return None;
             }
         }
-        Ok(Some(AdditionalInfo::new(by_device)))
+        let key = format!("{key}.resourceName");
+        let made = made.map_err(|error| {
+            self.refuse(&key, value.place(), error.to_string(), Some(error.hint()))
+        });
+        let made = self.report(made)?;
+        if let Some(first) = self.resources.iter().find(|resource| resource.name == made) {
+            let first = &first.selection.key;
+            let message = format!("the name `{made}` is already taken by `{first}`");
+            let hint = "join both into one entry with a list of selectors".to_owned();
+            let problem = self.refuse(&key, value.place(), message, Some(hint));
+            return self.report(Err(problem));
+        }
+        Some(made)
     }
 
-    /// Of each member that is not among the `known` keys, with the nearest one or else `otherwise` as the hint.
-    pub(super) fn warn_of_unknown_keys(
+    /// The members of an object, each key once, without those that are `null`.
+    pub(super) fn members<'j>(
+        &mut self,
+        key: &str,
+        object: Json<'j>,
+    ) -> Option<Vec<(String, Json<'j>)>> {
+        let members = object
+            .members()
+            .map_err(|found| self.wrong(key, "an object", &found));
+        let members = self.report(members)?;
+        Some(self.without_repeated(key, members))
+    }
+
+    pub(super) fn text<'j>(
+        &mut self,
+        key: &str,
+        members: &[(String, Json<'j>)],
+        name: &str,
+    ) -> Option<(String, Json<'j>)> {
+        let value = member(members, name)?;
+        let text = value
+            .string()
+            .map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found));
+        let text = self.report(text)?;
+        Some((text, value))
+    }
+
+    pub(super) fn boolean(
         &mut self,
         key: &str,
         members: &[(String, Json<'_>)],
-        known: &[&str],
-        otherwise: &str,
-    ) {
-        for (name, value) in members {
-            if known
-                .iter()
-                .chain(&IDLE_KEYS)
-                .any(|known| known.eq_ignore_ascii_case(name))
-            {
-                continue;
-            }
-            let hint = alike(name, known.iter().copied()).map_or_else(
-                || otherwise.to_owned(),
-                |known| format!("did you mean `{known}`?"),
-            );
-            self.problems.push(Problem {
-                severity: Severity::Warning,
-                ..*self.refuse(
-                    format!("{key}.{name}").trim_start_matches('.'),
-                    value.place(),
-                    "the key is not known and has no effect".to_owned(),
-                    Some(hint),
-                )
-            });
-        }
+        name: &str,
+    ) -> Option<bool> {
+        let value = member(members, name)?
+            .boolean()
+            .map_err(|found| self.wrong(&format!("{key}.{name}"), "a boolean", &found));
+        self.report(value)
+    }
+
+    /// Keeps the problem and goes on, so that all of them are found at once.
+    pub(super) fn report<T>(&mut self, parsed: Parsed<T>) -> Option<T> {
+        parsed
+            .map_err(|problem| {
+                self.refusals += 1;
+                self.problems.push(*problem);
+            })
+            .ok()
     }
 
     pub(super) fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
@@ -310,7 +252,7 @@ impl Parser<'_> {
         self.refuse(key, found.place, message, None)
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &self,
         key: &str,
         place: Place,
@@ -327,11 +269,4 @@ impl Parser<'_> {
             cause: None,
         })
     }
-}
-
-/// serde_json's message without the place that it ends with, which is told in front of it.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }

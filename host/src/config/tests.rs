@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
+use serde_json::Value;
 
 use super::*;
 use crate::report::Report;
@@ -40,20 +41,25 @@ fn check(text: &str, expected: Expect) {
 
 fn show(resource: &ResourceSpec) -> String {
     let selectors: Vec<String> = resource
-        .selectors
+        .selection
+        .alternatives
         .iter()
         .map(|selector| {
             let members = selector
                 .members
                 .iter()
-                .map(|m| format!("{}={}", m.name, m.value));
+                .map(|m| format!("{}={:?}", m.name, m.value));
             format!("{{{}}}", members.collect::<Vec<_>>().join(" "))
         })
         .collect();
     format!(
         "{} {} {}",
         resource.name,
-        resource.device_type.as_deref().unwrap_or("(default)"),
+        resource
+            .selection
+            .device_type
+            .as_deref()
+            .unwrap_or("(default)"),
         selectors.join(" or ")
     )
 }
@@ -62,7 +68,12 @@ fn show(resource: &ResourceSpec) -> String {
 fn keys_match_in_any_case_and_the_last_one_wins() {
     check(
         r#"{"ResourceList": [{"RESOURCENAME": "a", "resourceName": "b", "selectors": {"pfNames": ["x"], "PFNAMES": ["y"]}}]}"#,
-        expect![[r#"intel.com/b (default) {PFNAMES=["y"]}"#]],
+        expect![[r#"
+            intel.com/b (default) {PFNAMES=["y"]}
+            warning: config.json:1:36: `resourceList[0].RESOURCENAME`: the key is there again further on, and this value has no effect
+            hint: remove one of the two; the last one counts
+            warning: config.json:1:87: `resourceList[0].selectors.pfNames`: the key is there again further on, and this value has no effect
+            hint: remove one of the two; the last one counts"#]],
     );
 }
 
@@ -124,8 +135,8 @@ fn a_file_that_is_no_configuration() {
     check(
         "{\n  \"resourceList\": [\n  }",
         expect![[r#"
-            error: config.json:3:3: this is not JSON: expected value
-            hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`"#]],
+            error: config.json:3:3: `}` does not close the `[` of 2:19
+            hint: close them in the order in which they were opened"#]],
     );
     check(
         "[1, 2]",
@@ -163,7 +174,7 @@ fn a_mistake_costs_one_resource() {
             hint: add a name, such as `"resourceName": "sriov_dpdk"`
             error: config.json:3:30: `resourceList[1].resourceName`: `-x` cannot be a resource name
             hint: a name has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or a digit
-            error: config.json:4:30: `resourceList[2].resourceName`: `Intel.com` cannot be a resource prefix
+            error: config.json:4:53: `resourceList[2].resourcePrefix`: `Intel.com` cannot be a resource prefix
             hint: a prefix is a lower-case domain name such as `example.com`, and not of `kubernetes.io`
             error: config.json:6:30: `resourceList[4].resourceName`: the name `intel.com/good` is already taken by `resourceList[3]`
             hint: join both into one entry with a list of selectors
@@ -177,16 +188,37 @@ fn a_mistake_costs_one_resource() {
     );
 }
 
+/// Which keys beside `selectors` matter, the providers know.
 #[test]
-fn unknown_keys_outside_selectors_only_warn() {
+fn unknown_keys_beside_selectors_are_kept() {
+    let text = r#"{"resourceList": [{"resourceName": "a", "SelectorObjs": 1, "sriovMode": true, "x": null}]}"#;
+    let parsed = parse::parse(text, Path::new("config.json"), &defaults()).unwrap();
+    assert!(parsed.problems.is_empty());
+    let strays = &parsed.resources[0].selection.strays;
+    let names: Vec<&str> = strays.iter().map(|stray| stray.name.as_str()).collect();
+    assert_eq!(names, ["sriovMode"]);
+}
+
+#[test]
+fn keys_beside_the_list() {
     check(
-        r#"{"version": 3, "resourceList": [{"resourceName": "a", "SelectorObjs": null, "sriovMode": true, "selector": {}}]}"#,
-        expect![[r#"
-            intel.com/a (default) {}
-            warning: config.json:1:90: `resourceList[0].sriovMode`: the key is not known and has no effect
-            hint: selectors belong into the object `selectors`
-            warning: config.json:1:108: `resourceList[0].selector`: the key is not known and has no effect
-            hint: did you mean `selectors`?"#]],
+        r#"{"$schema": 3, "version": 3, "resourcePrefix": "x.org", "resourceList": [], "resourceList": [{"resourceName": "a"}]}"#,
+        expect![[r#""#]],
+    );
+}
+
+/// All mistakes of an entry at once.
+#[test]
+fn an_entry_with_many_mistakes() {
+    check(
+        r#"{"resourceList": [{
+            "resourceName": "intel.com/x", "resourcePrefix": "Intel.com/",
+            "excludeTopology": 1, "allocationPolicy": "pakced",
+            "health": {"link": 1, "existence": 2},
+            "additionalInfo": {"*": {"a": 1, "b": 2}, "c": []},
+            "selectors": [{"a": 1, "A": 2}, 3, 4]
+        }]}"#,
+        expect![[r#""#]],
     );
 }
 

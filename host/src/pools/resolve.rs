@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
 
-use super::{Facet, Resource, Selector};
-use crate::config::{Place, Problem, ResourceSpec, SelectorMember, SelectorSpec, Severity, alike};
-use crate::providers::{DeviceType, Provider, Providers};
+use super::nested::by_schema;
+use super::{Facet, Resource, Selector, misplaced};
+use crate::config::{
+    Problem, ResourceSpec, SelectionSpec, SelectorMember, SelectorSpec, Severity, alike,
+};
+use crate::providers::{Provider, Providers};
 
 /// What an undeclared selector key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,77 +28,122 @@ pub enum Strictness {
 #[derive(Debug)]
 pub enum Unresolved {
     /// The configuration is wrong.
-    Refused(Box<Problem>),
-    /// A provider does not speak, so nothing new is known about the resource.
-    Unknown(Box<Problem>),
-}
-
-impl From<Box<Problem>> for Unresolved {
-    fn from(problem: Box<Problem>) -> Self {
-        Self::Refused(problem)
-    }
+    Refused(Vec<Problem>),
+    /// A provider does not answer, so nothing new is known about the resource.
+    Unknown(Vec<Problem>),
 }
 
 /// Resolves one resource, with the warnings that arose.
 ///
 /// # Errors
 ///
-/// The problem because of which it cannot be offered, or not now.
+/// The problems because of which it cannot be offered, or not now.
 pub async fn resolve(
     providers: &Providers,
     file: &Path,
     strictness: Strictness,
     spec: &ResourceSpec,
 ) -> Result<(Resource, Vec<Problem>), Unresolved> {
-    let name = spec.device_type.as_deref();
-    let Some((device_type, types)) = providers.device_type(name) else {
-        return Err(Box::new(unknown_device_type(providers, file, spec)).into());
-    };
-    let mut context = Context {
-        file,
-        strictness,
-        device_type,
-        types,
-        warnings: Vec::new(),
-    };
-    let mut selectors = Vec::new();
-    for selector in &spec.selectors {
-        selectors.push(context.selector(selector).await?);
-    }
-    let cdi_class = types
-        .owner
-        .as_ref()
-        .and_then(|owner| owner.manifest().cdi_class.clone());
+    let mut context = Context::new(providers, file, strictness, &spec.selection);
+    let (selectors, problems) = context.selection(&spec.selection).await?;
+    let owner = context.providers.first();
+    let cdi_class = owner.and_then(|owner| owner.manifest().cdi_class.clone());
+    let device_type = context.device_type.unwrap_or_default().to_owned();
     let resource = Resource {
         name: spec.name.clone(),
-        device_type: device_type.to_owned(),
-        cdi_class: cdi_class.unwrap_or_else(|| device_type.to_owned()),
+        cdi_class: cdi_class.unwrap_or_else(|| device_type.clone()),
+        device_type,
         selectors,
         exclude_topology: spec.exclude_topology,
         allocation_policy: spec.allocation_policy,
         health: spec.health,
         additional_info: spec.additional_info.clone(),
     };
-    Ok((resource, context.warnings))
+    Ok((resource, problems))
 }
 
-struct Context<'a> {
-    file: &'a Path,
+/// What is wrong with the selection of a resource that is refused for another reason.
+pub async fn mistakes(
+    providers: &Providers,
+    file: &Path,
     strictness: Strictness,
-    device_type: &'a str,
-    types: &'a DeviceType,
-    warnings: Vec<Problem>,
+    spec: &SelectionSpec,
+) -> Vec<Problem> {
+    let mut context = Context::new(providers, file, strictness, spec);
+    match context.selection(spec).await {
+        Ok((_, problems)) | Err(Unresolved::Refused(problems)) => problems,
+        Err(Unresolved::Unknown(_)) => Vec::new(),
+    }
 }
 
-impl Context<'_> {
-    async fn selector(&mut self, spec: &SelectorSpec) -> Result<Selector, Unresolved> {
-        let providers: Vec<Arc<Provider>> = self
-            .types
-            .owner
+pub(super) struct Context<'a> {
+    pub(super) file: &'a Path,
+    pub(super) strictness: Strictness,
+    /// Every loaded provider.
+    pub(super) loaded: &'a [Arc<Provider>],
+    /// Absent where no loaded provider has the one that is asked for.
+    pub(super) device_type: Option<&'a str>,
+    /// Those of the device type: its owner first.
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) problems: Vec<Problem>,
+    /// Of providers that did not answer.
+    pub(super) unanswered: Vec<Problem>,
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        all: &'a Providers,
+        file: &'a Path,
+        strictness: Strictness,
+        spec: &SelectionSpec,
+    ) -> Self {
+        let types = all.device_type(spec.device_type.as_deref());
+        let of_type = types
             .iter()
-            .chain(&self.types.extensions)
-            .cloned()
-            .collect();
+            .flat_map(|(_, types)| types.owner.iter().chain(&types.extensions));
+        let mut context = Self {
+            file,
+            strictness,
+            loaded: all.loaded(),
+            device_type: types.map(|(name, _)| name),
+            providers: of_type.cloned().collect(),
+            problems: Vec::new(),
+            unanswered: Vec::new(),
+        };
+        if types.is_none() {
+            context.problems.push(unknown_device_type(all, file, spec));
+        }
+        context
+    }
+
+    /// The meaning of a selection, with the warnings that arose.
+    async fn selection(
+        &mut self,
+        spec: &SelectionSpec,
+    ) -> Result<(Vec<Selector>, Vec<Problem>), Unresolved> {
+        for stray in &spec.strays {
+            let problem = misplaced::beside_selectors(self, spec, stray);
+            self.problems.push(problem);
+        }
+        let mut selectors = Vec::new();
+        if self.device_type.is_some() {
+            for selector in &spec.alternatives {
+                selectors.push(self.selector(selector).await);
+            }
+        }
+        let problems = std::mem::take(&mut self.problems);
+        let is_refused = |problem: &Problem| problem.severity == Severity::Refused;
+        if problems.iter().any(is_refused) {
+            Err(Unresolved::Refused(problems))
+        } else if self.unanswered.is_empty() {
+            Ok((selectors, problems))
+        } else {
+            Err(Unresolved::Unknown(std::mem::take(&mut self.unanswered)))
+        }
+    }
+
+    async fn selector(&mut self, spec: &SelectorSpec) -> Selector {
+        let providers = self.providers.clone();
         let mut parts: Vec<Map<String, Value>> = vec![Map::new(); providers.len()];
         for member in &spec.members {
             let declared = providers.iter().enumerate().find_map(|(n, provider)| {
@@ -108,12 +154,14 @@ impl Context<'_> {
             });
             match declared {
                 Some((n, key)) => {
-                    parts[n].insert(key, member.value.clone());
+                    if let Some(value) = self.value(spec, member, &providers[n], &key) {
+                        parts[n].insert(key, value);
+                    }
                 }
-                None => self.undeclared(spec, member, &providers)?,
+                None => self.undeclared(spec, member),
             }
         }
-        self.exclude_each_other(spec, &providers)?;
+        self.exclude_each_other(spec, &providers);
         let mut facets = Vec::new();
         for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
             // The owner always has a say; an extension only when it is spoken to.
@@ -121,143 +169,109 @@ impl Context<'_> {
                 continue;
             }
             let is_asked = n == 0 || !part.values().all(asks_for_nothing);
-            let selectors = Value::Object(part);
-            let question = wire::CheckRequest {
-                device_type: self.device_type.to_owned(),
-                selectors: selectors.clone(),
-            };
-            let checked: Result<Map<String, Value>, _> =
-                provider.call(method::CHECK, question).await;
-            checked.map_err(|error| {
-                let is_silent = error.is_silent;
-                let problem = self.refused_by_provider(spec, error.path.as_deref(), error.error);
-                if is_silent {
-                    Unresolved::Unknown(Box::new(Problem {
-                        message: "the selectors cannot be checked now".to_owned(),
-                        ..problem
-                    }))
-                } else {
-                    Unresolved::Refused(Box::new(problem))
-                }
-            })?;
+            self.check(spec, &provider, part.clone()).await;
             // The operator writes every key, and an extension may have to read much to be asked for nothing.
             if is_asked {
                 facets.push(Facet {
                     provider,
-                    selectors,
+                    selectors: Value::Object(part),
                 });
             }
         }
-        Ok(Selector { facets })
+        Selector { facets }
+    }
+
+    /// The value of a selector in its provider's spelling, without the keys that it does not know.
+    fn value(
+        &mut self,
+        spec: &SelectorSpec,
+        member: &SelectorMember,
+        provider: &Provider,
+        key: &str,
+    ) -> Option<Value> {
+        let schema = &provider.manifest().schema;
+        let (value, unknown) = by_schema(schema, key, member.value.json()).ok()?;
+        for unknown in unknown {
+            let asks_for_nothing = unknown.value.asks_for_nothing();
+            let problem = Problem {
+                severity: self.severity_of_unknown(asks_for_nothing),
+                place: unknown.value.place(),
+                hint: Some(unknown.hint),
+                ..self.problem(
+                    format!("{}.{}", spec.key, unknown.path),
+                    member,
+                    format!("the selector `{key}` has no such key"),
+                )
+            };
+            self.problems.push(problem);
+        }
+        Some(value)
     }
 
     /// Keys of which a provider says that they make no sense together.
-    fn exclude_each_other(
-        &self,
-        spec: &SelectorSpec,
-        providers: &[Arc<Provider>],
-    ) -> Result<(), Box<Problem>> {
+    fn exclude_each_other(&mut self, spec: &SelectorSpec, providers: &[Arc<Provider>]) {
         let asks = |key: &str| {
             let named = |member: &&SelectorMember| member.name.eq_ignore_ascii_case(key);
             let member = spec.members.iter().find(named);
-            member.filter(|member| !asks_for_nothing(&member.value))
+            member.filter(|member| !member.value.json().asks_for_nothing())
         };
         let pairs = providers
             .iter()
             .flat_map(|provider| &provider.manifest().exclusive_keys);
         for (key, other) in pairs {
             if let (Some(member), Some(_)) = (asks(key), asks(other)) {
-                return Err(Box::new(Problem {
-                    severity: Severity::Refused,
-                    file: self.file.to_owned(),
-                    place: member.place,
-                    key: format!("{}.{}", spec.key, member.name),
-                    message: format!("it cannot be asked for together with `{other}`"),
-                    hint: Some("remove one of the two, or make two resources of it".to_owned()),
-                    cause: None,
-                }));
+                let message = format!("it cannot be asked for together with `{other}`");
+                let hint = "remove one of the two, or make two resources of it".to_owned();
+                self.problems.push(Problem {
+                    hint: Some(hint),
+                    ..self.problem(format!("{}.{}", spec.key, member.name), member, message)
+                });
             }
         }
-        Ok(())
     }
 
-    /// A key that nobody declares. One that asks for nothing, such as `false`, cannot widen a selection.
-    fn undeclared(
-        &mut self,
-        spec: &SelectorSpec,
-        member: &SelectorMember,
-        providers: &[Arc<Provider>],
-    ) -> Result<(), Box<Problem>> {
-        let elsewhere = providers.iter().find_map(|provider| {
-            let mut known = provider.manifest().brought_by_others.iter();
-            known
-                .find(|(key, _)| key.eq_ignore_ascii_case(&member.name))
-                .map(|(_, file)| file)
-        });
-        let asks_for_nothing = asks_for_nothing(&member.value);
+    /// A key that no provider of the device type declares. One that asks for nothing, such as `false`, cannot widen a
+    /// selection.
+    fn undeclared(&mut self, spec: &SelectorSpec, member: &SelectorMember) {
+        let elsewhere = misplaced::file_of(&self.providers, &member.name);
+        let asks_for_nothing = member.value.json().asks_for_nothing();
         if elsewhere.is_some() && asks_for_nothing {
-            return Ok(());
+            return;
         }
         let hint = match elsewhere {
             Some(file) => format!("put the provider `{file}` into the provider directory"),
-            None => match alike(
-                &member.name,
-                providers.iter().flat_map(|provider| provider.keys()),
-            ) {
-                Some(key) => format!("did you mean `{key}`?"),
-                None => {
-                    let keys: Vec<&str> = providers
-                        .iter()
-                        .flat_map(|provider| provider.keys())
-                        .collect();
-                    format!("its selectors are {}", keys.join(", "))
-                }
-            },
+            None => misplaced::hint_inside_selectors(self, &member.name),
         };
-        let lenient = asks_for_nothing || self.strictness == Strictness::Lenient;
+        let message = format!(
+            "no loaded provider knows this selector for `{}`",
+            self.device_type.unwrap_or_default()
+        );
         let problem = Problem {
-            severity: if lenient {
-                Severity::Warning
-            } else {
-                Severity::Refused
-            },
-            file: self.file.to_owned(),
-            place: member.place,
-            key: format!("{}.{}", spec.key, member.name),
-            message: format!(
-                "no loaded provider knows this selector for `{}`",
-                self.device_type
-            ),
+            severity: self.severity_of_unknown(asks_for_nothing),
             hint: Some(hint),
-            cause: None,
+            ..self.problem(format!("{}.{}", spec.key, member.name), member, message)
         };
-        if !lenient {
-            return Err(Box::new(problem));
-        }
-        self.warnings.push(problem);
-        Ok(())
+        self.problems.push(problem);
     }
 
-    fn refused_by_provider(
-        &self,
-        spec: &SelectorSpec,
-        path: Option<&str>,
-        cause: sriovdp_sdk::Error,
-    ) -> Problem {
-        // The path's first word is the key whose value stands in the file.
-        let key = path.and_then(|path| path.split(['.', '[']).next());
-        let member = spec
-            .members
-            .iter()
-            .find(|member| key.is_some_and(|key| key.eq_ignore_ascii_case(&member.name)));
+    /// What an unknown key costs: leaving it out would select more than the user asked for.
+    pub(super) fn severity_of_unknown(&self, asks_for_nothing: bool) -> Severity {
+        if asks_for_nothing || self.strictness == Strictness::Lenient {
+            Severity::Warning
+        } else {
+            Severity::Refused
+        }
+    }
+
+    pub(super) fn problem(&self, key: String, member: &SelectorMember, message: String) -> Problem {
         Problem {
             severity: Severity::Refused,
             file: self.file.to_owned(),
-            place: member.map_or(spec.place, |member| member.place),
-            key: path.map_or_else(|| spec.key.clone(), |path| format!("{}.{path}", spec.key)),
-            message: format!("the selectors make no sense for `{}`", self.device_type),
+            place: member.value.place(),
+            key,
+            message,
             hint: None,
-            cause: Some(cause),
+            cause: None,
         }
     }
 }
@@ -272,7 +286,7 @@ fn asks_for_nothing(value: &Value) -> bool {
     }
 }
 
-fn unknown_device_type(providers: &Providers, file: &Path, spec: &ResourceSpec) -> Problem {
+fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec) -> Problem {
     let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
     let (message, alike) = match &spec.device_type {
         Some(name) => (
@@ -294,7 +308,7 @@ fn unknown_device_type(providers: &Providers, file: &Path, spec: &ResourceSpec) 
     Problem {
         severity: Severity::Refused,
         file: file.to_owned(),
-        place: Place::clone(&spec.place),
+        place: spec.source.place(),
         key: format!("{}.deviceType", spec.key),
         message,
         hint: Some(hint),

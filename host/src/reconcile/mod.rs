@@ -34,8 +34,8 @@ use saying::Saying;
 
 use crate::blocking;
 use crate::config;
-use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
-use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, resolve};
+use crate::config::{ConfigError, Problem, ResourceSpec, SelectionSpec, Severity};
+use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, mistakes, resolve};
 use crate::providers::{ProviderError, Providers, Step};
 use crate::report::one_line;
 
@@ -149,8 +149,8 @@ impl Reconciler {
     async fn look_within(&mut self, touched: Option<&BTreeSet<PciAddress>>) -> Look {
         let mut saying = Saying::default();
         self.take_providers(&mut saying).await;
-        let mut look = self.read_configuration().await;
-        let resources = self.resolve(&mut look).await;
+        let (mut look, refused) = self.read_configuration().await;
+        let resources = self.resolve(&mut look, &refused).await;
         look.was_whole = self.survey(&resources, touched, &mut saying).await;
         let now = Instant::now();
         let devices = self
@@ -275,46 +275,59 @@ impl Reconciler {
 
     /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
     /// ConfigMap is briefly absent while it is replaced.
-    async fn read_configuration(&mut self) -> Look {
+    async fn read_configuration(&mut self) -> (Look, Vec<SelectionSpec>) {
         let file = self.settings.config_file.clone();
         let path = self.settings.tree.real(&file);
         let defaults = self.settings.defaults.clone();
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
-                Look {
+                let look = Look {
                     problems: configuration.problems,
                     ..Look::default()
-                }
+                };
+                (look, configuration.refused)
             }
-            Err(error) => Look {
-                config_error: Some(error),
-                ..Look::default()
-            },
+            Err(error) => {
+                let look = Look {
+                    config_error: Some(error),
+                    ..Look::default()
+                };
+                (look, Vec::new())
+            }
         }
     }
 
-    async fn resolve(&self, look: &mut Look) -> Vec<Arc<Resource>> {
+    /// The resources that can be offered; the problems of all, in the file's order.
+    async fn resolve(&self, look: &mut Look, refused: &[SelectionSpec]) -> Vec<Arc<Resource>> {
         let mut resources = Vec::new();
+        let file = &self.settings.config_file;
+        let strictness = self.settings.strictness;
+        for spec in refused {
+            let problems = mistakes(&self.providers, file, strictness, spec).await;
+            look.problems.extend(problems);
+        }
         for spec in &self.specs {
-            let file = &self.settings.config_file;
-            match resolve(&self.providers, file, self.settings.strictness, spec).await {
+            match resolve(&self.providers, file, strictness, spec).await {
                 Ok((resource, warnings)) => {
                     resources.push(Arc::new(resource));
                     look.problems.extend(warnings);
                 }
-                Err(Unresolved::Refused(problem)) => look.problems.push(*problem),
-                Err(Unresolved::Unknown(problem)) => {
+                Err(Unresolved::Refused(problems)) => look.problems.extend(problems),
+                Err(Unresolved::Unknown(problems)) => {
                     let before = self.resources.iter().find(|known| known.name == spec.name);
                     let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
                     resources.extend(before.cloned());
-                    look.problems.push(Problem {
+                    let problems = problems.into_iter();
+                    let problems = problems.map(|problem| Problem {
                         severity,
-                        ..*problem
+                        ..problem
                     });
+                    look.problems.extend(problems);
                 }
             }
         }
+        look.problems.sort_by_key(|problem| problem.place);
         resources
     }
 }

@@ -107,20 +107,20 @@ async fn selectors() {
             hint: did you mean `pfNames`?
             error: /etc/pcidp/config.json:3:57: `resourceList[1].selectors.isRdma`: no loaded provider knows this selector for `netDevice`
             hint: put the provider `mellanox-rdma.so` into the provider directory
-            error: /etc/pcidp/config.json:5:54: `resourceList[3].selectors.pfNames[0]`: the selectors make no sense for `netDevice`
-            Caused by: `3-1` in `eth2#3-1` is not a list of numbers and ranges; write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
-            error: /etc/pcidp/config.json:6:55: `resourceList[4].selectors.vendors[0]`: the selectors make no sense for `netDevice`
-            Caused by: it must be a string, and it is the integer `8086`
-            error: /etc/pcidp/config.json:7:51: `resourceList[5].selectors.devices[0]`: the selectors make no sense for `netDevice`
-            Caused by: `intel` is not a PCI id; an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
+            error: /etc/pcidp/config.json:5:55: `resourceList[3].selectors.pfNames[0]`: invalid value for `pfNames`: `3-1` in `eth2#3-1` is not a list of numbers and ranges
+            hint: write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
+            error: /etc/pcidp/config.json:6:56: `resourceList[4].selectors.vendors[0]`: invalid value for `vendors`: it must be a string, and it is the integer `8086`
+            hint: write it in quotes: `"8086"`
+            error: /etc/pcidp/config.json:7:52: `resourceList[5].selectors.devices[0]`: invalid value for `devices`: `intel` is not a PCI id
+            hint: an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider knows this selector for `accelerator`
-            hint: its selectors are acpiIndexes, devices, drivers, pciAddresses, vendors
+            hint: it is a selector of `auxNetDevice`, `netDevice`; the selectors of `accelerator` are acpiIndexes, devices, drivers, pciAddresses, vendors
             error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`
             hint: the loaded device types are accelerator, auxNetDevice, netDevice
             error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`
             hint: did you mean `accelerator`?
-            error: /etc/pcidp/config.json:11:53: `resourceList[9].selectors.vendors`: the selectors make no sense for `netDevice`
-            Caused by: it must be a list, and it is the string "8086"
+            error: /etc/pcidp/config.json:11:53: `resourceList[9].selectors.vendors`: invalid value for `vendors`: it must be a list, and it is the string "8086"
+            hint: write it in brackets: `["8086"]`
             intel.com/operator: 2 devices, 2 healthy
             exit 1"#]],
     )
@@ -132,9 +132,9 @@ async fn a_broken_file() {
     check(
         "{\n  \"resourceList\": [}\n",
         expect![[r#"
-        error: /etc/pcidp/config.json:2:20: this is not JSON: expected value
-        hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`
-        exit 1"#]],
+            error: /etc/pcidp/config.json:2:20: `}` does not close the `[` of 2:19
+            hint: close them in the order in which they were opened
+            exit 1"#]],
     )
     .await;
 }

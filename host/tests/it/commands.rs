@@ -120,9 +120,32 @@ async fn the_schema_takes_what_the_plugin_takes() {
         json!({"resourceList": [{"resourceName": "a", "deviceType": "accelerator", "selectors": {"pfNames": []}}]}),
         json!({"resourceList": [{"selectors": {}}]}),
         json!({"resourceList": [{"resourceName": "a-"}]}),
+        json!({"resourceList": [{"resourceName": "a", "pfNames": ["eth2"]}]}),
+        json!({"resourceList": [{"resourceName": "a", "SELECTORS": {"PFNAMES": "eth2"}}]}),
     ] {
-        assert!(!validator.is_valid(&bad), "{bad}");
+        // One mistake is one message.
+        let messages = validator.iter_errors(&bad).map(|error| error.to_string());
+        assert_eq!(messages.count(), 1, "{bad}");
     }
+    for good in [
+        json!({"RESOURCELIST": [{"resourcename": "a", "DeviceType": "accelerator", "Selectors": [{"VENDORS": null}]}]}),
+        json!({"resourceList": [{"resourceName": "a", "deviceType": "", "isRdma": false, "x": 1, "selectors": {"IsRdma": false}}]}),
+        json!({"resourceList": null}),
+    ] {
+        let told = validator.validate(&good);
+        assert!(told.is_ok(), "{good}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_schema_without_providers() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    for file in std::fs::read_dir(world.provider_dir()).unwrap().flatten() {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    let (code, output, error) = world.run(&["schema"]).await;
+    assert_eq!((code, output.as_str()), (Some(1), ""));
+    assert!(error.starts_with("error: no provider is loaded"), "{error}");
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ mod log;
 mod manifests;
 /// Many pools and many devices.
 mod many;
+/// Mistakes in a configuration, reported at once.
+mod mistakes;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.

@@ -1,6 +1,6 @@
 //! The tables of `docs/configuration.md` are what the schema of the built providers says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
@@ -51,8 +51,8 @@ fn replaced(page: &str, name: &str, lines: &str) -> String {
 }
 
 fn resource_table(schema: &Value) -> String {
-    let resources = &schema["properties"]["resourceList"]["items"]["anyOf"];
-    let properties = resources[0]["properties"].as_object().expect("keys");
+    let (_, list) = keys(schema).remove(0);
+    let properties: BTreeMap<&str, &Value> = keys(&list["items"]).into_iter().collect();
     let mut table = "| key | value | meaning |\n| --- | --- | --- |\n".to_owned();
     // The order in which a person writes them, and then whatever is new.
     let first = [
@@ -64,10 +64,10 @@ fn resource_table(schema: &Value) -> String {
         "allocationPolicy",
         "additionalInfo",
     ];
-    let others = properties.keys().map(String::as_str);
+    let others = properties.keys().copied();
     let others = others.filter(|key| !first.contains(key));
     for key in first.into_iter().chain(others) {
-        let property = &properties[key];
+        let property = properties[key];
         table.push_str(&format!(
             "| `{key}` | {} | {} |\n",
             value(property, schema),
@@ -75,6 +75,23 @@ fn resource_table(schema: &Value) -> String {
         ));
     }
     table
+}
+
+/// The keys of an object with their schemas: these are at patterns, since keys match in any case.
+fn keys(object: &Value) -> Vec<(&str, &Value)> {
+    let named = object["properties"].as_object().expect("keys");
+    let patterns = object["patternProperties"].as_object().expect("patterns");
+    let of = |key: &str| {
+        let mut found = patterns.iter().filter(|(pattern, _)| {
+            let letters = pattern
+                .split('[')
+                .skip(1)
+                .filter_map(|class| class.chars().next());
+            letters.eq(key.to_ascii_lowercase().chars())
+        });
+        found.next().expect("a pattern").1
+    };
+    named.keys().map(|key| (key.as_str(), of(key))).collect()
 }
 
 /// One table for each device type.
@@ -87,7 +104,7 @@ fn selector_tables(schema: &Value, files: &HashMap<String, String>) -> String {
         };
         let mut table =
             format!("### `{device_type}`\n\n| key | value | meaning |\n| --- | --- | --- |\n");
-        for (key, property) in definition["properties"].as_object().expect("keys") {
+        for (key, property) in keys(definition) {
             let needs = files.get(key).map(|file| format!(" Needs `{file}`."));
             table.push_str(&format!(
                 "| `{key}` | {} | {}{} |\n",
@@ -121,17 +138,21 @@ fn files_of_extensions(providers: &str) -> HashMap<String, String> {
 /// What a person writes there.
 fn value(property: &Value, schema: &Value) -> &'static str {
     if let Some(alternatives) = property["anyOf"].as_array() {
-        let lists = alternatives.iter().any(|one| one["type"] == "array");
         return match alternatives.iter().find_map(|one| one["$ref"].as_str()) {
-            Some(_) if lists => "object or list",
             Some(reference) => value(definition(reference, schema), schema),
             None => "anything",
         };
     }
-    if property["oneOf"].is_array() || property["enum"].is_array() {
+    if property["oneOf"].is_array()
+        || property["enum"].is_array()
+        || property["else"]["enum"].is_array()
+    {
         return "word";
     }
     let kind = match &property["type"] {
+        Value::Array(kinds) if kinds.iter().any(|kind| kind == "array") && kinds[0] == "object" => {
+            return "object or list";
+        }
         Value::Array(kinds) => &kinds[0],
         kind => kind,
     };

@@ -9,6 +9,7 @@ mod export;
 mod guard;
 mod lowest_metric;
 mod note;
+mod plain;
 mod scan;
 mod session;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::plain::plain;
 use super::scan::Scan;
 use super::types::HostFunctions;
 use super::wire;
@@ -56,7 +57,10 @@ impl<P: Provider> Session<P> {
                 let request: wire::CheckRequest = read(input)?;
                 let selectors = selectors::<P>(request.selectors)?;
                 self.provider.check(&selectors)?;
-                write(&serde_json::Map::new())
+                let warnings = self.provider.unmatchable(&selectors).into_iter();
+                write(&wire::Checked {
+                    warnings: warnings.map(Into::into).collect(),
+                })
             }
             method::SELECT => write(&self.select(read(input)?)?),
             method::EXPLAIN => write(&self.explain(read(input)?)?),
@@ -227,31 +231,9 @@ fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failur
         let path = error.path().to_string();
         wire::Failure {
             path: (path != ".").then_some(path),
-            ..Error::new(plain(&error.into_inner().to_string())).into()
+            ..plain(&error.into_inner().to_string()).into()
         }
     })
-}
-
-/// serde's sentence about a value of the wrong kind in the words of the configuration's page; others as they are.
-fn plain(message: &str) -> String {
-    let kinds = message
-        .strip_prefix("invalid type: ")
-        .and_then(|kinds| kinds.split_once(", expected "));
-    let Some((found, wanted)) = kinds else {
-        return message.to_owned();
-    };
-    let found = match found {
-        "sequence" => "a list".to_owned(),
-        "map" => "an object".to_owned(),
-        other => format!("the {other}"),
-    };
-    let wanted = match wanted {
-        "a sequence" => "a list",
-        "a map" => "an object",
-        "string or map" => "a string",
-        other => other,
-    };
-    format!("it must be {wanted}, and it is {found}")
 }
 
 fn read<T: DeserializeOwned>(input: &str) -> Result<T, wire::Failure> {

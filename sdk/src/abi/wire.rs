@@ -22,7 +22,7 @@ pub mod method {
     pub const MANIFEST: &str = "manifest";
     /// [`DiscoverRequest`](super::DiscoverRequest) to [`Discovered`](super::Discovered).
     pub const DISCOVER: &str = "discover";
-    /// [`CheckRequest`](super::CheckRequest) to `{}`.
+    /// [`CheckRequest`](super::CheckRequest) to [`Checked`](super::Checked).
     pub const CHECK: &str = "check";
     /// [`SelectRequest`](super::SelectRequest) to [`Selected`](super::Selected).
     pub const SELECT: &str = "select";
@@ -180,6 +180,14 @@ pub struct CheckRequest {
     pub device_type: String,
     /// The provider's own keys, in the schema's spelling.
     pub selectors: Value,
+}
+
+/// Selectors that a resource can have.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Checked {
+    /// What the user should know about them all the same, such as a value that no device can have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Failure>,
 }
 
 /// Which devices of the last discovery fit?

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use character_devices::CharacterDevices;
 
 pub use devlink::Devlink;
+pub(crate) use net::LINK_TYPES;
 pub use net::{Link, Netdev};
 pub use pci_dir::PciDir;
 pub use root::Root;

@@ -118,18 +118,23 @@ impl<'a> Netdev<'a> {
     }
 }
 
-/// The name of an `ARPHRD_` number (Linux: `include/uapi/linux/if_arp.h`), for the kinds that PCI functions have.
+/// The names of `ARPHRD_` numbers (Linux: `include/uapi/linux/if_arp.h`), for the kinds that PCI functions have.
+pub(crate) const LINK_TYPES: [(u32, &str); 8] = [
+    (0, "generic"),
+    (1, "ether"),
+    (19, "atm"),
+    (24, "ieee1394"),
+    (32, "infiniband"),
+    (512, "ppp"),
+    (801, "ieee802.11"),
+    (65534, "none"),
+];
+
 fn link_type_name(arphrd: u32) -> String {
-    match arphrd {
-        0 => "generic".to_owned(),
-        1 => "ether".to_owned(),
-        19 => "atm".to_owned(),
-        24 => "ieee1394".to_owned(),
-        32 => "infiniband".to_owned(),
-        512 => "ppp".to_owned(),
-        801 => "ieee802.11".to_owned(),
-        65534 => "none".to_owned(),
-        other => format!("unknown{other}"),
+    let mut known = LINK_TYPES.iter();
+    match known.find(|(number, _)| *number == arphrd) {
+        Some((_, name)) => (*name).to_owned(),
+        None => format!("unknown{arphrd}"),
     }
 }
 

@@ -11,6 +11,7 @@
 //! * `drop`: what is kept about a device panics when it goes
 //! * `destructor`: `hang` does so when the library goes
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sriovdp_sdk::*;
@@ -30,6 +31,40 @@ struct Faulty {
 struct Selectors {
     /// Selects everything, whatever it says.
     anything: Vec<String>,
+    /// Selects everything; its keys count.
+    parts: Option<Parts>,
+    /// Selects everything; its keys count.
+    many: Vec<Parts>,
+    /// Selects everything; its names are free, and the keys below them count.
+    named: BTreeMap<String, Parts>,
+    /// Selects everything; its keys count.
+    kind: Option<Kind>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde", default, rename_all = "camelCase")]
+#[schemars(crate = "sriovdp_sdk::schemars")]
+#[allow(dead_code, reason = "only the shape counts")]
+struct Parts {
+    min_version: u8,
+    mode: Option<Mode>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde", rename_all = "camelCase")]
+#[schemars(crate = "sriovdp_sdk::schemars")]
+enum Mode {
+    Inline,
+    LookAside,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde", rename_all = "camelCase")]
+#[schemars(crate = "sriovdp_sdk::schemars")]
+#[allow(dead_code, reason = "only the shape counts")]
+enum Kind {
+    Plain,
+    Tagged { depth: u8 },
 }
 
 /// What is kept about a device.

@@ -84,15 +84,11 @@ pub(super) fn all(lines: &mut Vec<String>) {
     };
     message("Allocated", &allocated, lines);
     message("Allocation", &allocation(), lines);
-    message(
-        "Failure",
-        &wire::Failure {
-            chain: vec!["outer".to_owned(), "inner".to_owned()],
-            hint: Some("h".to_owned()),
-            path: Some("k[0]".to_owned()),
-        },
-        lines,
-    );
+    message("Failure", &failure(), lines);
+    let checked = wire::Checked {
+        warnings: vec![failure()],
+    };
+    message("Checked", &checked, lines);
     let routes = wire::DefaultRoutes {
         netdevs: vec!["eth0".to_owned()],
     };
@@ -107,6 +103,14 @@ pub(super) fn all(lines: &mut Vec<String>) {
         lines,
     );
     devlink(lines);
+}
+
+fn failure() -> wire::Failure {
+    wire::Failure {
+        chain: vec!["outer".to_owned(), "inner".to_owned()],
+        hint: Some("h".to_owned()),
+        path: Some("k[0]".to_owned()),
+    }
 }
 
 fn methods() -> [(&'static str, &'static str); 9] {

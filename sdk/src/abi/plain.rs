@@ -1,0 +1,181 @@
+//! serde's sentences about wrong values in the words of the configuration's page.
+
+use crate::Error;
+
+/// The sentence of a deserializer; one that is not known stays as it is.
+pub(super) fn plain(message: &str) -> Error {
+    wrong_type(message)
+        .or_else(|| wrong_value(message))
+        .or_else(|| unknown_variant(message))
+        .or_else(|| {
+            let name = message.strip_prefix("missing field ")?;
+            Some(Error::new(format!("{name} is missing in it")))
+        })
+        .unwrap_or_else(|| Error::of_text(message))
+}
+
+fn wrong_type(message: &str) -> Option<Error> {
+    let (found, wanted) = parts(message, "invalid type: ")?;
+    let wanted = kind(wanted);
+    let error = Error::new(format!(
+        "it must be {wanted}, and it is {}",
+        described(found)
+    ));
+    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
+    Some(match (kind, &*wanted) {
+        ("string", "a list") => error.hint(format!("write it in brackets: `[{value}]`")),
+        ("string", "a boolean") => error.hint("write `true` or `false` without quotes"),
+        ("integer", "a string") => error.hint(format!(
+            "write it in quotes: `\"{}\"`",
+            value.trim_matches('`')
+        )),
+        _ => error,
+    })
+}
+
+fn wrong_value(message: &str) -> Option<Error> {
+    let (found, wanted) = parts(message, "invalid value: ")?;
+    Some(Error::new(format!(
+        "it must be {}, and it is {}",
+        kind(wanted),
+        described(found)
+    )))
+}
+
+fn unknown_variant(message: &str) -> Option<Error> {
+    let (found, wanted) = parts(message, "unknown variant ")?;
+    let known: Vec<&str> = wanted.split('`').skip(1).step_by(2).collect();
+    if known.is_empty() {
+        return None;
+    }
+    let word = found.trim_matches('`').to_ascii_lowercase();
+    let mut alike = known.iter().filter(|known| {
+        let known = known.to_ascii_lowercase();
+        known.starts_with(&word) || word.starts_with(&known)
+    });
+    let error = Error::new(format!(
+        "there is no {found}; it is one of `{}`",
+        known.join("`, `")
+    ));
+    Some(match alike.next() {
+        Some(known) if !word.is_empty() => error.hint(format!("did you mean `{known}`?")),
+        _ => error,
+    })
+}
+
+fn parts<'m>(message: &'m str, begin: &str) -> Option<(&'m str, &'m str)> {
+    message.strip_prefix(begin)?.rsplit_once(", expected ")
+}
+
+fn described(found: &str) -> String {
+    match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        "null" => "null".to_owned(),
+        other => format!("the {other}"),
+    }
+}
+
+/// What a value should be, by the name that serde or the author's type has for it.
+fn kind(wanted: &str) -> String {
+    let unsigned = |max: u64| format!("a whole number from 0 to {max}");
+    let signed = |min: i64, max: i64| format!("a whole number from {min} to {max}");
+    match wanted {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "an object".to_owned(),
+        "string or map" => "a string".to_owned(),
+        "u8" => unsigned(u8::MAX.into()),
+        "u16" => unsigned(u16::MAX.into()),
+        "u32" => unsigned(u32::MAX.into()),
+        "i8" => signed(i8::MIN.into(), i8::MAX.into()),
+        "i16" => signed(i16::MIN.into(), i16::MAX.into()),
+        "i32" => signed(i32::MIN.into(), i32::MAX.into()),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        other if other.starts_with("struct ") => "an object".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Mode {
+        Inline,
+        LookAside,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Firmware {
+        #[expect(dead_code, reason = "only its absence counts")]
+        slots: u8,
+    }
+
+    fn told<T: std::fmt::Debug + serde::de::DeserializeOwned>(value: Value) -> String {
+        let error = plain(&serde_json::from_value::<T>(value).unwrap_err().to_string());
+        match error.hint_text() {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn wrong_values_in_the_words_of_a_user() {
+        let cases = [
+            (
+                told::<Vec<String>>(json!("8086")),
+                "it must be a list, and it is the string \"8086\" (write it in brackets: `[\"8086\"]`)",
+            ),
+            (
+                told::<String>(json!(8086)),
+                "it must be a string, and it is the integer `8086` (write it in quotes: `\"8086\"`)",
+            ),
+            (
+                told::<bool>(json!("true")),
+                "it must be a boolean, and it is the string \"true\" (write `true` or `false` without quotes)",
+            ),
+            (
+                told::<u8>(json!(300)),
+                "it must be a whole number from 0 to 255, and it is the integer `300`",
+            ),
+            (
+                told::<u8>(json!({})),
+                "it must be a whole number from 0 to 255, and it is an object",
+            ),
+            (
+                told::<Firmware>(json!("x")),
+                "it must be an object, and it is the string \"x\"",
+            ),
+            (told::<Firmware>(json!({})), "`slots` is missing in it"),
+            (
+                told::<Mode>(json!("inlin")),
+                "there is no `inlin`; it is one of `inline`, `lookAside` (did you mean `inline`?)",
+            ),
+            (
+                told::<Mode>(json!("x")),
+                "there is no `x`; it is one of `inline`, `lookAside`",
+            ),
+            (
+                told::<BTreeMap<String, u8>>(json!([])),
+                "it must be an object, and it is a list",
+            ),
+            (
+                told::<crate::HexId>(json!("intel")),
+                "`intel` is not a PCI id (an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`)",
+            ),
+        ];
+        for (told, expected) in cases {
+            assert_eq!(told, expected);
+        }
+        let _ = (Mode::Inline, Mode::LookAside);
+    }
+}
