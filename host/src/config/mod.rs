@@ -69,6 +69,34 @@ pub struct ResourceSpec {
     pub health: CountedFindings,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
+    /// Where these stand: each device as it was written.
+    pub additional_info_source: Option<Located>,
+}
+
+impl ResourceSpec {
+    /// Warnings about values for devices that are not in its pool, by whether a name is one of a device. One file may be
+    /// for many nodes, so that only a command says them.
+    pub fn additional_info_of_others(
+        &self,
+        file: &Path,
+        is_device: impl Fn(&str) -> bool,
+    ) -> Vec<Problem> {
+        let members = self.additional_info_source.iter();
+        let members = members.flat_map(|source| source.json().members().unwrap_or_default());
+        let strangers = members.filter(|(device, _)| device != "*" && !is_device(device));
+        let problem = |(device, value): (String, Json<'_>)| Problem {
+            severity: Severity::Warning,
+            file: file.to_owned(),
+            place: value.place(),
+            key: format!("{}.additionalInfo.{device}", self.selection.key),
+            message: format!("`{}` has no such device on this node", self.name),
+            hint: Some(
+                "write a device id or PCI address that `sriovdp list` shows, or `*`".to_owned(),
+            ),
+            cause: None,
+        };
+        strangers.map(problem).collect()
+    }
 }
 
 /// What an entry of `resourceList` selects; providers give it a meaning.

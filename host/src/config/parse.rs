@@ -119,6 +119,8 @@ impl Parser<'_> {
                 allocation_policy,
                 health,
                 additional_info,
+                additional_info_source: member(&members, "additionalInfo")
+                    .map(|info| info.located(&self.document)),
             }),
             _ => self.refused.push(selection),
         }

@@ -52,10 +52,10 @@ fn slip(text: &str, at: usize, error: &serde_json::Error) -> Option<Found> {
     if text.contains('\0') || text.starts_with("\u{fffd}\u{fffd}") {
         return found(0, "the file is not UTF-8 text", "save it as UTF-8");
     }
-    let open = Open::at(&text[..at]);
     if error.is_eof() {
-        return unfinished(text, &open);
+        return unfinished(text, &Open::at(text));
     }
+    let open = Open::at(&text[..at]);
     let rest = &text[at..];
     let next = rest.bytes().next()?;
     let before = text[..at].trim_ascii_end();

@@ -203,7 +203,12 @@ fn unknown_keys_beside_selectors_are_kept() {
 fn keys_beside_the_list() {
     check(
         r#"{"$schema": 3, "version": 3, "resourcePrefix": "x.org", "resourceList": [], "resourceList": [{"resourceName": "a"}]}"#,
-        expect![[r#""#]],
+        expect![[r#"
+            intel.com/a (default) {}
+            warning: config.json:1:73: `resourceList`: the key is there again further on, and this value has no effect
+            hint: remove one of the two; the last one counts
+            warning: config.json:1:48: `resourcePrefix`: the key is not known and has no effect
+            hint: it belongs into the entries of the list `resourceList`"#]],
     );
 }
 
@@ -218,7 +223,23 @@ fn an_entry_with_many_mistakes() {
             "additionalInfo": {"*": {"a": 1, "b": 2}, "c": []},
             "selectors": [{"a": 1, "A": 2}, 3, 4]
         }]}"#,
-        expect![[r#""#]],
+        expect![[r#"
+            error: config.json:2:62: `resourceList[0].resourcePrefix`: `Intel.com/` cannot be a resource prefix
+            hint: the prefix is what is before the slash, without the slash
+            error: config.json:2:29: `resourceList[0].resourceName`: `intel.com/x` cannot be a resource name
+            hint: what is before the slash is the prefix: write "resourcePrefix": "intel.com", "resourceName": "x"
+            warning: config.json:6:33: `resourceList[0].selectors[0].a`: the key is there again further on, and this value has no effect
+            hint: remove one of the two; the last one counts
+            error: config.json:6:45: `resourceList[0].selectors[1]`: it must be an object, and it is a number
+            error: config.json:6:48: `resourceList[0].selectors[2]`: it must be an object, and it is a number
+            error: config.json:3:32: `resourceList[0].excludeTopology`: it must be a boolean, and it is a number
+            error: config.json:3:55: `resourceList[0].allocationPolicy`: there is no policy `pakced`
+            hint: did you mean `packed`?
+            error: config.json:4:32: `resourceList[0].health.link`: it must be a boolean, and it is a number
+            error: config.json:4:48: `resourceList[0].health.existence`: it must be a boolean, and it is a number
+            error: config.json:5:43: `resourceList[0].additionalInfo.*.a`: it must be a string, and it is a number
+            error: config.json:5:51: `resourceList[0].additionalInfo.*.b`: it must be a string, and it is a number
+            error: config.json:5:60: `resourceList[0].additionalInfo.c`: it must be an object, and it is a list"#]],
     );
 }
 

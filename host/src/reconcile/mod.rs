@@ -5,6 +5,7 @@
 //! published ones; a pool that is equal is not published. Nothing else writes.
 
 mod absence;
+mod additional_info;
 mod afresh;
 mod books;
 mod division;

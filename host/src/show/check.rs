@@ -12,7 +12,10 @@ pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
         page.line(format_args!("{}", Report::error(error)));
         exit = Exit::Failure;
     }
-    for problem in &look.problems {
+    let mut problems = look.problems.clone();
+    problems.extend(state.additional_info_of_others());
+    problems.sort_by_key(|problem| problem.place);
+    for problem in &problems {
         match problem.severity {
             Severity::Refused => {
                 page.line(format_args!("{}", Report::error(problem)));

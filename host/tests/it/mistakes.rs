@@ -213,3 +213,15 @@ async fn keys_inside_of_a_selector() {
         intel.com/typo: 0 devices, 0 healthy
         exit 1"#]]).await;
 }
+
+/// One file may be for many nodes, so that the daemon does not mention it.
+#[tokio::test]
+async fn values_for_devices_that_are_not_there() {
+    check(
+        &[],
+        r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]},
+  "additionalInfo": {"*": {"a": "b"}, "0000:41:10.0": {"a": "b"}, "0000:99:00.0": {"a": "b"}}}]}"#,
+        expect![[r#""#]],
+    )
+    .await;
+}

@@ -63,6 +63,13 @@ pub(super) fn nullable(schema: Value) -> Value {
             values.push(Value::Null);
         }
     }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        is_plain = true;
+        let null = json!({"type": "null"});
+        if !alternatives.contains(&null) {
+            alternatives.push(null);
+        }
+    }
     let is_composed = COMPOSITIONS.iter().any(|key| schema.contains_key(*key));
     if schema.contains_key("const") || (is_composed && !is_plain) {
         let description = schema.remove("description");
