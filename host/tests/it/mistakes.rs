@@ -221,7 +221,11 @@ async fn values_for_devices_that_are_not_there() {
         &[],
         r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]},
   "additionalInfo": {"*": {"a": "b"}, "0000:41:10.0": {"a": "b"}, "0000:99:00.0": {"a": "b"}}}]}"#,
-        expect![[r#""#]],
+        expect![[r#"
+            warning: 2:83: `resourceList[0].additionalInfo.0000:99:00.0`: `intel.com/a` has no such device on this node
+            hint: write a device id or PCI address that `sriovdp list` shows, or `*`
+            intel.com/a: 4 devices, 4 healthy
+            exit 0"#]],
     )
     .await;
 }
