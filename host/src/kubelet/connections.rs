@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use sriovdp_authority_filter::AuthorityFilter;
 use tokio::net::UnixStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::authority::Tolerant;
 use super::http2;
 use super::services::Services;
 
@@ -66,7 +66,7 @@ impl Connections {
         let connection = Arc::<Connection>::default();
         let services = services.of_connection(Arc::clone(&connection));
         // The filter is in front of both services, because old kubelets dial both with a path as the authority.
-        let served = http2::serve(Tolerant::new(stream), services, end.clone());
+        let served = http2::serve(AuthorityFilter::new(stream), services, end.clone());
         self.open.push((connection, self.tasks.spawn(served)));
         is_full
     }

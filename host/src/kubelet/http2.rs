@@ -37,7 +37,7 @@ pub(super) fn localhost() -> Uri {
 }
 
 /// Serves one connection until the peer closes it; after `end`, until the answers under way are given.
-pub async fn serve<C, S>(connection: C, service: S, end: CancellationToken)
+pub(super) async fn serve<C, S>(connection: C, service: S, end: CancellationToken)
 where
     C: AsyncRead + AsyncWrite + Unpin + Send,
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
@@ -49,6 +49,8 @@ where
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_pending_accept_reset_streams(MAX_RESETS)
+        // The authority filter keeps no table of headers, so peers do without one.
+        .header_table_size(0)
         .serve_connection(TokioIo::new(connection), service);
     let mut connection = pin!(connection);
     let served = match end.run_until_cancelled(connection.as_mut()).await {
@@ -100,5 +102,30 @@ impl tower_service::Service<Request<Body>> for Dialled {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         Box::pin(self.0.send_request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn peers_are_asked_to_keep_no_table_of_headers() {
+        let (mut peer, connection) = UnixStream::pair().unwrap();
+        let service = service_fn(async |_: Request<Incoming>| Ok(Response::new(Body::empty())));
+        tokio::spawn(serve(connection, service, CancellationToken::new()));
+        let opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        peer.write_all(opening).await.unwrap();
+        let mut head = [0; 9];
+        peer.read_exact(&mut head).await.unwrap();
+        assert_eq!(head[3], 4, "the first frame is SETTINGS");
+        let mut settings = vec![0; head[2].into()];
+        peer.read_exact(&mut settings).await.unwrap();
+        // `SETTINGS_HEADER_TABLE_SIZE`.
+        let wanted = [0, 1, 0, 0, 0, 0];
+        assert!(settings.chunks(6).any(|setting| setting == wanted));
     }
 }

@@ -4,11 +4,10 @@
 //! `kubelet.sock`. Either way the same [`Server`](server::Server) serves, and one task for each pool keeps it
 //! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`Offer::run`].
 
-pub mod authority;
 mod checkpoint;
 mod connections;
 mod held;
-pub mod http2;
+mod http2;
 mod in_flight;
 mod messages;
 mod offer;

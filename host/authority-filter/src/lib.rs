@@ -1,14 +1,58 @@
-//! Lets a kubelet that names the plugin's socket as `:authority` talk to a tonic server.
+//! Lets HTTP/2 servers on `h2` answer clients whose `:authority` is no authority, such as the path of a unix socket.
 //!
-//! The kubelet's plugin watcher dials a registration socket without saying what the `:authority` of its requests is to
-//! be, so grpc-go derives one from the target: the percent-encoded path of the socket. Other stacks and older versions
-//! send the path itself, or nothing. The `h2` crate, on which tonic stands, resets such streams with PROTOCOL_ERROR
-//! before any service sees them (<https://github.com/hyperium/h2/pull/487>), and has no option against it. Hence this
-//! filter between the socket and the server: what `h2` reads is what the peer sent, except that the authorities which
-//! it would refuse become `localhost`.
+//! A gRPC client that dials a unix socket has to send some `:authority`. Some send the path of the socket, percent-encoded
+//! or as it is, and some an empty text; the kubelet's plugin watcher, which is a grpc-go client, sends
+//! `%2Fvar%2Flib%2Fkubelet%2F…`. The `h2` crate, on which hyper and tonic stand, resets such streams with PROTOCOL_ERROR
+//! before any service sees them (<https://github.com/hyperium/h2/pull/487>), and has no option against it.
 //!
-//! The filter judges nothing else. Bytes that it does not understand pass as they are, with all that follow, and `h2`
-//! ends the connection over them in its own way.
+//! [`AuthorityFilter`] stands between the socket and the server. `h2` reads what the peer sent, byte for byte, except
+//! that the authorities which it would refuse become acceptable ones.
+//!
+//! ```no_run
+//! use std::convert::Infallible;
+//!
+//! use hyper::body::Incoming;
+//! use hyper::server::conn::http2::Builder;
+//! use hyper::service::service_fn;
+//! use hyper::{Request, Response};
+//! use hyper_util::rt::{TokioExecutor, TokioIo};
+//! use sriovdp_authority_filter::AuthorityFilter;
+//! use tokio::net::UnixListener;
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = UnixListener::bind("/run/example.sock")?;
+//! let (socket, _) = listener.accept().await?;
+//! let service = service_fn(async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new())));
+//! Builder::new(TokioExecutor::new())
+//!     .header_table_size(0)
+//!     .serve_connection(TokioIo::new(AuthorityFilter::new(socket)), service)
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does
+//!
+//! It keeps no HPACK table. A refused authority that the peer adds to its dynamic table is replaced by one of the same
+//! length, so the tables of both sides have the same entries of the same sizes, and references to them pass as they are.
+//! Any other refused authority becomes `localhost`. A header block without one passes as it is, and so does one that
+//! cannot be decoded; `h2` answers that in its own way. Other frames are not held: of a connection, 64 KiB at most are
+//! kept back at a time, for a header block that is incomplete.
+//!
+//! # What it does not do
+//!
+//! Without a table there are two things that it cannot know. They end with the peer's acknowledgement of a server's
+//! settings, if these announce a table of size 0 as above; grpc-go and gRPC C-core wait for the settings before their
+//! first call.
+//!
+//! * The *name* of a header may be a reference to the dynamic table, with a new value. Encoders find `:authority` in the
+//!   static table, so such a header passes as it is; if it is a refused authority, `h2` resets that one stream.
+//! * No acceptable authority is empty. In the place of an empty one, the table of `h2` gets an entry that is one byte
+//!   longer than the peer counts, and may drop its oldest entry one insertion too early once it is full.
+//!
+//! A rewritten header block is one HEADERS frame. One that would not fit into 16 KiB passes as it is.
+
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::pin::Pin;
@@ -16,33 +60,33 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use filter::Filter;
+use frames::Frames;
 
-mod filter;
-mod frame;
-mod hpack;
-mod primitives;
+mod block;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "it is for tests only")]
+mod encoding;
+mod frames;
 #[cfg(test)]
 mod properties;
-mod table;
 
-/// The server's end of a connection, with the authorities in the peer's requests made acceptable to `h2`.
-///
-/// No more than 64 KiB are ever held back, for an incomplete header block; the bodies of messages stream through.
+/// The server's end of a connection, with the authorities in the peer's requests made acceptable to `h2`. What the server
+/// writes is not touched.
 #[derive(Debug)]
-pub struct Tolerant<IO> {
+pub struct AuthorityFilter<IO> {
     connection: IO,
-    filter: Filter,
+    frames: Frames,
     /// What the filter let through; of this, the first `delivered` bytes have been read by the server.
     passed: Vec<u8>,
     delivered: usize,
 }
 
-impl<IO> Tolerant<IO> {
+impl<IO> AuthorityFilter<IO> {
+    /// A filter for the whole of `connection`, of which nothing was read.
     pub fn new(connection: IO) -> Self {
         Self {
             connection,
-            filter: Filter::default(),
+            frames: Frames::default(),
             passed: Vec::new(),
             delivered: 0,
         }
@@ -56,7 +100,7 @@ impl<IO> Tolerant<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Tolerant<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for AuthorityFilter<IO> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,7 +113,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Tolerant<IO> {
         }
         while this.delivered == this.passed.len() {
             this.passed.clear();
-            this.passed.shrink_to(filter::MAX_HELD / 4);
+            this.passed.shrink_to(frames::MAX_HELD / 4);
             this.delivered = 0;
             // The server's own buffer serves to read into, so that no more is taken in at once than it has asked for.
             let start = buf.filled().len();
@@ -77,9 +121,9 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Tolerant<IO> {
             let read = &buf.filled()[start..];
             let at_end = read.is_empty();
             if at_end {
-                this.filter.finish(&mut this.passed);
+                this.frames.finish(&mut this.passed);
             } else {
-                this.filter.push(read, &mut this.passed);
+                this.frames.push(read, &mut this.passed);
             }
             buf.set_filled(start);
             if at_end {
@@ -91,7 +135,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Tolerant<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Tolerant<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for AuthorityFilter<IO> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -128,7 +172,7 @@ mod tests {
     use super::*;
 
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    const REFUSED: &[u8] = b"\0\0\x03\x01\x04\0\0\0\x01\x41\x01/";
+    const REFUSED: &[u8] = b"\0\0\x03\x01\x04\0\0\0\x01\x01\x01/";
     const ACCEPTED: &[u8] = b"\0\0\x0b\x01\x04\0\0\0\x01\x01\x09localhost";
 
     /// What a server reads through buffers of `space` bytes when the peer sends `bytes` and leaves.
@@ -136,7 +180,7 @@ mod tests {
         let (mut peer, server) = tokio::io::duplex(bytes.len());
         peer.write_all(bytes).await.unwrap();
         drop(peer);
-        let mut server = Tolerant::new(server);
+        let mut server = AuthorityFilter::new(server);
         let mut read = Vec::new();
         let mut buf = vec![0; space];
         loop {
@@ -164,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_without_space_is_not_the_end() {
         let (mut peer, server) = tokio::io::duplex(100);
-        let mut server = Tolerant::new(server);
+        let mut server = AuthorityFilter::new(server);
         peer.write_all(PREFACE).await.unwrap();
         peer.write_all(REFUSED).await.unwrap();
         assert_eq!(server.read(&mut []).await.unwrap(), 0);
@@ -177,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_server_writes_is_not_touched() {
         let (mut peer, server) = tokio::io::duplex(100);
-        Tolerant::new(server)
+        AuthorityFilter::new(server)
             .write_all(&[PREFACE, REFUSED].concat())
             .await
             .unwrap();
