@@ -115,6 +115,7 @@ fn discover() -> wire::DiscoverRequest {
         generation: 1,
         functions: inventory::scan(&Root::new(node), &[])
             .expect("a PCI bus")
+            .functions
             .iter()
             .map(Into::into)
             .collect(),

@@ -170,7 +170,8 @@ pub async fn run(
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            touched = reasons.next(&mut state, look.again_at).await?;
+            let again = look.again_at.map(|at| (at, look.again_in_part));
+            touched = reasons.next(&mut state, again).await?;
         }
     };
     let ended = tokio::select! {

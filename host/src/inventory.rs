@@ -8,7 +8,18 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 const VF_LINK: &str = "virtfn";
 
-/// All PCI functions, by address, given those of the scan `before`. Every attribute is read at most once.
+/// The functions of the bus, after one scan.
+#[derive(Debug)]
+pub struct Bus {
+    /// All of them, by address.
+    pub functions: Vec<PciFunction>,
+    /// Those that were read again or are gone, if not all were read.
+    pub part: Option<BTreeSet<PciAddress>>,
+    /// Those of which something could not be read in this scan.
+    pub unread: BTreeSet<PciAddress>,
+}
+
+/// All PCI functions, given those of the scan `before`. Every attribute is read at most once.
 ///
 /// What cannot be read now, although its function is there, is what it was before: a device that is being reset must
 /// not leave its pool because of that. A function whose vendor, device or class was never known is left out, and costs
@@ -17,22 +28,26 @@ const VF_LINK: &str = "virtfn";
 /// # Errors
 ///
 /// When the bus cannot be listed, although it is there.
-pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Vec<PciFunction>, Error> {
+pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Bus, Error> {
     let addresses = root
         .try_list(DEVICES)?
         .into_iter()
         .filter_map(|name| name.parse().ok());
+    let mut unread = BTreeSet::new();
     let mut functions: Vec<PciFunction> = addresses
-        .filter_map(|address| function(root, address, known(before, address)))
+        .filter_map(|address| function(root, address, known(before, address), &mut unread))
         .collect();
     functions.sort_unstable_by_key(|function| function.address);
-    number_virtual_functions(root, &mut functions);
-    Ok(functions)
+    number_virtual_functions(root, &mut functions, &mut unread);
+    Ok(Bus {
+        functions,
+        part: None,
+        unread,
+    })
 }
 
-/// The same when only the functions `touched` have changed since the scan `before`, with the functions that were read
-/// again or are gone: those that were touched, have come or gone, the virtual functions of each and its physical one.
-/// All others are as they were before.
+/// The same when only the functions `touched` have changed since the scan `before`. Those that were touched, have come or
+/// gone are read again, with the virtual functions of each and its physical one. All others are as they were before.
 ///
 /// # Errors
 ///
@@ -41,7 +56,7 @@ pub fn rescan(
     root: &Root,
     before: &[PciFunction],
     touched: &BTreeSet<PciAddress>,
-) -> Result<(Vec<PciFunction>, BTreeSet<PciAddress>), Error> {
+) -> Result<Bus, Error> {
     let addresses: BTreeSet<PciAddress> = root
         .try_list(DEVICES)?
         .into_iter()
@@ -70,16 +85,21 @@ pub fn rescan(
         .collect();
 
     let read = part.iter().filter(|address| addresses.contains(address));
+    let mut unread = BTreeSet::new();
     let mut functions: Vec<PciFunction> = read
-        .filter_map(|&address| function(root, address, known(before, address)))
+        .filter_map(|&address| function(root, address, known(before, address), &mut unread))
         .collect();
-    number_virtual_functions(root, &mut functions);
+    number_virtual_functions(root, &mut functions, &mut unread);
     let others = before
         .iter()
         .filter(|function| !part.contains(&function.address));
     functions.extend(others.cloned());
     functions.sort_unstable_by_key(|function| function.address);
-    Ok((functions, part))
+    Ok(Bus {
+        functions,
+        part: Some(part),
+        unread,
+    })
 }
 
 fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction> {
@@ -87,38 +107,63 @@ fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction>
     at.ok().map(|at| &functions[at])
 }
 
-fn function(root: &Root, address: PciAddress, before: Option<&PciFunction>) -> Option<PciFunction> {
+/// Reads one function, and notes it in `unread` when it is there and an attribute of it cannot be read.
+fn function(
+    root: &Root,
+    address: PciAddress,
+    before: Option<&PciFunction>,
+    unread: &mut BTreeSet<PciAddress>,
+) -> Option<PciFunction> {
+    let mut is_whole = true;
+    let function = read(root, address, before, &mut is_whole);
+    if !is_whole && PciDir::at(root, address).exists() {
+        unread.insert(address);
+    }
+    function
+}
+
+fn read(
+    root: &Root,
+    address: PciAddress,
+    before: Option<&PciFunction>,
+    is_whole: &mut bool,
+) -> Option<PciFunction> {
     let dir = PciDir::at(root, address);
+    let mut now = |name| {
+        let text = dir.attribute(name);
+        *is_whole &= text.is_some();
+        text
+    };
+    let vendor = now("vendor").and_then(|text| text.parse().ok());
+    let device = now("device").and_then(|text| text.parse().ok());
+    let class_code = now("class").and_then(|text| class(&text));
+    let numa_node = now("numa_node");
+    let physfn = dir.try_link_name("physfn");
+    // Without the link no driver is bound; a link that cannot be read says nothing.
+    let driver = dir.try_link_name("driver");
+    *is_whole &= physfn.is_ok() && driver.is_ok();
     let before = || before.filter(|_| dir.exists());
-    let physical_function = match dir.try_link_name("physfn") {
+    let physical_function = match physfn {
         Ok(name) => name.and_then(|name| name.parse().ok()),
         Err(_) => before().and_then(|function| function.physical_function),
     };
-    let vendor = id(&dir, "vendor").or_else(|| Some(before()?.vendor))?;
-    let device = id(&dir, "device").or_else(|| Some(before()?.device))?;
-    let class = dir
-        .attribute("class")
-        .and_then(|text| class(&text))
-        .or_else(|| Some(before()?.class))?;
+    let vendor: HexId = vendor.or_else(|| Some(before()?.vendor))?;
+    let device: HexId = device.or_else(|| Some(before()?.device))?;
+    let class = class_code.or_else(|| Some(before()?.class))?;
     let mut function = PciFunction::new(address, vendor, device, class);
-    // Without the link no driver is bound; a link that cannot be read says nothing.
-    function.driver = match dir.try_link_name("driver") {
+    function.driver = match driver {
         Ok(name) => name,
         Err(_) => before().and_then(|function| function.driver.clone()),
     };
     let same_parent = before().filter(|known| known.physical_function == physical_function);
     function.vf_index = same_parent.and_then(|known| known.vf_index);
-    function.numa_node = match dir.attribute("numa_node") {
+    function.numa_node = match numa_node {
         // A machine without NUMA says -1.
         Some(text) => text.parse().ok(),
         None => before().and_then(|function| function.numa_node),
     };
     function.physical_function = physical_function;
     Some(function)
-}
-
-fn id(dir: &PciDir<'_>, name: &str) -> Option<HexId> {
-    dir.attribute(name)?.parse().ok()
 }
 
 fn class(text: &str) -> Option<u32> {
@@ -129,7 +174,11 @@ fn class(text: &str) -> Option<u32> {
 ///
 /// How many VFs a PF has are its links, too. The attribute `sriov_numvfs` is not read: the kernel lets its readers wait
 /// for as long as somebody writes it, so until the last VF has come or gone, which takes seconds.
-fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
+fn number_virtual_functions(
+    root: &Root,
+    functions: &mut [PciFunction],
+    unread: &mut BTreeSet<PciAddress>,
+) {
     let mut known: HashMap<PciAddress, VirtualFunctions> = HashMap::new();
     for function in functions {
         let pf = match function.physical_function {
@@ -143,6 +192,9 @@ fn number_virtual_functions(root: &Root, functions: &mut [PciFunction]) {
         match function.physical_function {
             Some(_) => {
                 let index = of_pf.indexes.get(&function.address).copied();
+                if index.is_none() {
+                    unread.insert(function.address);
+                }
                 function.vf_index = index.or(function.vf_index);
             }
             None => function.vf_count = of_pf.count,

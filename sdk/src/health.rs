@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Refusal};
+use crate::Error;
 
 /// Whether a device may be given to new pods.
 ///
@@ -77,13 +77,6 @@ impl Finding {
     pub fn refused(cause: Cause, error: &Error) -> Self {
         let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
         Self::new(cause, format!("{error}{causes}"))
-    }
-}
-
-/// A selector that the device does not satisfy, although it is in the resource's pool, because a pod has it.
-impl From<Refusal> for Finding {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(Cause::Other, refusal.to_string())
     }
 }
 

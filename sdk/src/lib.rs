@@ -190,7 +190,8 @@
 //! interface into its namespace.
 //!
 //! What speaks against a device only for resources with certain selectors, such as the missing node of something that
-//! only they hand out, is [`Provider::findings`]; so is a driver that is not the one that selectors ask for.
+//! only they hand out, is [`Provider::findings`]. A selector that the device does not satisfy is no finding: `admit` says
+//! so, and with [`Refusal::unreadable`] that it cannot be read while a pod has the device.
 //!
 //! # Tests
 //!

@@ -53,7 +53,11 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// Whether `device` is one that `selectors` describe.
     ///
     /// Must be a function of its two arguments alone: it is called for every pair of selector object and device, and
-    /// again for `sriovdp explain`.
+    /// again for `sriovdp explain`. Then `selectors` may be one key of an object, to see what each key alone says.
+    ///
+    /// A device that a pod has stays in its pool, whether it is admitted or not. Where it is refused because the pod took
+    /// along what a key asks for, such as a network interface, set [`Refusal::unreadable`]: the device stays healthy,
+    /// and comes back with the end of the pod. By any other refusal it is unhealthy, and no other pod gets it.
     ///
     /// # Errors
     ///
@@ -68,9 +72,8 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// its discovery, which counts for each resource: what [`allocate`](Self::allocate) would refuse by what was read
     /// in the discovery, such as the missing device node of something that only some selectors ask for.
     ///
-    /// It is also asked about a device that a pod has and `selectors` do not admit as it is now. What the pod took along
-    /// is no finding, because it comes back; a driver that is not the one asked for is, and nothing but the provider
-    /// can tell them apart. Must be a function of its arguments alone, as [`admit`](Self::admit).
+    /// A selector that the device does not satisfy is a matter of [`admit`](Self::admit) and not a finding. Must be a
+    /// function of its arguments alone, as that.
     fn findings(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> Vec<Finding> {
         let _ = (selectors, device);
         Vec::new()

@@ -188,6 +188,9 @@ pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
     if wanted.is_empty() || names.iter().any(fits) {
         return Ok(());
     }
+    // A numbered device has its number from its parent, so without one the links of the parent cannot be read now.
+    let is_of = |&name: &&T| wanted.iter().any(|range| range.parent == *name);
+    let unreadable = index.is_none() && names.iter().any(is_of);
     let wanted = listed(wanted);
     let parent = listed(&names).replace(", ", " or ");
     let found = match index {
@@ -195,10 +198,8 @@ pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
         Some(index) => format!("it is number {index} of {parent}"),
         None => format!("it belongs to {parent} and has no number"),
     };
-    Err(Refusal::new(
-        key,
-        format!("{found}, and one of {wanted} is asked for"),
-    ))
+    let reason = format!("{found}, and one of {wanted} is asked for");
+    Err(Refusal::new(key, reason).unreadable_if(unreadable))
 }
 
 #[cfg(test)]

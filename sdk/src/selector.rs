@@ -12,14 +12,40 @@ pub struct Refusal {
     pub key: &'static str,
     /// What the device has, for a person.
     pub reason: String,
+    /// The device has no value that differs: what the key asks for cannot be read now, such as the name of a network
+    /// interface that is in the network namespace of a pod.
+    ///
+    /// A device that a pod has stays healthy when the selector that it was allocated by refuses it in this way only. By
+    /// any other refusal it is unhealthy, and Allocate refuses it.
+    pub unreadable: bool,
 }
 
 impl Refusal {
-    /// A refusal because of `key`.
+    /// A refusal because of `key`, for which the device has another value, or has none.
     pub fn new(key: &'static str, reason: impl Into<String>) -> Self {
         Self {
             key,
             reason: reason.into(),
+            unreadable: false,
+        }
+    }
+
+    /// The same refusal; on this condition the value cannot be read now.
+    ///
+    /// ```
+    /// use sriovdp_sdk::one_of;
+    ///
+    /// let (link_type, is_in_pod): (Option<&String>, bool) = (None, true);
+    /// let refusal = one_of("linkTypes", &["ether".to_owned()], link_type)
+    ///     .map_err(|refusal| refusal.unreadable_if(is_in_pod))
+    ///     .unwrap_err();
+    /// assert!(refusal.unreadable);
+    /// ```
+    #[must_use]
+    pub fn unreadable_if(self, condition: bool) -> Self {
+        Self {
+            unreadable: condition,
+            ..self
         }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Finding, Health, HexId, Manifest, Node, PciAddress,
-    Provider, Refusal, export_provider, one_of, require_driver, unmatchable_acpi_indexes,
+    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, PciAddress, Provider,
+    Refusal, export_provider, one_of, require_driver, unmatchable_acpi_indexes,
     unmatchable_drivers, userspace_finding, userspace_nodes,
 };
 
@@ -33,6 +33,8 @@ pub struct Facts {
     device: HexId,
     driver: String,
     acpi_index: Option<String>,
+    /// There is one, and it cannot be read now.
+    is_acpi_index_unread: bool,
 }
 
 impl Provider for Accelerator {
@@ -76,6 +78,7 @@ impl Provider for Accelerator {
                 vendor: function.vendor,
                 device: function.device,
                 driver,
+                is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
                 acpi_index,
             };
             let health = Health::of([userspace_finding(node, function)]);
@@ -101,12 +104,7 @@ impl Provider for Accelerator {
             &selectors.acpi_indexes,
             facts.acpi_index.as_ref(),
         )
-    }
-
-    /// A driver is never in a pod, so another one than the resource asks for speaks against a device that a pod has.
-    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
-        let driver = one_of("drivers", &selectors.drivers, Some(&device.facts.driver));
-        driver.err().map(Finding::from).into_iter().collect()
+        .map_err(|refusal| refusal.unreadable_if(facts.is_acpi_index_unread))
     }
 
     fn allocate(

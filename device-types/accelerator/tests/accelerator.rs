@@ -198,10 +198,10 @@ fn a_function_without_its_device_node_is_unhealthy() {
 }
 
 #[test]
-fn another_driver_than_the_resource_asks_for_speaks_against_a_device() {
+fn another_driver_than_the_resource_asks_for_is_a_mismatch() {
     let (_node, provider) = cards("");
-    let findings = |drivers| provider.findings_for(json!({"drivers": drivers}), "0000:18:00.0");
-    assert_eq!(findings(["xocl"]), []);
-    let reason = "`drivers`: it has xocl, not one of vfio-pci".to_owned();
-    assert_eq!(findings(["vfio-pci"]), [(Cause::Other, reason)]);
+    let mismatch = |drivers| provider.mismatch(json!({"drivers": drivers}), "0000:18:00.0");
+    assert_eq!(mismatch(["xocl"]), None);
+    let reason = "drivers: it has xocl, not one of vfio-pci";
+    assert_eq!(mismatch(["vfio-pci"]).as_deref(), Some(reason));
 }

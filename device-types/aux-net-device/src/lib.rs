@@ -10,8 +10,8 @@ mod survey;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Finding, Manifest, Node, Provider, Refusal,
-    export_provider, one_of, vhost_net, vhost_net_warnings,
+    Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
+    vhost_net, vhost_net_warnings,
 };
 
 use parent::Parents;
@@ -70,16 +70,6 @@ impl Provider for AuxNetDevice {
 
     fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
         selectors.admit(&device.facts)
-    }
-
-    /// A driver is never in a pod, so another one than the resource asks for speaks against a device that a pod has.
-    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
-        let driver = one_of(
-            "drivers",
-            &selectors.drivers,
-            Some(&device.facts.parent.driver),
-        );
-        driver.err().map(Finding::from).into_iter().collect()
     }
 
     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {

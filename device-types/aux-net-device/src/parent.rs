@@ -14,9 +14,13 @@ pub(crate) struct Parent {
     pub(crate) device: HexId,
     pub(crate) driver: String,
     pub(crate) acpi_index: Option<String>,
+    /// There is one, and it cannot be read now.
+    pub(crate) is_acpi_index_unread: bool,
     /// What `pfNames` call it.
     pub(crate) names: Vec<Name>,
     pub(crate) link_type: Option<Name>,
+    /// The function that it is known by has a network interface, so what is not known of that cannot be read now.
+    pub(crate) has_netdev: bool,
 }
 
 /// The parents of one scan; for a function that can have no subfunctions, the reason.
@@ -54,27 +58,29 @@ impl Parent {
         let before = before.get(&address).and_then(|known| known.as_ref().ok());
         let before = before.filter(|known| known.driver == driver);
         // A virtual function is known by the network interfaces of its physical one.
-        let netdevs = node.pf_netdevs(function.physical_function.unwrap_or(address));
+        let uplink = function.physical_function.unwrap_or(address);
+        let netdevs = node.pf_netdevs(uplink);
         if let (true, Some(before)) = (netdevs.is_empty(), before) {
             return Ok(Arc::clone(before));
         }
         let link_type = netdevs.iter().find_map(Netdev::link_type);
-        let acpi_index_before = || before?.acpi_index.clone();
+        let directory = node.pci(address);
+        let acpi_index = directory.constant_attribute("acpi_index", || before?.acpi_index.clone());
         Ok(Arc::new(Self {
             address: function.address,
             numa_node: function.numa_node,
             vendor: function.vendor,
             device: function.device,
             driver,
-            acpi_index: node
-                .pci(address)
-                .constant_attribute("acpi_index", acpi_index_before),
+            is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
+            acpi_index,
             names: netdevs.iter().map(|netdev| netdev.name().into()).collect(),
             link_type: link_type
                 .as_deref()
                 .map(Name::from)
                 // The interface is there, and its type cannot be read: it may just be getting another name.
                 .or_else(|| before?.link_type.clone()),
+            has_netdev: node.pci(uplink).has_netdev(),
         }))
     }
 }

@@ -80,10 +80,17 @@ impl Selectors {
             "acpiIndexes",
             &self.acpi_indexes,
             parent.acpi_index.as_ref(),
-        )?;
+        )
+        .map_err(|refusal| refusal.unreadable_if(parent.is_acpi_index_unread))?;
         let number = facts.number;
         let no_name = || format!("its parent {} has no network interface", parent.address);
-        one_of_ranges("pfNames", &self.pf_names, &parent.names, number, no_name)?;
+        one_of_ranges("pfNames", &self.pf_names, &parent.names, number, no_name).map_err(
+            |refusal| {
+                let is_name_unread = parent.names.is_empty() && parent.has_netdev;
+                let unreadable = refusal.unreadable || is_name_unread;
+                refusal.unreadable_if(unreadable)
+            },
+        )?;
         one_of_ranges(
             "rootDevices",
             &self.root_devices,
@@ -92,5 +99,6 @@ impl Selectors {
             no_name,
         )?;
         one_of("linkTypes", &self.link_types, facts.link_type())
+            .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread()))
     }
 }

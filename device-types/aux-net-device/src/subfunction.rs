@@ -82,6 +82,11 @@ pub(crate) fn link_type(node: &Node, name: &str) -> Option<Name> {
     }
 }
 
+/// Whether it has a network interface: its directory is there also while the interface is in a pod.
+pub(crate) fn has_netdev(node: &Node, name: &str) -> bool {
+    node.root().exists(&format!("{BUS}/{name}/net"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,8 @@ pub struct Facts {
     pub(crate) number: Option<u32>,
     /// Of its own network interface.
     pub(crate) own_link_type: Option<Name>,
+    /// It has a network interface, in whichever network namespace.
+    pub(crate) has_netdev: bool,
     pub(crate) parent: Arc<Parent>,
 }
 
@@ -25,6 +27,11 @@ impl Facts {
         self.own_link_type
             .as_ref()
             .or(self.parent.link_type.as_ref())
+    }
+
+    /// Whether it has a link, whose type cannot be read now.
+    pub(crate) fn is_link_type_unread(&self) -> bool {
+        self.link_type().is_none() && (self.has_netdev || self.parent.has_netdev)
     }
 }
 
@@ -65,6 +72,7 @@ impl<'a> Survey<'a> {
             facts: Facts {
                 number,
                 own_link_type: subfunction::link_type(self.node, name),
+                has_netdev: subfunction::has_netdev(self.node, name),
                 parent,
             },
         }))

@@ -36,6 +36,8 @@ pub struct MellanoxRdma {
 pub struct Facts {
     presence: Presence,
     partition_key: Option<PartitionKey>,
+    /// There may be one, and it cannot be read now.
+    is_partition_key_unread: bool,
     has_pci_device_info: bool,
     /// What speaks against its RDMA devices.
     finding: Option<Finding>,
@@ -65,13 +67,18 @@ impl Provider for MellanoxRdma {
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
             let before = keys.get(&device.id).map(|&(_, key)| key);
+            let (partition_key, is_unread) = match presence {
+                Presence::Here => match parent.partition_key(&names) {
+                    Some(key) => (key.or(before), key.is_none()),
+                    None => (None, false),
+                },
+                Presence::InPod => (before, true),
+                Presence::Absent => (None, false),
+            };
             Facts {
                 presence,
-                partition_key: match presence {
-                    Presence::Here => parent.partition_key(&names, before),
-                    Presence::InPod => before,
-                    Presence::Absent => None,
-                },
+                partition_key,
+                is_partition_key_unread: is_unread,
                 has_pci_device_info: device.device_type == PCI_DEVICE_INFO,
                 finding: character_devices::finding(&parent, &names),
             }

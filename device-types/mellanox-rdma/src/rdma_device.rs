@@ -78,24 +78,14 @@ impl<'a> Parent<'a> {
 
     /// The partition key at index 0 of the first port of the first of its RDMA devices, `names`.
     ///
-    /// Only InfiniBand has partitions; on Ethernet every device shows the default key. One that cannot be read now is
-    /// what it was `before`.
-    pub(crate) fn partition_key(
-        &self,
-        names: &[String],
-        before: Option<PartitionKey>,
-    ) -> Option<PartitionKey> {
+    /// Only InfiniBand has partitions; on Ethernet every device shows the default key, and there is none here. The
+    /// inner value is absent where the key cannot be read now.
+    pub(crate) fn partition_key(&self, names: &[String]) -> Option<Option<PartitionKey>> {
         let port = format!("infiniband/{}/ports/1", names.first()?);
         let layer = self.attribute(&format!("{port}/link_layer"));
         let is_infiniband =
             layer.map_or_else(|| self.has_infiniband_link(), |layer| layer == "InfiniBand");
-        if !is_infiniband {
-            return None;
-        }
-        match self.attribute(&format!("{port}/pkeys/0")) {
-            Some(key) => key.parse().ok(),
-            None => before,
-        }
+        is_infiniband.then(|| self.attribute(&format!("{port}/pkeys/0"))?.parse().ok())
     }
 
     pub(crate) fn has_no_rdma_device(&self) -> Error {

@@ -31,6 +31,9 @@ impl Selectors {
         let reason = match (facts.partition_key, facts.presence) {
             (Some(found), _) => format!("it has {found}, not one of {wanted}"),
             (None, Presence::Absent) => "it has no RDMA device".to_owned(),
+            (None, Presence::Here) if facts.is_partition_key_unread => {
+                "its partition key cannot be read now".to_owned()
+            }
             (None, Presence::Here) => {
                 "its link is not InfiniBand, so it has no partition key".to_owned()
             }
@@ -38,6 +41,7 @@ impl Selectors {
                 "its RDMA device is in a pod, and its partition key is not known".to_owned()
             }
         };
-        Err(Refusal::new("pKeys", reason))
+        let is_unread = facts.partition_key.is_none() && facts.is_partition_key_unread;
+        Err(Refusal::new("pKeys", reason).unreadable_if(is_unread))
     }
 }

@@ -19,6 +19,10 @@ pub struct Facts {
     pub(crate) device: HexId,
     pub(crate) vf_index: Option<u32>,
     pub(crate) vdpa: Option<VdpaType>,
+    /// There is one, and it cannot be read now.
+    pub(crate) is_acpi_index_unread: bool,
+    /// It has a link, whose type cannot be read now.
+    pub(crate) is_link_type_unread: bool,
     /// What few functions have; it takes a pointer here, as does the index.
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) driver: Arc<String>,
@@ -85,10 +89,15 @@ impl<'a> Survey<'a> {
         let default_route = self.default_route(function, &netdevs);
         let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
+        let acpi_index = self.acpi_index(function.address);
         let vdpa = self.vdpa.get(&function.address);
         let rare = Rare {
             vdpa_finding: vdpa.and_then(|device| device.finding(self.node)),
             default_route,
+        };
+        let link_type = match own_link {
+            Some(link_type) => Some(self.link_types.of(&link_type)),
+            None => uplink.link_type.clone(),
         };
         Ok(Facts {
             vendor: function.vendor,
@@ -97,11 +106,11 @@ impl<'a> Survey<'a> {
             vdpa: vdpa.and_then(|device| device.bound_to),
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
             driver: self.drivers.of(driver),
-            acpi_index: self.acpi_index(function.address),
-            link_type: match own_link {
-                Some(link_type) => Some(self.link_types.of(&link_type)),
-                None => uplink.link_type.clone(),
-            },
+            is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
+            is_link_type_unread: link_type.is_none()
+                && (directory.has_netdev() || uplink.has_netdev),
+            acpi_index,
+            link_type,
             pf: function.physical_function.map(|_| uplink),
         })
     }

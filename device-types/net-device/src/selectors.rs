@@ -66,7 +66,8 @@ impl Selectors {
             "acpiIndexes",
             &self.acpi_indexes,
             facts.acpi_index.as_deref(),
-        )?;
+        )
+        .map_err(|refusal| refusal.unreadable_if(facts.is_acpi_index_unread))?;
         let names = pf.map_or(&[][..], |pf| &pf.names);
         let no_pf = || match pf {
             None => "it has no physical function here".to_owned(),
@@ -75,7 +76,12 @@ impl Selectors {
                 pf.address
             ),
         };
-        one_of_ranges("pfNames", &self.pf_names, names, facts.vf_index, no_pf)?;
+        let pf_names = one_of_ranges("pfNames", &self.pf_names, names, facts.vf_index, no_pf);
+        pf_names.map_err(|refusal| {
+            let is_name_unread = names.is_empty() && pf.is_some_and(|pf| pf.has_netdev);
+            let unreadable = refusal.unreadable || is_name_unread;
+            refusal.unreadable_if(unreadable)
+        })?;
         let address = pf.map(|pf| &pf.address);
         one_of_ranges(
             "rootDevices",
@@ -84,7 +90,8 @@ impl Selectors {
             facts.vf_index,
             no_pf,
         )?;
-        one_of("linkTypes", &self.link_types, facts.link_type.as_deref())?;
+        one_of("linkTypes", &self.link_types, facts.link_type.as_deref())
+            .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread))?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
     }
@@ -101,19 +108,11 @@ impl Selectors {
         })
     }
 
-    /// What speaks against a device for these selectors. A pod that has it took interfaces along, and no driver: what is
-    /// bound to the function and to its vDPA device can be read all the same.
+    /// The missing device node of a vDPA device counts only where containers get it.
     pub(crate) fn findings(&self, facts: &Facts) -> Vec<Finding> {
-        let drivers = one_of("drivers", &self.drivers, Some(&*facts.driver));
-        let vdpa_type = self.vdpa_type.as_slice();
-        let vdpa = one_of("vdpaType", vdpa_type, facts.vdpa.as_ref());
-        let refusals = [drivers.err(), vdpa.err()].into_iter().flatten();
         let missing = facts.rare.as_ref();
         let missing = missing.and_then(|rare| rare.vdpa_finding.as_ref());
         let missing = missing.filter(|_| self.vdpa_type == Some(VdpaType::Vhost));
-        refusals
-            .map(Finding::from)
-            .chain(missing.cloned())
-            .collect()
+        missing.cloned().into_iter().collect()
     }
 }

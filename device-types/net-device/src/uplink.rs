@@ -12,6 +12,8 @@ pub(crate) struct Uplink {
     /// What `pfNames` call it.
     pub(crate) names: Vec<Name>,
     pub(crate) link_type: Option<Arc<Name>>,
+    /// It has a network interface, so what is not known of that cannot be read now.
+    pub(crate) has_netdev: bool,
     /// What is remembered holds for this driver only.
     driver: Option<String>,
 }
@@ -44,6 +46,7 @@ impl Uplink {
                 .map(Arc::new)
                 // Its kind does not change, so one that cannot be read is what it was.
                 .or_else(|| remembered?.link_type.clone()),
+            has_netdev: node.pci(address).has_netdev(),
             driver,
         })
     }

@@ -66,7 +66,7 @@ impl Reasons {
         }
     }
 
-    /// Waits for the next reason; at `again_at` time alone is one.
+    /// Waits for the next reason; at the time `again` time alone is one, and whether only for what could not be read.
     ///
     /// # Errors
     ///
@@ -74,25 +74,33 @@ impl Reasons {
     pub(super) async fn next(
         &mut self,
         state: &mut Reconciler,
-        again_at: Option<Instant>,
+        again: Option<(Instant, bool)>,
     ) -> Result<Touched, DaemonError> {
         let time_is_up = async {
-            match again_at {
-                Some(at) => tokio::time::sleep_until(at).await,
+            match again {
+                Some((at, in_part)) => {
+                    tokio::time::sleep_until(at).await;
+                    in_part
+                }
                 None => std::future::pending().await,
             }
         };
-        let mut of_the_node = false;
+        let (mut of_the_node, mut of_the_unread) = (false, false);
         tokio::select! {
             _ = self.hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
             _ = self.timer.tick() => {}
-            () = time_is_up => {}
+            in_part = time_is_up => of_the_unread = in_part,
             Ok(()) = self.node.changed() => {
                 self.pace.gather(&mut self.node).await;
                 of_the_node = true;
             }
             Ok(()) = self.files.changed() => tokio::time::sleep(GATHER).await,
             news = state.news() => news.map_err(DaemonError::Task)?,
+        }
+        self.cpu = cpu_time();
+        if of_the_unread {
+            // A reconcile of some functions reads these as well. Other changes remain reasons for the next one.
+            return Ok(Some(BTreeSet::new()));
         }
         self.files.mark_unchanged();
         self.node.mark_unchanged();
@@ -106,7 +114,6 @@ impl Reasons {
             }
             !news.is_empty()
         });
-        self.cpu = cpu_time();
         Ok(touched)
     }
 }

@@ -1,12 +1,29 @@
 //! Scans and rescans of a card whose attributes and links come, go and fail.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sriovdp_sdk::testing::{TempTree, Tree};
 
-use super::*;
+use super::{Bus, DEVICES};
+use sriovdp_sdk::{Error, HexId, PciAddress, PciFunction, Root};
+
+fn scan(root: &Root, before: &[PciFunction]) -> Result<Vec<PciFunction>, Error> {
+    super::scan(root, before).map(|bus| bus.functions)
+}
+
+fn rescan(
+    root: &Root,
+    before: &[PciFunction],
+    touched: &BTreeSet<PciAddress>,
+) -> Result<(Vec<PciFunction>, BTreeSet<PciAddress>), Error> {
+    let Bus {
+        functions, part, ..
+    } = super::rescan(root, before, touched)?;
+    Ok((functions, part.unwrap_or_default()))
+}
 
 fn card() -> (TempTree, Root, Vec<PciFunction>) {
     let tree = Tree::parse(
@@ -186,4 +203,29 @@ fn a_bus_that_cannot_be_listed_is_no_empty_bus() {
     std::fs::write(dir.path().join("sys/bus/pci/devices"), "").unwrap();
     let error = scan(&root, &[]).unwrap_err();
     assert_eq!(error.to_string(), "cannot list `/sys/bus/pci/devices`");
+}
+
+#[test]
+fn a_function_with_an_attribute_that_cannot_be_read_is_noted() {
+    let vf = "0000:03:01.0";
+    for (change, unread) in [
+        ("", ""),
+        ("rm @0000:03:01.0/numa_node", vf),
+        ("rm @0000:03:01.0/class", vf),
+        ("rm @0000:03:01.0/driver\nfile @0000:03:01.0/driver x", vf),
+        ("rm @0000:03:00.0/virtfn0", vf),
+        ("rm @0000:03:01.0/driver", ""),
+        ("unplug 0000:03:01.0", ""),
+    ] {
+        let (node, root, before) = card();
+        Tree::apply(node.path(), change).unwrap();
+        for bus in [
+            super::scan(&root, &before).unwrap(),
+            super::scan(&root, &[]).unwrap(),
+            super::rescan(&root, &before, &[vf.parse().unwrap()].into()).unwrap(),
+        ] {
+            let told: Vec<String> = bus.unread.iter().map(ToString::to_string).collect();
+            assert_eq!(told.join(" "), unread, "{change}");
+        }
+    }
 }

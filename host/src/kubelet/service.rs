@@ -290,9 +290,9 @@ fn refuse(pool: &Pool, call: &str, error: &AllocateError) -> Status {
         AllocateError::Twice { .. }
         | AllocateError::TooManyContainers { .. }
         | AllocateError::TooManyIds { .. } => Status::invalid_argument(text),
-        AllocateError::Left { .. } | AllocateError::Provider { .. } => {
-            Status::failed_precondition(text)
-        }
+        AllocateError::Left { .. }
+        | AllocateError::Mismatch { .. }
+        | AllocateError::Provider { .. } => Status::failed_precondition(text),
         AllocateError::WrongNumber(_) | AllocateError::Forbidden(_) => Status::internal(text),
     }
 }

@@ -9,7 +9,7 @@ use sriovdp_sdk::abi::wire::method;
 use tokio::time::Instant;
 
 use super::grant::ForbiddenPath;
-use super::{Grant, Health, Pool, PoolDevice};
+use super::{Fit, Grant, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
 use crate::providers::CallError;
 
@@ -65,6 +65,16 @@ pub enum AllocateError {
         /// Why.
         reason: Arc<str>,
     },
+    /// A pod has the device, and it is no longer what the resource asks for.
+    #[error("the device `{id}` does not fit `{resource}` any more: {reason}")]
+    Mismatch {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+        /// The selector key, and what the device has instead.
+        reason: Arc<str>,
+    },
     /// A provider cannot give what the container needs.
     #[error("cannot give `{ids}` of `{resource}` to a container")]
     Provider {
@@ -88,6 +98,11 @@ impl crate::report::Hint for AllocateError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Provider { source, .. } => source.hint_text().map(str::to_owned),
+            Self::Mismatch { .. } => Some(
+                "give the device back what its resource asks for, or wait until the plugin has seen the end of the pod \
+                 that has it"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -183,9 +198,10 @@ pub async fn allocate(
         .collect::<Result<Vec<_>, _>>()?;
     // One question for all devices that the same selector admitted.
     let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (n, device) in devices.iter().enumerate() {
-        by_selector.entry(device.selector).or_default().push(n);
+    for (n, &(_, selector)) in devices.iter().enumerate() {
+        by_selector.entry(selector).or_default().push(n);
     }
+    let devices: Vec<&PoolDevice> = devices.into_iter().map(|(device, _)| device).collect();
     let mut contributions: Vec<Vec<wire::Allocation>> =
         devices.iter().map(|_| Vec::new()).collect();
     for (selector, members) in by_selector {
@@ -199,8 +215,14 @@ pub async fn allocate(
     Ok(Grant::join(pool, &devices, contributions)?)
 }
 
-fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
+/// The device with this id, and the position of the selector by which containers get it.
+fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), AllocateError> {
     let (resource, named) = (|| pool.resource.name.clone(), || id.to_owned());
+    let mismatch = |reason: &Arc<str>| AllocateError::Mismatch {
+        resource: resource(),
+        id: named(),
+        reason: Arc::clone(reason),
+    };
     match pool.device(id) {
         None => Err(AllocateError::UnknownDevice {
             resource: resource(),
@@ -214,7 +236,17 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<&'a PoolDevice, AllocateError> {
             id: named(),
             reason: Arc::clone(reason),
         }),
-        Some(device) => Ok(device),
+        Some(PoolDevice {
+            fit: Fit::Mismatch(reason),
+            ..
+        }) => Err(mismatch(reason)),
+        Some(device) => match device.selector {
+            Some(selector) if selector < pool.resource.selectors.len() => Ok((device, selector)),
+            // Without a selector no provider would be asked, and the container would get no device node.
+            _ => Err(mismatch(
+                &"the selector that admitted it is not known".into(),
+            )),
+        },
     }
 }
 
@@ -235,12 +267,7 @@ async fn parts(
     deadline: Instant,
 ) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
     let mut parts = Vec::new();
-    let facets = pool
-        .resource
-        .selectors
-        .get(selector)
-        .map_or(&[][..], |selector| &selector.facets);
-    for facet in facets {
+    for facet in &pool.resource.selectors[selector].facets {
         let question = wire::AllocateRequest {
             device_type: pool.resource.device_type.clone(),
             selectors: facet.selectors.clone(),

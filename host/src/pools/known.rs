@@ -17,6 +17,8 @@ pub(super) struct Known {
     pub(super) generation: u64,
     /// It was asked about some functions then, and selects among the devices on these.
     in_part: bool,
+    /// The functions of which it could not read something.
+    unread: BTreeSet<PciAddress>,
     /// The devices that an extension named in its last answer, in the order of its positions.
     pub(super) devices: Vec<DeviceId>,
     /// What an extension says against devices, with the functions that they are on; most have nothing.
@@ -30,6 +32,7 @@ impl Known {
             provider: Arc::clone(provider),
             generation: 0,
             in_part: false,
+            unread: BTreeSet::new(),
             devices: Vec::new(),
             findings: HashMap::new(),
         }
@@ -50,10 +53,25 @@ impl Known {
         !self.in_part
     }
 
-    /// It has answered about some functions of the scan `generation`, or about everything.
-    pub(super) fn answered(&mut self, generation: u64, in_part: bool) {
+    /// It has answered in the scan `generation` about the functions `part`, or about everything; of `unread` it could
+    /// not read something.
+    pub(super) fn answered(
+        &mut self,
+        generation: u64,
+        part: Option<&BTreeSet<PciAddress>>,
+        unread: Vec<PciAddress>,
+    ) {
         self.generation = generation;
-        self.in_part = in_part;
+        self.in_part = part.is_some();
+        self.unread
+            .retain(|function| part.is_some_and(|part| !part.contains(function)));
+        self.unread.extend(unread);
+    }
+
+    /// The functions of which it could not read something, in the scan `generation` or before.
+    pub(super) fn unread(&self, generation: u64) -> impl Iterator<Item = PciAddress> {
+        let unread = self.unread.iter().copied();
+        unread.filter(move |_| self.generation == generation)
     }
 
     /// Takes the answer of an extension about the functions `part`, or about everything.

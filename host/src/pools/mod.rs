@@ -30,13 +30,14 @@ mod selection;
 
 pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
 pub use assign::{Holders, Member, Request, assign};
+pub use explained::{Explained, WhyNot};
 pub use found::{FoundDevice, FoundDevices};
 pub use grant::{DeviceInfoFile, Grant};
 pub use judge::judge;
 pub use link_history::LinkHistory;
-pub use pool::{Health, Leaving, PARTING, Pool, PoolDevice};
+pub use pool::{Fit, Health, Leaving, PARTING, Pool, PoolDevice};
 pub use prefer::{AllocationPolicy, Wish, prefer};
 pub use resolve::{Strictness, Unresolved, mistakes, resolve};
 pub use resource::{Facet, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};
-pub use selection::{Admitted, WhyNot};
+pub use selection::Admitted;

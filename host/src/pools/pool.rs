@@ -36,10 +36,21 @@ pub struct PoolDevice {
     pub numa_node: Option<u32>,
     /// Whether new pods may have it.
     pub health: Health,
-    /// The selector of the resource that admitted it.
-    pub selector: usize,
-    /// No selector admits it as it is now, and it is in the pool because a pod has it.
-    pub only_held: bool,
+    /// The selector of the resource that admitted it, as far as that is known.
+    pub selector: Option<usize>,
+    /// Whether a selector still admits it.
+    pub fit: Fit,
+}
+
+/// Whether a selector admits a device of a pool as it is now. If none does, it is in the pool because a pod has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It does.
+    Admitted,
+    /// None does, and no value of the device contradicts the one by which containers get it.
+    Retained,
+    /// Each selector asks for something that the device does not have, and no container gets it.
+    Mismatch(Arc<str>),
 }
 
 /// Whether new pods may have a device.

@@ -37,6 +37,14 @@ impl Resource {
         let budgets = facets.next().map(|facet| facet.provider.budgets());
         budgets.unwrap_or_default().answer
     }
+
+    /// The position of the selector that was the one at `position` in `before`, an earlier state of the resource.
+    pub fn same_selector(&self, before: &Self, position: usize) -> Option<usize> {
+        let selector = before.selectors.get(position)?;
+        self.selectors
+            .iter()
+            .position(|known| known.is_same(selector))
+    }
 }
 
 /// One selector object: a device has to satisfy every facet of it.
@@ -47,11 +55,15 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// What of it the owner of the device type understands.
-    pub fn owners_part(&self) -> Self {
-        Self {
-            facets: self.facets.iter().take(1).cloned().collect(),
-        }
+    /// Whether it asks the same of the same providers, whichever version of each is loaded.
+    fn is_same(&self, other: &Self) -> bool {
+        let parts = |selector: &Self| -> Vec<(String, Value)> {
+            let facets = selector.facets.iter();
+            facets
+                .map(|facet| (facet.provider.file_name(), facet.selectors.clone()))
+                .collect()
+        };
+        parts(self) == parts(other)
     }
 }
 

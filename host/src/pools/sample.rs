@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{DeviceId, PciAddress};
 
-use super::{AllocationPolicy, FoundDevice, Health, PoolDevice, Resource};
+use super::{AllocationPolicy, Fit, FoundDevice, Health, PoolDevice, Resource};
 use crate::config::{CountedFindings, ResourceName};
 
 pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
@@ -28,8 +28,8 @@ pub(crate) fn device(id: &str) -> PoolDevice {
         physical_function: PciAddress::default(),
         numa_node: None,
         health: Health::Healthy,
-        selector: 0,
-        only_held: false,
+        selector: Some(0),
+        fit: Fit::Admitted,
     }
 }
 

@@ -94,6 +94,12 @@ impl Scan {
         failures
     }
 
+    /// The functions of which a provider could not read something in this scan.
+    pub fn unread(&self) -> impl Iterator<Item = PciAddress> {
+        let known = self.known.values();
+        known.flat_map(|known| known.unread(self.generation))
+    }
+
     /// The devices of a device type.
     pub fn found(&self, device_type: &str) -> Option<&FoundDevices> {
         self.device_types.get(device_type)
@@ -113,7 +119,8 @@ impl Scan {
         node: NodeNow<'_>,
     ) -> Result<(), CallError> {
         let question = self.question(node, Vec::new());
-        let (generation, answer) = self.discover(owner, question).await?;
+        let (generation, mut answer) = self.discover(owner, question).await?;
+        let unread = std::mem::take(&mut answer.unread);
         let mut found = FoundDevices::new(answer, node.functions)?;
         let mut renewed = None;
         if let (Some(part), Some(before)) = (node.part, self.device_types.get(device_type)) {
@@ -124,8 +131,7 @@ impl Scan {
         found.require_one_list()?;
         let renewed = renewed.map(|renewed| (device_type.to_owned(), renewed));
         self.renewed.extend(renewed);
-        self.known_by(owner)
-            .answered(generation, node.part.is_some());
+        self.known_by(owner).answered(generation, node.part, unread);
         // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
         if self.device_types.get(device_type) != Some(&found) {
             self.device_types.insert(device_type.to_owned(), found);
@@ -145,7 +151,7 @@ impl Scan {
         let question = self.question(node, extended);
         let (generation, answer) = self.discover(extension, question).await?;
         let known = self.known_by(extension);
-        known.answered(generation, node.part.is_some());
+        known.answered(generation, node.part, answer.unread);
         known.take(answer.devices, node.part);
         Ok(())
     }

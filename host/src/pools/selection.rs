@@ -23,15 +23,6 @@ pub struct Admitted {
     pub warnings: Vec<wire::Failure>,
 }
 
-/// The reason of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WhyNot {
-    /// The selector key that does not fit.
-    pub key: Option<String>,
-    /// What the device has instead.
-    pub reason: String,
-}
-
 impl Scan {
     /// Which devices of a device type a selector admits; what it admitted in the scan `before` counts where nothing was
     /// asked.
@@ -179,30 +170,6 @@ impl Scan {
         let said = selector.facets.iter().filter_map(known);
         let said = said.flat_map(|known| known.findings(&device.id));
         device.findings.iter().chain(said)
-    }
-
-    /// Why a selector does not admit a device: the key and the reason; nothing when it does.
-    ///
-    /// # Errors
-    ///
-    /// When a provider cannot say.
-    pub async fn why_not(
-        &self,
-        selector: &Selector,
-        id: &str,
-    ) -> Result<Option<WhyNot>, ScanError> {
-        for facet in &selector.facets {
-            let explained = self.explained(facet, id).await?;
-            if let wire::Explained {
-                key,
-                reason: Some(reason),
-                ..
-            } = explained
-            {
-                return Ok(Some(WhyNot { key, reason }));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn absences(
         let reason = match by_id.get(device.id.as_str()) {
             None => "it is no longer on this node".into(),
             Some(Some(reason)) => Arc::from(*reason),
-            Some(None) => refusal(scan, resource, device).await,
+            Some(None) => refusal(scan, resource, before, device).await,
         };
         absences.insert(device.id.clone(), reason);
     }
@@ -43,7 +43,7 @@ pub(super) async fn absences(
 
 /// What the selector that admitted a device says about it now. One that still does, or any other of them, tells that the
 /// device is elsewhere.
-async fn refusal(scan: &Scan, resource: &Resource, device: &PoolDevice) -> Arc<str> {
+async fn refusal(scan: &Scan, resource: &Resource, before: &Pool, device: &PoolDevice) -> Arc<str> {
     let mut refusals = Vec::new();
     for selector in &resource.selectors {
         match scan.why_not(selector, device.id.as_str()).await {
@@ -52,11 +52,12 @@ async fn refusal(scan: &Scan, resource: &Resource, device: &PoolDevice) -> Arc<s
             Err(_) => return "its resource does not select it any more".into(),
         }
     }
-    let why = refusals.get(device.selector).or_else(|| refusals.first());
-    let why = why.map(|why| match &why.key {
-        Some(key) => format!("it no longer fits its resource: `{key}`: {}", why.reason),
-        None => format!("it no longer fits its resource: {}", why.reason),
-    });
+    let selector = device
+        .selector
+        .and_then(|position| resource.same_selector(&before.resource, position));
+    let why = selector.and_then(|position| refusals.get(position));
+    let why = why.or_else(|| refusals.first());
+    let why = why.map(|why| format!("it no longer fits its resource: {why}"));
     why.unwrap_or_else(|| "its resource has no selector any more".to_owned())
         .into()
 }

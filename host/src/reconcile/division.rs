@@ -1,16 +1,18 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::Reconciler;
 use super::absence::{Absences, absences};
+use super::retained::Retained;
 use super::saying::Saying;
 use crate::kubelet::Held;
 use crate::pools::{
-    Admitted, Health, Holders, Member, Pool, PoolDevice, Request, Resource, Scan, assign, judge,
+    Admitted, Fit, FoundDevice, Health, Holders, Member, Pool, PoolDevice, Request, Resource, Scan,
+    ScanError, assign, judge,
 };
 use crate::report::one_line;
 
@@ -23,6 +25,9 @@ pub(super) struct Share {
     /// Why it no longer has others.
     pub(super) absences: Absences,
 }
+
+/// The devices of each resource that are in its pool for their pods only, by its number and their positions.
+type RetainedDevices = HashMap<(usize, u32), Retained>;
 
 /// What each selector of each resource admits, whoever has it.
 pub(super) type AdmittedByAll = Vec<Vec<Admitted>>;
@@ -46,7 +51,7 @@ impl Reconciler {
         saying: &mut Saying,
     ) -> Shares {
         let states: Vec<Arc<Pool>> = self.offered.states().collect();
-        let claims = Claims::of(&self.scan, resources, &self.admitted, saying).await;
+        let mut claims = Claims::of(&self.scan, resources, &self.admitted, saying).await;
         let mut members = claims.divide(&states, self.books.held());
         let waits = states.iter().any(|pool| pool.waits_for_pods(now));
         if self
@@ -59,6 +64,15 @@ impl Reconciler {
         if let Some(failure) = self.books.failure() {
             saying.warn(format!("{failure}; what was known before counts"));
         }
+        let retained = loop {
+            match self.retained(&claims, &members, &states).await {
+                Ok(retained) => break retained,
+                Err((n, error)) => {
+                    claims.keep(n, &error, saying);
+                    members = claims.divide(&states, self.books.held());
+                }
+            }
+        };
         let matter =
             !self.books.held().is_empty() && claims.divide(&states, &Held::default()) != members;
         let mut shares = Vec::new();
@@ -68,11 +82,9 @@ impl Reconciler {
                 continue;
             }
             let before = state_of(&states, &resources[n]);
-            let mut devices = Vec::with_capacity(members.len());
-            for member in members {
-                let device = self.pool_device(&claims, n, member, before).await;
-                devices.push(device);
-            }
+            let devices = members.into_iter();
+            let devices = devices.map(|member| self.pool_device(&claims, n, member, &retained));
+            let devices: Vec<PoolDevice> = devices.collect();
             let absences = match before {
                 Some(before) => absences(&self.scan, &resources[n], before, &devices).await,
                 None => Absences::new(),
@@ -85,58 +97,61 @@ impl Reconciler {
         shares
     }
 
-    async fn pool_device(
+    /// What the selectors say about each device that is in a pool for its pod only; the number of the resource with an
+    /// error, when a provider cannot say it.
+    async fn retained(
+        &self,
+        claims: &Claims<'_>,
+        members: &[Vec<Member>],
+        states: &[Arc<Pool>],
+    ) -> Result<RetainedDevices, (usize, ScanError)> {
+        let mut all = RetainedDevices::new();
+        let known = members.iter().enumerate();
+        for (n, members) in known.filter(|(n, _)| !claims.unknown.contains(n)) {
+            let resource = &claims.resources[n];
+            for member in members.iter().filter(|member| member.selector.is_none()) {
+                let id = claims.device(n, *member).id.as_str();
+                let before = state_of(states, resource);
+                let retained = Retained::of(&self.scan, resource, id, before).await;
+                let retained = retained.map_err(|error| (n, error))?;
+                all.insert((n, member.position), retained);
+            }
+        }
+        Ok(all)
+    }
+
+    fn pool_device(
         &self,
         claims: &Claims<'_>,
         n: usize,
         member: Member,
-        before: Option<&Pool>,
+        retained: &RetainedDevices,
     ) -> PoolDevice {
         let resource = &claims.resources[n];
-        let found = &claims.requests[n].devices[member.position as usize];
-        let id = found.id.as_str();
-        let (selector, against) = match member.selector {
-            Some(selector) => {
-                let against = claims.selected[n][selector].findings.get(id);
-                (selector, against.cloned().unwrap_or_default())
-            }
-            None => {
-                let selector = self.likely_selector(resource, id, before).await;
-                let against = self.scan.against(&resource.selectors[selector], id).await;
-                (selector, against)
-            }
+        let found = claims.device(n, member);
+        let retained = retained.get(&(n, member.position));
+        let selector = member
+            .selector
+            .or(retained.and_then(|retained| retained.selector));
+        let against = match (member.selector, retained) {
+            (Some(selector), _) => claims.selected[n][selector].findings.get(&found.id),
+            (None, retained) => retained.map(|retained| &retained.findings),
         };
-        let findings = self.scan.findings(&resource.selectors[selector], found);
-        let findings = against.iter().chain(findings);
+        let general = selector.map(|n| self.scan.findings(&resource.selectors[n], found));
+        let findings = against.into_iter().flatten();
+        let findings = findings.chain(general.into_iter().flatten());
         PoolDevice {
             id: found.id.clone(),
             function: found.function,
             physical_function: found.physical_function,
             numa_node: found.numa_node,
-            health: judge(findings, self.links.is_restless(&found.id), resource.health),
+            health: match retained.and_then(Retained::mismatch) {
+                Some(reason) => Health::Unhealthy(reason),
+                None => judge(findings, self.links.is_restless(&found.id), resource.health),
+            },
             selector,
-            only_held: member.selector.is_none(),
+            fit: retained.map_or(Fit::Admitted, |retained| retained.fit.clone()),
         }
-    }
-
-    /// The selector that admitted a device when no pod had it yet: as far as this process knows, or else the first one
-    /// whose owner's part fits still, or else the first one for which nothing speaks against the device.
-    async fn likely_selector(&self, resource: &Resource, id: &str, before: Option<&Pool>) -> usize {
-        let same = before.filter(|pool| pool.resource.selectors == resource.selectors);
-        if let Some(device) = same.and_then(|pool| pool.device(id)) {
-            return device.selector;
-        }
-        for (n, selector) in resource.selectors.iter().enumerate() {
-            if let Ok(None) = self.scan.why_not(&selector.owners_part(), id).await {
-                return n;
-            }
-        }
-        for (n, selector) in resource.selectors.iter().enumerate() {
-            if self.scan.against(selector, id).await.is_empty() {
-                return n;
-            }
-        }
-        0
     }
 }
 
@@ -162,14 +177,7 @@ impl<'a> Claims<'a> {
                         alternatives.push(std::mem::take(&mut admitted.positions));
                         selected.push(admitted);
                     }
-                    Err(error) => {
-                        saying.warn(format!(
-                            "the pool `{}` keeps its devices: {}",
-                            resource.name,
-                            one_line(&error)
-                        ));
-                        claims.unknown.insert(n);
-                    }
+                    Err(error) => claims.keep(n, &error, saying),
                 }
             }
             claims.selected.push(selected);
@@ -180,6 +188,20 @@ impl<'a> Claims<'a> {
             });
         }
         claims
+    }
+
+    /// A provider cannot speak about the resource `n` now, so its pool stays as it is.
+    fn keep(&mut self, n: usize, error: &ScanError, saying: &mut Saying) {
+        saying.warn(format!(
+            "the pool `{}` keeps its devices: {}",
+            self.resources[n].name,
+            one_line(error)
+        ));
+        self.unknown.insert(n);
+    }
+
+    fn device(&self, n: usize, member: Member) -> &FoundDevice {
+        &self.requests[n].devices[member.position as usize]
     }
 
     fn into_admitted(self) -> AdmittedByAll {

@@ -12,9 +12,11 @@ mod division;
 mod health;
 mod node_notes;
 mod offered;
+mod retained;
 mod saying;
 mod settings;
 mod survey;
+mod unread;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -32,6 +34,7 @@ use books::Books;
 use division::AdmittedByAll;
 use offered::{Departure, OfferedPools};
 use saying::Saying;
+use unread::Unread;
 
 use crate::blocking;
 use crate::config;
@@ -55,6 +58,8 @@ pub struct Reconciler {
     /// The PCI bus, as it was last seen.
     functions: Arc<[PciFunction]>,
     scan: Scan,
+    /// The functions to read again soon.
+    unread: Unread,
     links: LinkHistory,
     books: Books,
     /// By the resources of the last look.
@@ -81,6 +86,8 @@ pub struct Look {
     pub was_whole: bool,
     /// When time alone will have changed something, if nothing else does.
     pub again_at: Option<Instant>,
+    /// Whether that look need only be about functions of which something could not be read.
+    pub again_in_part: bool,
 }
 
 impl Reconciler {
@@ -100,6 +107,7 @@ impl Reconciler {
             providers: Providers::default(),
             functions: Arc::default(),
             scan: Scan::new(patience),
+            unread: Unread::default(),
             links: LinkHistory::default(),
             books: Books::default(),
             admitted: AdmittedByAll::new(),
@@ -178,7 +186,10 @@ impl Reconciler {
             self.books.again_at(),
             self.offered.again_at(now),
         ];
-        look.again_at = waits.into_iter().flatten().min();
+        let wait = waits.into_iter().flatten().min();
+        let unread = self.unread.requeue_at();
+        look.again_in_part = unread.is_some_and(|at| wait.is_none_or(|wait| at < wait));
+        look.again_at = wait.into_iter().chain(unread).min();
         self.offered.remove_device_info(&mut saying).await;
         self.offered.write_cdi(self.books.held(), &mut saying).await;
         for problem in &look.problems {

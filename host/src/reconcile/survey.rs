@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sriovdp_sdk::{Error, PciAddress, PciFunction, Root};
+use sriovdp_sdk::{Error, PciAddress, Root};
+use tokio::time::Instant;
 
 use super::Reconciler;
 use super::saying::Saying;
 use crate::inventory;
+use crate::inventory::Bus;
 use crate::pools::{NodeNow, Resource, ScanError};
 use crate::report::one_line;
-
-/// The functions of the bus, and those of them that were read again, if not all were.
-type Bus = (Vec<PciFunction>, Option<BTreeSet<PciAddress>>);
 
 impl Reconciler {
     /// Looks at the node, or at what is behind the functions `touched` where the last look is one to go on from: it
@@ -24,12 +23,15 @@ impl Reconciler {
         touched: Option<&BTreeSet<PciAddress>>,
         saying: &mut Saying,
     ) -> bool {
-        let mut touched = touched.filter(|_| self.is_settled && resources == self.resources);
+        let touched = touched.filter(|_| self.is_settled && resources == self.resources);
+        let touched = touched.map(|touched| self.unread.with(touched, Instant::now()));
+        let mut touched = touched.as_ref();
         let mut surveyed = self.scan_node(resources, touched).await;
         if touched.is_some() && !surveyed.as_ref().is_ok_and(Vec::is_empty) {
             touched = None;
             surveyed = self.scan_node(resources, None).await;
         }
+        self.unread.scanned(self.scan.unread(), Instant::now());
         self.is_settled = surveyed.as_ref().is_ok_and(Vec::is_empty);
         match surveyed {
             Ok(failures) => {
@@ -48,8 +50,10 @@ impl Reconciler {
         resources: &[Arc<Resource>],
         touched: Option<&BTreeSet<PciAddress>>,
     ) -> Result<Vec<ScanError>, Error> {
-        let (functions, part) = self.read_bus(touched.cloned()).await?;
-        self.functions = functions.into();
+        let bus = self.read_bus(touched.cloned()).await?;
+        let part = bus.part;
+        self.functions = bus.functions.into();
+        self.unread.read_bus(part.as_ref(), bus.unread);
         let node = NodeNow {
             root: &self.settings.tree.root().display().to_string(),
             functions: &self.functions,
@@ -62,11 +66,8 @@ impl Reconciler {
         let root = Root::new(self.settings.tree.root());
         let before = Arc::clone(&self.functions);
         let read = tokio::task::spawn_blocking(move || match touched {
-            Some(touched) => {
-                let (functions, part) = inventory::rescan(&root, &before, &touched)?;
-                Ok((functions, Some(part)))
-            }
-            None => Ok((inventory::scan(&root, &before)?, None)),
+            Some(touched) => inventory::rescan(&root, &before, &touched),
+            None => inventory::scan(&root, &before),
         });
         read.await
             .unwrap_or_else(|error| Err(Error::from_std(&error)))

@@ -7,7 +7,7 @@ use sriovdp_sdk::PciAddress;
 
 use super::Page;
 use crate::cli::{Exit, OutputFormat};
-use crate::pools::{FoundDevices, Pool, Resource, WhyNot};
+use crate::pools::{Fit, FoundDevices, Pool, Resource, WhyNot};
 use crate::reconcile::Reconciler;
 use crate::report::one_line;
 
@@ -23,7 +23,7 @@ struct Story {
 /// What one resource makes of a device.
 enum Verdict {
     Takes {
-        selector: usize,
+        selector: Option<usize>,
         /// No selector admits it now, and it stays for its pod.
         only_held: bool,
         unhealthy: Option<String>,
@@ -134,7 +134,7 @@ async fn verdict(
     {
         return Verdict::Takes {
             selector: member.selector,
-            only_held: member.only_held,
+            only_held: member.fit != Fit::Admitted,
             unhealthy: member.health.reason().map(str::to_owned),
         };
     }
@@ -171,10 +171,12 @@ fn print(page: &mut Page, story: &Story) {
                 } else {
                     ""
                 };
+                let selector = selector.map(|n| format!(", by selector {n}"));
                 let unhealthy = unhealthy.as_ref();
                 let unhealthy = unhealthy.map(|reason| format!("; unhealthy: {reason}"));
                 page.line(format_args!(
-                    "    {resource}: takes it, by selector {selector}{held}{}",
+                    "    {resource}: takes it{}{held}{}",
+                    selector.unwrap_or_default(),
                     unhealthy.unwrap_or_default()
                 ));
             }
@@ -186,12 +188,7 @@ fn print(page: &mut Page, story: &Story) {
             }
             Verdict::Refuses(refusals) => {
                 for refusal in refusals {
-                    let key = refusal
-                        .key
-                        .as_ref()
-                        .map(|key| format!("`{key}`: "))
-                        .unwrap_or_default();
-                    page.line(format_args!("    {resource}: {key}{}", refusal.reason));
+                    page.line(format_args!("    {resource}: {refusal}"));
                 }
             }
         }

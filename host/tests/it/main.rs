@@ -81,5 +81,7 @@ mod replaced;
 mod third_party;
 /// What every file of the repository has to keep to.
 mod tidy;
+/// Devices that pods have and that their resource would not select.
+mod unfit;
 /// From a provider file in a directory to a device in a container.
 mod whole_path;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::{CWD, FileType, Mode as FileMode, mknodat};
+use sriovdp_fake_kubelet::ResourceView;
 use sriovdp_host::kubelet::Mode;
 use sriovdp_host::pools::Health;
 use sriovdp_host::reconcile::{KubeletSide, Reconciler};
@@ -190,6 +191,44 @@ async fn a_provider_that_is_late_after_a_look_at_functions_keeps_its_pools() {
     assert_eq!(pools(&lives), before);
 }
 
+/// The host reads `numa_node`, and a provider `acpi_index`. The next rescan is a minute away.
+#[tokio::test]
+async fn what_could_not_be_read_when_a_device_came_is_read_again() {
+    let node = "pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
+                vf 0000:41:02.{0-1} 8086:154c pf=0000:41:00.0 id={0-1} driver=iavf numa=-";
+    let config = r#"{"resourceList": [
+        {"resourceName": "index", "selectors": {"acpiIndexes": ["7"]}},
+        {"resourceName": "all", "selectors": {"pfNames": ["ens1"]}}
+    ]}"#;
+    let world = World::with_config(node, Way::Watcher, config);
+    let functions = world.root().join("sys/bus/pci/devices");
+    let index = functions.join("0000:41:02.1/acpi_index");
+    // A directory in place of an attribute fails each read of it.
+    std::fs::create_dir(&index).unwrap();
+    let kubelet = world.kubelet().await;
+    let _daemon = world.daemon();
+    let all = |view: &ResourceView, numa: &[i64]| {
+        view.capacity() == 2 && view.devices.iter().all(|device| device.numa == numa)
+    };
+    kubelet
+        .wait_for("intel.com/all", |view| all(view, &[]))
+        .await
+        .unwrap();
+    for function in ["0000:41:02.0", "0000:41:02.1"] {
+        std::fs::write(functions.join(function).join("numa_node"), "1").unwrap();
+    }
+    kubelet
+        .wait_for("intel.com/all", |view| all(view, &[1]))
+        .await
+        .unwrap();
+    std::fs::remove_dir(&index).unwrap();
+    std::fs::write(&index, "7").unwrap();
+    kubelet
+        .wait_for("intel.com/index", |view| view.allocatable() == 1)
+        .await
+        .unwrap();
+}
+
 fn pools(state: &Reconciler) -> Pools {
     let pools = state.pools().map(|pool| {
         let devices = pool.devices.iter();
@@ -197,7 +236,7 @@ fn pools(state: &Reconciler) -> Pools {
         let told = present
             .map(|device| {
                 let (id, numa, selector) = (&device.id, device.numa_node, device.selector);
-                format!("{id} {numa:?} {:?} {selector}", device.health)
+                format!("{id} {numa:?} {:?} {selector:?}", device.health)
             })
             .collect();
         (pool.resource.name.to_string(), told)

@@ -13,7 +13,8 @@ use super::scan::Scan;
 use super::types::HostFunctions;
 use super::wire;
 use super::wire::method;
-use crate::{Device, Discovery, Error, Health, Node, Provider, Role, Root};
+use crate::view::unread;
+use crate::{Device, Discovery, Error, Health, Node, Provider, Refusal, Role, Root};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -115,7 +116,10 @@ impl<P: Provider> Session<P> {
         let node = Node::new(Root::new(request.root), functions, extended)
             .asking(self.host)
             .only_about(part);
-        let Discovery { devices, excluded } = self.provider.discover(&node)?;
+        let (found, unread) = unread::during(|| self.provider.discover(&node));
+        let Discovery { devices, excluded } = found?;
+        let unread = unread.into_iter().filter(|&at| node.asks_about(at));
+        let unread = unread.collect();
         let scan = match before {
             Some(before) => before.next(request.generation, node, devices)?,
             None => Scan::new(request.generation, node, devices)?,
@@ -123,6 +127,7 @@ impl<P: Provider> Session<P> {
         let found = wire::Discovered {
             devices: scan.answered().map(to_wire).collect(),
             excluded,
+            unread,
         };
         *self.scan.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scan));
         Ok(found)
@@ -150,18 +155,54 @@ impl<P: Provider> Session<P> {
     }
 
     fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
-        let selectors = selectors::<P>(request.selectors)?;
+        let all = selectors::<P>(request.selectors.clone())?;
         let scan = self.scan_of(request.generation)?;
         let device = scan.device(&request.id)?;
-        let (key, reason) = match self.provider.admit(&selectors, device) {
-            Ok(()) => (None, self.provider.kept_out(&selectors, device)),
-            Err(refusal) => (Some(refusal.key.to_owned()), Some(refusal.reason)),
-        };
-        Ok(wire::Explained {
-            key,
-            reason,
-            findings: self.provider.findings(&selectors, device),
+        let mut refusal = self.provider.admit(&all, device).err();
+        if refusal.as_ref().is_some_and(|refusal| refusal.unreadable) {
+            refusal = self
+                .readable_refusal(request.selectors, device)?
+                .or(refusal);
+        }
+        let findings = self.provider.findings(&all, device);
+        Ok(match refusal {
+            Some(refusal) => wire::Explained {
+                key: Some(refusal.key.to_owned()),
+                unreadable: refusal.unreadable,
+                reason: Some(refusal.reason),
+                findings,
+            },
+            None => {
+                let reason = self.provider.kept_out(&all, device);
+                wire::Explained {
+                    key: None,
+                    unreadable: reason.is_some(),
+                    reason,
+                    findings,
+                }
+            }
         })
+    }
+
+    /// The refusal by a value that the device has, with each key alone: `admit` ends with its first refusal, and a later
+    /// key may refuse the device as well.
+    fn readable_refusal(
+        &self,
+        all: Value,
+        device: &Device<P::Facts>,
+    ) -> Result<Option<Refusal>, wire::Failure> {
+        let Value::Object(all) = all else {
+            return Ok(None);
+        };
+        for (key, value) in all {
+            let alone = selectors::<P>(Value::Object([(key, value)].into_iter().collect()))?;
+            let refusal = self.provider.admit(&alone, device).err();
+            let refusal = refusal.filter(|refusal| !refusal.unreadable);
+            if refusal.is_some() {
+                return Ok(refusal);
+            }
+        }
+        Ok(None)
     }
 
     fn allocate(&self, request: wire::AllocateRequest) -> Result<wire::Allocated, wire::Failure> {

@@ -152,6 +152,9 @@ pub struct Discovered {
     /// What is left out on purpose: name and reason.
     #[serde(default)]
     pub excluded: Vec<(String, String)>,
+    /// Functions of which something could not be read; the host repeats the discovery of these soon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<PciAddress>,
 }
 
 /// One device of a discovery.
@@ -237,6 +240,10 @@ pub struct Explained {
     /// The sentence; nothing when the device is admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// No key refuses the device by a value that it has: what the refusing keys ask for cannot be read now, or the device
+    /// is only kept out. Without the field a refusal counts as one by a value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// What speaks against the device for these selectors, whether they admit it or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,

@@ -11,6 +11,7 @@ pub(crate) mod meter;
 mod net;
 mod pci_dir;
 mod root;
+pub(crate) mod unread;
 
 use std::collections::BTreeSet;
 

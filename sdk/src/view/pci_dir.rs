@@ -30,6 +30,11 @@ impl<'a> PciDir<'a> {
         self.root.read(&format!("{}/{name}", self.path))
     }
 
+    /// Whether an attribute is there, also where it cannot be read.
+    pub fn has(&self, name: &str) -> bool {
+        self.root.exists(&format!("{}/{name}", self.path))
+    }
+
     /// The text of an attribute that never changes: while there is one that cannot be read, the text of `before`.
     pub fn constant_attribute<T: From<String>>(
         &self,
@@ -78,6 +83,21 @@ impl<'a> PciDir<'a> {
         virtio
             .flat_map(|name| self.netdevs_below(&format!("{}/{name}/net", self.path)))
             .collect()
+    }
+
+    /// Whether the function has a network interface, in whichever network namespace.
+    ///
+    /// While a pod has its interface, [`netdevs`](Self::netdevs) does not show it, and the directory `net` is still
+    /// there: the kernel keeps it for as long as an interface is in it (Linux: `get_device_parent` in
+    /// `drivers/base/core.c`). A function without one is bound to a driver that makes none.
+    pub fn has_netdev(&self) -> bool {
+        let virtio = || {
+            let entries = self.list("").into_iter();
+            entries.filter(|name| name.starts_with("virtio"))
+        };
+        self.root.exists(&format!("{}/net", self.path))
+            || (self.link_name("driver").as_deref() == Some("virtio-pci")
+                && virtio().any(|name| self.root.exists(&format!("{}/{name}/net", self.path))))
     }
 
     fn netdevs_below(&self, directory: &str) -> Vec<Netdev<'a>> {

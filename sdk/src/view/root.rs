@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::meter;
+use super::{meter, unread};
 use crate::regular::Limited;
 use crate::{Error, regular};
 
@@ -56,8 +56,11 @@ impl Root {
     /// When it cannot be read, naming the path.
     pub fn try_read(&self, path: &str) -> Result<String, Error> {
         meter::read(path);
-        read_trimmed(&self.path(path))
-            .map_err(|source| Error::from_std(&source).context(format!("cannot read `{path}`")))
+        let real = self.path(path);
+        read_trimmed(&real).map_err(|source| {
+            unread::note(&real, &source);
+            Error::from_std(&source).context(format!("cannot read `{path}`"))
+        })
     }
 
     /// The last component of what a symbolic link points to, such as the driver's name behind `driver`.
@@ -73,13 +76,15 @@ impl Root {
     /// When there is one and it cannot be read, naming the path.
     pub fn try_link_name(&self, path: &str) -> Result<Option<String>, Error> {
         meter::read(path);
-        match fs::read_link(self.path(path)) {
+        let real = self.path(path);
+        match fs::read_link(&real) {
             Ok(target) => {
                 let name = target.file_name();
                 Ok(name.map(|name| name.to_string_lossy().into_owned()))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
+                unread::note(&real, &error);
                 Err(Error::from_std(&error).context(format!("cannot read the link `{path}`")))
             }
         }
@@ -88,7 +93,9 @@ impl Root {
     /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
         meter::read(path);
-        fs::read_link(self.path(path)).ok()
+        let real = self.path(path);
+        let target = fs::read_link(&real);
+        target.map_err(|error| unread::note(&real, &error)).ok()
     }
 
     /// The names in a directory in byte order; empty when there is none or it cannot be read.
@@ -103,10 +110,12 @@ impl Root {
     /// When there is one and it cannot be read, naming the path.
     pub fn try_list(&self, path: &str) -> Result<Vec<String>, Error> {
         meter::read(path);
-        let entries = match fs::read_dir(self.path(path)) {
+        let real = self.path(path);
+        let entries = match fs::read_dir(&real) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => {
+                unread::note(&real, &error);
                 return Err(Error::from_std(&error).context(format!("cannot list `{path}`")));
             }
         };

@@ -1,7 +1,8 @@
 //! Which subfunctions selectors select, and what is said of the others.
 
 use serde_json::{Value, json};
-use sriovdp_sdk::Cause;
+use sriovdp_aux_net_device::AuxNetDevice;
+use sriovdp_sdk::testing::Harness;
 
 use crate::scan;
 
@@ -266,15 +267,24 @@ fn refusals_say_what_was_found() {
 }
 
 #[test]
-fn another_driver_of_the_parent_speaks_against_a_device_that_a_pod_has() {
-    let (_node, provider) = scan(CARDS);
-    let findings = |drivers: &[&str]| {
-        provider.findings_for(json!({"drivers": drivers, "auxTypes": ["sf"]}), "ice.sf.4")
-    };
-    assert_eq!(findings(&["ice"]), []);
-    let reason = "`drivers`: it has ice, not one of mlx5_core".to_owned();
-    assert_eq!(findings(&["mlx5_core"]), [(Cause::Other, reason)]);
-    // An interface that is in the pod says nothing.
-    let unreadable = json!({"pfNames": ["p9"], "linkTypes": ["infiniband"], "auxTypes": ["sf"]});
-    assert_eq!(provider.findings_for(unreadable, "ice.sf.4"), []);
+fn another_driver_of_the_parent_differs_and_an_interface_in_a_pod_cannot_be_read() {
+    let (node, _) = scan(CARDS);
+    node.apply("rm @0000:08:00.1/net/p1\nrm @mlx5_core.sf.6/net/t0");
+    let provider = Harness::new(AuxNetDevice::default(), node.path());
+    let id = "mlx5_core.sf.6";
+    for (selectors, mismatch) in [
+        (json!({"pfNames": ["p9"]}), None),
+        (json!({"linkTypes": ["infiniband"]}), None),
+        (
+            json!({"pfNames": ["p9"], "drivers": ["ice"]}),
+            Some("drivers: it has mlx5_core, not one of ice"),
+        ),
+        (
+            json!({"linkTypes": ["infiniband"], "vendors": ["8086"]}),
+            Some("vendors: it has 15b3, not one of 8086"),
+        ),
+    ] {
+        assert!(provider.why_not(selectors.clone(), id).is_some());
+        assert_eq!(provider.mismatch(selectors, id).as_deref(), mismatch);
+    }
 }

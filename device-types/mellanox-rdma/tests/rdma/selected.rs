@@ -99,6 +99,9 @@ fn an_rdma_device_in_a_pod_is_known_by_its_character_devices() {
         started_later.why_not(keys(&["0x8001"]), VFS[0]).as_deref(),
         Some("pKeys: its RDMA device is in a pod, and its partition key is not known")
     );
+    // That cannot be read, and the lack of an RDMA device can.
+    assert_eq!(started_later.mismatch(keys(&["0x8001"]), VFS[0]), None);
+    assert!(started_later.mismatch(rdma(), VFS[2]).is_some());
     node.apply("rm @0000:5e:00.1/infiniband_verbs");
     provider.rescan().expect("a scan");
     assert_eq!(provider.select(rdma()), VFS[1..2]);

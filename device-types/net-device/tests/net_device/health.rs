@@ -114,22 +114,68 @@ fn the_node_of_a_vdpa_device_has_to_be_there_for_who_asks_for_it() {
 }
 
 #[test]
-fn another_driver_speaks_against_a_device_that_a_pod_has_and_a_missing_interface_does_not() {
+fn another_driver_differs_and_an_interface_in_a_pod_cannot_be_read() {
+    const IN_POD: &str = "rm @0000:03:02.0/net/ens1f0v0\nrm @0000:03:00.0/net/ens1f0";
+    let (node, _) = scan(PF);
+    node.apply(IN_POD);
+    let provider = Harness::new(NetDevice::default(), node.path());
+    let names = || json!({"pfNames": ["ens1f0"]});
+    let refused = |selectors: Value| {
+        let id = "0000:03:02.0";
+        (
+            provider.why_not(selectors.clone(), id).is_some(),
+            provider.mismatch(selectors, id),
+        )
+    };
+    for selectors in [names(), json!({"linkTypes": ["ether"]})] {
+        assert_eq!(refused(selectors.clone()), (true, None), "{selectors}");
+    }
+    // The first key that refuses cannot be read, and a later one can.
+    for (selectors, reason) in [
+        (
+            json!({"pfNames": ["ens1f0"], "rootDevices": ["0000:99:00.0"]}),
+            "rootDevices: it is number 0 of 0000:03:00.0, and one of 0000:99:00.0 is asked for",
+        ),
+        (
+            json!({"linkTypes": ["ether"], "vdpaType": "virtio"}),
+            "vdpaType: it has none, and one of virtio is asked for",
+        ),
+        (
+            json!({"linkTypes": ["ether"], "drivers": ["vfio-pci"]}),
+            "drivers: it has iavf, not one of vfio-pci",
+        ),
+        (
+            json!({"acpiIndexes": ["7"]}),
+            "acpiIndexes: it has none, and one of 7 is asked for",
+        ),
+    ] {
+        assert_eq!(refused(selectors), (true, Some(reason.to_owned())));
+    }
+}
+
+#[test]
+fn a_function_whose_driver_makes_no_interface_has_no_link_type() {
+    let (_node, provider) =
+        scan("pf 0000:03:00.0 8086:1592 driver=vfio-pci group=1\ndev /dev/vfio/vfio");
+    let reason = "linkTypes: it has none, and one of ether is asked for";
+    let mismatch = provider.mismatch(json!({"linkTypes": ["ether"]}), "0000:03:00.0");
+    assert_eq!(mismatch.as_deref(), Some(reason));
+}
+
+#[test]
+fn an_attribute_that_is_there_and_cannot_be_read_is_reported() {
     let (node, mut provider) = scan(PF);
-    let findings =
-        |provider: &Harness<NetDevice>, selectors| provider.findings_for(selectors, "0000:03:02.0");
-    let selectors = || json!({"drivers": ["iavf"], "linkTypes": ["ether"], "pfNames": ["ens1f0"]});
-    node.apply("rm @0000:03:02.0/net\nrm @0000:03:00.0/net");
+    assert_eq!(provider.unread(), []);
+    let path = node
+        .path()
+        .join("sys/bus/pci/devices/0000:03:02.0/acpi_index");
+    std::fs::create_dir(&path).expect("a directory in place of the attribute");
     provider.rescan().expect("a scan");
-    assert_eq!(findings(&provider, selectors()), []);
-    node.apply("link @0000:03:02.0/driver ../../../bus/pci/drivers/vfio-pci");
-    provider.rescan().expect("a scan");
-    let reason = "`drivers`: it has vfio-pci, not one of iavf".to_owned();
-    assert_eq!(findings(&provider, selectors()), [(Cause::Other, reason)]);
-    assert_eq!(findings(&provider, json!({"pfNames": ["ens1f0"]})), []);
-    let reason = "`vdpaType`: it has none, and one of virtio is asked for".to_owned();
     assert_eq!(
-        findings(&provider, json!({"vdpaType": "virtio"})),
-        [(Cause::Other, reason)]
+        provider.unread(),
+        ["0000:03:02.0".parse().expect("an address")]
     );
+    let asked = || json!({"acpiIndexes": ["7"]});
+    assert!(provider.why_not(asked(), "0000:03:02.0").is_some());
+    assert_eq!(provider.mismatch(asked(), "0000:03:02.0"), None);
 }

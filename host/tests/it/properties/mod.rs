@@ -5,7 +5,7 @@ mod any_json;
 mod division;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 
 use crate::world::{Way, World, built};
 
@@ -34,9 +34,8 @@ fn for_each<S: Strategy>(
         max_shrink_iters: 200,
         ..Config::default()
     };
-    // The same configurations each time: a failure is one of what was changed.
-    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, random);
+    // The same configurations each time, by the seed in `.cargo/config.toml`: a failure is one of what was changed.
+    let mut runner = TestRunner::new(config);
     let tried = runner.run(configurations, |configuration| {
         world.configure(&text(&configuration));
         let (code, output, errors) = runtime.block_on(world.run(arguments));

@@ -102,8 +102,9 @@ impl Life {
         }
         self.leave_in_peace();
         self.look().await?;
+        let expected = self.expected().await;
         // Devices that have left are listed for a while, and a plugin that starts does not know of them.
-        self.settle(|listed, expected, _| {
+        self.settle(&expected, |listed, expected, _| {
             expected
                 .iter()
                 .all(|(id, state)| listed.get(id) == Some(state))
@@ -112,7 +113,7 @@ impl Life {
         advance(A_MINUTE).await;
         self.look().await?;
         // One that a pod has stays in the list until the pod ends, although it is no longer there.
-        self.settle(|listed, expected, held| {
+        self.settle(&expected, |listed, expected, held| {
             let mut listed = listed.clone();
             listed.retain(|id, (healthy, _)| {
                 *healthy || expected.contains_key(id) || !held.contains(id)
@@ -248,19 +249,24 @@ impl Life {
         Ok(())
     }
 
-    /// Waits until each resource is at the kubelet what it would be after a start now.
+    /// The devices of each resource, as a plugin would show them that starts now.
+    async fn expected(&self) -> BTreeMap<String, Devices> {
+        let mut start = self.state.afresh();
+        start.look().await;
+        let pools = start.pools();
+        pools
+            .map(|pool| (pool.resource.name.to_string(), devices_of(&pool)))
+            .collect()
+    }
+
+    /// Waits until each resource is at the kubelet what is `expected`.
     async fn settle(
         &mut self,
+        expected: &BTreeMap<String, Devices>,
         is_good: impl Fn(&Devices, &Devices, &BTreeSet<String>) -> bool,
     ) -> Result<(), String> {
         let held: BTreeMap<&str, BTreeSet<String>> =
             RESOURCES.map(|name| (name, self.held(name))).into();
-        let mut start = self.state.afresh();
-        start.look().await;
-        let expected: BTreeMap<String, Devices> = start
-            .pools()
-            .map(|pool| (pool.resource.name.to_string(), devices_of(&pool)))
-            .collect();
         for _ in 0..STEPS {
             let differs = RESOURCES.iter().any(|name| {
                 let view = self.kubelet.resource(name);

@@ -10,6 +10,8 @@ use crate::world::Way;
 /// The same devices belong to other resources in these.
 const EARLIER: usize = 0;
 const LATER: usize = 5;
+/// The resource `c` has a selector for a physical function and one for a driver.
+const TWO_SELECTORS: usize = 4;
 
 async fn play(sequences: &[&[Event]]) {
     for way in [Way::Watcher, Way::Register] {
@@ -43,6 +45,46 @@ async fn a_device_that_has_left_with_its_pod_is_forgotten_when_that_has_ended() 
         &[Event::RunPod(0), Event::Unplug(0)],
         &[Event::DeletePod(0)],
         &[Event::Plug(0, "iavf")],
+    ])
+    .await;
+}
+
+/// Neither selector fits the device any more, so a plugin that starts must not take one of them for the one that did.
+#[tokio::test]
+async fn a_device_that_no_selector_can_have_admitted_is_unhealthy_also_after_a_start() {
+    play(&[
+        &[
+            Event::Configure(TWO_SELECTORS),
+            Event::Plug(0, "vfio-pci"),
+            Event::Unplug(12),
+            Event::Unplug(13),
+            Event::Unplug(14),
+            Event::Unplug(15),
+        ],
+        &[Event::RunPod(2)],
+        &[Event::Plug(0, "iavf")],
+        &[Event::Plug(0, "vfio-pci")],
+        &[Event::Plug(0, "igbvf"), Event::DeletePod(2)],
+    ])
+    .await;
+}
+
+/// Which of the reconciles comes between the events is up to the dice, so all of them come.
+#[tokio::test]
+async fn an_attribute_that_could_not_be_read_when_its_device_came_is_read_again() {
+    let hidden: &[Event] = &[
+        Event::Unplug(4),
+        Event::Plug(4, "vfio-pci"),
+        Event::Hide(4, "numa_node"),
+    ];
+    play(&[
+        &[Event::Configure(EARLIER)],
+        hidden,
+        hidden,
+        hidden,
+        hidden,
+        hidden,
+        hidden,
     ])
     .await;
 }

@@ -66,6 +66,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
         &wire::Explained {
             key: Some("k".to_owned()),
             reason: Some("r".to_owned()),
+            unreadable: true,
             findings: vec![Finding::new(Cause::Existence, "r")],
         },
         lines,
@@ -196,6 +197,7 @@ fn discovered() -> wire::Discovered {
     wire::Discovered {
         devices: Vec::new(),
         excluded: vec![("0000:17:00.1".to_owned(), "r".to_owned())],
+        unread: vec![address()],
     }
 }
 

@@ -1,0 +1,118 @@
+//! PCI functions of which something could not be read: they are read again soon, with a growing delay.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sriovdp_sdk::PciAddress;
+use tokio::time::Instant;
+
+/// The delay doubles with each attempt. So a function is read again at the latest after as long again as it could not
+/// be read, and one that has no such attribute, as on a kernel without NUMA, soon costs nothing.
+const FIRST: Duration = Duration::from_millis(100);
+/// As many are read again in each incremental reconcile, because they cost nearly nothing.
+const FEW: usize = 16;
+
+/// The functions, and when to read them again.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// Of which the host could not read something.
+    on_bus: BTreeSet<PciAddress>,
+    /// The same for providers as well.
+    all: BTreeSet<PciAddress>,
+    delay: Duration,
+    due: Option<Instant>,
+}
+
+impl Default for Unread {
+    fn default() -> Self {
+        Self {
+            on_bus: BTreeSet::new(),
+            all: BTreeSet::new(),
+            delay: FIRST,
+            due: None,
+        }
+    }
+}
+
+impl Unread {
+    /// The functions to read when `touched` have changed.
+    pub(super) fn with(
+        &self,
+        touched: &BTreeSet<PciAddress>,
+        now: Instant,
+    ) -> BTreeSet<PciAddress> {
+        let is_due = self.due.is_some_and(|due| due <= now);
+        let again = self.all.iter().filter(|_| is_due || self.all.len() <= FEW);
+        touched.iter().chain(again).copied().collect()
+    }
+
+    /// The functions `part`, or all, were read on the bus, but for something of `unread`.
+    pub(super) fn read_bus(
+        &mut self,
+        part: Option<&BTreeSet<PciAddress>>,
+        unread: BTreeSet<PciAddress>,
+    ) {
+        self.on_bus
+            .retain(|function| part.is_some_and(|part| !part.contains(function)));
+        self.on_bus.extend(unread);
+    }
+
+    /// A scan has ended in which providers could not read something of `by_providers`.
+    pub(super) fn scanned(&mut self, by_providers: impl Iterator<Item = PciAddress>, now: Instant) {
+        let all: BTreeSet<PciAddress> = self.on_bus.iter().copied().chain(by_providers).collect();
+        if !all.is_subset(&self.all) {
+            self.delay = FIRST;
+            self.due = Some(now + self.delay);
+        } else if self.due.is_some_and(|due| due <= now) {
+            self.delay *= 2;
+            self.due = Some(now + self.delay);
+        }
+        if all.is_empty() {
+            self.due = None;
+        }
+        self.all = all;
+    }
+
+    /// When to read them again.
+    pub(super) fn requeue_at(&self) -> Option<Instant> {
+        self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_doubles_until_everything_is_read() {
+        let functions = |count: usize| -> BTreeSet<PciAddress> {
+            (0..count)
+                .map(|n| format!("0000:{n:02x}:00.0").parse().unwrap())
+                .collect()
+        };
+        let (mut unread, mut now) = (Unread::default(), Instant::now());
+        let many = functions(FEW + 1);
+        unread.read_bus(None, many.clone());
+        for delay in [100, 200, 400, 800] {
+            unread.scanned(std::iter::empty(), now);
+            let due = now + Duration::from_millis(delay);
+            assert_eq!(unread.requeue_at(), Some(due));
+            // A reconcile for another reason in between delays nothing.
+            unread.scanned(std::iter::empty(), now);
+            assert_eq!(unread.requeue_at(), Some(due));
+            assert_eq!(unread.with(&BTreeSet::new(), now), BTreeSet::new());
+            now = due;
+            assert_eq!(unread.with(&BTreeSet::new(), now), many);
+        }
+        // A provider cannot read something of another one.
+        let other: PciAddress = "0000:ff:00.0".parse().unwrap();
+        unread.read_bus(Some(&many), functions(1));
+        unread.scanned([other].into_iter(), now);
+        assert_eq!(unread.requeue_at(), Some(now + FIRST));
+        let few = functions(1).into_iter().chain([other]).collect();
+        assert_eq!(unread.with(&BTreeSet::new(), now), few);
+        unread.read_bus(None, BTreeSet::new());
+        unread.scanned(std::iter::empty(), now);
+        assert_eq!(unread.requeue_at(), None);
+    }
+}
