@@ -293,24 +293,6 @@ impl<P: Provider> Harness<P> {
         warnings.map(|warning| warning.chain.join(": ")).collect()
     }
 
-    /// Why the device `id` does not fit `selectors` by a value that it has, as `key: reason`; nothing when it fits, or when
-    /// what the refusing keys ask for cannot be read now.
-    ///
-    /// # Panics
-    ///
-    /// When the selectors cannot be understood, or no such device was found.
-    #[track_caller]
-    pub fn mismatch(&self, selectors: Value, id: &str) -> Option<String> {
-        let explained = self.explain(selectors, id);
-        let reason = explained.reason.filter(|_| !explained.unreadable);
-        Some(format!("{}: {}", explained.key?, reason?))
-    }
-
-    /// The functions of which the last discovery could not read something that is there.
-    pub fn unread(&self) -> &[PciAddress] {
-        &self.found.unread
-    }
-
     /// What a container gets for each of `ids` from a resource with these `selectors`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Harness;
-use crate::{Cause, Provider};
+use crate::{Cause, PciAddress, Provider};
 
 impl<P: Provider> Harness<P> {
     /// Each device that no new pod may have, and why.
@@ -34,5 +34,23 @@ impl<P: Provider> Harness<P> {
     pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<(Cause, String)> {
         let findings = self.explain(selectors, id).findings.into_iter();
         findings.map(|f| (f.cause, f.reason)).collect()
+    }
+
+    /// Why the device `id` does not fit `selectors` by a value that it has, as `key: reason`; nothing when it fits, or when
+    /// what the refusing keys ask for cannot be read now.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood, or no such device was found.
+    #[track_caller]
+    pub fn mismatch(&self, selectors: Value, id: &str) -> Option<String> {
+        let explained = self.explain(selectors, id);
+        let reason = explained.reason.filter(|_| !explained.unreadable);
+        Some(format!("{}: {}", explained.key?, reason?))
+    }
+
+    /// The functions of which the last discovery could not read something that is there.
+    pub fn unread(&self) -> &[PciAddress] {
+        &self.found.unread
     }
 }
