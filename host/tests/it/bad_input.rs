@@ -189,7 +189,9 @@ async fn a_broken_update_keeps_the_last_good_configuration() {
         .await
         .unwrap();
     world.configure("{");
-    daemon.says("this is not JSON").await;
+    daemon
+        .says("the file ends before the object that begins at 1:1 is closed")
+        .await;
     assert!(daemon.is_running());
     kubelet
         .allocate("intel.com/a", &["0000:41:10.0"])
