@@ -33,7 +33,7 @@ fn sf_is_the_only_type() {
         (json!([""]), ""),
     ] {
         let expected = format!(
-            "`{unknown}` in `auxTypes` is no auxiliary device that a container could have; \
+            "`{unknown}` is no auxiliary device that a container could have; \
              subfunctions are the only ones: write `\"auxTypes\": [\"sf\"]`"
         );
         assert_eq!(wrong(&json!({"auxTypes": types})), expected);
