@@ -68,7 +68,9 @@ fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn thread_hop(bencher: Bencher<'_, '_>) {
     let runtime = runtime();
-    bencher.bench_local(|| runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await }));
+    bencher.bench_local(|| {
+        runtime.block_on(async { sriovdp_host::blocking::start(|| ()).unwrap().await })
+    });
 }
 
 fn in_process(bencher: Bencher<'_, '_>, method: &str, question: &impl serde::Serialize) {

@@ -7,13 +7,14 @@
     reason = "an application is read as a whole, with its private items"
 )]
 
-mod blocking;
+pub mod blocking;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod events;
 pub mod inventory;
 pub mod kubelet;
+pub mod limits;
 pub mod logging;
 mod netlink;
 pub mod new_provider;

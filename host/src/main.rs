@@ -1,17 +1,15 @@
 //! The program `sriovdp`: reads the command line, then serves, or does the one thing that it is asked for.
 #![forbid(unsafe_code)]
 
+use std::panic;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use sriovdp_host::cli::{Arguments, Command, Exit};
 use sriovdp_host::events::NodeEvents;
 use sriovdp_host::providers::{heap, leave, probe};
 use sriovdp_host::report::Report;
-use sriovdp_host::{daemon, logging, process, show};
-
-/// Calls into providers and reads of sysfs run beside the loop. A thread is made when it is needed and ends when it is
-/// idle; the number only has to be larger than that of providers that can hang.
-const BLOCKING_THREADS: usize = 64;
+use sriovdp_host::{daemon, limits, logging, process, show};
 
 fn main() -> ExitCode {
     heap::keep_small();
@@ -30,10 +28,10 @@ fn main() -> ExitCode {
     if arguments.command.is_none() {
         process::set_umask();
         logging::start(&arguments.logging);
+        limits::raise_open_files();
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -42,21 +40,24 @@ fn main() -> ExitCode {
                 .into();
         }
     };
-    let exit = runtime.block_on(async {
-        match &arguments.command {
-            None => {
-                let events = NodeEvents::of_node(&arguments.common.root);
-                match daemon::run(&arguments, daemon::settings(&arguments), events).await {
-                    Ok(()) => Exit::Success,
-                    Err(error) => fail(&error),
-                }
-            }
-            Some(command) => show::run(&arguments, command).await,
-        }
-    });
+    // A panic has printed its own message, and ends the process with a documented code like any failure.
+    let exit = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&arguments))));
     // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
     runtime.shutdown_background();
-    leave(exit as u8)
+    leave(exit.unwrap_or(Exit::Failure) as u8)
+}
+
+async fn run(arguments: &Arguments) -> Exit {
+    match &arguments.command {
+        None => {
+            let events = NodeEvents::of_node(&arguments.common.root);
+            match daemon::run(arguments, daemon::settings(arguments), events).await {
+                Ok(()) => Exit::Success,
+                Err(error) => fail(&error),
+            }
+        }
+        Some(command) => show::run(arguments, command).await,
+    }
 }
 
 /// Help and version go to standard output and are a success; everything else is a mistake in the command line.

@@ -39,10 +39,36 @@ impl fmt::Display for Place {
     }
 }
 
+/// A whole text, which knows where its lines begin: to count them for each value would take square time.
+pub(crate) struct Document {
+    text: Box<str>,
+    /// The offset of each line but the first.
+    lines: Vec<usize>,
+}
+
+impl Document {
+    pub(crate) fn new(text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self {
+            text: text.into(),
+            lines: breaks.map(|(at, _)| at + 1).collect(),
+        }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        let before = self.lines.partition_point(|&begin| begin <= offset);
+        let begin = before.checked_sub(1).map_or(0, |last| self.lines[last]);
+        Place {
+            line: before + 1,
+            column: offset - begin + 1,
+        }
+    }
+}
+
 /// One value of a JSON text.
 #[derive(Clone, Copy)]
 pub(crate) struct Json<'a> {
-    document: &'a str,
+    document: &'a Document,
     text: &'a str,
 }
 
@@ -56,7 +82,7 @@ pub(crate) struct WrongKind {
 /// A value that outlives the parse, with the document in which it stands.
 #[derive(Clone)]
 pub struct Located {
-    document: Arc<str>,
+    document: Arc<Document>,
     range: Range<usize>,
 }
 
@@ -69,7 +95,7 @@ impl Located {
     pub(crate) fn json(&self) -> Json<'_> {
         Json {
             document: &self.document,
-            text: &self.document[self.range.clone()],
+            text: &self.document.text[self.range.clone()],
         }
     }
 }
@@ -83,8 +109,8 @@ impl fmt::Debug for Located {
 
 impl<'a> Json<'a> {
     /// A whole document.
-    pub(crate) fn parse(document: &'a str) -> Result<Self, serde_json::Error> {
-        let raw: &RawValue = serde_json::from_str(document)?;
+    pub(crate) fn parse(document: &'a Document) -> Result<Self, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_str(&document.text)?;
         Ok(Self {
             document,
             text: raw.get(),
@@ -93,11 +119,11 @@ impl<'a> Json<'a> {
 
     /// Where the value begins.
     pub(crate) fn place(&self) -> Place {
-        Place::of(self.document, self.offset())
+        self.document.place(self.offset())
     }
 
     /// The value for later; `document` is the document that was parsed.
-    pub(crate) fn located(&self, document: &Arc<str>) -> Located {
+    pub(crate) fn located(&self, document: &Arc<Document>) -> Located {
         let begin = self.offset();
         Located {
             document: Arc::clone(document),
@@ -107,7 +133,7 @@ impl<'a> Json<'a> {
 
     /// Both texts are parts of one allocation, so the distance of their addresses is the offset.
     fn offset(&self) -> usize {
-        self.text.as_ptr() as usize - self.document.as_ptr() as usize
+        self.text.as_ptr() as usize - self.document.text.as_ptr() as usize
     }
 
     /// The value at `path`, such as `firmware.versions[1]`, or the last one on the way to it.
@@ -242,7 +268,8 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let text = "{\n  \"a\": 1,\n  \"b\": [true, {\"c\": \"x\"}]\n}";
-        let members = Json::parse(text).unwrap().members().unwrap();
+        let document = Document::new(text);
+        let members = Json::parse(&document).unwrap().members().unwrap();
         let list = member(&members, "B").unwrap();
         assert_eq!(list.place(), Place { line: 3, column: 8 });
         let inner = list.items().unwrap()[1].members().unwrap();
@@ -251,16 +278,15 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_keys_wins_in_any_case() {
-        let members = Json::parse(r#"{"a": 1, "A": 2, "a": null, "b": 3}"#)
-            .unwrap()
-            .members()
-            .unwrap();
+        let document = Document::new(r#"{"a": 1, "A": 2, "a": null, "b": 3}"#);
+        let members = Json::parse(&document).unwrap().members().unwrap();
         assert_eq!(member(&members, "a").unwrap().value().unwrap(), 2);
     }
 
     #[test]
     fn a_wrong_kind_is_named_with_its_place() {
-        let error = Json::parse(" [1]").unwrap().members().err().unwrap();
+        let document = Document::new(" [1]");
+        let error = Json::parse(&document).unwrap().members().err().unwrap();
         assert_eq!(
             (error.found, error.place.to_string().as_str()),
             ("a list", "1:2")

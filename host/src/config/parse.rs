@@ -1,10 +1,11 @@
 //! From JSON text to resources and problems.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::alike::alike;
-use super::json::{Json, WrongKind, member};
+use super::json::{Document, Json, WrongKind, member};
 use super::slip::Slip;
 use super::{
     ConfigError, Configuration, Defaults, NameError, Place, Problem, ResourceName, ResourceSpec,
@@ -44,7 +45,7 @@ pub(super) fn parse(
         let message = format!("{what} must be {wanted}, and it is {}", found.found);
         malformed(found.place, message, SHAPE)
     };
-    let source: Arc<str> = text.into();
+    let source = Arc::new(Document::new(text));
     let document = Json::parse(&source).map_err(|error| {
         let slip = Slip::of(text, &error);
         malformed(
@@ -58,6 +59,7 @@ pub(super) fn parse(
         file,
         defaults,
         resources: Vec::new(),
+        keys: HashMap::new(),
         refused: Vec::new(),
         problems: Vec::new(),
         refusals: 0,
@@ -84,10 +86,12 @@ pub(super) fn parse(
 }
 
 pub(super) struct Parser<'a> {
-    pub(super) document: Arc<str>,
+    pub(super) document: Arc<Document>,
     file: &'a Path,
     defaults: &'a Defaults,
     resources: Vec<ResourceSpec>,
+    /// The key of each resource, by its name.
+    keys: HashMap<ResourceName, String>,
     refused: Vec<SelectionSpec>,
     pub(super) problems: Vec<Problem>,
     /// How many of the problems refuse a resource.
@@ -112,16 +116,19 @@ impl Parser<'_> {
             member(&members, "additionalInfo"),
         );
         match name {
-            Some(name) if self.refusals == before => self.resources.push(ResourceSpec {
-                name,
-                selection,
-                exclude_topology: exclude_topology.unwrap_or_default(),
-                allocation_policy,
-                health,
-                additional_info,
-                additional_info_source: member(&members, "additionalInfo")
-                    .map(|info| info.located(&self.document)),
-            }),
+            Some(name) if self.refusals == before => {
+                self.keys.insert(name.clone(), selection.key.clone());
+                self.resources.push(ResourceSpec {
+                    name,
+                    selection,
+                    exclude_topology: exclude_topology.unwrap_or_default(),
+                    allocation_policy,
+                    health,
+                    additional_info,
+                    additional_info_source: member(&members, "additionalInfo")
+                        .map(|info| info.located(&self.document)),
+                });
+            }
             _ => self.refused.push(selection),
         }
     }
@@ -190,8 +197,7 @@ impl Parser<'_> {
             self.refuse(&key, value.place(), error.to_string(), Some(error.hint()))
         });
         let made = self.report(made)?;
-        if let Some(first) = self.resources.iter().find(|resource| resource.name == made) {
-            let first = &first.selection.key;
+        if let Some(first) = self.keys.get(&made) {
             let message = format!("the name `{made}` is already taken by `{first}`");
             let hint = "join both into one entry with a list of selectors".to_owned();
             let problem = self.refuse(&key, value.place(), message, Some(hint));

@@ -244,7 +244,7 @@ fn without_place(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::Json;
+    use super::super::json::{Document, Json};
     use super::*;
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
                 "1:1: this is not JSON, it may be YAML",
             ),
         ] {
-            let error = Json::parse(text).err().unwrap();
+            let error = Json::parse(&Document::new(text)).err().unwrap();
             let slip = Slip::of(text, &error);
             let shown = format!("{}: {}", slip.place, slip.message);
             assert_eq!(shown, expected, "{text}: {error}");
@@ -339,7 +339,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_panics(text in r#"[\[\]{}":,'/#a \\\n\t“\u{feff}]{0,12}"#) {
-            if let Err(error) = Json::parse(&text) {
+            if let Err(error) = Json::parse(&Document::new(&text)) {
                 Slip::of(&text, &error);
             }
         }

@@ -15,6 +15,26 @@ fn defaults() -> Defaults {
     }
 }
 
+/// The largest file that is read, on one line and on many: line numbers must not be counted from the top for each value.
+#[test]
+fn a_file_of_20000_resources_takes_linear_time() {
+    let begin = std::time::Instant::now();
+    for separator in [",", ",\n"] {
+        let resource = |n| {
+            format!(
+                r#"{{"resourceName": "r{n}", "selectors": [{{"pciAddresses": ["0000:00:00.{n}"], "drivers": ["a", "b"]}}],
+                "health": {{"link": true}}, "excludeTopology": false, "additionalInfo": {{}}}}"#
+            )
+        };
+        let list: Vec<String> = (0..20_000).map(resource).collect();
+        let text = format!(r#"{{"resourceList": [{}]}}"#, list.join(separator));
+        let parsed = parse::parse(&text, Path::new("config.json"), &defaults()).unwrap();
+        assert_eq!((parsed.resources.len(), parsed.problems.len()), (20_000, 0));
+    }
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_secs(60), "{took:?}");
+}
+
 /// Parses `text` and shows what came of it, one line for each resource and each problem.
 #[track_caller]
 #[allow(

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use tokio::net::UnixStream;
 
 use super::offer::Offer;
+use crate::limits::is_shortage;
 
 /// How often to see whether another instance still lives. Only an instance that waits does so.
 const PROBE: Duration = Duration::from_secs(2);
@@ -67,10 +68,7 @@ pub(super) async fn is_living(path: &Path) -> bool {
     match UnixStream::connect(path).await {
         Ok(_) => true,
         // So many wait for an answer already that the kernel takes no more, or this process cannot ask.
-        Err(error) => matches!(
-            Errno::from_io_error(&error),
-            Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-        ),
+        Err(error) => is_shortage(&error),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The threads that ask the kernel, and how long the others wait for them.
 
 use std::fmt::Debug;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::net::Protocol;
@@ -22,21 +23,22 @@ const STACK: usize = 256 * 1024;
 /// What devlink says, as JSON; nothing for a question that this host does not understand.
 pub(crate) fn devlink(question: &str) -> Option<String> {
     // A provider reaches its host through a plain function of the frozen interface, which carries no state.
-    static SERVICE: OnceLock<Service<DevlinkQuestion>> = OnceLock::new();
+    static SERVICE: Started<DevlinkQuestion> = Started::not_yet("devlink");
     let question: DevlinkQuestion = serde_json::from_str(question).ok()?;
-    let service = SERVICE.get_or_init(|| Service::asking("devlink", Some(GENERIC), devlink::ask));
-    Some(service.ask(question, PATIENCE).to_string())
+    let service = SERVICE.get_or_start(|| Service::asking("devlink", Some(GENERIC), devlink::ask));
+    let answer = service.map_or(Value::Null, |service| service.ask(question, PATIENCE));
+    Some(answer.to_string())
 }
 
 /// Where default routes lead to, as JSON. What was the answer before holds until there is another one, since an
 /// interface that carries the node's traffic must not be given away because the kernel was slow once.
 pub(crate) fn default_routes() -> String {
-    static SERVICE: OnceLock<Service<()>> = OnceLock::new();
+    static SERVICE: Started<()> = Started::not_yet("routes");
     static LAST: Mutex<Value> = Mutex::new(Value::Null);
-    let service = SERVICE.get_or_init(|| {
+    let service = SERVICE.get_or_start(|| {
         Service::asking("routes", None, |socket, ()| routes::default_routes(socket))
     });
-    let answer = service.ask((), PATIENCE);
+    let answer = service.map_or(Value::Null, |service| service.ask((), PATIENCE));
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if !answer.is_null() {
         *last = answer;
@@ -68,6 +70,43 @@ fn answer<Q: Debug>(
     })
 }
 
+/// A service that is started with the first question for which the system has a thread.
+struct Started<Q> {
+    subject: &'static str,
+    service: OnceLock<Service<Q>>,
+    /// The log has the reason why it does not start.
+    is_logged: AtomicBool,
+}
+
+impl<Q> Started<Q> {
+    const fn not_yet(subject: &'static str) -> Self {
+        Self {
+            subject,
+            service: OnceLock::new(),
+            is_logged: AtomicBool::new(false),
+        }
+    }
+
+    fn get_or_start(&self, start: impl FnOnce() -> io::Result<Service<Q>>) -> Option<&Service<Q>> {
+        if let Some(service) = self.service.get() {
+            return Some(service);
+        }
+        match start() {
+            // Of two that are started at once, the second one's thread ends.
+            Ok(service) => Some(self.service.get_or_init(|| service)),
+            Err(error) => {
+                if !self.is_logged.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "cannot query {} now: no thread can be started for it: {error}",
+                        self.subject
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
 /// Questions on their way to the thread.
 #[derive(Debug)]
 struct Service<Q> {
@@ -75,7 +114,7 @@ struct Service<Q> {
     subject: &'static str,
     questions: mpsc::Sender<(Q, mpsc::SyncSender<Value>)>,
     /// Somebody waited in vain. Until the thread is back, nobody waits.
-    stuck: &'static AtomicBool,
+    stuck: Arc<AtomicBool>,
 }
 
 impl<Q: Debug + Send + 'static> Service<Q> {
@@ -83,35 +122,35 @@ impl<Q: Debug + Send + 'static> Service<Q> {
         subject: &'static str,
         family: Option<Protocol>,
         ask: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError> + Send + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let mut socket = None;
         Self::start(subject, move |question| {
             answer(&mut socket, family, question, &ask)
         })
     }
 
-    fn start(subject: &'static str, mut answer: impl FnMut(&Q) -> Value + Send + 'static) -> Self {
+    fn start(
+        subject: &'static str,
+        mut answer: impl FnMut(&Q) -> Value + Send + 'static,
+    ) -> io::Result<Self> {
         let (questions, asked) = mpsc::channel::<(Q, mpsc::SyncSender<Value>)>();
-        // There is one service for as long as the process lives.
-        let stuck: &'static AtomicBool = Box::leak(Box::default());
+        let stuck = Arc::new(AtomicBool::new(false));
+        let is_stuck = Arc::clone(&stuck);
         let thread = std::thread::Builder::new()
             .name(subject.to_owned())
             .stack_size(STACK);
-        let started = thread.spawn(move || {
+        thread.spawn(move || {
             for (question, reply) in asked {
                 // Whoever asked may have given up. It counts on this order, reply first: see `give_up`.
                 let _ = reply.send(answer(&question));
-                stuck.store(false, Ordering::SeqCst);
+                is_stuck.store(false, Ordering::SeqCst);
             }
-        });
-        if let Err(error) = started {
-            tracing::warn!(%error, "the kernel cannot be asked about {subject}: the thread for it does not start");
-        }
-        Self {
+        })?;
+        Ok(Self {
             subject,
             questions,
             stuck,
-        }
+        })
     }
 
     fn ask(&self, question: Q, patience: Duration) -> Value {
@@ -154,7 +193,8 @@ mod tests {
             // Ends when the test lets go of the other end.
             let _ = released.recv();
             Value::Bool(true)
-        });
+        })
+        .unwrap();
         let brief = Duration::from_millis(1);
         assert_eq!(service.ask(DevlinkQuestion::Devices, brief), Value::Null);
         // With patience for ever, an answer that does not come at once would not come at all.

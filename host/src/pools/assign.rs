@@ -36,6 +36,7 @@ pub fn assign<'a>(
     holders: &Holders<'_>,
 ) -> Vec<Vec<Member>> {
     let mut taken: HashSet<&str> = kept.into_iter().collect();
+    let holding: HashSet<usize> = holders.values().copied().flatten().collect();
     let mut shares = Vec::new();
     for (n, request) in requests.iter().enumerate() {
         let mut members = Vec::new();
@@ -52,7 +53,7 @@ pub fn assign<'a>(
                 take(position, Some(selector));
             }
         }
-        if holders.values().any(|&holder| holder == Some(n)) {
+        if holding.contains(&n) {
             for (position, device) in (0..).zip(request.devices) {
                 if holders.get(device.id.as_str()) == Some(&Some(n)) {
                     take(position, None);

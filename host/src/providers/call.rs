@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use sriovdp_sdk::Error;
 use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::abi::{ProviderModuleRef, wire};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::ask::{CallError, ask, attach};
@@ -16,6 +15,8 @@ use super::candidate::Candidate;
 use super::digests::Digest;
 use super::error::WHILE_LOADED;
 use super::{Budgets, ProviderError, Question, open};
+use crate::blocking;
+use crate::blocking::{Progress, StartError};
 
 /// A loaded library.
 pub struct Provider {
@@ -27,7 +28,7 @@ pub struct Provider {
     module: ProviderModuleRef,
     budgets: Budgets,
     /// The call that did not come back in time. Until it does, nothing more is asked.
-    stuck: Mutex<Option<AbortHandle>>,
+    stuck: Mutex<Option<Progress>>,
 }
 
 impl Provider {
@@ -47,14 +48,14 @@ impl Provider {
             ..
         } = candidate;
         let copy = verified.copy.into_file();
-        let loading = tokio::task::spawn_blocking(move || {
+        let loading = blocking::start(move || {
             let module = open::open(copy)?;
             attach(module).map_err(|error| ProviderError::Call {
                 method: "attach".to_owned(),
                 source: error.error,
             })?;
             Ok::<_, ProviderError>(module)
-        });
+        })?;
         let module = match tokio::time::timeout(budgets.load, loading).await {
             Ok(Ok(loaded)) => loaded?,
             Ok(Err(error)) => return Err(ProviderError::Read(std::io::Error::other(error))),
@@ -160,7 +161,7 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// When an earlier call has not come back yet.
+    /// When an earlier call has not come back yet, or no thread can be started for this one.
     pub fn ask<Q, A>(
         self: &Arc<Self>,
         method: &'static str,
@@ -174,13 +175,14 @@ impl Provider {
             return Err(self.silent("is still busy with an earlier call"));
         }
         let module = self.module;
-        let answer = tokio::task::spawn_blocking(move || ask(module, method, &question));
+        let answer = blocking::start(move || ask(module, method, &question));
+        let answer = answer.map_err(|error| self.not_called(error))?;
         Ok(Question::new(self, method, answer))
     }
 
     /// Asks nothing more until this question is answered.
     pub fn give_up<A>(&self, question: &Question<A>) {
-        *self.stuck() = Some(question.abort_handle());
+        *self.stuck() = Some(question.progress());
     }
 
     /// Whether a call that took too long has still not come back.
@@ -190,8 +192,17 @@ impl Provider {
         stuck.is_some()
     }
 
-    fn stuck(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+    fn stuck(&self) -> MutexGuard<'_, Option<Progress>> {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_called(&self, error: StartError) -> CallError {
+        let message = format!("the provider `{}` cannot be called now", self.file_name());
+        CallError {
+            error: Error::from(error).context(message),
+            path: None,
+            is_silent: true,
+        }
     }
 
     pub(super) fn silent(&self, what: &str) -> CallError {

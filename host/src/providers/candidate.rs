@@ -94,9 +94,7 @@ impl Rules {
     /// Why it is refused.
     pub(super) async fn verify(&self, file: &Path) -> Result<Verified, ProviderError> {
         let (path, allowed) = (file.to_owned(), Arc::clone(&self.allowed));
-        let verifying = tokio::task::spawn_blocking(move || verify(&path, &allowed));
-        let verified = verifying.await;
-        verified.unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))))
+        blocking::run(move || verify(&path, &allowed)).await
     }
 
     /// Probes a verified file, and judges what it says of itself.

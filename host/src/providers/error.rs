@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::digests::DigestError;
 use super::elf::ElfError;
 use super::place::PlaceError;
+use crate::blocking::StartError;
+use crate::limits::is_shortage;
 use crate::report::Hint;
 
 /// Why a file is no provider.
@@ -39,6 +41,9 @@ pub enum ProviderError {
     /// The file cannot be read.
     #[error("cannot read it")]
     Read(#[source] io::Error),
+    /// The system starts no thread that could read it.
+    #[error("it cannot be examined now")]
+    NoThread(#[from] StartError),
     /// Somebody else may change it.
     #[error("it belongs to user {owner}, who is neither root nor the user of this process")]
     ForeignOwner {
@@ -200,6 +205,7 @@ impl ProviderError {
                 Step::Place
             }
             Self::Read(_)
+            | Self::NoThread(_)
             | Self::ForeignOwner { .. }
             | Self::Writable { .. }
             | Self::TooLarge { .. }
@@ -221,7 +227,11 @@ impl ProviderError {
 
     /// Whether the next look may find otherwise although the file stays as it is.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::NoProbe { .. } | Self::Copy(_))
+        match self {
+            Self::NoProbe { .. } | Self::NoThread(_) | Self::Copy(_) => true,
+            Self::Read(error) => is_shortage(error),
+            _ => false,
+        }
     }
 }
 
@@ -252,8 +262,12 @@ impl Hint for ProviderError {
             Self::ForeignOwner { .. } => "`chown root` the file",
             Self::Writable { .. } => "`chmod go-w` the file",
             Self::BeingWritten => "it is looked at again when it has been written",
+            Self::NoThread(error) => return error.hint(),
             Self::Elf(error) => return error.hint(),
             Self::Digest(error) => return error.hint(),
+            Self::Copy(error) | Self::Read(error) if is_shortage(error) => {
+                "raise the limit on open files or memory; it is tried again"
+            }
             Self::Copy(_) => "the sysctl `vm.memfd_noexec` must not be 2",
             Self::NoProbe { .. } => {
                 "the plugin has to be able to start one more process of its own program; it is tried again"

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use super::{CallError, Provider};
+use crate::blocking::{Progress, Running};
 
 /// A question that was asked. It goes on when it is dropped, since nobody can take it back.
 #[derive(Debug)]
@@ -17,14 +17,14 @@ pub struct Question<A> {
     provider: Arc<Provider>,
     method: &'static str,
     asked: Instant,
-    answer: JoinHandle<Result<A, CallError>>,
+    answer: Running<Result<A, CallError>>,
 }
 
 impl<A> Question<A> {
     pub(super) fn new(
         provider: &Arc<Provider>,
         method: &'static str,
-        answer: JoinHandle<Result<A, CallError>>,
+        answer: Running<Result<A, CallError>>,
     ) -> Self {
         Self {
             provider: Arc::clone(provider),
@@ -67,7 +67,7 @@ impl<A> Question<A> {
         self.provider.silent(&what)
     }
 
-    pub(super) fn abort_handle(&self) -> AbortHandle {
-        self.answer.abort_handle()
+    pub(super) fn progress(&self) -> Progress {
+        self.answer.progress()
     }
 }

@@ -1,6 +1,6 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use super::Reconciler;
 use super::absence::{Absences, absences};
 use super::retained::Retained;
 use super::saying::Saying;
+use crate::config::ResourceName;
 use crate::kubelet::Held;
 use crate::pools::{
     Admitted, Fit, FoundDevice, Health, Holders, Member, Pool, PoolDevice, Request, Resource, Scan,
@@ -232,10 +233,11 @@ impl<'a> Claims<'a> {
     }
 
     fn holders<'h>(&self, held: &'h Held) -> Holders<'h> {
-        let names: Vec<String> = self.resources.iter().map(|r| r.name.to_string()).collect();
+        let names = self.resources.iter().map(|r| r.name.to_string());
+        let positions: HashMap<String, usize> = names.zip(0..).collect();
         let holders = held.iter().map(|(id, holders)| {
-            let first = names.iter().position(|name| holders.contains(name));
-            (id, first)
+            let known = holders.iter().filter_map(|name| positions.get(name));
+            (id, known.min().copied())
         });
         holders.collect()
     }
@@ -243,9 +245,10 @@ impl<'a> Claims<'a> {
     /// Whether a device joins or leaves a pool, or all do with their pool.
     fn change(&self, states: &[Arc<Pool>], members: &[Vec<Member>]) -> bool {
         let known = (0..self.resources.len()).filter(|n| !self.unknown.contains(n));
-        let is_offered =
-            |pool: &Arc<Pool>| self.resources.iter().any(|r| r.name == pool.resource.name);
-        let is_withdrawn = states.iter().any(|pool| !is_offered(pool));
+        let names: HashSet<&ResourceName> = self.resources.iter().map(|r| &r.name).collect();
+        let is_withdrawn = states
+            .iter()
+            .any(|pool| !names.contains(&pool.resource.name));
         is_withdrawn
             || known.into_iter().any(|n| {
                 let state = state_of(states, &self.resources[n]);
@@ -264,8 +267,8 @@ impl<'a> Claims<'a> {
     }
 }
 
+/// The pool of a resource among `states`, which are in the order of their names.
 fn state_of<'a>(states: &'a [Arc<Pool>], resource: &Resource) -> Option<&'a Pool> {
-    let mut states = states.iter();
-    let state = states.find(|pool| pool.resource.name == resource.name);
-    state.map(Arc::as_ref)
+    let at = states.binary_search_by(|pool| pool.resource.name.cmp(&resource.name));
+    at.ok().map(|at| states[at].as_ref())
 }

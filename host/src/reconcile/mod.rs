@@ -8,6 +8,7 @@ mod absence;
 mod additional_info;
 mod afresh;
 mod books;
+mod configuration;
 mod division;
 mod health;
 mod node_notes;
@@ -36,10 +37,8 @@ use offered::{Departure, OfferedPools};
 use saying::Saying;
 use unread::Unread;
 
-use crate::blocking;
-use crate::config;
-use crate::config::{ConfigError, Problem, ResourceSpec, SelectionSpec, Severity};
-use crate::pools::{LinkHistory, Pool, Resource, Scan, Unresolved, mistakes, resolve};
+use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
+use crate::pools::{LinkHistory, Pool, Resource, Scan};
 use crate::providers::{ProviderError, Providers, Step};
 use crate::report::one_line;
 
@@ -180,7 +179,8 @@ impl Reconciler {
             now,
             held: self.books.held(),
         };
-        self.offered.publish(resources, shares, &departure);
+        self.offered
+            .publish(resources, shares, &departure, &mut saying);
         let waits = [
             self.links.steady_at(),
             self.books.again_at(),
@@ -283,70 +283,5 @@ impl Reconciler {
                  (hint: `sriovdp providers` lists them all)"
             ));
         }
-    }
-
-    /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
-    /// ConfigMap is briefly absent while it is replaced.
-    async fn read_configuration(&mut self) -> (Look, Vec<SelectionSpec>) {
-        let file = self.settings.config_file.clone();
-        let path = self.settings.tree.real(&file);
-        let defaults = self.settings.defaults.clone();
-        match blocking::run(move || config::read(&path, &file, &defaults)).await {
-            Ok(configuration) => {
-                self.specs = configuration.resources;
-                let look = Look {
-                    problems: configuration.problems,
-                    ..Look::default()
-                };
-                (look, configuration.refused)
-            }
-            Err(error) => {
-                let look = Look {
-                    config_error: Some(error),
-                    ..Look::default()
-                };
-                (look, Vec::new())
-            }
-        }
-    }
-
-    /// The resources that can be offered; the problems of all, in the file's order.
-    async fn resolve(&self, look: &mut Look, refused: &[SelectionSpec]) -> Vec<Arc<Resource>> {
-        let mut resources = Vec::new();
-        let file = &self.settings.config_file;
-        let strictness = self.settings.strictness;
-        for spec in refused {
-            let problems = mistakes(&self.providers, file, strictness, spec).await;
-            look.problems.extend(problems);
-        }
-        for spec in &self.specs {
-            match resolve(&self.providers, file, strictness, spec).await {
-                Ok((resource, warnings)) => {
-                    resources.push(Arc::new(resource));
-                    look.problems.extend(warnings);
-                }
-                Err(Unresolved::Refused(problems)) => look.problems.extend(problems),
-                Err(Unresolved::Unknown(problems)) => {
-                    let before = self.resources.iter().find(|known| known.name == spec.name);
-                    let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
-                    resources.extend(before.cloned());
-                    let problems = problems.into_iter();
-                    let problems = problems.map(|problem| Problem {
-                        severity,
-                        ..problem
-                    });
-                    look.problems.extend(problems);
-                }
-            }
-        }
-        look.problems.sort_by_key(|problem| problem.place);
-        resources
-    }
-}
-
-impl ConfigError {
-    /// Whether the plugin can wait for a better file, which a node without its own may get.
-    pub fn may_come(&self) -> bool {
-        matches!(self, Self::Missing { .. })
     }
 }

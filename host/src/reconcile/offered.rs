@@ -1,5 +1,7 @@
 //! The pools that are offered to the kubelet, each with its published state, its task and its CDI specification.
 
+mod served;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use super::health;
 use super::saying::Saying;
 use crate::blocking;
 use crate::config::ResourceName;
-use crate::kubelet::{Held, InFlight, Mode, Offer};
+use crate::kubelet::{Held, InFlight, Mode};
+use crate::limits;
 use crate::node::NodeTree;
 use crate::output::cdi;
 use crate::output::cdi::{CdiNames, PoolSpec};
@@ -50,6 +53,8 @@ pub(super) struct OfferedPools {
     pools: BTreeMap<ResourceName, OfferedPool>,
     device_info: DeviceInfoFiles,
     tasks: JoinSet<()>,
+    /// How many pools there are descriptors for.
+    most_served: usize,
 }
 
 #[derive(Debug)]
@@ -60,6 +65,8 @@ struct OfferedPool {
     /// The pool has changed since its CDI specification was written.
     cdi_outdated: bool,
     stop: CancellationToken,
+    /// It has a task. One that came when too few descriptors were left has none yet.
+    is_served: bool,
 }
 
 impl OfferedPools {
@@ -71,10 +78,11 @@ impl OfferedPools {
             kubelet,
             pools: BTreeMap::new(),
             tasks: JoinSet::new(),
+            most_served: limits::open_files().map_or(usize::MAX, limits::resources_served_with),
         }
     }
 
-    /// The published states.
+    /// The published states, in the order of their names.
     pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
         self.pools
             .values()
@@ -88,7 +96,9 @@ impl OfferedPools {
         resources: Vec<Arc<Resource>>,
         shares: Shares,
         departure: &Departure<'_>,
+        saying: &mut Saying,
     ) {
+        let names: Vec<ResourceName> = resources.iter().map(|r| r.name.clone()).collect();
         let wanted: BTreeSet<&ResourceName> =
             resources.iter().map(|resource| &resource.name).collect();
         self.pools.retain(|name, pool| {
@@ -118,6 +128,7 @@ impl OfferedPools {
                 }
             }
         }
+        self.serve(&names, saying);
     }
 
     /// When time alone may change a pool.
@@ -229,26 +240,16 @@ impl OfferedPools {
         let first = departure.from(&none, resource, share, &in_flight);
         tell(&first);
         health::tell_changes(&none, &first);
-        let (state, states) = watch::channel(Arc::new(first));
+        let (state, _) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
-        let (cdi, specs) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
-        if let Some(kubelet) = &self.kubelet {
-            let offer = Offer {
-                name: resource.name.clone(),
-                pool: states,
-                in_flight: in_flight.clone(),
-                cdi: specs,
-                tree: self.tree.clone(),
-                ticks: kubelet.ticks.clone(),
-            };
-            self.tasks.spawn(offer.run(kubelet.mode, stop.clone()));
-        }
+        let (cdi, _) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
         let offered = OfferedPool {
             state,
             in_flight,
             cdi,
             cdi_outdated: true,
             stop,
+            is_served: false,
         };
         self.pools.insert(resource.name.clone(), offered);
     }

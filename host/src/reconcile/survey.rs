@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Reconciler;
 use super::saying::Saying;
+use crate::blocking;
 use crate::inventory;
 use crate::inventory::Bus;
 use crate::pools::{NodeNow, Resource, ScanError};
@@ -65,11 +66,10 @@ impl Reconciler {
     async fn read_bus(&self, touched: Option<BTreeSet<PciAddress>>) -> Result<Bus, Error> {
         let root = Root::new(self.settings.tree.root());
         let before = Arc::clone(&self.functions);
-        let read = tokio::task::spawn_blocking(move || match touched {
+        let read = blocking::run(move || match touched {
             Some(touched) => inventory::rescan(&root, &before, &touched),
             None => inventory::scan(&root, &before),
         });
         read.await
-            .unwrap_or_else(|error| Err(Error::from_std(&error)))
     }
 }

@@ -47,6 +47,8 @@ mod in_use;
 mod interface;
 /// What kubelets do to device plugins.
 mod kubelet;
+/// Too few threads and descriptors.
+mod limits;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.

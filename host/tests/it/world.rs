@@ -157,14 +157,18 @@ impl World {
     }
 
     pub(crate) fn daemon_with(&self, more: &[&str]) -> Daemon {
+        self.daemon_of(self.command(more))
+    }
+
+    /// The same, started by a command that ends in the program's own.
+    pub(crate) fn daemon_of(&self, mut command: Command) -> Daemon {
         let log = self.root().join("daemon.log");
         let file = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&log)
             .expect("a log");
-        let child = self
-            .command(more)
+        let child = command
             .stdout(Stdio::null())
             .stderr(file)
             .kill_on_drop(true)

@@ -1,0 +1,88 @@
+//! The first half of a reconcile: the configuration is read, and its selectors get their meaning.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Look, Reconciler};
+use crate::blocking;
+use crate::config;
+use crate::config::{ConfigError, Problem, ResourceName, SelectionSpec, Severity};
+use crate::limits::is_shortage;
+use crate::pools::{Resource, Unresolved, mistakes, resolve};
+
+impl Reconciler {
+    /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
+    /// ConfigMap is briefly absent while it is replaced.
+    pub(super) async fn read_configuration(&mut self) -> (Look, Vec<SelectionSpec>) {
+        let file = self.settings.config_file.clone();
+        let path = self.settings.tree.real(&file);
+        let defaults = self.settings.defaults.clone();
+        match blocking::run(move || config::read(&path, &file, &defaults)).await {
+            Ok(configuration) => {
+                self.specs = configuration.resources;
+                let look = Look {
+                    problems: configuration.problems,
+                    ..Look::default()
+                };
+                (look, configuration.refused)
+            }
+            Err(error) => {
+                let look = Look {
+                    config_error: Some(error),
+                    ..Look::default()
+                };
+                (look, Vec::new())
+            }
+        }
+    }
+
+    /// The resources that can be offered; the problems of all, in the file's order.
+    pub(super) async fn resolve(
+        &self,
+        look: &mut Look,
+        refused: &[SelectionSpec],
+    ) -> Vec<Arc<Resource>> {
+        let before = self.resources.iter().map(|known| (&known.name, known));
+        let before: HashMap<&ResourceName, &Arc<Resource>> = before.collect();
+        let mut resources = Vec::new();
+        let file = &self.settings.config_file;
+        let strictness = self.settings.strictness;
+        for spec in refused {
+            let problems = mistakes(&self.providers, file, strictness, spec).await;
+            look.problems.extend(problems);
+        }
+        for spec in &self.specs {
+            match resolve(&self.providers, file, strictness, spec).await {
+                Ok((resource, warnings)) => {
+                    resources.push(Arc::new(resource));
+                    look.problems.extend(warnings);
+                }
+                Err(Unresolved::Refused(problems)) => look.problems.extend(problems),
+                Err(Unresolved::Unknown(problems)) => {
+                    let before = before.get(&spec.name).copied();
+                    let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
+                    resources.extend(before.cloned());
+                    let problems = problems.into_iter();
+                    let problems = problems.map(|problem| Problem {
+                        severity,
+                        ..problem
+                    });
+                    look.problems.extend(problems);
+                }
+            }
+        }
+        look.problems.sort_by_key(|problem| problem.place);
+        resources
+    }
+}
+
+impl ConfigError {
+    /// Whether the plugin can wait for a better file, which a node without its own may get, or for another moment.
+    pub fn may_come(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::Unreadable { source, .. } => is_shortage(source),
+            Self::Malformed { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Limits of the system: a moment without threads, and too few file descriptors.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Resource, Signal, geteuid, getrlimit};
+use tokio::process::Command;
+
+use crate::world::{CAPTURED, Daemon, Way, World, both_ways};
+
+both_ways!(some_pools_are_served_and_the_rest_is_named);
+
+/// A user without any other process. RLIMIT_NPROC counts all threads of a user, and none of root's.
+const USER: u32 = 51_234;
+const POOLS: usize = 64;
+
+/// `program` with `limit` as an option of prlimit(1), before what the command says itself.
+fn limited(limit: &str, command: &Command) -> Command {
+    let command = command.as_std();
+    let mut limited = Command::new("prlimit");
+    limited
+        .arg(limit)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited
+}
+
+fn give_to_user(path: &Path) {
+    if path.is_symlink() {
+        return;
+    }
+    std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        give_to_user(&entry.path());
+    }
+}
+
+/// Changes the soft limit of a daemon, as its own user: root may lack the right to.
+async fn allow_threads(daemon: &Daemon, threads: Option<u64>) {
+    let most = threads.or(getrlimit(Resource::Nproc).maximum);
+    let most = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
+    let mut prlimit = Command::new("prlimit");
+    let id = daemon.id().to_string();
+    prlimit.args(["--pid", &id, &format!("--nproc={most}:")]);
+    let changed = prlimit.uid(USER).gid(USER).status().await.unwrap();
+    assert!(changed.success());
+}
+
+#[tokio::test]
+async fn a_moment_without_threads_costs_the_calls_of_that_moment() {
+    let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
+    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let kubelet = world.kubelet().await;
+    for directory in [world.root(), world.provider_dir()] {
+        give_to_user(directory);
+    }
+    let mut command = limited("--nproc=1:", &world.command(&[]));
+    command.uid(USER).gid(USER);
+    let probe = Command::new(env!("CARGO_BIN_EXE_sriovdp"))
+        .arg("--version")
+        .uid(USER)
+        .output();
+    let can_be_run = probe.await.is_ok_and(|output| output.status.success());
+    if !geteuid().is_root() || !can_be_run {
+        println!("skipped: only root can start the program as a user whose threads are limited");
+        return;
+    }
+
+    // At the start there is no thread for anything.
+    let mut daemon = world.daemon_of(command);
+    let log = daemon.says("cannot start a thread").await;
+    assert!(!log.contains("panicked"), "{log}");
+    for _ in 0..3 {
+        daemon.signal(Signal::HUP);
+    }
+    allow_threads(&daemon, None).await;
+    daemon.signal(Signal::HUP);
+    let registered = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
+    registered.await.unwrap();
+    // Later the one thread that is kept does the work.
+    allow_threads(&daemon, Some(1)).await;
+    let allocated = kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await;
+    allocated.unwrap();
+
+    daemon.signal(Signal::HUP);
+    assert!(daemon.is_running(), "{}", daemon.log());
+
+    allow_threads(&daemon, None).await;
+    daemon.ends_well().await;
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+#[tokio::test]
+async fn a_signal_is_seen_during_a_long_first_reconcile() {
+    let resource =
+        |n| format!(r#"{{"resourceName": "r{n}", "selectors": {{"pfNames": ["pf{n}"]}}}}"#);
+    let list: Vec<String> = (0..20_000).map(resource).collect();
+    let config = format!(r#"{{"resourceList": [{}]}}"#, list.join(","));
+    let world = World::with_config(CAPTURED, Way::Watcher, &config);
+    let mut daemon = world.daemon();
+    daemon.says("starting").await;
+    daemon.signal(Signal::TERM);
+    let ended = tokio::time::timeout(Duration::from_secs(10), daemon.ended());
+    let status = ended.await.expect("an end");
+    assert!(status.success(), "{status}: {}", daemon.log());
+}
+
+fn config() -> String {
+    let mut list = String::new();
+    for n in 0..POOLS {
+        let comma = if n == 0 { "" } else { "," };
+        write!(
+            list,
+            r#"{comma}{{"resourceName": "p{n}", "selectors": {{"pciAddresses": ["0000:01:{:02x}.{}"]}}}}"#,
+            1 + n / 8,
+            n % 8
+        )
+        .unwrap();
+    }
+    format!(r#"{{"resourceList": [{list}]}}"#)
+}
+
+fn node() -> String {
+    let mut tree = "pf 0000:01:00.0 8086:1572 driver=i40e net=pf0\n".to_owned();
+    for n in 0..POOLS {
+        let (device, function) = (1 + n / 8, n % 8);
+        writeln!(
+            tree,
+            "vf 0000:01:{device:02x}.{function} 8086:154c pf=0000:01:00.0 id={n} driver=iavf"
+        )
+        .unwrap();
+    }
+    tree
+}
+
+/// 64 resources want about 150 descriptors.
+async fn some_pools_are_served_and_the_rest_is_named(way: Way) {
+    for (limit, served) in [(32, 4), (48, 12), (64, 20), (128, 52)] {
+        let world = World::with_config(&node(), way, &config());
+        let kubelet = world.kubelet().await;
+        let command = limited(&format!("--nofile={limit}"), &world.command(&[]));
+        let mut daemon = world.daemon_of(command);
+        let named = format!("too few file descriptors: {served} resources are served");
+        let log = daemon.says(&named).await;
+        for n in 0..POOLS {
+            let name = format!("intel.com/p{n}");
+            if n < served {
+                let one = kubelet.wait_for(&name, |view| view.allocatable() == 1);
+                one.await
+                    .unwrap_or_else(|error| panic!("nofile {limit}: {error}\n{}", daemon.log()));
+            } else {
+                assert!(log.contains(&name), "{name} is not named: {log}");
+            }
+        }
+        daemon.signal(Signal::HUP);
+        kubelet
+            .allocate("intel.com/p0", &["0000:01:01.0"])
+            .await
+            .unwrap();
+        daemon.ends_well().await;
+        // While all of them register, a connection may have to wait for a descriptor.
+        let log = daemon.log();
+        let lines = log
+            .lines()
+            .filter(|line| !line.contains("cannot accept a connection"));
+        let lines = lines.count();
+        assert!(lines < 4 * POOLS, "{lines} lines: {}", daemon.log());
+        assert_eq!(kubelet.violations(), [""; 0]);
+    }
+}
