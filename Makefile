@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test random lint audit fmt bench dist miri clean require
+.PHONY: help demo test random attack lint audit fmt bench dist miri clean require
 
 EXAMPLES := examples/vendor-provider/Cargo.toml examples/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -29,10 +29,29 @@ random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of t
 	cargo test --locked -p sriovdp-host --test it -- properties:: random::sequences || failed=1; \
 	test $$failed = 0 || { echo "a random test has failed with PROPTEST_RNG_SEED=$$seed or the SRIOVDP_SEED above" >&2; exit 1; }
 
+# Each fuzz target runs for SECONDS. The scenarios skip in words what this user or machine cannot do.
+SECONDS := 60
+FUZZ_TARGETS := configuration checkpoint cdi elf events authority frames
+
+attack: require ## Attack the program: floods, odd requests, limits, kills, junk files; then fuzz each parser for a minute.
+	cargo build --locked --workspace
+	cargo test --locked -p sriovdp-host --test attack -- --nocapture --test-threads 1
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+		for target in $(FUZZ_TARGETS); do \
+			echo "fuzz $$target for $(SECONDS) s"; \
+			mkdir -p fuzz/corpus/$$target; \
+			cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+				-max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=512 -max_len=65536 || exit 1; \
+		done; \
+	else \
+		echo 'skipped: the fuzz targets need a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz --locked)'; \
+	fi
+
 lint: require ## Check formatting, lints, documentation and dependencies; every warning is an error.
 	cargo fmt --all --check
 	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p sriovdp-host --test attack -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	cargo package --locked --allow-dirty --quiet -p sriovdp-sdk
 	@if cargo deny --version >/dev/null 2>&1; then \

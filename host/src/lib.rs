@@ -12,6 +12,8 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inventory;
 pub mod kubelet;
 pub mod limits;

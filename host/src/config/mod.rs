@@ -206,7 +206,20 @@ pub fn read(
             source,
         },
     })?;
-    parse::parse(&String::from_utf8_lossy(&text), shown_as, defaults)
+    parse(&text, shown_as, defaults)
+}
+
+/// Parses the text of a file.
+///
+/// # Errors
+///
+/// As those of [`read`].
+pub fn parse(
+    text: &[u8],
+    shown_as: &Path,
+    defaults: &Defaults,
+) -> Result<Configuration, ConfigError> {
+    parse::parse(&String::from_utf8_lossy(text), shown_as, defaults)
 }
 
 #[cfg(test)]

@@ -33,6 +33,14 @@ pub struct NodeEvents {
     pub(crate) kernel: Option<KernelEvents>,
 }
 
+/// The places that a message of the kernel tells of, read by both of its formats.
+pub(crate) fn places(message: &[u8]) -> Vec<Place> {
+    let links = link::Link::parse(message).into_iter();
+    let links = links.map(|link| link.place());
+    let uevent = uevent::Uevent::parse(message).into_iter();
+    links.chain(uevent.map(|uevent| uevent.place())).collect()
+}
+
 impl NodeEvents {
     /// Those of this machine's kernel, if the node below `root` is this machine. A kernel that does not tell them is
     /// no failure; it is logged, and what changes is found by the timer.

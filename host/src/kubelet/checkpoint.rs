@@ -29,7 +29,12 @@ pub(super) fn read(path: &Path) -> io::Result<Held> {
     parse(Limited::new(file, LARGEST))
 }
 
-fn parse(text: impl io::Read) -> io::Result<Held> {
+/// Parses its text.
+///
+/// # Errors
+///
+/// When it is no checkpoint.
+pub(crate) fn parse(text: impl io::Read) -> io::Result<Held> {
     let checkpoint: Checkpoint = serde_json::from_reader(BufReader::new(text))?;
     let entries = checkpoint.data.pod_device_entries;
     Ok(entries.map(|entries| entries.0).unwrap_or_default())

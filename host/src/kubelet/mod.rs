@@ -25,6 +25,7 @@ mod watcher;
 
 use std::fmt;
 
+pub(crate) use checkpoint::parse as parse_checkpoint;
 pub use held::{Held, HeldError};
 pub use in_flight::InFlight;
 pub use offer::Offer;

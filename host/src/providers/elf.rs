@@ -116,16 +116,21 @@ impl Hint for ElfError {
 
 /// A library that is whole.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Library {
+pub(crate) struct Library {
     /// What the SDK wrote into it.
     pub(super) note: Note,
     /// The parts of the file that the dynamic linker reads, in ascending order, without overlaps.
-    pub(super) loaded: Vec<Range<u64>>,
+    pub(crate) loaded: Vec<Range<u64>>,
 }
 
 /// Checks everything that can be checked without running the file. Only its headers and notes are read.
 pub(super) fn check(file: &File) -> Result<Library, ElfError> {
     check_for(machine_of(std::env::consts::ARCH), &Headers::of(file))
+}
+
+/// The same for a file in memory.
+pub(crate) fn check_bytes(bytes: &[u8]) -> Result<Library, ElfError> {
+    check_for(machine_of(std::env::consts::ARCH), bytes)
 }
 
 fn check_for<'d>(own_machine: Option<u16>, data: impl ReadRef<'d>) -> Result<Library, ElfError> {

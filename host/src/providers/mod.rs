@@ -31,6 +31,7 @@ pub use call::Provider;
 pub use candidate::{Inspection, inspect};
 pub use digests::Digest;
 pub use elf::Note;
+pub(crate) use elf::check_bytes as check_elf;
 pub use error::{ProviderError, Step};
 pub use leave::leave;
 pub use question::Question;

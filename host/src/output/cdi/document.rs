@@ -74,5 +74,10 @@ impl DeviceEntry {
 /// Reads a specification that this plugin may have written. Others write to the directory as well.
 pub(super) fn read(path: &Path) -> io::Result<Document> {
     let (file, _) = regular::open(path)?;
-    Ok(serde_json::from_slice(&regular::read(file, LARGEST)?)?)
+    parse(&regular::read(file, LARGEST)?)
+}
+
+/// Parses the text of one.
+pub(super) fn parse(text: &[u8]) -> io::Result<Document> {
+    Ok(serde_json::from_slice(text)?)
 }

@@ -190,6 +190,11 @@ fn is_class(text: &str) -> bool {
     is_vendor(text) && !text.contains('.')
 }
 
+/// Whether a text is a specification that this plugin may have written.
+pub(crate) fn is_specification(text: &[u8]) -> bool {
+    document::parse(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

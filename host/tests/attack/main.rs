@@ -1,0 +1,31 @@
+//! Attacks on the real program, with bounds: `make attack` runs them, and `cargo test` does not.
+//!
+//! The bounds are those of SECURITY.md. Memory is compared with that of the same process before the attack, because a
+//! debug build has larger libraries.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by its line"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test says what it skips and what it measured"
+)]
+
+#[allow(dead_code, unused_imports, reason = "shared with the other tests")]
+#[path = "../it/world.rs"]
+mod world;
+
+/// A process, and what it may take of the machine.
+mod bounds;
+/// Frames, streams and connections in masses.
+mod floods;
+/// Files that are none, that are too large, or that are too many.
+mod junk;
+/// A process that is killed again and again.
+mod kills;
+/// Too few threads and descriptors.
+#[path = "../it/limits.rs"]
+mod limits;
+/// Requests that no kubelet sends.
+mod requests;
