@@ -187,9 +187,7 @@ impl Reconciler {
             self.offered.again_at(now),
         ];
         let wait = waits.into_iter().flatten().min();
-        let unread = self.unread.requeue_at();
-        look.again_in_part = unread.is_some_and(|at| wait.is_none_or(|wait| at < wait));
-        look.again_at = wait.into_iter().chain(unread).min();
+        (look.again_at, look.again_in_part) = self.unread.or_sooner(wait);
         self.offered.remove_device_info(&mut saying).await;
         self.offered.write_cdi(self.books.held(), &mut saying).await;
         for problem in &look.problems {

@@ -73,9 +73,13 @@ impl Unread {
         self.all = all;
     }
 
-    /// When to read them again.
-    pub(super) fn requeue_at(&self) -> Option<Instant> {
-        self.due
+    /// When to reconcile again if everything else can wait until `wait`, and whether only for these.
+    pub(super) fn or_sooner(&self, wait: Option<Instant>) -> (Option<Instant>, bool) {
+        match (self.due, wait) {
+            (Some(due), Some(wait)) if wait <= due => (Some(wait), false),
+            (Some(due), _) => (Some(due), true),
+            (None, wait) => (wait, false),
+        }
     }
 }
 
@@ -96,10 +100,11 @@ mod tests {
         for delay in [100, 200, 400, 800] {
             unread.scanned(std::iter::empty(), now);
             let due = now + Duration::from_millis(delay);
-            assert_eq!(unread.requeue_at(), Some(due));
+            assert_eq!(unread.or_sooner(None), (Some(due), true));
             // A reconcile for another reason in between delays nothing.
             unread.scanned(std::iter::empty(), now);
-            assert_eq!(unread.requeue_at(), Some(due));
+            assert_eq!(unread.or_sooner(Some(due)), (Some(due), false));
+            assert_eq!(unread.or_sooner(Some(due + FIRST)), (Some(due), true));
             assert_eq!(unread.with(&BTreeSet::new(), now), BTreeSet::new());
             now = due;
             assert_eq!(unread.with(&BTreeSet::new(), now), many);
@@ -108,11 +113,11 @@ mod tests {
         let other: PciAddress = "0000:ff:00.0".parse().unwrap();
         unread.read_bus(Some(&many), functions(1));
         unread.scanned([other].into_iter(), now);
-        assert_eq!(unread.requeue_at(), Some(now + FIRST));
+        assert_eq!(unread.or_sooner(None), (Some(now + FIRST), true));
         let few = functions(1).into_iter().chain([other]).collect();
         assert_eq!(unread.with(&BTreeSet::new(), now), few);
         unread.read_bus(None, BTreeSet::new());
         unread.scanned(std::iter::empty(), now);
-        assert_eq!(unread.requeue_at(), None);
+        assert_eq!(unread.or_sooner(None), (None, false));
     }
 }
