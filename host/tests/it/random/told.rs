@@ -72,19 +72,9 @@ async fn a_device_that_no_selector_can_have_admitted_is_unhealthy_also_after_a_s
 /// Which of the reconciles comes between the events is up to the dice, so all of them come.
 #[tokio::test]
 async fn an_attribute_that_could_not_be_read_when_its_device_came_is_read_again() {
-    let hidden: &[Event] = &[
-        Event::Unplug(4),
-        Event::Plug(4, "vfio-pci"),
-        Event::Hide(4, "numa_node"),
-    ];
-    play(&[
-        &[Event::Configure(EARLIER)],
-        hidden,
-        hidden,
-        hidden,
-        hidden,
-        hidden,
-        hidden,
-    ])
-    .await;
+    let gone: &[Event] = &[Event::Unplug(4)];
+    let hidden: &[Event] = &[Event::Plug(4, "vfio-pci"), Event::Hide(4, "numa_node")];
+    let mut sequences: Vec<&[Event]> = vec![&[Event::Configure(EARLIER)]];
+    sequences.extend([gone, hidden].repeat(6));
+    play(&sequences).await;
 }
