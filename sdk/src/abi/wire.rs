@@ -4,6 +4,7 @@
 //! fields that it does not know, and a field that an older writer leaves out has a default.
 
 mod devlink;
+mod explained;
 mod function;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::{DeviceId, Error, Finding, PciAddress};
 
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
+pub use explained::{ExplainRequest, Explained};
 pub use function::Function;
 
 /// The methods of interface version 1.
@@ -218,35 +220,6 @@ pub struct Selected {
     /// What a user has to know about these selectors on this node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Failure>,
-}
-
-/// Why does this device not fit?
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ExplainRequest {
-    /// The scan that is meant.
-    pub generation: u64,
-    /// The provider's own keys.
-    pub selectors: Value,
-    /// The device.
-    pub id: String,
-}
-
-/// The reason, if there is one.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Explained {
-    /// The selector key that refused it; nothing when it fits and is kept out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The sentence; nothing when the device is admitted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// No key refuses the device by a value that it has: what the refusing keys ask for cannot be read now, or the device
-    /// is only kept out. Without the field a refusal counts as one by a value.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unreadable: bool,
-    /// What speaks against the device for these selectors, whether they admit it or not.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
 }
 
 /// What does a container get for these devices?
