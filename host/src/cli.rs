@@ -1,10 +1,14 @@
 //! The command line: the Go plugin's options with one or two dashes, and our own.
 
+mod values;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use values::{level, milliseconds, prefix, seconds, word};
 
 use crate::new_provider::PackageName;
 use crate::output::cdi::CdiNames;
@@ -58,7 +62,7 @@ pub struct Arguments {
     pub kubelet_dir: PathBuf,
 
     /// Look at the whole node again after this many seconds; SIGHUP asks for it at once.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, help_heading = "Node")]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true, help_heading = "Node")]
     pub rescan_interval: Duration,
 
     #[command(flatten)]
@@ -82,7 +86,8 @@ pub struct Common {
         global = true,
         long,
         value_name = "PREFIX",
-        default_value = "intel.com"
+        default_value = "intel.com",
+        value_parser = prefix
     )]
     pub resource_prefix: String,
 
@@ -106,7 +111,7 @@ pub struct Common {
     pub provider_digests: Option<PathBuf>,
 
     /// Give providers this many milliseconds for whatever may otherwise take longer.
-    #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds)]
+    #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds, allow_negative_numbers = true)]
     pub provider_budget: Option<Duration>,
 
     /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
@@ -158,7 +163,7 @@ pub enum Command {
     Provider(ProviderCommand),
     /// Check the configuration against the providers, without a kubelet.
     Check {
-        /// The file, instead of the one of `--config-file`.
+        /// The file, instead of the one of `--config-file`. With `--root` it is looked up below that, and then outside.
         #[arg(value_name = "CONFIG")]
         file: Option<PathBuf>,
     },
@@ -170,11 +175,14 @@ pub enum Command {
     },
     /// Tell for each device which resource takes it, and why every other one does not.
     Explain {
+        /// This device only: its id, its PCI address, or its network interface.
+        #[arg(value_name = "DEVICE")]
+        named: Option<String>,
         /// This resource only.
         #[arg(long, value_name = "PREFIX/NAME")]
         resource: Option<String>,
-        /// This device only.
-        #[arg(long, value_name = "ID")]
+        /// The device, as the argument.
+        #[arg(long, value_name = "DEVICE", conflicts_with = "named")]
         device: Option<String>,
         /// How to print it.
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
@@ -299,39 +307,6 @@ fn two_dashes(argument: OsString) -> OsString {
     match letters.next() {
         Some(second) if single && second != '=' => format!("-{text}").into(),
         _ => argument,
-    }
-}
-
-fn level(text: &str) -> Result<tracing::Level, String> {
-    if text.parse::<u32>().is_ok() {
-        return Ok(tracing::Level::INFO);
-    }
-    text.parse()
-        .map_err(|_| "write error, warn, info, debug or trace".to_owned())
-}
-
-fn word(text: &str) -> Result<String, String> {
-    if !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    {
-        return Ok(text.to_owned());
-    }
-    Err("write a device type as `sriovdp providers` names it".to_owned())
-}
-
-fn milliseconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(number @ 1..) => Ok(Duration::from_millis(number)),
-        _ => Err("write a number of milliseconds, at least 1".to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
-        _ => Err("write a number of seconds, at least 1".to_owned()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cli::{Arguments, Registration};
 use crate::config::{ConfigError, Defaults};
 use crate::events::NodeEvents;
 use crate::kubelet::Mode;
-use crate::node::NodeTree;
+use crate::node::{NodeTree, RootError};
 use crate::pools::Strictness;
 use crate::providers::{Budgets, ProviderSettings, heap};
 use crate::reconcile::{KubeletSide, Reconciler, Settings};
@@ -32,6 +32,9 @@ pub enum DaemonError {
     /// The first configuration is no configuration.
     #[error("the configuration cannot be used")]
     Config(#[source] ConfigError),
+    /// The command line names no root.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// The kernel does not let it follow directories or signals.
     #[error("cannot follow {0}")]
     Follow(&'static str, #[source] io::Error),
@@ -44,6 +47,7 @@ impl Hint for DaemonError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Root(error) => error.hint(),
             Self::Follow("directories", _) => {
                 Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned())
             }
@@ -95,6 +99,7 @@ pub async fn run(
     settings: Settings,
     events: NodeEvents,
 ) -> Result<(), DaemonError> {
+    settings.tree.require_root()?;
     let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
     let (mut terminate, mut interrupt) = (
         signals(SignalKind::terminate())?,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::report::Hint;
+
 /// The device-plugin sockets, `kubelet.sock` among them.
 const DEVICE_PLUGINS: &str = "device-plugins";
 /// The sockets that the kubelet's plugin watcher looks at.
@@ -25,12 +27,41 @@ pub struct NodeTree {
     kubelet: PathBuf,
 }
 
+/// There is no root.
+#[derive(Debug, thiserror::Error)]
+#[error("the root `{}` {}", root.display(), if *exists { "is no directory" } else { "does not exist" })]
+pub struct RootError {
+    root: PathBuf,
+    exists: bool,
+}
+
+impl Hint for RootError {
+    fn hint(&self) -> Option<String> {
+        Some("name the directory that stands for `/` with `--root`".to_owned())
+    }
+}
+
 impl NodeTree {
     /// The tree below `root`, with the kubelet's directory at the node path `kubelet`.
     pub fn new(root: impl Into<PathBuf>, kubelet: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
             kubelet: kubelet.into(),
+        }
+    }
+
+    /// That there is a root.
+    ///
+    /// # Errors
+    ///
+    /// When it is no directory.
+    pub fn require_root(&self) -> Result<(), RootError> {
+        match self.root.is_dir() {
+            true => Ok(()),
+            false => Err(RootError {
+                root: self.root.clone(),
+                exists: self.root.exists(),
+            }),
         }
     }
 

@@ -114,6 +114,25 @@ pub struct SelectionSpec {
     pub strays: Vec<SelectorMember>,
 }
 
+impl ResourceSpec {
+    /// How messages name a selector object, as a path in the entry; nothing when the entry has none.
+    pub fn selector_path(&self, selector: usize) -> Option<&str> {
+        let alternatives = &self.selection.alternatives;
+        let found = alternatives.get(selector)?;
+        let is_absent = alternatives.len() == 1 && found.members.is_empty();
+        let path = found.key.strip_prefix(&*self.selection.key)?;
+        (!is_absent).then(|| path.trim_start_matches('.'))
+    }
+
+    /// The same of a key in it. In an entry with one selector object the key says enough.
+    pub fn key_path(&self, selector: usize, key: &str) -> String {
+        match self.selector_path(selector) {
+            Some(path) if path.ends_with(']') => format!("{path}.{key}"),
+            _ => key.to_owned(),
+        }
+    }
+}
+
 /// One selector object.
 #[derive(Clone, Debug)]
 pub struct SelectorSpec {

@@ -73,9 +73,7 @@ impl ResourceName {
         if !is_name(name) {
             return Err(NameError::Name(name.to_owned()));
         }
-        if !is_prefix(prefix) {
-            return Err(NameError::Prefix(prefix.to_owned()));
-        }
+        Self::check_prefix(prefix)?;
         let resource = Self {
             prefix: prefix.to_owned(),
             name: name.to_owned(),
@@ -87,6 +85,18 @@ impl ResourceName {
             return Err(NameError::SocketPath { path, length });
         }
         Ok(resource)
+    }
+
+    /// Whether a text can be the part before the slash.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
+        match is_prefix(prefix) {
+            true => Ok(()),
+            false => Err(NameError::Prefix(prefix.to_owned())),
+        }
     }
 
     /// The part before the slash.

@@ -149,7 +149,8 @@ impl FromStr for PackageName {
             Ok(Self(text.to_owned()))
         } else {
             Err(
-                "write at least two words in lower case with `-` between them, such as `acme-fpga`"
+                "write at least two words in lower case with `-` between them, such as `acme-fpga`: one word alone may \
+                 be a keyword of Rust or the name of a crate that the provider needs, and cargo refuses both"
                     .to_owned(),
             )
         }

@@ -1,5 +1,6 @@
 //! One resource's devices, as its front ends see them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use super::Resource;
 ///
 /// Kubelets from 1.34 on crash when a device leaves the list between the choice of it and the answer to Allocate.
 pub const PARTING: Duration = Duration::from_secs(60);
+
+/// A physical function takes all of its virtual ones along, so messages name only this many.
+const NAMED: usize = 4;
 
 /// A published state of a resource; replaced whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,12 +160,29 @@ impl Pool {
         Some(&self.devices[at])
     }
 
+    /// The devices that have not left.
+    pub fn present(&self) -> Vec<&PoolDevice> {
+        let devices = self.devices.iter();
+        devices.filter(|device| !device.health.is_left()).collect()
+    }
+
     /// How many devices new pods may have.
     pub fn healthy(&self) -> usize {
         self.devices
             .iter()
             .filter(|device| device.health == Health::Healthy)
             .count()
+    }
+
+    /// The unhealthy devices by their reason.
+    pub fn unhealthy(&self) -> BTreeMap<&str, Vec<&PoolDevice>> {
+        let mut by_reason: BTreeMap<&str, Vec<&PoolDevice>> = BTreeMap::new();
+        for device in &self.devices {
+            if let Some(reason) = device.health.reason() {
+                by_reason.entry(reason).or_default().push(device);
+            }
+        }
+        by_reason
     }
 
     /// Whether a device is in the list for the sake of a pod that may have ended by now.
@@ -183,6 +204,16 @@ impl Pool {
                 _ => None,
             });
         waits.min()
+    }
+}
+
+/// The ids of some devices, for a message.
+pub fn device_names(devices: &[&PoolDevice]) -> String {
+    let named = devices.iter().take(NAMED).map(|device| device.id.as_str());
+    let named = named.collect::<Vec<_>>().join(", ");
+    match devices.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 

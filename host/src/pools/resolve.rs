@@ -277,7 +277,7 @@ impl<'a> Context<'a> {
 }
 
 /// Whether a value constrains nothing, by the rule that a selector's default has to.
-fn asks_for_nothing(value: &Value) -> bool {
+pub(super) fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(values) => values.is_empty(),

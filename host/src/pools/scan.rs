@@ -11,7 +11,7 @@ use super::asked::{Asked, contains};
 use super::discoveries::Discoveries;
 use super::known::Known;
 use super::renewed::Renewed;
-use super::{FoundDevices, Resource};
+use super::{FoundDevices, Resource, Selector};
 use crate::providers::{CallError, Provider, Providers};
 
 /// The node as the host sees it in one scan.
@@ -98,6 +98,23 @@ impl Scan {
     pub fn unread(&self) -> impl Iterator<Item = PciAddress> {
         let known = self.known.values();
         known.flat_map(|known| known.unread(self.generation))
+    }
+
+    /// That every provider of the selector has answered a discovery.
+    ///
+    /// # Errors
+    ///
+    /// When one has not, since it was loaded.
+    pub fn require_discovery(&self, selector: &Selector) -> Result<(), ScanError> {
+        let mut providers = selector.facets.iter().map(|facet| &facet.provider);
+        let has_answered = |provider: &Arc<Provider>| {
+            let known = self.known.get(&provider.file_name());
+            known.is_some_and(|known| known.is_of(provider))
+        };
+        match providers.find(|provider| !has_answered(provider)) {
+            Some(provider) => Err(ScanError::without_discovery(provider)),
+            None => Ok(()),
+        }
     }
 
     /// The devices of a device type.
@@ -214,34 +231,56 @@ impl Scan {
     }
 }
 
-/// A provider that could not be asked.
+/// Why something on the node is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider `{provider}` failed")]
+#[error("{failure}")]
 pub struct ScanError {
-    provider: String,
+    failure: String,
     #[source]
-    source: sriovdp_sdk::Error,
+    source: Option<sriovdp_sdk::Error>,
 }
 
 impl ScanError {
     pub(super) fn new(provider: &Provider, error: CallError) -> Self {
+        Self::of_provider(provider, error.error)
+    }
+
+    /// The PCI bus cannot be listed.
+    pub fn of_bus(error: sriovdp_sdk::Error) -> Self {
         Self {
-            provider: provider.file_name(),
-            source: error.error,
+            failure: "cannot look at the PCI bus".to_owned(),
+            source: Some(error),
+        }
+    }
+
+    /// No discovery of the provider has succeeded yet, so its answers to anything else mean nothing.
+    pub(super) fn without_discovery(provider: &Provider) -> Self {
+        Self {
+            failure: format!(
+                "no discovery of the provider `{}` has succeeded yet",
+                provider.file_name()
+            ),
+            source: None,
         }
     }
 
     /// It was asked about some functions, and has not answered about everything since.
     pub(super) fn knows_a_part(provider: &Provider) -> Self {
+        let source = sriovdp_sdk::Error::new("it has not said what is on the whole node yet");
+        Self::of_provider(provider, source)
+    }
+
+    fn of_provider(provider: &Provider, source: sriovdp_sdk::Error) -> Self {
         Self {
-            provider: provider.file_name(),
-            source: sriovdp_sdk::Error::new("it has not said what is on the whole node yet"),
+            failure: format!("the provider `{}` failed", provider.file_name()),
+            source: Some(source),
         }
     }
 }
 
 impl crate::report::Hint for ScanError {
     fn hint(&self) -> Option<String> {
-        self.source.hint_text().map(str::to_owned)
+        let hint = self.source.as_ref()?.hint_text();
+        hint.map(str::to_owned)
     }
 }

@@ -73,7 +73,7 @@ impl Scan {
     }
 
     /// The devices that the owner has named in its last answer, in the order of that.
-    fn answered(&self, device_type: &str) -> Vec<&DeviceId> {
+    pub(super) fn answered(&self, device_type: &str) -> Vec<&DeviceId> {
         let devices = self
             .found(device_type)
             .map_or(&[][..], |found| &found.devices);
@@ -87,7 +87,7 @@ impl Scan {
     }
 
     /// Which of the owner's devices `answered` a selector admits, by their positions there.
-    async fn select_among(
+    pub(super) async fn select_among(
         &self,
         answered: &[&DeviceId],
         device_type: &str,

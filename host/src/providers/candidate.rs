@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sriovdp_sdk::abi::wire;
 
 use super::declared::Declared;
-use super::digests::{Digest, Digests};
+use super::digests::{Digest, Digests, UnusableList};
 use super::elf::Note;
 use super::probe::{Probed, probe};
 use super::verify::{Allowed, Verified, verify};
@@ -78,13 +78,20 @@ pub async fn inspect(
 impl Rules {
     /// Reads the list of digests, if there is one. One that cannot be used allows nothing.
     pub(super) async fn new(settings: &ProviderSettings) -> Self {
-        let list = settings.digests.clone();
-        let allowed = blocking::run(move || list.as_deref().map(Digests::read)).await;
+        let allowed = match settings.digests.clone() {
+            Some(list) => Some(blocking::run(move || Digests::read(&list)).await),
+            None => None,
+        };
         Self {
             allowed: Arc::new(allowed),
             program: settings.program.clone(),
             probe: settings.budgets.probe,
         }
+    }
+
+    /// Why the list of digests allows no file.
+    pub(super) fn unusable_list(&self) -> Option<UnusableList> {
+        self.allowed.as_ref().as_ref()?.as_ref().err().cloned()
     }
 
     /// Judges a file without running any of it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::digests::DigestError;
 use super::elf::ElfError;
+use super::find::NoProvider;
 use super::place::PlaceError;
 use crate::blocking::StartError;
 use crate::limits::is_shortage;
@@ -25,7 +26,7 @@ pub enum ProviderError {
     },
     /// There is none that can be used.
     #[error("no provider is loaded, so no resource can be offered")]
-    NoneLoaded(PathBuf),
+    NoneLoaded(#[source] NoProvider),
     /// Others may put files into the directory, or another directory in its place.
     #[error("the provider directory `{}` is not used", path.display())]
     Directory {
@@ -255,10 +256,7 @@ impl Hint for ProviderError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Directory { source, .. } | Self::Place(source) => return source.hint(),
-            Self::NoneLoaded(directory) => {
-                let directory = directory.display();
-                return Some(format!("put provider libraries into `{directory}`"));
-            }
+            Self::NoneLoaded(source) => return source.hint(),
             Self::ForeignOwner { .. } => "`chown root` the file",
             Self::Writable { .. } => "`chmod go-w` the file",
             Self::BeingWritten => "it is looked at again when it has been written",

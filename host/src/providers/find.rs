@@ -3,6 +3,33 @@
 use std::path::{Path, PathBuf};
 
 use super::ProviderError;
+use crate::report::Hint;
+
+/// Why there is no provider at all.
+#[derive(Debug, thiserror::Error)]
+pub enum NoProvider {
+    /// There is no directory.
+    #[error("the provider directory `{}` does not exist", .0.display())]
+    Directory(PathBuf),
+    /// There is no file.
+    #[error("no file in the provider directory `{}` ends with `.so`", .0.display())]
+    File(PathBuf),
+    /// There are files.
+    #[error("every file of the provider directory `{}` is refused", .0.display())]
+    Refused(PathBuf),
+}
+
+impl Hint for NoProvider {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Directory(_) => {
+                "name the directory of the provider libraries with `--provider-dir`".to_owned()
+            }
+            Self::File(path) => format!("put provider libraries into `{}`", path.display()),
+            Self::Refused(_) => "`sriovdp providers` says why".to_owned(),
+        })
+    }
+}
 
 /// The `*.so` files in `directory`, by name. A directory that does not exist has none.
 ///

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::candidate::{Candidate, Rules};
+use super::find::NoProvider;
 use super::roster::{DeviceType, Roster};
 use super::{Budgets, Provider, ProviderError, find, place};
 use crate::blocking;
@@ -100,9 +101,15 @@ impl Providers {
         };
         self.forget(&files);
         self.reconsider(digests);
+        let rules = Rules::new(settings).await;
+        // A list that cannot be used allows no file, which is one mistake and not one of each file.
+        if let Some(error) = rules.unusable_list() {
+            self.unusable = Some(ProviderError::Digest(error.into()));
+            return;
+        }
         loop {
             let changed = self.changed(&files);
-            let taken = self.take(changed, settings).await;
+            let taken = self.take(changed, &rules, settings.budgets).await;
             // What was in the way of a refused file may be gone with the old version of another one.
             if !taken || !self.forget_conflicts() {
                 break;
@@ -146,6 +153,21 @@ impl Providers {
     /// Why the directory as a whole is not used.
     pub fn unusable(&self) -> Option<&ProviderError> {
         self.unusable.as_ref()
+    }
+
+    /// Why no provider is loaded from `directory`; nothing when one is, or the directory is [unusable](Self::unusable).
+    pub fn none_loaded(&self, directory: &Path) -> Option<ProviderError> {
+        if !self.loaded().is_empty() || self.unusable.is_some() {
+            return None;
+        }
+        let directory = directory.to_owned();
+        Some(ProviderError::NoneLoaded(if !self.refused.is_empty() {
+            NoProvider::Refused(directory)
+        } else if directory.exists() {
+            NoProvider::File(directory)
+        } else {
+            NoProvider::Directory(directory)
+        }))
     }
 
     /// Providers whose files are no longer there. They stay loaded.
@@ -215,14 +237,10 @@ impl Providers {
 
     /// Judges some files at a time and takes those that are good in their order. Returns whether a file has changed
     /// what was loaded from it before.
-    async fn take(&mut self, files: Vec<PathBuf>, settings: &ProviderSettings) -> bool {
-        if files.is_empty() {
-            return false;
-        }
+    async fn take(&mut self, files: Vec<PathBuf>, rules: &Rules, budgets: Budgets) -> bool {
         let again: BTreeSet<&PathBuf> = files.iter().collect();
         self.refused
             .retain(|refused| !again.contains(&refused.file));
-        let rules = Rules::new(settings).await;
         let mut replaced = false;
         let mut waiting = files.into_iter();
         let mut judging = VecDeque::new();
@@ -247,7 +265,7 @@ impl Providers {
                 .await
                 .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
             let taken = match judged {
-                Ok(candidate) => self.admit(candidate, settings.budgets).await,
+                Ok(candidate) => self.admit(candidate, budgets).await,
                 Err(reason) => Err(reason),
             };
             match taken {

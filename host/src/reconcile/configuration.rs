@@ -15,7 +15,10 @@ impl Reconciler {
     /// ConfigMap is briefly absent while it is replaced.
     pub(super) async fn read_configuration(&mut self) -> (Look, Vec<SelectionSpec>) {
         let file = self.settings.config_file.clone();
-        let path = self.settings.tree.real(&file);
+        let path = match self.configuration_is_outside {
+            true => file.clone(),
+            false => self.settings.tree.real(&file),
+        };
         let defaults = self.settings.defaults.clone();
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
@@ -59,6 +62,9 @@ impl Reconciler {
                 }
                 Err(Unresolved::Refused(problems)) => look.problems.extend(problems),
                 Err(Unresolved::Unknown(problems)) => {
+                    let reason = problems.first().map(|problem| problem.message.clone());
+                    look.unknown
+                        .insert(spec.name.clone(), reason.unwrap_or_default());
                     let before = before.get(&spec.name).copied();
                     let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
                     resources.extend(before.cloned());

@@ -1,14 +1,14 @@
 //! Which pool has which device, by the selectors and by the kubelet's books.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Reconciler;
 use super::absence::{Absences, absences};
 use super::retained::Retained;
 use super::saying::Saying;
+use super::{Look, Reconciler};
 use crate::config::ResourceName;
 use crate::kubelet::Held;
 use crate::pools::{
@@ -39,8 +39,8 @@ struct Claims<'a> {
     requests: Vec<Request<'a>>,
     /// What else is known for each selector; the positions are in `requests`.
     selected: AdmittedByAll,
-    /// The resources about which a provider cannot speak now.
-    unknown: BTreeSet<usize>,
+    /// The resources about which a provider does not answer now, and why.
+    unknown: BTreeMap<usize, ScanError>,
 }
 
 impl Reconciler {
@@ -49,10 +49,11 @@ impl Reconciler {
         &mut self,
         resources: &[Arc<Resource>],
         now: Instant,
+        look: &mut Look,
         saying: &mut Saying,
     ) -> Shares {
         let states: Vec<Arc<Pool>> = self.offered.states().collect();
-        let mut claims = Claims::of(&self.scan, resources, &self.admitted, saying).await;
+        let mut claims = Claims::of(&self.scan, resources, &self.admitted).await;
         let mut members = claims.divide(&states, self.books.held());
         let waits = states.iter().any(|pool| pool.waits_for_pods(now));
         if self
@@ -69,16 +70,17 @@ impl Reconciler {
             match self.retained(&claims, &members, &states).await {
                 Ok(retained) => break retained,
                 Err((n, error)) => {
-                    claims.keep(n, &error, saying);
+                    claims.unknown.insert(n, error);
                     members = claims.divide(&states, self.books.held());
                 }
             }
         };
+        claims.log_unknown(&states, saying);
         let matter =
             !self.books.held().is_empty() && claims.divide(&states, &Held::default()) != members;
         let mut shares = Vec::new();
         for (n, members) in members.into_iter().enumerate() {
-            if claims.unknown.contains(&n) {
+            if claims.unknown.contains_key(&n) {
                 shares.push(None);
                 continue;
             }
@@ -93,6 +95,9 @@ impl Reconciler {
             shares.push(Some(Share { devices, absences }));
         }
         self.is_settled &= claims.unknown.is_empty();
+        let unknown = claims.unknown.iter();
+        let unknown = unknown.map(|(&n, error)| (resources[n].name.clone(), one_line(error)));
+        look.unknown.extend(unknown);
         self.admitted = claims.into_admitted();
         self.books.note_whether_they_matter(matter);
         shares
@@ -108,7 +113,7 @@ impl Reconciler {
     ) -> Result<RetainedDevices, (usize, ScanError)> {
         let mut all = RetainedDevices::new();
         let known = members.iter().enumerate();
-        for (n, members) in known.filter(|(n, _)| !claims.unknown.contains(n)) {
+        for (n, members) in known.filter(|(n, _)| !claims.unknown.contains_key(n)) {
             let resource = &claims.resources[n];
             for member in members.iter().filter(|member| member.selector.is_none()) {
                 let id = claims.device(n, *member).id.as_str();
@@ -157,28 +162,30 @@ impl Reconciler {
 }
 
 impl<'a> Claims<'a> {
-    async fn of(
-        scan: &'a Scan,
-        resources: &'a [Arc<Resource>],
-        before: &AdmittedByAll,
-        saying: &mut Saying,
-    ) -> Self {
+    async fn of(scan: &'a Scan, resources: &'a [Arc<Resource>], before: &AdmittedByAll) -> Self {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
             selected: AdmittedByAll::new(),
-            unknown: BTreeSet::new(),
+            unknown: BTreeMap::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
             let (mut alternatives, mut selected) = (Vec::new(), Vec::new());
             for (m, selector) in resource.selectors.iter().enumerate() {
                 let before = before.get(n).and_then(|selectors| selectors.get(m));
-                match scan.select(&resource.device_type, selector, before).await {
+                let answer = match scan.require_discovery(selector) {
+                    Ok(()) => scan.select(&resource.device_type, selector, before).await,
+                    Err(error) => Err(error),
+                };
+                match answer {
                     Ok(mut admitted) => {
                         alternatives.push(std::mem::take(&mut admitted.positions));
                         selected.push(admitted);
                     }
-                    Err(error) => claims.keep(n, &error, saying),
+                    Err(error) => {
+                        claims.unknown.insert(n, error);
+                        break;
+                    }
                 }
             }
             claims.selected.push(selected);
@@ -191,14 +198,16 @@ impl<'a> Claims<'a> {
         claims
     }
 
-    /// A provider cannot speak about the resource `n` now, so its pool stays as it is.
-    fn keep(&mut self, n: usize, error: &ScanError, saying: &mut Saying) {
-        saying.warn(format!(
-            "the pool `{}` keeps its devices: {}",
-            self.resources[n].name,
-            one_line(error)
-        ));
-        self.unknown.insert(n);
+    /// One line for each: what is offered stays as it is, and what is not offered yet waits.
+    fn log_unknown(&self, states: &[Arc<Pool>], saying: &mut Saying) {
+        for (&n, error) in &self.unknown {
+            let resource = &self.resources[n];
+            let (name, error) = (&resource.name, one_line(error));
+            saying.warn(match state_of(states, resource) {
+                Some(_) => format!("the pool `{name}` keeps its devices: {error}"),
+                None => format!("the resource `{name}` is not offered yet: {error}"),
+            });
+        }
     }
 
     fn device(&self, n: usize, member: Member) -> &FoundDevice {
@@ -226,7 +235,7 @@ impl<'a> Claims<'a> {
 
     fn divide(&self, states: &[Arc<Pool>], held: &Held) -> Vec<Vec<Member>> {
         // A pool that keeps its devices keeps them from others too.
-        let keeping = self.unknown.iter();
+        let keeping = self.unknown.keys();
         let keeping = keeping.filter_map(|&n| state_of(states, &self.resources[n]));
         let kept = keeping.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
         assign(&self.requests, kept, &self.holders(held))
@@ -244,7 +253,7 @@ impl<'a> Claims<'a> {
 
     /// Whether a device joins or leaves a pool, or all do with their pool.
     fn change(&self, states: &[Arc<Pool>], members: &[Vec<Member>]) -> bool {
-        let known = (0..self.resources.len()).filter(|n| !self.unknown.contains(n));
+        let known = (0..self.resources.len()).filter(|n| !self.unknown.contains_key(n));
         let names: HashSet<&ResourceName> = self.resources.iter().map(|r| &r.name).collect();
         let is_withdrawn = states
             .iter()

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::pools::{Pool, PoolDevice};
+use crate::pools::{Pool, PoolDevice, device_names};
 use crate::report::excerpt;
-
-/// A physical function takes all of its virtual ones along, and so many names help nobody.
-const NAMED: usize = 4;
 
 /// Logs whose health is another one in `after`. Devices that change for the same reason share a line.
 pub(super) fn tell_changes(before: &Pool, after: &Pool) {
@@ -25,18 +22,9 @@ pub(super) fn tell_changes(before: &Pool, after: &Pool) {
         let resource = &after.resource.name;
         match reason {
             Some(reason) => {
-                tracing::warn!(%resource, "unhealthy: {}: {}", names(&devices), excerpt(reason))
+                tracing::warn!(%resource, "unhealthy: {}: {}", device_names(&devices), excerpt(reason))
             }
-            None => tracing::info!(%resource, "healthy again: {}", names(&devices)),
+            None => tracing::info!(%resource, "healthy again: {}", device_names(&devices)),
         }
-    }
-}
-
-fn names(devices: &[&PoolDevice]) -> String {
-    let named = devices.iter().take(NAMED).map(|device| device.id.as_str());
-    let named = named.collect::<Vec<_>>().join(", ");
-    match devices.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
     }
 }

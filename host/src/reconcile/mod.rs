@@ -10,6 +10,7 @@ mod afresh;
 mod books;
 mod configuration;
 mod division;
+mod empty;
 mod health;
 mod node_notes;
 mod offered;
@@ -18,6 +19,7 @@ mod saying;
 mod settings;
 mod survey;
 mod unread;
+mod view;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -37,9 +39,9 @@ use offered::{Departure, OfferedPools};
 use saying::Saying;
 use unread::Unread;
 
-use crate::config::{ConfigError, Problem, ResourceSpec, Severity};
-use crate::pools::{LinkHistory, Pool, Resource, Scan};
-use crate::providers::{ProviderError, Providers, Step};
+use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, Severity};
+use crate::pools::{LinkHistory, Pool, Resource, Scan, ScanError};
+use crate::providers::{Providers, Step};
 use crate::report::one_line;
 
 /// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
@@ -65,6 +67,8 @@ pub struct Reconciler {
     admitted: AdmittedByAll,
     /// The last look knows everything, so that the next one may be about what has changed since.
     is_settled: bool,
+    /// The configuration file is not looked up below the root.
+    configuration_is_outside: bool,
     /// The last good configuration.
     specs: Vec<ResourceSpec>,
     /// Its resources that can be offered, in the file's order.
@@ -81,6 +85,10 @@ pub struct Look {
     pub problems: Vec<Problem>,
     /// Why there is no new configuration.
     pub config_error: Option<ConfigError>,
+    /// Why not everything on the node is known.
+    pub failures: Vec<ScanError>,
+    /// The resources whose devices are not known now, because a provider does not answer, and why.
+    pub unknown: BTreeMap<ResourceName, String>,
     /// Whether it was about the whole node.
     pub was_whole: bool,
     /// When time alone will have changed something, if nothing else does.
@@ -111,37 +119,11 @@ impl Reconciler {
             books: Books::default(),
             admitted: AdmittedByAll::new(),
             is_settled: false,
+            configuration_is_outside: false,
             specs: Vec::new(),
             resources: Vec::new(),
             told: BTreeSet::new(),
         }
-    }
-
-    /// The providers, as of the last look.
-    pub fn providers(&self) -> &Providers {
-        &self.providers
-    }
-
-    /// What to say when no provider is loaded.
-    pub fn no_provider(&self) -> Option<ProviderError> {
-        let directory = &self.settings.providers.directory;
-        let is_empty = self.providers.loaded().is_empty();
-        is_empty.then(|| ProviderError::NoneLoaded(directory.clone()))
-    }
-
-    /// The resources, in the configuration's order, as of the last look.
-    pub fn resources(&self) -> &[Arc<Resource>] {
-        &self.resources
-    }
-
-    /// What the providers found, as of the last look.
-    pub fn scan(&self) -> &Scan {
-        &self.scan
-    }
-
-    /// The pools, as of the last look.
-    pub fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.offered.states()
     }
 
     /// Looks at providers, configuration and node, and publishes what changed.
@@ -159,7 +141,8 @@ impl Reconciler {
         self.take_providers(&mut saying).await;
         let (mut look, refused) = self.read_configuration().await;
         let resources = self.resolve(&mut look, &refused).await;
-        look.was_whole = self.survey(&resources, touched, &mut saying).await;
+        self.survey(&resources, touched, &mut look, &mut saying)
+            .await;
         let now = Instant::now();
         let devices = self
             .scan
@@ -173,7 +156,7 @@ impl Reconciler {
             known.map(|device| &device.id).collect::<HashSet<_>>()
         });
         self.links = self.links.next(devices, |id| known.contains(id), now);
-        let shares = self.divide(&resources, now, &mut saying).await;
+        let shares = self.divide(&resources, now, &mut look, &mut saying).await;
         self.resources.clone_from(&resources);
         let departure = Departure {
             now,
@@ -181,6 +164,9 @@ impl Reconciler {
         };
         self.offered
             .publish(resources, shares, &departure, &mut saying);
+        if self.offered.are_served() {
+            self.log_empty_pools(&before, &mut saying).await;
+        }
         let waits = [
             self.links.steady_at(),
             self.books.again_at(),

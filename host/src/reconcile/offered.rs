@@ -82,11 +82,22 @@ impl OfferedPools {
         }
     }
 
+    /// Whether there is a kubelet to offer them to.
+    pub(super) fn are_served(&self) -> bool {
+        self.kubelet.is_some()
+    }
+
     /// The published states, in the order of their names.
     pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
         self.pools
             .values()
             .map(|pool| Arc::clone(&pool.state.borrow()))
+    }
+
+    /// The published state of one.
+    pub(super) fn state(&self, name: &ResourceName) -> Option<Arc<Pool>> {
+        let pool = self.pools.get(name)?;
+        Some(Arc::clone(&pool.state.borrow()))
     }
 
     /// Offers `resources` and no others, each with its devices; without devices a pool keeps those that it has. A pool

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sriovdp_sdk::{Error, PciAddress, Root};
 use tokio::time::Instant;
 
-use super::Reconciler;
 use super::saying::Saying;
+use super::{Look, Reconciler};
 use crate::blocking;
 use crate::inventory;
 use crate::inventory::Bus;
@@ -16,14 +16,15 @@ use crate::report::one_line;
 
 impl Reconciler {
     /// Looks at the node, or at what is behind the functions `touched` where the last look is one to go on from: it
-    /// knew everything, and was about the same resources. What it cannot see stays as it was, and is said. The answer is
-    /// whether it was the whole node in the end.
+    /// knew everything, and was about the same resources. What it cannot see stays as it was, and is logged and
+    /// reported in `look`.
     pub(super) async fn survey(
         &mut self,
         resources: &[Arc<Resource>],
         touched: Option<&BTreeSet<PciAddress>>,
+        look: &mut Look,
         saying: &mut Saying,
-    ) -> bool {
+    ) {
         let touched = touched.filter(|_| self.is_settled && resources == self.resources);
         let touched = touched.map(|touched| self.unread.with(touched, Instant::now()));
         let mut touched = touched.as_ref();
@@ -34,24 +35,29 @@ impl Reconciler {
         }
         self.unread.scanned(self.scan.unread(), Instant::now());
         self.is_settled = surveyed.as_ref().is_ok_and(Vec::is_empty);
-        match surveyed {
+        look.failures = match surveyed {
             Ok(failures) => {
-                for error in failures {
-                    saying.warn(one_line(&error));
+                for error in &failures {
+                    saying.warn(one_line(error));
                 }
+                failures
             }
             // What was found before still counts: nobody's devices leave because a file could not be opened.
-            Err(error) => saying.error(one_line(&error.context("cannot look at the PCI bus"))),
-        }
-        touched.is_none()
+            Err(error) => {
+                saying.error(one_line(&error));
+                vec![error]
+            }
+        };
+        look.was_whole = touched.is_none();
     }
 
     async fn scan_node(
         &mut self,
         resources: &[Arc<Resource>],
         touched: Option<&BTreeSet<PciAddress>>,
-    ) -> Result<Vec<ScanError>, Error> {
-        let bus = self.read_bus(touched.cloned()).await?;
+    ) -> Result<Vec<ScanError>, ScanError> {
+        let bus = self.read_bus(touched.cloned()).await;
+        let bus = bus.map_err(ScanError::of_bus)?;
         let part = bus.part;
         self.functions = bus.functions.into();
         self.unread.read_bus(part.as_ref(), bus.unread);

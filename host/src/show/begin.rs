@@ -2,12 +2,22 @@
 
 use std::path::Path;
 
-use super::Page;
-use crate::cli::Exit;
-use crate::new_provider::{NewProvider, PackageName};
-use crate::report::Report;
+use sriovdp_sdk::Error;
 
-pub(super) fn begin(page: &mut Page, name: &PackageName, extends: Option<&str>) -> Exit {
+use super::Page;
+use crate::config::alike;
+use crate::new_provider::{NewProvider, PackageName};
+use crate::providers::{ProviderSettings, Providers};
+
+pub(super) async fn begin(
+    page: &mut Page,
+    name: &PackageName,
+    extends: Option<&str>,
+    settings: &ProviderSettings,
+) {
+    if let Some(extended) = extends {
+        warn_of_unknown(page, extended, settings).await;
+    }
     let new = NewProvider {
         name: name.clone(),
         extends: extends.map(str::to_owned),
@@ -21,11 +31,26 @@ pub(super) fn begin(page: &mut Page, name: &PackageName, extends: Option<&str>) 
                 "next: `cd {} && cargo test`, then what its README.md says",
                 name.as_str()
             ));
-            Exit::Success
         }
-        Err(error) => {
-            eprintln!("{}", Report::error(&error));
-            Exit::Failure
-        }
+        Err(error) => page.error(&error),
     }
+}
+
+/// The device type may be one of a provider that is not here, but mostly it is a typo.
+async fn warn_of_unknown(page: &mut Page, extended: &str, settings: &ProviderSettings) {
+    let mut providers = Providers::default();
+    providers.take_new(settings).await;
+    let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
+    if known.contains(&extended) {
+        return;
+    }
+    let hint = match alike(extended, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => {
+            "`--provider-dir` names the directory of the providers to compare with".to_owned()
+        }
+        None => format!("the loaded device types are {}", known.join(", ")),
+    };
+    let message = format!("no loaded provider brings the device type `{extended}`");
+    page.warning(&Error::new(message).hint(hint));
 }

@@ -1,47 +1,37 @@
-//! `sriovdp check`: what is wrong with the configuration.
+//! `sriovdp check`: how many devices each pool has, why one has none, and why devices are unhealthy.
 
 use super::Page;
-use crate::cli::Exit;
-use crate::config::Severity;
+use super::resources::resources;
+use crate::pools::device_names;
 use crate::reconcile::{Look, Reconciler};
-use crate::report::Report;
+use crate::report::count;
 
-pub(super) fn check(page: &mut Page, state: &Reconciler, look: &Look) -> Exit {
-    let mut exit = Exit::Success;
-    if let Some(error) = &look.config_error {
-        page.line(format_args!("{}", Report::error(error)));
-        exit = Exit::Failure;
-    }
-    let mut problems = look.problems.clone();
-    problems.extend(state.additional_info_of_others());
-    problems.sort_by_key(|problem| problem.place);
-    for problem in &problems {
-        match problem.severity {
-            Severity::Refused => {
-                page.line(format_args!("{}", Report::error(problem)));
-                exit = Exit::Failure;
+pub(super) async fn check(page: &mut Page, state: &Reconciler, look: &Look) {
+    for shown in resources(state, look) {
+        let name = shown.name;
+        let pool = match shown.pool {
+            Ok(pool) => pool,
+            Err(reason) => {
+                page.line(format_args!("{name}: not known: {reason}"));
+                page.fail();
+                continue;
             }
-            Severity::Warning => page.line(format_args!("{}", Report::warning(problem))),
-        }
-    }
-    for warning in state.node_warnings() {
-        page.line(format_args!("{}", Report::warning(&warning)));
-    }
-    if state.resources().is_empty() && exit == Exit::Success {
+        };
+        let devices = count(pool.devices.len(), "device");
         page.line(format_args!(
-            "warning: the configuration has no resource, so nothing is offered"
-        ));
-    }
-    for pool in state.pools() {
-        page.line(format_args!(
-            "{}: {} devices, {} healthy",
-            pool.resource.name,
-            pool.devices.len(),
+            "{name}: {devices}, {} healthy",
             pool.healthy()
         ));
+        if pool.devices.is_empty() {
+            let why = state.why_empty(&pool.resource, shown.spec).await;
+            page.line(format_args!("    {why}"));
+        }
+        for (reason, devices) in pool.unhealthy() {
+            let devices = device_names(&devices);
+            page.line(format_args!("    unhealthy: {devices}: {reason}"));
+        }
     }
     for kept_out in state.kept_out() {
         page.line(format_args!("{kept_out}"));
     }
-    exit
 }

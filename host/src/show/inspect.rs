@@ -4,11 +4,10 @@ use std::path::Path;
 
 use super::Page;
 use super::providers::brings;
-use crate::cli::Exit;
 use crate::providers::{Inspection, ProviderError, ProviderSettings, Step, inspect};
 use crate::report::one_line;
 
-pub(super) async fn check(page: &mut Page, file: &Path, settings: &ProviderSettings) -> Exit {
+pub(super) async fn check(page: &mut Page, file: &Path, settings: &ProviderSettings) {
     let inspected = inspect(file, settings).await;
     let failed = inspected.as_ref().err().map(ProviderError::step);
     for step in Step::ALL
@@ -18,13 +17,10 @@ pub(super) async fn check(page: &mut Page, file: &Path, settings: &ProviderSetti
         page.line(format_args!("ok       {}", words(step)));
     }
     match inspected {
-        Ok(inspected) => {
-            tell(page, &inspected);
-            Exit::Success
-        }
+        Ok(inspected) => tell(page, &inspected),
         Err(reason) => {
             page.line(format_args!("refused  {}", one_line(&reason)));
-            Exit::Failure
+            page.fail();
         }
     }
 }

@@ -3,34 +3,44 @@
 use serde_json::{Value, json};
 
 use super::Page;
-use crate::cli::{Exit, OutputFormat};
-use crate::pools::{Pool, PoolDevice};
-use crate::reconcile::Reconciler;
+use super::resources::{ShownResource, resources};
+use crate::cli::OutputFormat;
+use crate::pools::PoolDevice;
+use crate::reconcile::{Look, Reconciler};
 
-pub(super) fn list(page: &mut Page, state: &Reconciler, output: OutputFormat) -> Exit {
+pub(super) fn list(page: &mut Page, state: &Reconciler, look: &Look, output: OutputFormat) {
+    let resources: Vec<ShownResource<'_>> = resources(state, look).collect();
+    if resources.iter().any(|shown| shown.pool.is_err()) {
+        page.fail();
+    }
     match output {
         OutputFormat::Json => {
-            let pools: Vec<Value> = state.pools().map(|pool| to_json(&pool)).collect();
-            page.line(format_args!("{:#}", Value::Array(pools)));
+            let resources = resources.iter().map(to_json).collect();
+            page.line(format_args!("{:#}", Value::Array(resources)));
         }
-        OutputFormat::Text => {
-            for pool in state.pools() {
+        OutputFormat::Text => resources.iter().for_each(|shown| print(page, shown)),
+    }
+}
+
+fn print(page: &mut Page, shown: &ShownResource<'_>) {
+    page.line(format_args!("{} ({})", shown.name, shown.device_type));
+    match &shown.pool {
+        Err(reason) => page.line(format_args!("    not known: {reason}")),
+        Ok(pool) if pool.devices.is_empty() => page.line(format_args!(
+            "    no device; see `sriovdp explain --resource {}`",
+            shown.name
+        )),
+        Ok(pool) => {
+            for device in &pool.devices {
                 page.line(format_args!(
-                    "{} ({})",
-                    pool.resource.name, pool.resource.device_type
+                    "    {}{}{}",
+                    device.id,
+                    numa(device),
+                    unhealthy(device)
                 ));
-                for device in &pool.devices {
-                    page.line(format_args!(
-                        "    {}{}{}",
-                        device.id,
-                        numa(device),
-                        unhealthy(device)
-                    ));
-                }
             }
         }
     }
-    Exit::Success
 }
 
 fn numa(device: &PoolDevice) -> String {
@@ -48,18 +58,22 @@ fn unhealthy(device: &PoolDevice) -> String {
         .unwrap_or_default()
 }
 
-fn to_json(pool: &Pool) -> Value {
-    let devices = pool.devices.iter().map(|device| {
+/// Devices that are not known are `null`, and the reason is in `unknown`.
+fn to_json(shown: &ShownResource<'_>) -> Value {
+    let device = |device: &PoolDevice| {
         json!({
             "id": device.id.as_str(),
             "function": device.function.to_string(),
             "numaNode": device.numa_node,
             "unhealthy": device.health.reason(),
         })
-    });
+    };
+    let pool = shown.pool.as_ref();
+    let devices = pool.map(|pool| pool.devices.iter().map(device).collect::<Vec<_>>());
     json!({
-        "resource": pool.resource.name.to_string(),
-        "deviceType": pool.resource.device_type,
-        "devices": devices.collect::<Vec<_>>(),
+        "resource": shown.name.to_string(),
+        "deviceType": shown.device_type,
+        "devices": devices.ok(),
+        "unknown": pool.err(),
     })
 }

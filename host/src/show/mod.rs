@@ -3,120 +3,167 @@
 // Whoever reads the output of a command must not find errors in it.
 #![allow(clippy::print_stderr, reason = "the errors of a command")]
 
+mod asked_device;
 mod begin;
 mod check;
 mod explain;
 mod inspect;
 mod list;
+mod page;
 mod providers;
 mod rescan;
+mod resources;
 mod schema;
 
-use std::fmt;
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::path::Path;
+
+use page::Page;
+use sriovdp_sdk::Error;
 
 use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::config::Severity;
 use crate::daemon;
-use crate::reconcile::Reconciler;
-use crate::report::{Escaped, Report};
-
-/// What a command prints, written in one piece at its end.
-#[derive(Debug, Default)]
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, line: fmt::Arguments<'_>) {
-        // Texts of providers and names from the node are among them.
-        let _ = writeln!(self.0, "{:#}", Escaped(&line.to_string()));
-    }
-
-    /// A reader that has seen enough and closed the pipe is no failure; a full disk is one.
-    fn print(self, exit: Exit) -> Exit {
-        let mut output = std::io::stdout();
-        let written = output.write_all(self.0.as_bytes());
-        match written.and_then(|()| output.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                eprintln!("error: cannot write the output\nCaused by: {error}");
-                Exit::Failure
-            }
-            _ => exit,
-        }
-    }
-}
+use crate::reconcile::{Look, Reconciler, Settings};
+use crate::report::one_line;
 
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
-    let mut page = Page::default();
-    let exit = fill(&mut page, arguments, command).await;
-    page.print(exit)
+    let mut page = match command {
+        Command::Check { .. } => Page::of_reports(),
+        _ => Page::new(),
+    };
+    fill(&mut page, arguments, command).await;
+    page.print()
 }
 
-async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) -> Exit {
-    if *command == Command::Rescan {
-        return rescan::rescan(page, arguments);
+async fn fill(page: &mut Page, arguments: &Arguments, command: &Command) {
+    let settings = daemon::settings(arguments);
+    if let Err(error) = settings.tree.require_root() {
+        return page.error(&error);
     }
-    let mut settings = daemon::settings(arguments);
     match command {
+        Command::Rescan => rescan::rescan(page, arguments),
         Command::Provider(ProviderCommand::Check { file }) => {
-            return inspect::check(page, file, &settings.providers).await;
+            inspect::check(page, file, &settings.providers).await;
         }
         Command::Provider(ProviderCommand::New { name, extends }) => {
-            return begin::begin(page, name, extends.as_deref());
+            begin::begin(page, name, extends.as_deref(), &settings.providers).await;
         }
-        _ => {}
+        Command::Check { file: Some(file) } => {
+            let state = with_file(settings, file);
+            show(page, state, command).await;
+        }
+        _ => show(page, Reconciler::new(settings, None), command).await,
     }
-    if let Command::Check { file: Some(file) } = command {
-        settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+}
+
+/// The file of `check` is looked up below the root, as that of `--config-file` is, and outside where there is none.
+fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
+    settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let (file, root) = (
+        settings.config_file.clone(),
+        settings.tree.root().to_owned(),
+    );
+    let is_outside = !settings.tree.real(&file).exists() && file.exists();
+    let state = Reconciler::new(settings, None);
+    if !is_outside {
+        return state;
     }
-    let mut state = Reconciler::new(settings, None);
+    eprintln!(
+        "note: below the root `{}` there is no `{}`, so the file outside of it is checked",
+        root.display(),
+        file.display()
+    );
+    state.with_configuration_outside()
+}
+
+async fn show(page: &mut Page, mut state: Reconciler, command: &Command) {
     let look = state.look().await;
-    match command {
-        Command::Providers => return providers::providers(page, &state),
-        Command::Schema => return schema::schema(page, &state),
-        Command::Check { .. } => return check::check(page, &state, &look),
-        Command::List { .. }
-        | Command::Explain { .. }
-        | Command::Provider(_)
-        | Command::Rescan
-        | Command::ProbeProvider => {}
-    }
-    if let Some(error) = &look.config_error {
-        eprintln!("{}", Report::error(error));
-        return Exit::Failure;
-    }
-    if let Some(error) = state.no_provider() {
-        eprintln!("{}", Report::error(&error));
-        return Exit::Failure;
-    }
-    // A resource that is not in the list is missed there.
-    for problem in &look.problems {
-        if problem.severity == Severity::Refused {
-            eprintln!("{}", Report::error(problem));
-        }
+    let (state, look) = (&state, &look);
+    report_providers(page, state, *command != Command::Providers);
+    // Without providers there is nothing to show, but mistakes in the configuration.
+    let is_check = matches!(command, Command::Check { .. });
+    if state.providers().loaded().is_empty() && !is_check && *command != Command::Providers {
+        return;
     }
     match command {
+        Command::Providers => return providers::providers(page, state),
+        Command::Schema => return schema::schema(page, state),
+        _ => report(page, state, look, is_check),
+    }
+    if look.config_error.is_some() {
+        return;
+    }
+    match command {
+        Command::Check { .. } => check::check(page, state, look).await,
+        Command::List { output } => list::list(page, state, look, *output),
         Command::Explain {
             resource,
             device,
+            named,
             output,
         } => {
-            explain::explain(
-                page,
-                &state,
-                resource.as_deref(),
-                device.as_deref(),
-                *output,
-            )
-            .await
+            let asked = explain::Asked {
+                resource: resource.as_deref(),
+                device: device.as_deref().or(named.as_deref()),
+            };
+            explain::explain(page, state, look, &asked, *output).await;
         }
-        Command::List { output } => list::list(page, &state, *output),
         Command::Providers
         | Command::Provider(_)
         | Command::Schema
-        | Command::Check { .. }
         | Command::Rescan
-        | Command::ProbeProvider => Exit::Success,
+        | Command::ProbeProvider => {}
+    }
+}
+
+/// Reports why no provider can be used, and, for commands that do not list them, which files are refused.
+fn report_providers(page: &mut Page, state: &Reconciler, with_refused: bool) {
+    let providers = state.providers();
+    if let Some(error) = providers.unusable() {
+        page.error(error);
+    }
+    if let Some(error) = state.no_provider() {
+        page.error(&error);
+    }
+    for refused in providers.refused().iter().filter(|_| with_refused) {
+        page.warning(&Error::new(format!(
+            "the provider `{}` is refused: {}",
+            refused.file.display(),
+            one_line(&refused.reason)
+        )));
+    }
+}
+
+/// Reports what is wrong with the configuration, and what is not known about the node.
+fn report(page: &mut Page, state: &Reconciler, look: &Look, with_warnings: bool) {
+    if let Some(error) = &look.config_error {
+        return page.error(error);
+    }
+    let mut problems = look.problems.clone();
+    if with_warnings {
+        problems.extend(state.additional_info_of_others());
+        problems.sort_by_key(|problem| problem.place);
+    }
+    for problem in &problems {
+        match problem.severity {
+            Severity::Refused => page.error(problem),
+            Severity::Warning if with_warnings => page.warning(problem),
+            Severity::Warning => {}
+        }
+    }
+    for warning in state.node_warnings().iter().filter(|_| with_warnings) {
+        page.warning(warning);
+    }
+    for error in &look.failures {
+        page.error(error);
+    }
+    if let Some(error) = state.pods_unknown() {
+        page.error(&Error::new(error));
+    }
+    if state.specs().is_empty() && page.is_good() {
+        page.warning(&Error::new(
+            "the configuration has no resource, so nothing is offered",
+        ));
     }
 }

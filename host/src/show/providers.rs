@@ -3,11 +3,10 @@
 use sriovdp_sdk::abi::wire::Manifest;
 
 use super::Page;
-use crate::cli::Exit;
 use crate::reconcile::Reconciler;
-use crate::report::{Report, one_line};
+use crate::report::one_line;
 
-pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
+pub(super) fn providers(page: &mut Page, state: &Reconciler) {
     for provider in state.providers().loaded() {
         let manifest = provider.manifest();
         page.line(format_args!(
@@ -24,26 +23,13 @@ pub(super) fn providers(page: &mut Page, state: &Reconciler) -> Exit {
             provider.keys().collect::<Vec<_>>().join(", ")
         ));
     }
-    let unusable = state.providers().unusable();
-    if let Some(error) = unusable {
-        page.line(format_args!("{}", one_line(error)));
-    }
-    let refused = state.providers().refused();
-    for refused in refused {
+    for refused in state.providers().refused() {
         page.line(format_args!(
             "{}: refused: {}",
             refused.file.display(),
             one_line(&refused.reason)
         ));
-    }
-    let none = state.no_provider();
-    if let Some(error) = &none {
-        eprintln!("{}", Report::error(error));
-    }
-    if refused.is_empty() && unusable.is_none() && none.is_none() {
-        Exit::Success
-    } else {
-        Exit::Failure
+        page.fail();
     }
 }
 

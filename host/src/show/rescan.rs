@@ -11,25 +11,24 @@ use std::path::Path;
 use rustix::fs::Stat;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, getuid, pidfd_open, pidfd_send_signal};
+use sriovdp_sdk::Error;
 
 use super::Page;
-use crate::cli::{Arguments, Exit};
+use crate::cli::Arguments;
 use crate::regular;
 
 const PROC: &str = "/proc";
 /// A process may have a long command line, which is then not one of this program's.
 const LARGEST: u64 = 1 << 20;
 
-pub(super) fn rescan(page: &mut Page, arguments: &Arguments) -> Exit {
+pub(super) fn rescan(page: &mut Page, arguments: &Arguments) {
     match ask(arguments) {
-        Ok(asked) if asked.is_empty() => {
-            eprintln!(
-                "error: this user runs no daemon of this program here\n\
-                 hint: run `sriovdp rescan` where the daemon runs, such as in its container, and with its `--root`; \
-                 where the program's file was replaced, restart the daemon"
-            );
-            Exit::Failure
-        }
+        Ok(asked) if asked.is_empty() => page.error(
+            &Error::new("this user runs no daemon of this program here").hint(
+                "run `sriovdp rescan` where the daemon runs, such as in its container, and with its `--root`; where \
+                 the program's file was replaced, restart the daemon",
+            ),
+        ),
         Ok(asked) => {
             for id in asked {
                 page.line(format_args!(
@@ -37,11 +36,9 @@ pub(super) fn rescan(page: &mut Page, arguments: &Arguments) -> Exit {
                     id.as_raw_nonzero()
                 ));
             }
-            Exit::Success
         }
         Err(error) => {
-            eprintln!("error: cannot ask the running daemon\nCaused by: {error}");
-            Exit::Failure
+            page.error(&Error::from_std(&error).context("cannot ask the running daemon"));
         }
     }
 }

@@ -111,7 +111,7 @@ async fn keys_that_make_no_sense_together() {
     let expected =
         "`resourceList[0].selectors.isRdma`: it cannot be asked for together with `vdpaType`";
     assert!(output.contains(expected), "{output}");
-    assert!(output.contains("intel.com/one: 1 devices"), "{output}");
+    assert!(output.contains("intel.com/one: 1 device,"), "{output}");
 }
 
 /// The device type of an extension may be missing; then it waits for it.

@@ -51,7 +51,7 @@ async fn the_link_of_a_physical_function_decides() {
     );
     let (_, story, _) = world.run(&["explain", "--device", "0000:41:10.0"]).await;
     assert!(
-        story.contains(&format!("takes it, by selector 0; unhealthy: {DOWN}\n")),
+        story.contains(&format!("takes it, by `selectors`; unhealthy: {DOWN}\n")),
         "{story}"
     );
 
@@ -149,7 +149,7 @@ async fn a_device_node_counts_for_who_asks_for_what_it_belongs_to() {
         let said = format!("unhealthy: {id}: {reason} resource=intel.com/{resource}");
         daemon.says(&said).await;
         let (_, story, _) = world.run(&["explain", "--device", id]).await;
-        let told = format!("intel.com/{resource}: takes it, by selector 0; unhealthy: {reason}\n");
+        let told = format!("intel.com/{resource}: takes it, by `selectors`; unhealthy: {reason}\n");
         assert!(story.contains(&told), "{story}");
     }
     // Whose containers would not get the nodes does not miss them.

@@ -79,7 +79,7 @@ async fn stays_over_a_restart(pod_resources: bool) {
     let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
         story.contains(
-            "intel.com/keys: takes it, by selector 0; a pod has it, and nothing would select it as it is now\n"
+            "intel.com/keys: takes it, by `selectors`; a pod has it, and nothing would select it as it is now\n"
         ),
         "{story}"
     );
@@ -139,7 +139,7 @@ async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
     counts(&kubelet, "intel.com/rest", 0, 0).await;
     let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
-        story.contains("intel.com/keys: takes it, by selector 0; a pod has it"),
+        story.contains("intel.com/keys: takes it, by `selectors`; a pod has it"),
         "{story}"
     );
 }
@@ -247,7 +247,7 @@ async fn a_device_that_a_pod_has_is_unhealthy_with_another_driver_than_its_resou
     let reason = "`drivers`: it has vfio-pci, not one of iavf";
     let unhealthy = format!("unhealthy: 0000:41:02.0: {reason} resource=intel.com/kernel");
     daemon.says(&unhealthy).await;
-    let told = "intel.com/kernel: takes it, by selector 0; a pod has it, and nothing would select it as it is now; \
+    let told = "intel.com/kernel: takes it, by `selectors`; a pod has it, and nothing would select it as it is now; \
                 unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
     let (_, story, _) = world.run(&["explain", "--device", "0000:41:02.0"]).await;
     assert!(story.contains(told), "{story}");

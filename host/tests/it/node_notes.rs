@@ -31,9 +31,11 @@ async fn check_says_what_is_kept_out_and_what_allocate_will_miss() {
         warning: `intel.com/vm`: no pod gets a device, because of `needVhostNet`
         Caused by: the device node `/dev/net/tun` does not exist on this node
         hint: load the module `tun` on this node
-        intel.com/any: 0 devices, 0 healthy
-        intel.com/none: 0 devices, 0 healthy
         intel.com/vm: 2 devices, 2 healthy
+        intel.com/none: 0 devices, 0 healthy
+            of 3 devices most often refused by `vendors` (3); 1 not offered at all; see `sriovdp explain --resource intel.com/none`
+        intel.com/any: 0 devices, 0 healthy
+            of 3 devices; 2 in other pools; 1 kept out; 1 not offered at all; see `sriovdp explain --resource intel.com/any`
         `intel.com/any` is without `0000:01:00.0`: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
     "#]]
     .assert_eq(&output);
@@ -48,8 +50,8 @@ async fn check_says_what_is_kept_out_and_what_allocate_will_miss() {
         .await;
     expect![[r#"
         0000:01:00.0 (netDevice)
-            intel.com/any: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
-            intel.com/any: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
+            intel.com/any: `selectors[0]`: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
+            intel.com/any: `selectors[1]`: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
     "#]]
     .assert_eq(&output);
 }

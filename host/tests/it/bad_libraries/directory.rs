@@ -182,11 +182,11 @@ async fn what_others_may_change() {
     let set =
         |mode| std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(mode)).unwrap();
     set(0o775);
-    let (code, output, _) = world.run(&["providers"]).await;
-    assert_eq!(code, Some(1));
+    let (code, output, errors) = world.run(&["providers"]).await;
+    assert_eq!((code, output.as_str()), (Some(1), ""));
     assert_eq!(
-        output,
-        "the provider directory `PROVIDERS` is not used: the directory `PROVIDERS` has the mode 0775, so others than its owner may put files in it (hint: `chmod go-w PROVIDERS`)\n"
+        errors,
+        "error: the provider directory `PROVIDERS` is not used\nCaused by: the directory `PROVIDERS` has the mode 0775, so others than its owner may put files in it\nhint: `chmod go-w PROVIDERS`\n"
     );
     let kubelet = world.kubelet().await;
     let mut daemon = world.daemon();

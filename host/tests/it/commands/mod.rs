@@ -1,5 +1,9 @@
 //! The commands that look once and print: `list`, `explain`, `schema`.
 
+mod asked;
+mod unknown;
+mod usage;
+
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -24,14 +28,14 @@ async fn a_devices_story() {
     expect![[r#"
         0000:41:10.2 (netDevice)
             intel.com/kernel: `drivers`: it has vfio-pci, not one of igbvf
-            intel.com/dpdk: takes it, by selector 1
+            intel.com/dpdk: takes it, by `selectors[1]`
             intel.com/rest: it fits, and `intel.com/dpdk` comes first
         0000:41:00.0 (netDevice)
             not offered: it is a physical function with virtual ones
         0000:41:10.0 (netDevice)
-            intel.com/kernel: takes it, by selector 0
-            intel.com/dpdk: `pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
-            intel.com/dpdk: `drivers`: it has igbvf, not one of vfio-pci
+            intel.com/kernel: takes it, by `selectors`
+            intel.com/dpdk: `selectors[0].pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
+            intel.com/dpdk: `selectors[1].drivers`: it has igbvf, not one of vfio-pci
             intel.com/rest: it fits, and `intel.com/kernel` comes first
     "#]]
     .assert_eq(&told);
@@ -72,8 +76,8 @@ async fn a_devices_story_for_programs() {
             "deviceType": "netDevice",
             "excluded": null,
             "resources": [{"resource": "intel.com/dpdk", "takes": false, "refusals": [
-                {"key": "pfNames", "reason": "it is number 0 of eth2, and one of eth2#7 is asked for"},
-                {"key": "drivers", "reason": "it has igbvf, not one of vfio-pci"}
+                {"selector": "selectors[0]", "key": "pfNames", "reason": "it is number 0 of eth2, and one of eth2#7 is asked for"},
+                {"selector": "selectors[1]", "key": "drivers", "reason": "it has igbvf, not one of vfio-pci"}
             ]}]
         }])
     );
@@ -92,9 +96,18 @@ async fn the_pools() {
     let pools: Value = serde_json::from_str(&output).unwrap();
     let device = json!({"id": "0000:02:10.0", "function": "0000:02:10.0", "numaNode": null, "unhealthy": null});
     assert_eq!(
-        pools[0],
-        json!({"resource": "intel.com/accel", "deviceType": "accelerator", "devices": [device]})
+        pools[3],
+        json!({"resource": "intel.com/accel", "deviceType": "accelerator", "devices": [device], "unknown": null})
     );
+    let pools = pools.as_array().unwrap().iter();
+    let names: Vec<&Value> = pools.map(|pool| &pool["resource"]).collect();
+    let in_the_files_order = [
+        "intel.com/kernel",
+        "intel.com/dpdk",
+        "intel.com/rest",
+        "intel.com/accel",
+    ];
+    assert_eq!(names, in_the_files_order);
 }
 
 #[tokio::test]
@@ -162,6 +175,26 @@ async fn a_file_named_on_the_command_line() {
         output.starts_with("error: /other.json:1:36: `resourceList[0].resourceName`: "),
         "{output}"
     );
+}
+
+/// The shell completes a name outside of the root, and the configuration of a node is below it.
+#[tokio::test]
+async fn a_file_outside_of_the_root() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("mine.json");
+    std::fs::write(&file, r#"{"resourceList": [{"resourceName": "a"}]}"#).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, output, note) = world.run(&["check", file]).await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.starts_with("intel.com/a: "), "{output}");
+    assert!(note.contains("outside") && note.contains(file), "{note}");
+    // One below the root comes first.
+    let below = format!("{}{file}", world.root().display());
+    std::fs::create_dir_all(std::path::Path::new(&below).parent().unwrap()).unwrap();
+    std::fs::write(&below, r#"{"resourceList": [{"resourceName": "-"}]}"#).unwrap();
+    let (code, _, note) = world.run(&["check", file]).await;
+    assert_eq!((code, note.as_str()), (Some(1), ""));
 }
 
 /// `sriovdp list | head -n 1` must not end in a panic.

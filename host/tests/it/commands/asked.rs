@@ -1,0 +1,170 @@
+//! `sriovdp explain` of devices by each of their names, and why pools are empty or unhealthy.
+
+use serde_json::{Value, json};
+
+use crate::world::{CAPTURED, Way, World};
+
+const NODE: &str = "
+pci 0000:00:00.0 8086:29c0 class=060000
+pf 0000:18:00.0 8086:1572 driver=i40e net=ens1f0
+vf 0000:18:02.{0-3} 8086:154c pf=0000:18:00.0 id={0-3} driver=iavf net=ens1f0v{0-3}
+file @0000:18:00.0/net/ens1f0/carrier 1
+pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0
+sf mlx5_core.sf.4 on=0000:08:00.0 num=88 net=enp8s0f0s88 driver=mlx5_core.sf
+";
+
+fn world(config: &str) -> World {
+    World::with_config(NODE, Way::Watcher, config)
+}
+
+#[tokio::test]
+async fn a_device_by_each_of_its_names() {
+    let world =
+        world(r#"{"resourceList": [{"resourceName": "a", "selectors": {"drivers": ["iavf"]}}]}"#);
+    for (name, device) in [
+        ("0000:18:02.1", "0000:18:02.1 (netDevice)"),
+        ("18:02.1", "0000:18:02.1 (netDevice)"),
+        ("ens1f0v1", "0000:18:02.1 (netDevice)"),
+        ("ens1f0", "0000:18:00.0 (netDevice)"),
+        ("mlx5_core.sf.4", "mlx5_core.sf.4 (auxNetDevice)"),
+        ("enp8s0f0s88", "mlx5_core.sf.4 (auxNetDevice)"),
+    ] {
+        for arguments in [vec!["explain", name], vec!["explain", "--device", name]] {
+            let (code, output, errors) = world.run(&arguments).await;
+            assert_eq!(code, Some(0), "{arguments:?}: {errors}");
+            assert_eq!(output.lines().next(), Some(device), "{arguments:?}");
+            let devices = output.lines().filter(|line| !line.starts_with(' '));
+            assert_eq!(devices.count(), 1, "{output}");
+        }
+    }
+    let (code, _, _) = world
+        .run(&["explain", "ens1f0", "--device", "ens1f0"])
+        .await;
+    assert_eq!(code, Some(2));
+}
+
+#[tokio::test]
+async fn what_is_no_device_is_named_as_what_it_is() {
+    let world = world(r#"{"resourceList": [{"resourceName": "a"}]}"#);
+    for (name, told) in [
+        ("0000:00:00.0", "class 060000 (8086:29c0)"),
+        ("0000:ff:00.0", "no PCI function 0000:ff:00.0"),
+        ("eth9", "no network interface of that name"),
+        ("../../bus", "no network interface of that name"),
+    ] {
+        let (code, output, errors) = world.run(&["explain", name]).await;
+        assert_eq!((code, output.as_str()), (Some(1), ""), "{name}");
+        assert!(
+            errors.starts_with("error: ") && errors.contains(told),
+            "{name}: {errors}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_device_of_a_type_that_no_resource_asks_for() {
+    let world = world(r#"{"resourceList": [{"resourceName": "a"}]}"#);
+    let (code, output, _) = world.run(&["explain", "mlx5_core.sf.4"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains("no resource asks for the device type `auxNetDevice`"),
+        "{output}"
+    );
+    // One resource is about the devices of its type.
+    let (_, output, _) = world.run(&["explain", "--resource", "intel.com/a"]).await;
+    assert!(!output.contains("auxNetDevice"), "{output}");
+}
+
+#[tokio::test]
+async fn a_pool_without_devices_says_what_refuses_them() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "one", "selectors": {"drivers": ["vfio-pci"], "devices": ["154c"]}},
+        {"resourceName": "two", "selectors": [{"drivers": ["vfio-pci"]}, {"pfNames": ["ens1f0#7"]}]},
+        {"resourceName": "first", "selectors": {"devices": ["154c"]}},
+        {"resourceName": "late", "selectors": {"devices": ["154c"]}},
+        {"resourceName": "accel", "deviceType": "accelerator"},
+        {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "pfNames": ["p9"]}}
+    ]}"#;
+    let world = world(config);
+    let expected = [
+        (
+            "one",
+            "of 5 devices most often refused by `drivers` (5), `devices` (1)",
+        ),
+        (
+            "two",
+            "of 5 devices most often refused by `selectors[0].drivers` (5), `selectors[1].pfNames` (5)",
+        ),
+        ("late", "`devices` (1); 4 in other pools"),
+        (
+            "accel",
+            "the node has no device of the device type `accelerator`",
+        ),
+        ("sf", "of 1 device most often refused by `pfNames` (1)"),
+    ];
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    let kubelet = world.kubelet().await;
+    let daemon = world.daemon();
+    kubelet
+        .wait_for("intel.com/first", |view| view.allocatable() == 4)
+        .await
+        .unwrap();
+    let log = daemon.log();
+    for (resource, why) in expected {
+        let pool = format!("intel.com/{resource}: 0 devices, 0 healthy\n    ");
+        let told = output
+            .split_once(&pool)
+            .map(|(_, rest)| rest.lines().next());
+        let told = told
+            .flatten()
+            .unwrap_or_else(|| panic!("{resource}:\n{output}"));
+        assert!(told.contains(why), "{resource}: {told}");
+        let line = format!("the pool `intel.com/{resource}` has no device: {told}");
+        assert_eq!(log.matches(&line).count(), 1, "{line}\n{log}");
+    }
+    let command = "sriovdp explain --resource intel.com/one";
+    assert!(output.contains(command), "{output}");
+    assert!(
+        output.contains("intel.com/first: 4 devices, 4 healthy\n"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
+async fn unhealthy_devices_and_their_reason() {
+    let world = world(
+        r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1f0#0-1"]}}]}"#,
+    );
+    world.change("file @0000:18:00.0/net/ens1f0/carrier 0");
+    let (code, output, _) = world.run(&["check"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains(
+            "intel.com/a: 2 devices, 0 healthy\n    unhealthy: 0000:18:02.0, 0000:18:02.1: "
+        ),
+        "{output}"
+    );
+}
+
+/// A device in a pod fits no other resource, whatever their selectors say.
+#[tokio::test]
+async fn a_device_that_a_pod_has_by_another_name() {
+    let world = World::with_config(
+        CAPTURED,
+        Way::Register,
+        r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#,
+    );
+    let checkpoint = r#"{"Data": {"PodDeviceEntries": [{"PodUID": "1", "ContainerName": "c",
+        "ResourceName": "intel.com/old", "DeviceIDs": {"0": ["0000:41:10.0"]}, "AllocResp": ""}],
+        "RegisteredDevices": {}}, "Checksum": 1}"#;
+    let path = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
+    std::fs::write(world.root().join(path), checkpoint).unwrap();
+    let (code, output, errors) = world.run(&["explain", "-o", "json", "0000:41:10.0"]).await;
+    assert_eq!(code, Some(0), "{errors}");
+    let told: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(
+        told[0]["resources"][0],
+        json!({"resource": "intel.com/a", "takes": false, "heldAs": "intel.com/old"})
+    );
+}

@@ -1,0 +1,112 @@
+//! Mistakes of the command line: each is named once, with what it is about, and ends the command.
+
+use crate::world::{CAPTURED, Way, World};
+
+const CONFIG: &str = r#"{"resourceList": [{"resourceName": "a"}, {"resourceName": "b"}]}"#;
+
+/// A node with a configuration, and no provider, since none is needed for a mistake.
+fn world() -> World {
+    let world = World::without_providers(CAPTURED, Way::Watcher);
+    world.configure(CONFIG);
+    world
+}
+
+#[tokio::test]
+async fn values_that_make_no_sense() {
+    let world = world();
+    for (arguments, told) in [
+        (
+            &["--resource-prefix", "Foo", "check"][..],
+            "lower-case domain name",
+        ),
+        (&["--resource-prefix=", "list"], "lower-case domain name"),
+        (
+            &["--rescan-interval", "-5"],
+            "a number of seconds, at least 1",
+        ),
+        (
+            &["--rescan-interval", "0"],
+            "a number of seconds, at least 1",
+        ),
+        (&["provider", "new", "slingshot"], "one word alone"),
+    ] {
+        let (code, output, errors) = world.run(arguments).await;
+        let printed = format!("{output}{errors}");
+        assert_eq!(code, Some(2), "{arguments:?}: {printed}");
+        assert_eq!(printed.matches(told).count(), 1, "{arguments:?}: {printed}");
+        assert!(!printed.contains("config.json"), "{arguments:?}: {printed}");
+    }
+}
+
+#[tokio::test]
+async fn paths_that_are_wrong() {
+    let world = world();
+    let no_root = "error: the root `/nope` does not exist";
+    let no_directory = "Caused by: the provider directory `/nope` does not exist";
+    let file = "error: cannot list the provider directory `/etc/passwd`";
+    let list = "error: the list of digests `/nope` cannot be used";
+    let providers = ["check", "list", "explain", "schema", "providers"];
+    for (option, path, told, commands) in [
+        (
+            "--root",
+            "/nope",
+            no_root,
+            &["check", "list", "explain", "schema", "providers", "rescan"][..],
+        ),
+        ("--provider-dir", "/nope", no_directory, &providers),
+        ("--provider-dir", "/etc/passwd", file, &providers),
+        ("--provider-digests", "/nope", list, &providers),
+    ] {
+        for command in commands {
+            let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+            let (root, directory) = (world.root(), world.provider_dir());
+            for (name, value) in [("--root", root), ("--provider-dir", directory)] {
+                if name != option {
+                    program.arg(name).arg(value);
+                }
+            }
+            let ended = program
+                .args([option, path, command])
+                .output()
+                .await
+                .unwrap();
+            let printed = [ended.stdout, ended.stderr].concat();
+            let printed = String::from_utf8_lossy(&printed);
+            assert_eq!(ended.status.code(), Some(1), "{command}: {printed}");
+            assert_eq!(printed.matches(told).count(), 1, "{command}: {printed}");
+            assert!(
+                !printed.contains("put provider libraries into"),
+                "{command}: {printed}"
+            );
+        }
+    }
+    // The daemon does not wait for a root either.
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+    let ended = program.args(["--root", "/nope"]).output().await.unwrap();
+    let printed = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{printed}");
+    assert!(printed.contains(no_root), "{printed}");
+}
+
+#[tokio::test]
+async fn an_extension_of_a_device_type_that_is_not_there() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    for (extended, told) in [
+        ("netDevice", None),
+        ("netdevice", Some("hint: did you mean `netDevice`?")),
+        ("nope", Some("hint: the loaded device types are ")),
+    ] {
+        let parent = tempfile::tempdir().unwrap();
+        let mut command = world.command(&["provider", "new", "x-y", "--extends", extended]);
+        let ended = command.current_dir(parent.path()).output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(0));
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        match told {
+            None => assert_eq!(errors, ""),
+            Some(hint) => assert!(
+                errors.starts_with("warning: ") && errors.contains(hint),
+                "{errors}"
+            ),
+        }
+    }
+}
