@@ -26,6 +26,9 @@ use crate::watch::DirectoryWatch;
 /// All pools end at the same time, each within half a second.
 const DRAIN: Duration = Duration::from_millis(1500);
 
+/// How long a reconcile waits for the discovery of one provider, because the pools of the others wait with it.
+const DISCOVERY_WAIT: Duration = Duration::from_secs(1);
+
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -79,6 +82,7 @@ pub fn settings(arguments: &Arguments) -> Settings {
             budgets: budgets(common.provider_budget),
             ..ProviderSettings::new(common.provider_dir.clone())
         },
+        discovery_wait: DISCOVERY_WAIT,
         tree,
     }
 }

@@ -24,7 +24,6 @@ mod view;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sriovdp_sdk::{PciAddress, PciFunction};
 use tokio::task::JoinError;
@@ -43,10 +42,6 @@ use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, Severity};
 use crate::pools::{LinkHistory, Pool, Resource, Scan, ScanError};
 use crate::providers::{Providers, Step};
 use crate::report::one_line;
-
-/// How long a look waits for the discovery of one provider: the pools of the others wait with it. Whoever looks only
-/// once waits as long as a discovery may take.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many of the files that are refused at one step of their check the log names.
 const NAMED: usize = 5;
@@ -101,7 +96,7 @@ impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
         let patience = match kubelet {
-            Some(_) => PATIENCE,
+            Some(_) => settings.discovery_wait,
             None => settings.providers.budgets.discover,
         };
         Self {

@@ -1,6 +1,7 @@
 //! Where the loop looks, and how.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Defaults;
 use crate::node::NodeTree;
@@ -20,4 +21,6 @@ pub struct Settings {
     pub strictness: Strictness,
     /// Where the providers are.
     pub providers: ProviderSettings,
+    /// How long a reconcile of the daemon waits for a discovery before it continues without the answer.
+    pub discovery_wait: Duration,
 }

@@ -1,5 +1,7 @@
 //! A plugin in this process, for tests that look when they want to.
 
+use std::time::Duration;
+
 use sriovdp_host::config::Defaults;
 use sriovdp_host::node::NodeTree;
 use sriovdp_host::pools::Strictness;
@@ -8,8 +10,17 @@ use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
 
 use crate::world::World;
 
-/// A plugin for `world`, which has not looked yet. It probes providers with the real program.
+/// A plugin for `world`, which has not reconciled yet. It probes providers with the real program.
 pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
+    patient_reconciler(world, kubelet, Duration::from_secs(1))
+}
+
+/// The same, with the time for which a reconcile waits for a discovery.
+pub(crate) fn patient_reconciler(
+    world: &World,
+    kubelet: Option<KubeletSide>,
+    discovery_wait: Duration,
+) -> Reconciler {
     let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
     providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
@@ -21,6 +32,7 @@ pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconci
         config_file: "/etc/pcidp/config.json".into(),
         strictness: Strictness::Strict,
         providers,
+        discovery_wait,
         tree,
     };
     Reconciler::new(settings, kubelet)
