@@ -1,6 +1,7 @@
 //! A look at the functions that events name comes to what a look at everything comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sriovdp_fake_kubelet::ResourceView;
 use sriovdp_host::kubelet::Mode;
