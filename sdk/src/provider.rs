@@ -68,6 +68,16 @@ pub trait Provider: Default + Send + Sync + 'static {
         device: &Device<Self::Facts>,
     ) -> Result<(), Refusal>;
 
+    /// Whether `device`, which [`admit`](Self::admit) accepts, matches `selectors` only by an alias: a further name of
+    /// something that has a first one, such as of a PF with several network interfaces.
+    ///
+    /// A resource gets such a device only when no resource of the configuration matches it without an alias. Must be a
+    /// function of its arguments alone, as `admit`.
+    fn matches_by_alias(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> bool {
+        let _ = (selectors, device);
+        false
+    }
+
     /// What speaks against giving `device` to new pods of a resource with `selectors`, beside what the device has from
     /// its discovery, which counts for each resource: what [`allocate`](Self::allocate) would refuse by what was read
     /// in the discovery, such as the missing device node of something that only some selectors ask for.

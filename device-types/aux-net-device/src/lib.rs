@@ -72,6 +72,10 @@ impl Provider for AuxNetDevice {
         selectors.admit(&device.facts)
     }
 
+    fn matches_by_alias(&self, selectors: &Selectors, device: &Device<Facts>) -> bool {
+        selectors.match_by_alias(&device.facts)
+    }
+
     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
         match selectors.need_vhost_net {
             true => vhost_net_warnings(node),

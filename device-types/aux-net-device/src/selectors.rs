@@ -29,7 +29,8 @@ pub struct Selectors {
     /// Numbers that the firmware gave to the parent (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
-    /// `sfnum` gave them (`p0#0,88-95`).
+    /// `sfnum` gave them (`p0#0,88-95`). By an interface other than the first by name (or the uplink), a resource gets
+    /// those that no resource selects without it.
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
     /// (`0000:08:00.0#0,88-95`).
@@ -100,5 +101,11 @@ impl Selectors {
         )?;
         one_of("linkTypes", &self.link_types, facts.link_type())
             .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread()))
+    }
+
+    /// Whether `pfNames` has none but further names of the parent.
+    pub(crate) fn match_by_alias(&self, facts: &Facts) -> bool {
+        let first = facts.parent.names.first();
+        one_of_ranges("pfNames", &self.pf_names, first, facts.number, String::new).is_err()
     }
 }

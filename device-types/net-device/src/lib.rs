@@ -84,6 +84,10 @@ impl Provider for NetDevice {
         selectors.admit(device)
     }
 
+    fn matches_by_alias(&self, selectors: &Selectors, device: &Device<Facts>) -> bool {
+        selectors.match_by_alias(&device.facts)
+    }
+
     fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
         selectors.findings(&device.facts)
     }

@@ -27,7 +27,8 @@ pub struct Selectors {
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
-    /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor.
+    /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor. By an interface
+    /// other than the first by name (or the uplink), a resource gets those that no resource selects without it.
     pub(crate) pf_names: Vec<Ranged<Name>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
     /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
@@ -94,6 +95,19 @@ impl Selectors {
             .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread))?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
+    }
+
+    /// Whether `pfNames` has none but further names of the physical function.
+    pub(crate) fn match_by_alias(&self, facts: &Facts) -> bool {
+        let first = facts.pf.as_ref().and_then(|pf| pf.names.first());
+        one_of_ranges(
+            "pfNames",
+            &self.pf_names,
+            first,
+            facts.vf_index,
+            String::new,
+        )
+        .is_err()
     }
 
     /// Why a device that fits is kept out: the node itself needs it, and no address asks for it all the same.

@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::FoundDevice;
+use super::{Admitted, FoundDevice};
 
 /// One resource's claims.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The devices of its device type.
     pub devices: &'a [FoundDevice],
-    /// For each of its selectors, the positions of the devices that it admits.
-    pub alternatives: Vec<Vec<u32>>,
+    /// For each of its selectors, the devices that it admits.
+    pub alternatives: Vec<Admitted>,
 }
 
 /// One device of a resource.
@@ -26,7 +26,7 @@ pub struct Member {
 pub type Holders<'a> = HashMap<&'a str, Option<usize>>;
 
 /// Gives each device to the first resource that claims it, and within the resource to the first selector; those that
-/// are `kept` are given to nobody.
+/// are `kept` are given to nobody. A claim by an alias counts only where no resource has one without.
 ///
 /// A device that a pod has belongs to the resource by whose name the pod has it, whatever the selectors say: what they
 /// are compared with may be in the pod now.
@@ -37,30 +37,34 @@ pub fn assign<'a>(
 ) -> Vec<Vec<Member>> {
     let mut taken: HashSet<&str> = kept.into_iter().collect();
     let holding: HashSet<usize> = holders.values().copied().flatten().collect();
-    let mut shares = Vec::new();
-    for (n, request) in requests.iter().enumerate() {
-        let mut members = Vec::new();
-        let mut take = |position: u32, selector| {
-            let device = request.devices.get(position as usize);
-            let is_free = |id: &str| holders.get(id).is_none_or(|&holder| holder == Some(n));
-            let id = device.map(|device| device.id.as_str());
-            if id.is_some_and(|id| is_free(id) && taken.insert(id)) {
-                members.push(Member { position, selector });
-            }
-        };
-        for (selector, positions) in request.alternatives.iter().enumerate() {
-            for &position in positions {
-                take(position, Some(selector));
-            }
+    let mut shares = vec![Vec::new(); requests.len()];
+    let mut take = |n: usize, position: u32, selector| {
+        let device = requests[n].devices.get(position as usize);
+        let is_free = |id: &str| holders.get(id).is_none_or(|&holder| holder == Some(n));
+        let id = device.map(|device| device.id.as_str());
+        if id.is_some_and(|id| is_free(id) && taken.insert(id)) {
+            shares[n].push(Member { position, selector });
         }
-        if holding.contains(&n) {
-            for (position, device) in (0..).zip(request.devices) {
-                if holders.get(device.id.as_str()) == Some(&Some(n)) {
-                    take(position, None);
+    };
+    for is_alias in [false, true] {
+        for (n, request) in requests.iter().enumerate() {
+            for (selector, admitted) in request.alternatives.iter().enumerate() {
+                for &position in &admitted.positions {
+                    if admitted.by_alias.binary_search(&position).is_ok() == is_alias {
+                        take(n, position, Some(selector));
+                    }
                 }
             }
         }
-        shares.push(members);
+    }
+    for (n, request) in requests.iter().enumerate() {
+        if holding.contains(&n) {
+            for (position, device) in (0..).zip(request.devices) {
+                if holders.get(device.id.as_str()) == Some(&Some(n)) {
+                    take(n, position, None);
+                }
+            }
+        }
     }
     shares
 }
@@ -77,15 +81,48 @@ mod tests {
         (0..count).map(device).collect()
     }
 
+    fn admitted(positions: &[u32], by_alias: &[u32]) -> Admitted {
+        Admitted {
+            positions: positions.to_vec(),
+            by_alias: by_alias.to_vec(),
+            ..Admitted::default()
+        }
+    }
+
+    #[test]
+    fn an_alias_counts_only_where_no_resource_matches_without_one() {
+        let devices = devices(4);
+        let request = |alternatives: Vec<Admitted>| Request {
+            devices: &devices,
+            alternatives,
+        };
+        let requests = [
+            request(vec![admitted(&[0, 1, 2, 3], &[0, 1, 2])]),
+            request(vec![admitted(&[1, 2], &[1, 2]), admitted(&[1], &[])]),
+            request(vec![admitted(&[0, 3], &[])]),
+        ];
+        let holders = Holders::new();
+        let assigned = assign(&requests, [], &holders);
+        let member = |position, selector| Member {
+            position,
+            selector: Some(selector),
+        };
+        let expected = [
+            vec![member(3, 0), member(2, 0)],
+            vec![member(1, 1)],
+            vec![member(0, 0)],
+        ];
+        assert_eq!(assigned, expected);
+        let alone = assign(&requests[..1], [], &holders);
+        assert_eq!(alone[0].len(), 4);
+    }
+
     #[test]
     fn the_first_resource_and_its_first_selector_win() {
         let devices = devices(4);
         let request = |alternatives: &[&[u32]]| Request {
             devices: &devices,
-            alternatives: alternatives
-                .iter()
-                .map(|positions| positions.to_vec())
-                .collect(),
+            alternatives: alternatives.iter().map(|at| admitted(at, &[])).collect(),
         };
         let members = |pairs: &[(u32, usize)]| -> Vec<Member> {
             pairs
@@ -120,7 +157,7 @@ mod tests {
         let devices = devices(5);
         let request = |positions: &[u32]| Request {
             devices: &devices,
-            alternatives: vec![positions.to_vec()],
+            alternatives: vec![admitted(positions, &[])],
         };
         let holders = [(0, Some(1)), (1, Some(0)), (2, Some(1)), (3, None)];
         let holders = holders.map(|(n, holder): (usize, _)| (devices[n].id.as_str(), holder));
@@ -144,12 +181,23 @@ mod tests {
         #[test]
         fn no_device_is_in_two_pools_and_none_is_lost(
             claims in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u32..20, 0..20), 1..4), 1..6),
+            aliases in prop::collection::hash_set((0usize..6, 0u32..20), 0..60),
             held in prop::collection::hash_map(0usize..16, prop::option::of(0usize..6), 0..8),
         ) {
+            let is_alias = |n, position| aliases.contains(&(n, position));
             let devices = devices(16);
             let requests: Vec<Request<'_>> = claims
                 .iter()
-                .map(|alternatives| Request { devices: &devices, alternatives: alternatives.clone() })
+                .enumerate()
+                .map(|(n, alternatives)| {
+                    let alternatives = alternatives.iter().map(|at| {
+                        let mut by_alias = at.clone();
+                        by_alias.retain(|&at| is_alias(n, at));
+                        by_alias.sort_unstable();
+                        admitted(at, &by_alias)
+                    });
+                    Request { devices: &devices, alternatives: alternatives.collect() }
+                })
                 .collect();
             let kept = [devices[0].id.as_str(), devices[15].id.as_str()];
             let holders: Holders<'_> = held.iter().map(|(&n, &holder)| (devices[n].id.as_str(), holder)).collect();
@@ -172,8 +220,9 @@ mod tests {
                         (None, selector) => {
                             let selector = selector.expect("nobody holds it");
                             prop_assert!(claims[pool][selector].contains(&position));
-                            let earlier = claims[..pool].iter().flatten().any(|positions| positions.contains(&position));
-                            prop_assert!(!earlier, "an earlier pool claims device {}", position);
+                            let claim = |&n: &usize| claims[n].iter().flatten().any(|&claimed| claimed == position);
+                            let first = (0..claims.len()).filter(claim).min_by_key(|&n| is_alias(n, position));
+                            prop_assert_eq!(first, Some(pool), "device {}", position);
                         }
                     }
                 }

@@ -11,10 +11,12 @@ use super::{Facet, FoundDevice, Selector};
 use crate::providers::CallError;
 
 /// The devices that a selector admits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Admitted {
     /// Their positions in [`FoundDevices::devices`](super::FoundDevices::devices).
     pub positions: Vec<u32>,
+    /// Those of the positions that match by an alias only, in ascending order.
+    pub by_alias: Vec<u32>,
     /// What speaks against them for this selector alone; most have nothing.
     pub findings: HashMap<DeviceId, Vec<Finding>>,
     /// The devices that match and that a provider keeps out all the same, with the reason.
@@ -45,11 +47,10 @@ impl Scan {
             [] => Admitted::default(),
             _ => self.select_among(&answered, device_type, selector).await?,
         };
-        let before_at = before.map_or(&[][..], |before| &before.positions);
-        admitted.positions = renewed.positions(before_at, &admitted.positions);
-        let Some(before) = before else {
-            return Ok(admitted);
-        };
+        let none = Admitted::default();
+        let before = before.unwrap_or(&none);
+        admitted.positions = renewed.positions(&before.positions, &admitted.positions);
+        admitted.by_alias = renewed.positions(&before.by_alias, &admitted.by_alias);
         if answered.is_empty() {
             admitted.warnings.clone_from(&before.warnings);
         }
@@ -95,6 +96,7 @@ impl Scan {
     ) -> Result<Admitted, ScanError> {
         let mut positions: Option<Vec<u32>> = None;
         let mut selected = Admitted::default();
+        let mut by_alias: HashSet<&DeviceId> = HashSet::new();
         for facet in &selector.facets {
             let provider = &facet.provider;
             let known = self.known.get(&provider.file_name());
@@ -120,6 +122,8 @@ impl Scan {
                     findings.or_default().push(finding);
                 }
             }
+            // Each provider counts: by one of them, the match is no direct one.
+            by_alias.extend(answer.by_alias.into_iter().filter_map(id));
             selected.warnings.extend(answer.warnings);
             let mut admitted = answer.admitted;
             // What is kept out has to fit the other facets too, to be worth a word.
@@ -155,6 +159,11 @@ impl Scan {
         let kept_out = kept_out.iter().map(|&position| answered[position as usize]);
         let kept_out: HashSet<&DeviceId> = kept_out.collect();
         selected.kept_out.retain(|id, _| kept_out.contains(id));
+        let is_alias = |&position: &u32| {
+            let id = answered.get(position as usize);
+            id.is_some_and(|id| by_alias.contains(*id))
+        };
+        selected.by_alias = positions.iter().copied().filter(is_alias).collect();
         selected.positions = positions;
         Ok(selected)
     }

@@ -37,8 +37,6 @@ pub(super) type AdmittedByAll = Vec<Vec<Admitted>>;
 struct Claims<'a> {
     resources: &'a [Arc<Resource>],
     requests: Vec<Request<'a>>,
-    /// What else is known for each selector; the positions are in `requests`.
-    selected: AdmittedByAll,
     /// The resources about which a provider does not answer now, and why.
     unknown: BTreeMap<usize, ScanError>,
 }
@@ -140,7 +138,10 @@ impl Reconciler {
             .selector
             .or(retained.and_then(|retained| retained.selector));
         let against = match (member.selector, retained) {
-            (Some(selector), _) => claims.selected[n][selector].findings.get(&found.id),
+            (Some(selector), _) => {
+                let admitted = &claims.requests[n].alternatives[selector];
+                admitted.findings.get(&found.id)
+            }
             (None, retained) => retained.map(|retained| &retained.findings),
         };
         let general = selector.map(|n| self.scan.findings(&resource.selectors[n], found));
@@ -166,11 +167,10 @@ impl<'a> Claims<'a> {
         let mut claims = Self {
             resources,
             requests: Vec::new(),
-            selected: AdmittedByAll::new(),
             unknown: BTreeMap::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
-            let (mut alternatives, mut selected) = (Vec::new(), Vec::new());
+            let mut alternatives = Vec::new();
             for (m, selector) in resource.selectors.iter().enumerate() {
                 let before = before.get(n).and_then(|selectors| selectors.get(m));
                 let answer = match scan.require_discovery(selector) {
@@ -178,17 +178,13 @@ impl<'a> Claims<'a> {
                     Err(error) => Err(error),
                 };
                 match answer {
-                    Ok(mut admitted) => {
-                        alternatives.push(std::mem::take(&mut admitted.positions));
-                        selected.push(admitted);
-                    }
+                    Ok(admitted) => alternatives.push(admitted),
                     Err(error) => {
                         claims.unknown.insert(n, error);
                         break;
                     }
                 }
             }
-            claims.selected.push(selected);
             let found = scan.found(&resource.device_type);
             claims.requests.push(Request {
                 devices: found.map_or(&[], |found| &found.devices),
@@ -215,22 +211,8 @@ impl<'a> Claims<'a> {
     }
 
     fn into_admitted(self) -> AdmittedByAll {
-        let alternatives = self
-            .requests
-            .into_iter()
-            .map(|request| request.alternatives);
-        let by_resource = alternatives.zip(self.selected);
-        by_resource
-            .map(|(alternatives, selected)| {
-                let by_selector = alternatives.into_iter().zip(selected);
-                by_selector
-                    .map(|(positions, selected)| Admitted {
-                        positions,
-                        ..selected
-                    })
-                    .collect()
-            })
-            .collect()
+        let requests = self.requests.into_iter();
+        requests.map(|request| request.alternatives).collect()
     }
 
     fn divide(&self, states: &[Arc<Pool>], held: &Held) -> Vec<Vec<Member>> {

@@ -145,6 +145,9 @@ impl<P: Provider> Session<P> {
                 selected.kept_out.push((position, reason));
             } else {
                 selected.admitted.push(position);
+                if self.provider.matches_by_alias(&selectors, device) {
+                    selected.by_alias.push(position);
+                }
                 let findings = self.provider.findings(&selectors, device).into_iter();
                 selected.findings.extend(findings.map(|f| (position, f)));
             }

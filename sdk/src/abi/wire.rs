@@ -211,6 +211,9 @@ pub struct SelectRequest {
 pub struct Selected {
     /// Positions in [`Discovered::devices`].
     pub admitted: Vec<u32>,
+    /// Those of the admitted devices that match by an alias only, in ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_alias: Vec<u32>,
     /// What speaks against them for these selectors: for each finding the position of its device, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<(u32, Finding)>,

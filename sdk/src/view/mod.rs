@@ -156,7 +156,8 @@ impl Node {
         )))
     }
 
-    /// The network interfaces of a PF itself, by each of which users know it: every one but representors.
+    /// The network interfaces of a PF itself, by each of which users know it: every one but representors. The first is
+    /// an uplink where there is one, else the first by name; the others are aliases.
     ///
     /// Most PFs have one. A card may have one for each port, or InfiniBand children; and in switchdev mode the
     /// representors of VFs and subfunctions are interfaces of the PF as well (Linux:
@@ -164,6 +165,7 @@ impl Node {
     pub fn pf_netdevs(&self, address: PciAddress) -> Vec<Netdev<'_>> {
         let mut netdevs = self.pci(address).netdevs();
         netdevs.retain(|netdev| !netdev.is_representor());
+        netdevs.sort_by_key(|netdev| !netdev.is_uplink());
         netdevs
     }
 

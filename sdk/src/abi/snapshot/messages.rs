@@ -42,6 +42,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
         "Selected",
         &wire::Selected {
             admitted: vec![0, 2],
+            by_alias: vec![2],
             findings: vec![(2, Finding::new(Cause::Other, "r"))],
             kept_out: vec![(3, "r".to_owned())],
             warnings: vec![wire::Failure {
