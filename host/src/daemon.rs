@@ -139,9 +139,13 @@ pub async fn run(
         .into_iter()
         .chain([settings.providers.directory.clone()])
         .chain(list_dir.map(Path::to_path_buf));
+    let file_watch = DirectoryWatch::new(file_directories.collect());
+    let files = [config_file.clone()].into_iter();
+    let files = files.chain(settings.providers.digests.clone());
+    let (files, followed) = watch::channel(files.collect());
     let file_ticks = follow(
         &mut watches,
-        DirectoryWatch::new(file_directories.collect()),
+        file_watch.map(|watch| watch.with_files(followed)),
     )?;
     let NodeEvents {
         news,
@@ -171,6 +175,7 @@ pub async fn run(
                 None => state.look().await,
             };
             heap::trim();
+            files.send_replace(state.files());
             reasons.looked(look.was_whole);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) =

@@ -1,4 +1,4 @@
-//! Directories that are followed by inotify: one task, one counter that rises when anything in them may have changed.
+//! Directories, and files in them, that are followed by inotify: one task, one counter that rises when anything in them may have changed.
 //!
 //! Whoever waits looks for itself at what it cares about. That a directory does not exist yet, is deleted or replaced
 //! is part of the job: its nearest existing ancestor is followed as well.
@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inotify::{Event, EventStream, Inotify, WatchDescriptor, WatchMask};
+use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
@@ -25,7 +25,9 @@ pub struct DirectoryWatch {
     directories: Vec<PathBuf>,
     events: EventStream<[u8; BUFFER]>,
     ticks: watch::Sender<u64>,
-    /// Which directory each of the kernel's watches is on.
+    /// The files that are followed themselves.
+    files: watch::Receiver<Vec<PathBuf>>,
+    /// Which directory or file each of the kernel's watches is on.
     watched: HashMap<WatchDescriptor, PathBuf>,
     tick_without_event: Option<Duration>,
 }
@@ -41,6 +43,7 @@ impl DirectoryWatch {
             directories,
             events: Inotify::init()?.into_event_stream([0; BUFFER])?,
             ticks: watch::channel(0).0,
+            files: watch::channel(Vec::new()).1,
             watched: HashMap::new(),
             tick_without_event: None,
         };
@@ -57,6 +60,15 @@ impl DirectoryWatch {
         }
     }
 
+    /// Follows also `files` of these directories, anew with each value. An entry may be a link, or a mount of its own;
+    /// then a write into the file is no event of the directory.
+    #[must_use]
+    pub fn with_files(self, files: watch::Receiver<Vec<PathBuf>>) -> Self {
+        let mut watch = Self { files, ..self };
+        watch.follow_files();
+        watch
+    }
+
     /// A counter that rises with each change.
     pub fn ticks(&self) -> watch::Receiver<u64> {
         self.ticks.subscribe()
@@ -70,8 +82,19 @@ impl DirectoryWatch {
     pub async fn run(mut self) -> std::io::Result<()> {
         loop {
             let silence = self.tick_without_event.unwrap_or(Duration::MAX);
-            let event = tokio::time::timeout(silence, self.events.next()).await;
+            let event = tokio::select! {
+                event = tokio::time::timeout(silence, self.events.next()) => event,
+                Ok(()) = self.files.changed() => {
+                    self.follow_files();
+                    continue;
+                }
+            };
             match event.map(|event| event.transpose()) {
+                // The file or directory is gone, which was told before.
+                Ok(Ok(Some(event))) if event.mask.contains(EventMask::IGNORED) => {
+                    self.watched.remove(&event.wd);
+                    continue;
+                }
                 Ok(Ok(Some(event))) if !self.concerns_us(&event) => continue,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
@@ -96,6 +119,16 @@ impl DirectoryWatch {
         };
         let ours = |followed: &PathBuf| path.starts_with(followed) || followed.starts_with(&path);
         self.directories.iter().any(ours)
+    }
+
+    fn follow_files(&mut self) {
+        let changes = WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
+        for file in self.files.borrow_and_update().iter() {
+            // That one comes or goes is an event of its directory.
+            if let Ok(watch) = self.events.watches().add(file, changes) {
+                self.watched.insert(watch, file.clone());
+            }
+        }
     }
 
     fn follow(&mut self) {

@@ -177,6 +177,11 @@ impl Providers {
             .filter(|provider| self.unusable.is_none() && !self.seen.contains_key(provider.file()))
     }
 
+    /// The files of the directory, refused ones among them.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.seen.keys().map(PathBuf::as_path)
+    }
+
     /// Whether a provider was loaded from `file`.
     pub fn is_loaded(&self, file: &Path) -> bool {
         self.roster.of_file(file).is_some()

@@ -17,6 +17,7 @@ mod offered;
 mod retained;
 mod saying;
 mod settings;
+mod single_files;
 mod survey;
 mod unread;
 mod view;
@@ -161,6 +162,7 @@ impl Reconciler {
             .publish(resources, shares, &departure, &mut saying);
         if self.offered.are_served() {
             self.log_empty_pools(&before, &mut saying).await;
+            self.log_single_files(&mut saying).await;
         }
         let waits = [
             self.links.steady_at(),

@@ -79,6 +79,8 @@ mod readme;
 mod reference;
 /// Provider files that come, change and go while the daemon runs.
 mod replaced;
+/// Files that are links or mounts of their own.
+mod single_file;
 /// Device types that the host has never heard of.
 mod third_party;
 /// What every file of the repository has to keep to.
