@@ -111,6 +111,10 @@ impl Books {
     }
 
     pub(super) fn list(&mut self, client: &Client, devices: Vec<Device>) {
+        // What a plugin still sent when the kubelet had closed the connection brings no device back.
+        if client.closed.is_cancelled() {
+            return;
+        }
         let name = &client.announcement.resource;
         let Some(resource) = self.resources.get_mut(name) else {
             return;
