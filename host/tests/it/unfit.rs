@@ -131,7 +131,7 @@ async fn an_interface_in_a_pod_is_no_mismatch(way: Way) {
     );
     let (_, story, _) = world.run(&["explain", "--device", VF]).await;
     assert!(
-        story.contains("takes it, by selector 1; a pod has it"),
+        story.contains("takes it, by `selectors[1]`; a pod has it"),
         "{story}"
     );
 }
