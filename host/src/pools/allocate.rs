@@ -12,6 +12,7 @@ use super::grant::ForbiddenPath;
 use super::{Fit, Grant, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
 use crate::providers::CallError;
+use crate::report::count;
 
 /// How many devices an error names.
 const NAMED: usize = 8;
@@ -36,7 +37,11 @@ pub enum AllocateError {
         id: String,
     },
     /// Not all of the containers can have a device.
-    #[error("the request has {containers} containers, and `{resource}` has {devices} devices")]
+    #[error(
+        "the request has {}, and `{resource}` has {}",
+        count(*containers, "container"),
+        count(*devices, "device")
+    )]
     TooManyContainers {
         /// The resource.
         resource: ResourceName,
@@ -46,7 +51,7 @@ pub enum AllocateError {
         devices: usize,
     },
     /// There are no more devices to choose from than these.
-    #[error("the request names {ids} devices, and `{resource}` has {devices}")]
+    #[error("the request names {}, and `{resource}` has {devices}", count(*ids, "device"))]
     TooManyIds {
         /// The resource.
         resource: ResourceName,
