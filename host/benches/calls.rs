@@ -17,7 +17,7 @@ use serde_json::json;
 use sriovdp_host::inventory;
 use sriovdp_host::providers::{ProviderSettings, Providers};
 use sriovdp_net_device::NetDevice;
-use sriovdp_sdk::Root;
+use sriovdp_sdk::HostRoot;
 use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::abi::{Session, wire};
 use sriovdp_sdk::testing::Tree;
@@ -115,7 +115,7 @@ fn discover() -> wire::DiscoverRequest {
     wire::DiscoverRequest {
         root: node.display().to_string(),
         generation: 1,
-        functions: inventory::scan(&Root::new(node), &[])
+        functions: inventory::scan(&HostRoot::new(node), &[])
             .expect("a PCI bus")
             .functions
             .iter()

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::report::{Hint, one_line};
+use crate::report::{Hint, inline};
 
 /// The number only has to be larger than that of providers that can hang. More calls wait for a free thread.
 const MAX_THREADS: usize = 64;
@@ -94,7 +94,7 @@ impl Hint for StartError {
 
 impl From<StartError> for sriovdp_sdk::Error {
     fn from(error: StartError) -> Self {
-        Self::from_std(&error).hint(error.hint().unwrap_or_default())
+        Self::from_std(&error).with_hint(error.hint().unwrap_or_default())
     }
 }
 
@@ -172,7 +172,7 @@ impl Threads {
         };
         let error = StartError(error);
         if !std::mem::replace(&mut state.is_short, true) {
-            tracing::error!("{}", one_line(&error));
+            tracing::error!("{}", inline(&error));
         }
         // The lock was held all the time, so this is the job from above.
         match state.jobs.pop_back() {

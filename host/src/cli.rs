@@ -61,7 +61,7 @@ pub struct Arguments {
     )]
     pub kubelet_dir: PathBuf,
 
-    /// Look at the whole node again after this many seconds; SIGHUP asks for it at once.
+    /// Outcome at the whole node again after this many seconds; SIGHUP asks for it at once.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true, help_heading = "Node")]
     pub rescan_interval: Duration,
 

@@ -1,6 +1,6 @@
 //! The life of the daemon: a first look, then one look for each reason, until it is told to end.
 
-mod reasons;
+mod triggers;
 
 use std::io;
 use std::path::Path;
@@ -10,18 +10,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use reasons::Reasons;
+use triggers::Triggers;
 
 use crate::cli::{Arguments, Registration};
 use crate::config::{ConfigError, Defaults};
+use crate::directory_watcher::DirectoryWatcher;
 use crate::events::NodeEvents;
-use crate::kubelet::Mode;
-use crate::node::{NodeTree, RootError};
+use crate::host_paths::{HostPaths, RootError};
+use crate::kubelet::RegistrationMode;
 use crate::pools::Strictness;
-use crate::providers::{Budgets, ProviderSettings, heap};
-use crate::reconcile::{KubeletSide, Reconciler, Settings};
+use crate::providers::{ProviderSettings, Timeouts, malloc};
+use crate::reconcile::{KubeletOptions, Reconciler, Settings};
 use crate::report::Hint;
-use crate::watch::DirectoryWatch;
 
 /// All pools end at the same time, each within half a second.
 const DRAIN: Duration = Duration::from_millis(1500);
@@ -37,7 +37,7 @@ pub enum DaemonError {
     Config(#[source] ConfigError),
     /// The command line names no root.
     #[error(transparent)]
-    Root(#[from] RootError),
+    HostRoot(#[from] RootError),
     /// The kernel does not let it follow directories or signals.
     #[error("cannot follow {0}")]
     Follow(&'static str, #[source] io::Error),
@@ -50,7 +50,7 @@ impl Hint for DaemonError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::Root(error) => error.hint(),
+            Self::HostRoot(error) => error.hint(),
             Self::Follow("directories", _) => {
                 Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned())
             }
@@ -63,7 +63,7 @@ impl Hint for DaemonError {
 /// What the command line says about the node.
 pub fn settings(arguments: &Arguments) -> Settings {
     let common = &arguments.common;
-    let tree = NodeTree::new(&common.root, &arguments.kubelet_dir);
+    let tree = HostPaths::new(&common.root, &arguments.kubelet_dir);
     Settings {
         defaults: Defaults {
             resource_prefix: common.resource_prefix.clone(),
@@ -87,8 +87,8 @@ pub fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-fn budgets(limit: Option<Duration>) -> Budgets {
-    let budgets = Budgets::default();
+fn budgets(limit: Option<Duration>) -> Timeouts {
+    let budgets = Timeouts::default();
     limit.map_or(budgets, |limit| budgets.at_most(limit))
 }
 
@@ -111,9 +111,9 @@ pub async fn run(
     );
     let hang_up = signals(SignalKind::hangup())?;
     let mode = match arguments.registration {
-        Registration::Auto => Mode::detect(&settings.tree),
-        Registration::Watcher => Mode::Watcher,
-        Registration::Register => Mode::Register,
+        Registration::Auto => RegistrationMode::detect(&settings.tree),
+        Registration::Watcher => RegistrationMode::Watcher,
+        Registration::Register => RegistrationMode::Register,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
     for option in arguments.logging.without_effect() {
@@ -127,10 +127,10 @@ pub async fn run(
         settings.tree.real(settings.tree.device_plugins()),
         settings.tree.real(settings.tree.plugins_registry()),
     ];
-    let kubelet_watch = DirectoryWatch::new(kubelet_directories);
+    let kubelet_watch = DirectoryWatcher::new(kubelet_directories);
     let kubelet_ticks = follow(
         &mut watches,
-        kubelet_watch.map(DirectoryWatch::with_safety_net),
+        kubelet_watch.map(DirectoryWatcher::with_resync),
     )?;
     let config_file = settings.tree.real(&settings.config_file);
     let config_dir = config_file.parent().map(Path::to_path_buf);
@@ -139,7 +139,7 @@ pub async fn run(
         .into_iter()
         .chain([settings.providers.directory.clone()])
         .chain(list_dir.map(Path::to_path_buf));
-    let file_watch = DirectoryWatch::new(file_directories.collect());
+    let file_watch = DirectoryWatcher::new(file_directories.collect());
     let files = [config_file.clone()].into_iter();
     let files = files.chain(settings.providers.digests.clone());
     let (files, followed) = watch::channel(files.collect());
@@ -152,7 +152,7 @@ pub async fn run(
         subsystems,
         kernel,
     } = events;
-    let mut reasons = Reasons::new(hang_up, arguments.rescan_interval, file_ticks, news);
+    let mut reasons = Triggers::new(hang_up, arguments.rescan_interval, file_ticks, news);
     if let Some(kernel) = kernel {
         watches.spawn(async {
             kernel.run().await;
@@ -160,7 +160,7 @@ pub async fn run(
         });
     }
 
-    let kubelet = KubeletSide {
+    let kubelet = KubeletOptions {
         mode,
         ticks: kubelet_ticks,
         cdi: arguments.use_cdi.then_some(arguments.cdi_names),
@@ -171,20 +171,20 @@ pub async fn run(
         let mut touched = None;
         loop {
             let look = match &touched {
-                Some(functions) => state.look_at(functions).await,
+                Some(functions) => state.reconcile_functions(functions).await,
                 None => state.look().await,
             };
-            heap::trim();
+            malloc::trim();
             files.send_replace(state.files());
             reasons.looked(look.was_whole);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) =
-                (first, look.config_error.filter(|error| !error.may_come()))
+                (first, look.config_error.filter(|error| !error.may_appear()))
             {
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let again = look.again_at.map(|at| (at, look.again_in_part));
+            let again = look.requeue_at.map(|at| (at, look.again_in_part));
             touched = reasons.next(&mut state, again).await?;
         }
     };
@@ -209,7 +209,7 @@ pub async fn run(
 /// Lets a follower of directories run, on a task that ends with `watches`.
 fn follow(
     watches: &mut JoinSet<io::Result<()>>,
-    watch: io::Result<DirectoryWatch>,
+    watch: io::Result<DirectoryWatcher>,
 ) -> Result<watch::Receiver<u64>, DaemonError> {
     let watch = watch.map_err(|error| DaemonError::Follow("directories", error))?;
     let ticks = watch.ticks();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sriovdp_sdk::{Error, HexId, PciAddress, PciDir, PciFunction, Root};
+use sriovdp_sdk::{Error, HexId, HostRoot, PciAddress, PciFunction, PciSysfs};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
@@ -28,7 +28,7 @@ pub struct Bus {
 /// # Errors
 ///
 /// When the bus cannot be listed, although it is there.
-pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Bus, Error> {
+pub fn scan(root: &HostRoot, before: &[PciFunction]) -> Result<Bus, Error> {
     let addresses = root
         .try_list(DEVICES)?
         .into_iter()
@@ -53,7 +53,7 @@ pub fn scan(root: &Root, before: &[PciFunction]) -> Result<Bus, Error> {
 ///
 /// When the bus cannot be listed, although it is there.
 pub fn rescan(
-    root: &Root,
+    root: &HostRoot,
     before: &[PciFunction],
     touched: &BTreeSet<PciAddress>,
 ) -> Result<Bus, Error> {
@@ -74,7 +74,7 @@ pub fn rescan(
     let children = children.map(|function| function.address);
     // One that has another physical function than before is missing there.
     let parents = changed.iter().flat_map(|&address| {
-        let now = PciDir::at(root, address).link_name("physfn");
+        let now = PciSysfs::at(root, address).link_name("physfn");
         let now = now.and_then(|name| name.parse().ok());
         let before = known(before, address).and_then(of);
         now.into_iter().chain(before)
@@ -109,26 +109,26 @@ fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction>
 
 /// Reads one function, and notes it in `unread` when it is there and an attribute of it cannot be read.
 fn function(
-    root: &Root,
+    root: &HostRoot,
     address: PciAddress,
     before: Option<&PciFunction>,
     unread: &mut BTreeSet<PciAddress>,
 ) -> Option<PciFunction> {
     let mut is_whole = true;
     let function = read(root, address, before, &mut is_whole);
-    if !is_whole && PciDir::at(root, address).exists() {
+    if !is_whole && PciSysfs::at(root, address).exists() {
         unread.insert(address);
     }
     function
 }
 
 fn read(
-    root: &Root,
+    root: &HostRoot,
     address: PciAddress,
     before: Option<&PciFunction>,
     is_whole: &mut bool,
 ) -> Option<PciFunction> {
-    let dir = PciDir::at(root, address);
+    let dir = PciSysfs::at(root, address);
     let mut now = |name| {
         let text = dir.attribute(name);
         *is_whole &= text.is_some();
@@ -175,7 +175,7 @@ fn class(text: &str) -> Option<u32> {
 /// How many VFs a PF has are its links, too. The attribute `sriov_numvfs` is not read: the kernel lets its readers wait
 /// for as long as somebody writes it, so until the last VF has come or gone, which takes seconds.
 fn number_virtual_functions(
-    root: &Root,
+    root: &HostRoot,
     functions: &mut [PciFunction],
     unread: &mut BTreeSet<PciAddress>,
 ) {
@@ -203,7 +203,7 @@ fn number_virtual_functions(
 }
 
 /// Only physical functions have the attribute, so all others save the list of their directory.
-fn may_have_virtual_functions(root: &Root, address: PciAddress) -> bool {
+fn may_have_virtual_functions(root: &HostRoot, address: PciAddress) -> bool {
     root.exists(&format!("{DEVICES}/{address}/sriov_numvfs"))
 }
 
@@ -214,8 +214,8 @@ struct VirtualFunctions {
 }
 
 impl VirtualFunctions {
-    fn of(root: &Root, pf: PciAddress) -> Self {
-        let dir = PciDir::at(root, pf);
+    fn of(root: &HostRoot, pf: PciAddress) -> Self {
+        let dir = PciSysfs::at(root, pf);
         let mut functions = Self {
             count: 0,
             indexes: HashMap::new(),

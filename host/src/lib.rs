@@ -8,25 +8,25 @@
 )]
 
 pub mod blocking;
+mod bounded_read;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod directory_watcher;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod host_paths;
 pub mod inventory;
 pub mod kubelet;
 pub mod limits;
 pub mod logging;
 mod netlink;
 pub mod new_provider;
-pub mod node;
 pub mod output;
 pub mod pools;
 pub mod process;
 pub mod providers;
 pub mod reconcile;
-mod regular;
 pub mod report;
-pub mod show;
-pub mod watch;

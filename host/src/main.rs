@@ -7,19 +7,19 @@ use std::process::ExitCode;
 
 use sriovdp_host::cli::{Arguments, Command, Exit};
 use sriovdp_host::events::NodeEvents;
-use sriovdp_host::providers::{heap, leave, probe};
+use sriovdp_host::providers::{exit_now, malloc, probe};
 use sriovdp_host::report::Report;
-use sriovdp_host::{daemon, limits, logging, process, show};
+use sriovdp_host::{commands, daemon, limits, logging, process};
 
 fn main() -> ExitCode {
-    heap::keep_small();
+    malloc::limit();
     process::disable_core_file();
     let arguments = match Arguments::parse_go_style(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(told) => return tell(&told).into(),
     };
     if arguments.command == Some(Command::ProbeProvider) {
-        leave(match probe::answer() {
+        exit_now(match probe::answer() {
             Ok(()) => Exit::Success as u8,
             Err(_) => Exit::Failure as u8,
         });
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let exit = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&arguments))));
     // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
     runtime.shutdown_background();
-    leave(exit.unwrap_or(Exit::Failure) as u8)
+    exit_now(exit.unwrap_or(Exit::Failure) as u8)
 }
 
 async fn run(arguments: &Arguments) -> Exit {
@@ -56,7 +56,7 @@ async fn run(arguments: &Arguments) -> Exit {
                 Err(error) => fail(&error),
             }
         }
-        Some(command) => show::run(arguments, command).await,
+        Some(command) => commands::run(arguments, command).await,
     }
 }
 

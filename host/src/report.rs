@@ -33,7 +33,7 @@ pub trait Hint: Error {
 
 impl Hint for sriovdp_sdk::Error {
     fn hint(&self) -> Option<String> {
-        self.hint_text().map(str::to_owned)
+        self.hint().map(str::to_owned)
     }
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Report<'_> {
 
 /// A failure on one line, for the log: the sentence and its causes joined by `: `, and the hint in brackets. Parts of it
 /// may come from a peer or a provider, so this is an [`excerpt`].
-pub fn one_line(error: &impl Hint) -> String {
+pub fn inline(error: &impl Hint) -> String {
     let mut line = error.to_string();
     for cause in causes(error) {
         line.push_str(": ");
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_error_with_a_text_of_a_peer_stays_on_its_line() {
-        let error = sriovdp_sdk::Error::new("no\nERROR forged").hint("a\u{1b}[2Jb");
-        assert_eq!(one_line(&error), "no\\nERROR forged (hint: a\\u{1b}[2Jb)");
+        let error = sriovdp_sdk::Error::new("no\nERROR forged").with_hint("a\u{1b}[2Jb");
+        assert_eq!(inline(&error), "no\\nERROR forged (hint: a\\u{1b}[2Jb)");
     }
 }

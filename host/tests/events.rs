@@ -19,7 +19,7 @@ mod world;
 use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
 use sriovdp_host::cli::Arguments;
 use sriovdp_host::daemon;
-use sriovdp_host::events::{News, NodeEvents, Place};
+use sriovdp_host::events::{ChangeScope, NodeEvents, PendingChanges};
 use tokio::sync::watch;
 use world::{Way, World};
 
@@ -38,7 +38,7 @@ const NEVER: &str = "--rescan-interval=86400";
 async fn an_event_is_a_reason_to_look() {
     living(async |world, kubelet, tell| {
         world.change(SECOND);
-        tell(&[Place::Elsewhere]);
+        tell(&[ChangeScope::Elsewhere]);
         allocatable(kubelet, 2).await;
     })
     .await;
@@ -83,7 +83,7 @@ async fn an_event_of_a_physical_function_is_about_its_virtual_functions() {
 async fn a_function_is_looked_at_before_everything_and_everything_after_it() {
     living(async |world, kubelet, tell| {
         world.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
-        tell(&[function("0000:41:02.1"), Place::Elsewhere]);
+        tell(&[function("0000:41:02.1"), ChangeScope::Elsewhere]);
         listed(kubelet, |view| {
             view.allocatable() == 2 && view.devices[0].numa == [1]
         })
@@ -127,7 +127,7 @@ async fn thousands_of_functions_are_few_lists() {
 const FEW: usize = 20;
 
 /// A daemon with one device, whose kernel is the test; `tell` is what the kernel says.
-async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[Place]))) {
+async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[ChangeScope]))) {
     let world = World::with_config(NODE, Way::Watcher, POOL);
     living_on(&world, 1, async |kubelet, tell| {
         test(&world, kubelet, tell).await;
@@ -139,7 +139,7 @@ async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[Place])))
 async fn living_on(
     world: &World,
     devices: usize,
-    test: impl AsyncFnOnce(&FakeKubelet, &dyn Fn(&[Place])),
+    test: impl AsyncFnOnce(&FakeKubelet, &dyn Fn(&[ChangeScope])),
 ) {
     let kubelet = world.kubelet().await;
     let command = world.command(&[NEVER]);
@@ -150,8 +150,9 @@ async fn living_on(
     let mut settings = daemon::settings(&arguments);
     // It runs in the program of this test, which cannot probe providers.
     settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
-    let events: watch::Sender<News> = watch::Sender::default();
-    let tell = |places: &[Place]| events.send_modify(|news| news.extend(places.iter().copied()));
+    let events: watch::Sender<PendingChanges> = watch::Sender::default();
+    let tell =
+        |places: &[ChangeScope]| events.send_modify(|news| news.extend(places.iter().copied()));
     let test = async {
         allocatable(&kubelet, devices).await;
         test(&kubelet, &tell).await;
@@ -162,8 +163,8 @@ async fn living_on(
     }
 }
 
-fn function(address: &str) -> Place {
-    Place::Function(address.parse().unwrap())
+fn function(address: &str) -> ChangeScope {
+    ChangeScope::Function(address.parse().unwrap())
 }
 
 async fn allocatable(kubelet: &FakeKubelet, devices: usize) {

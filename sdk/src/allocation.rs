@@ -74,7 +74,7 @@ impl Allocation {
     }
 
     /// Adds a device node that accompanies the device, after those of the device itself.
-    pub fn companion(&mut self, path: impl Into<String>) -> &mut Self {
+    pub fn shared_node(&mut self, path: impl Into<String>) -> &mut Self {
         let path = path.into();
         self.companions.push(DeviceNode {
             host_path: path.clone(),

@@ -43,7 +43,7 @@ impl DeviceId {
         } else {
             Err(
                 Error::new(format!("`{}` cannot be a device id", text.escape_debug()))
-                    .hint("an id is 1 to 253 visible ASCII characters without `,` and `/`"),
+                    .with_hint("an id is 1 to 253 visible ASCII characters without `,` and `/`"),
             )
         }
     }
@@ -69,7 +69,7 @@ impl Serialize for DeviceId {
 impl<'de> Deserialize<'de> for DeviceId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = CompactString::deserialize(deserializer)?;
-        Self::new(text).map_err(|error| serde::de::Error::custom(error.with_hint()))
+        Self::new(text).map_err(|error| serde::de::Error::custom(error.message_with_hint()))
     }
 }
 
@@ -125,7 +125,7 @@ impl<F> Device<F> {
     }
 
     /// A device of another provider, which this extension adds facts to.
-    pub fn extending(device: &ExtendedDevice, facts: F) -> Self {
+    pub fn extending(device: &BaseDevice, facts: F) -> Self {
         Self {
             id: device.id.clone(),
             function: device.function,
@@ -138,7 +138,7 @@ impl<F> Device<F> {
 
 /// A device that the owner of its device type discovered, as an extension sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtendedDevice {
+pub struct BaseDevice {
     /// The device type that it belongs to.
     pub device_type: String,
     /// How the kubelet knows it.
@@ -158,9 +158,9 @@ pub struct ExtendedDevice {
 ///     let mut found = Discovery::default();
 ///     for function in node.functions().iter().filter(|f| f.base_class() == 0x12) {
 ///         if function.driver.is_some() {
-///             found.device(Device::of(function, ()));
+///             found.add(Device::of(function, ()));
 ///         } else {
-///             found.excluded(function.address, "no driver is bound to it");
+///             found.exclude(function.address, "no driver is bound to it");
 ///         }
 ///     }
 ///     found
@@ -174,12 +174,12 @@ pub struct Discovery<F> {
 
 impl<F> Discovery<F> {
     /// Adds a device.
-    pub fn device(&mut self, device: Device<F>) {
+    pub fn add(&mut self, device: Device<F>) {
         self.devices.push(device);
     }
 
     /// Says that something that looks like a device of this type is not offered, and why.
-    pub fn excluded(&mut self, device: impl fmt::Display, reason: impl Into<String>) {
+    pub fn exclude(&mut self, device: impl fmt::Display, reason: impl Into<String>) {
         self.excluded.push((device.to_string(), reason.into()));
     }
 }

@@ -27,6 +27,6 @@ pub fn require_driver<F>(node: &Node, device: &Device<F>, wanted: &[String]) -> 
             "`{}` no longer fits its resource: {refusal}",
             device.id
         ))
-        .hint("bind the driver again, or wait until the plugin has seen the change")
+        .with_hint("bind the driver again, or wait until the plugin has seen the change")
     })
 }

@@ -17,11 +17,11 @@ const HINT: &str = "\nhint: ";
 /// use sriovdp_sdk::Error;
 ///
 /// let missing = Error::new("cannot find the device node `/dev/fpga0`")
-///     .hint("load the module `fpga` on this node");
+///     .with_hint("load the module `fpga` on this node");
 /// let error = missing.context("cannot build what the container gets for `0000:17:00.0`");
 /// assert_eq!(error.to_string(), "cannot build what the container gets for `0000:17:00.0`");
 /// assert_eq!(error.causes().collect::<Vec<_>>(), ["cannot find the device node `/dev/fpga0`"]);
-/// assert_eq!(error.hint_text(), Some("load the module `fpga` on this node"));
+/// assert_eq!(error.hint(), Some("load the module `fpga` on this node"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -53,7 +53,7 @@ impl Error {
 
     /// Adds what the reader can do about it.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self
@@ -96,15 +96,15 @@ impl Error {
     }
 
     /// The cure, if somebody knew one. The innermost hint counts, because it knows most.
-    pub fn hint_text(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<&str> {
         self.chain()
             .filter_map(|error| error.hint.as_deref())
             .last()
     }
 
     /// The sentence with its hint, for places that carry one text only; [`of_text`](Self::of_text) parts them.
-    pub(crate) fn with_hint(&self) -> String {
-        match self.hint_text() {
+    pub(crate) fn message_with_hint(&self) -> String {
+        match self.hint() {
             Some(hint) => format!("{self}{HINT}{hint}"),
             None => self.to_string(),
         }
@@ -112,7 +112,7 @@ impl Error {
 
     pub(crate) fn of_text(text: &str) -> Self {
         match text.split_once(HINT) {
-            Some((message, hint)) => Self::new(message).hint(hint),
+            Some((message, hint)) => Self::new(message).with_hint(hint),
             None => Self::new(text),
         }
     }
@@ -126,7 +126,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
             chain: error.chain().map(|error| error.message.clone()).collect(),
-            hint: error.hint_text().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
             path: error.chain().find_map(|error| error.path.clone()),
         }
     }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_failure_crosses_the_boundary_and_comes_back() {
         let error = Error::new("root")
-            .hint("cure")
+            .with_hint("cure")
             .context("middle")
             .context("outer");
         assert_eq!(
@@ -175,7 +175,7 @@ mod tests {
         );
         let back = Error::from(Failure::from(error));
         assert_eq!(back.causes().collect::<Vec<_>>(), ["middle", "root"]);
-        assert_eq!(back.hint_text(), Some("cure"));
+        assert_eq!(back.hint(), Some("cure"));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 /// #     type Facts = ();
 /// #     fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "") }
 /// #     fn discover(&self, _: &Node) -> Result<Discovery<()>, Error> { Ok(Discovery::default()) }
-/// #     fn admit(&self, _: &Nothing, _: &Device<()>) -> Result<(), Refusal> { Ok(()) }
+/// #     fn matches(&self, _: &Nothing, _: &Device<()>) -> Result<(), Mismatch> { Ok(()) }
 /// #     fn allocate(&self, _: &Node, _: &Nothing, _: &Device<()>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
 /// # }
 /// export_provider!(Fpga);

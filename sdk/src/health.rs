@@ -11,9 +11,9 @@ use crate::Error;
 /// An unhealthy device stays in its pool; the kubelet gives it to nobody and leaves running containers alone.
 ///
 /// ```
-/// use sriovdp_sdk::{Cause, Finding, Health};
+/// use sriovdp_sdk::{FindingKind, Finding, Health};
 ///
-/// let broken = Finding::new(Cause::Other, "its firmware has crashed");
+/// let broken = Finding::new(FindingKind::Other, "its firmware has crashed");
 /// assert_eq!(Health::of([None, Some(broken.clone())]), Health::Findings(vec![broken]));
 /// assert_eq!(Health::of([None]), Health::Healthy);
 /// ```
@@ -23,7 +23,7 @@ pub enum Health {
     /// It may.
     Healthy,
     /// It may not, and why: a sentence for the log and for `sriovdp explain`. The same as one finding of
-    /// [`Cause::Other`].
+    /// [`FindingKind::Other`].
     Unhealthy(String),
     /// It may not, as far as one of these counts: a resource can leave kinds of them out by its `health` object.
     Findings(Vec<Finding>),
@@ -33,7 +33,7 @@ pub enum Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of thing it is.
-    pub cause: Cause,
+    pub cause: FindingKind,
     /// A sentence for the log and for `sriovdp explain`, about the device: `its firmware has crashed`.
     pub reason: String,
 }
@@ -42,11 +42,12 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Cause {
+pub enum FindingKind {
     /// The link that the device's traffic goes through is down. A link that comes and goes is calmed by the host.
     Link,
     /// Something that the device consists of is missing, such as its device node.
-    Existence,
+    #[serde(rename = "existence")]
+    DeviceNode,
     /// Anything else. It always counts.
     #[serde(other)]
     Other,
@@ -66,7 +67,7 @@ impl Health {
 
 impl Finding {
     /// A finding with its reason.
-    pub fn new(cause: Cause, reason: impl Into<String>) -> Self {
+    pub fn new(cause: FindingKind, reason: impl Into<String>) -> Self {
         Self {
             cause,
             reason: reason.into(),
@@ -74,7 +75,7 @@ impl Finding {
     }
 
     /// A finding for what would make an allocation fail: the error and its causes are the reason.
-    pub fn refused(cause: Cause, error: &Error) -> Self {
+    pub fn refused(cause: FindingKind, error: &Error) -> Self {
         let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
         Self::new(cause, format!("{error}{causes}"))
     }
@@ -95,11 +96,11 @@ mod tests {
         let read = |text| serde_json::from_str::<Finding>(text).map(|finding| finding.cause);
         assert_eq!(
             read(r#"{"cause": "temperature", "reason": "hot"}"#).unwrap(),
-            Cause::Other
+            FindingKind::Other
         );
         assert_eq!(
             read(r#"{"cause": "link", "reason": "down"}"#).unwrap(),
-            Cause::Link
+            FindingKind::Link
         );
     }
 }

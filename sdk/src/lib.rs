@@ -37,7 +37,7 @@
 //!         Ok(mine.map(|f| Device::of(f, f.device)).collect())
 //!     }
 //!
-//!     fn admit(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Refusal> {
+//!     fn matches(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Mismatch> {
 //!         one_of("devices", &selectors.devices, Some(&device.facts))
 //!     }
 //!
@@ -95,7 +95,7 @@
 //! * [`Provider::manifest`] is the name tag: a device type of your own, or the ones that you extend.
 //! * [`Provider::Selectors`] is a struct with one field for each key. Its doc comments become descriptions in the JSON
 //!   schema that configurations are checked against; a key that is in no schema is refused with "did you mean". Every
-//!   key may be left out: the default asks for nothing. [`HexId`], [`PciAddress`], [`Name`] and [`Ranged`] are values
+//!   key may be left out: the default asks for nothing. [`HexId`], [`PciAddress`], [`Name`] and [`IndexRanges`] are values
 //!   that compare as users write them, and `#[serde(rename_all = "camelCase")]` makes the usual spelling.
 //! * [`Provider::check`] is for what types cannot say: a value that has to be parsed, keys that belong together. What
 //!   it refuses costs that resource, and its message is what the user reads.
@@ -103,7 +103,7 @@
 //!   scan found it, [`pci`](Node::pci) the live sysfs directory of one function, [`root`](Node::root) any other file.
 //!   What you will need later about a device goes into its [`facts`](Device::facts). Leave out one device rather than
 //!   fail: [`Discovery::excluded`] keeps the reason for `sriovdp explain`. The host repeats it after each change; on large
-//!   nodes that is cheap for a provider that goes [function by function](Manifest::function_by_function).
+//!   nodes that is cheap for a provider that goes [function by function](Manifest::incremental).
 //! * [`Provider::admit`] judges one device by one selector object. [`one_of`] writes most of it, and its refusal too.
 //! * [`Provider::allocate`] builds what a container gets, from the node as it is now: device nodes, mounts, values for
 //!   `PCIDEVICE_…_INFO` and for the device-info file. [`userspace_nodes`] knows those of VFIO and UIO, [`vhost_net`]
@@ -126,31 +126,31 @@
 //! #[schemars(crate = "sriovdp_sdk::schemars")]
 //! struct Selectors {
 //!     /// Physical slots, as the labels on the machine name them.
-//!     slots: Vec<Name>,
+//!     slots: Vec<CaseInsensitive>,
 //! }
 //!
 //! impl Provider for Slot {
 //!     type Selectors = Selectors;
-//!     type Facts = Option<Name>;
+//!     type Facts = Option<CaseInsensitive>;
 //!
 //!     fn manifest(&self) -> Manifest {
 //!         Manifest::extension(&["netDevice"], "The slots of network cards")
 //!     }
 //!
-//!     fn discover(&self, node: &Node) -> Result<Discovery<Option<Name>>, Error> {
-//!         let slot = |device: &ExtendedDevice| {
+//!     fn discover(&self, node: &Node) -> Result<Discovery<Option<CaseInsensitive>>, Error> {
+//!         let slot = |device: &BaseDevice| {
 //!             let label = node.pci(device.function).attribute("label")?;
-//!             Some(Name::from(label.as_str()))
+//!             Some(CaseInsensitive::from(label.as_str()))
 //!         };
 //!         let devices = node.devices().iter();
 //!         Ok(devices.map(|device| Device::extending(device, slot(device))).collect())
 //!     }
 //!
-//!     fn admit(&self, selectors: &Selectors, device: &Device<Option<Name>>) -> Result<(), Refusal> {
+//!     fn matches(&self, selectors: &Selectors, device: &Device<Option<CaseInsensitive>>) -> Result<(), Mismatch> {
 //!         one_of("slots", &selectors.slots, device.facts.as_ref())
 //!     }
 //!
-//!     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Option<Name>>) -> Result<Allocation, Error> {
+//!     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Option<CaseInsensitive>>) -> Result<Allocation, Error> {
 //!         Ok(Allocation::default())
 //!     }
 //! }
@@ -174,24 +174,24 @@
 //! fn state(node: &Node, function: &PciFunction) -> Option<Finding> {
 //!     match node.pci(function.address).attribute("acme/state").as_deref() {
 //!         Some("ready") => None,
-//!         Some(state) => Some(Finding::new(Cause::Other, format!("the card says that it is `{state}`"))),
-//!         None => Some(Finding::new(Cause::Other, "the card does not say how it is")),
+//!         Some(state) => Some(Finding::new(FindingKind::Other, format!("the card says that it is `{state}`"))),
+//!         None => Some(Finding::new(FindingKind::Other, "the card does not say how it is")),
 //!     }
 //! }
 //!
 //! fn device(node: &Node, function: &PciFunction) -> Device<()> {
-//!     let findings = [state(node, function), userspace_finding(node, function)];
+//!     let findings = [state(node, function), check_userspace_nodes(node, function)];
 //!     Device::of(function, ()).health(Health::of(findings))
 //! }
 //! ```
 //!
-//! The reason is a sentence about the device, for the log and for `sriovdp explain`; the [`Cause`] is what a resource
+//! The reason is a sentence about the device, for the log and for `sriovdp explain`; the [`FindingKind`] is what a resource
 //! may leave out by its key `health`. Do not make it depend on something that a pod takes away, as it takes a network
 //! interface into its namespace.
 //!
 //! What speaks against a device only for resources with certain selectors, such as the missing node of something that
 //! only they hand out, is [`Provider::findings`]. A selector that the device does not satisfy is no finding: `admit` says
-//! so, and with [`Refusal::unreadable`] that it cannot be read while a pod has the device.
+//! so, and with [`Mismatch::unreadable`] that it cannot be read while a pod has the device.
 //!
 //! # Tests
 //!
@@ -215,7 +215,7 @@
 //! #     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
 //! #         Ok(node.functions().iter().map(|f| Device::of(f, f.device)).collect())
 //! #     }
-//! #     fn admit(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Refusal> {
+//! #     fn matches(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Mismatch> {
 //! #         one_of("devices", &selectors.devices, Some(&device.facts))
 //! #     }
 //! #     fn allocate(&self, node: &Node, _: &Selectors, device: &Device<HexId>) -> Result<Allocation, Error> {
@@ -303,23 +303,23 @@ pub mod regular;
 pub mod testing;
 
 pub use allocation::{Allocation, DeviceNode, Mount};
-pub use device::{Device, DeviceId, Discovery, ExtendedDevice};
+pub use device::{BaseDevice, Device, DeviceId, Discovery};
 pub use driver::require_driver;
 pub use error::Error;
-pub use health::{Cause, Finding, Health};
+pub use health::{Finding, FindingKind, Health};
 pub use manifest::{Manifest, Role};
 pub use pci::{HexId, PciAddress, PciFunction};
 pub use provider::Provider;
-pub use ranged::{Ranged, one_of_ranges};
-pub use selector::{Name, Refusal, one_of};
+pub use ranged::{IndexRanges, one_of_ranges};
+pub use selector::{CaseInsensitive, Mismatch, one_of};
 pub use unmatchable::{
     unmatchable, unmatchable_acpi_indexes, unmatchable_drivers, unmatchable_interfaces,
     unmatchable_link_types,
 };
-pub use uplink::uplink_finding;
-pub use userspace::{userspace_finding, userspace_nodes};
+pub use uplink::check_uplink;
+pub use userspace::{check_userspace_nodes, userspace_nodes};
 pub use vhost::{vhost_net, vhost_net_warnings};
-pub use view::{Devlink, Link, Netdev, Node, PciDir, Root};
+pub use view::{Devlink, HostRoot, LinkState, Netdev, Node, PciSysfs};
 
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize};

@@ -97,7 +97,7 @@ impl Manifest {
     /// changes or goes, the node is discovered again at once. PCI functions and their network interfaces are followed
     /// anyway; what nobody follows is found by the next look for another reason.
     #[must_use]
-    pub fn follows(mut self, subsystems: &[&str]) -> Self {
+    pub fn watch_uevents(mut self, subsystems: &[&str]) -> Self {
         self.subsystems
             .extend(subsystems.iter().map(|&name| name.to_owned()));
         self
@@ -115,16 +115,16 @@ impl Manifest {
     /// the physical function of a virtual one. [`Node::functions`](crate::Node::functions) has those of them that are
     /// there, and [`Node::devices`](crate::Node::devices) only devices on them; devices on other functions stay as they
     /// are, so [`discover`](crate::Provider::discover) names none. What it remembers from one discovery to the next it
-    /// has to keep for the others: see [`Node::asks_about`](crate::Node::asks_about).
+    /// has to keep for the others: see [`Node::is_in_scope`](crate::Node::is_in_scope).
     #[must_use]
-    pub fn function_by_function(mut self) -> Self {
+    pub fn incremental(mut self) -> Self {
         self.by_function = true;
         self
     }
 
     /// Says that a selector object cannot ask for both `key`, which is this provider's, and `other`.
     #[must_use]
-    pub fn exclusive(mut self, key: &str, other: &str) -> Self {
+    pub fn conflicts_with(mut self, key: &str, other: &str) -> Self {
         self.exclusive_keys.push((key.to_owned(), other.to_owned()));
         self
     }
@@ -141,7 +141,7 @@ impl Manifest {
 
     /// Says that `key` is a selector that the provider file `file` brings.
     #[must_use]
-    pub fn brought_by(mut self, key: &str, file: &str) -> Self {
+    pub fn provided_by(mut self, key: &str, file: &str) -> Self {
         self.brought_by_others
             .push((key.to_owned(), file.to_owned()));
         self

@@ -48,7 +48,7 @@ impl FromStr for PciAddress {
     fn from_str(text: &str) -> Result<Self, Error> {
         parse_address(text.trim()).ok_or_else(|| {
             Error::new(format!("`{text}` is not a PCI address"))
-                .hint("write it as `lspci -D` prints it, for example `0000:41:10.2`")
+                .with_hint("write it as `lspci -D` prints it, for example `0000:41:10.2`")
         })
     }
 }
@@ -104,7 +104,7 @@ impl FromStr for HexId {
             .map(Self)
             .ok_or_else(|| {
                 Error::new(format!("`{text}` is not a PCI id"))
-                    .hint("an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`")
+                    .with_hint("an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`")
             })
     }
 }
@@ -169,7 +169,7 @@ macro_rules! as_text {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(|error: Error| serde::de::Error::custom(error.with_hint()))
+                text.parse().map_err(|error: Error| serde::de::Error::custom(error.message_with_hint()))
             }
         }
 

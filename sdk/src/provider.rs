@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Allocation, Device, Discovery, Error, Finding, Manifest, Node, Refusal};
+use crate::{Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, Node};
 
 /// A device type, or an extension of device types that others own.
 ///
@@ -56,17 +56,17 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// again for `sriovdp explain`. Then `selectors` may be one key of an object, to see what each key alone says.
     ///
     /// A device that a pod has stays in its pool, whether it is admitted or not. Where it is refused because the pod took
-    /// along what a key asks for, such as a network interface, set [`Refusal::unreadable`]: the device stays healthy,
+    /// along what a key asks for, such as a network interface, set [`Mismatch::unreadable`]: the device stays healthy,
     /// and comes back with the end of the pod. By any other refusal it is unhealthy, and no other pod gets it.
     ///
     /// # Errors
     ///
     /// Not a failure: the refusal that says which key does not fit, and what was found instead.
-    fn admit(
+    fn matches(
         &self,
         selectors: &Self::Selectors,
         device: &Device<Self::Facts>,
-    ) -> Result<(), Refusal>;
+    ) -> Result<(), Mismatch>;
 
     /// Whether `device`, which [`admit`](Self::admit) accepts, matches `selectors` only by an alias: a further name of
     /// something that has a first one, such as of a PF with several network interfaces.

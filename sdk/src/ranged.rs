@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
-use crate::selector::{Name, Refusal, listed};
+use crate::selector::{CaseInsensitive, Mismatch, listed};
 
 /// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
 ///
@@ -15,22 +15,22 @@ use crate::selector::{Name, Refusal, listed};
 /// because it would select nothing.
 ///
 /// ```
-/// use sriovdp_sdk::{Name, Ranged};
+/// use sriovdp_sdk::{CaseInsensitive, IndexRanges};
 ///
-/// let vfs: Ranged<Name> = "ens1f0#0, 2-3".parse()?;
+/// let vfs: IndexRanges<CaseInsensitive> = "ens1f0#0, 2-3".parse()?;
 /// assert!(vfs.contains(&"ENS1F0".into(), Some(2)));
 /// assert!(!vfs.contains(&"ens1f0".into(), Some(1)));
-/// assert!("ens1f0#3-1".parse::<Ranged<Name>>().is_err());
+/// assert!("ens1f0#3-1".parse::<IndexRanges<CaseInsensitive>>().is_err());
 /// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ranged<T> {
+pub struct IndexRanges<T> {
     parent: T,
     /// `None`: every index.
     indexes: Option<Vec<(u32, u32)>>,
 }
 
-impl<T: PartialEq> Ranged<T> {
+impl<T: PartialEq> IndexRanges<T> {
     /// Whether a device below `parent` with this index belongs to it.
     pub fn contains(&self, parent: &T, index: Option<u32>) -> bool {
         self.parent == *parent
@@ -45,14 +45,14 @@ impl<T: PartialEq> Ranged<T> {
     }
 }
 
-impl<T> Ranged<T> {
+impl<T> IndexRanges<T> {
     /// The parent.
     pub fn parent(&self) -> &T {
         &self.parent
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Ranged<T> {
+impl<T: fmt::Display> fmt::Display for IndexRanges<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.parent)?;
         let Some(ranges) = &self.indexes else {
@@ -70,7 +70,7 @@ impl<T: fmt::Display> fmt::Display for Ranged<T> {
     }
 }
 
-impl FromStr for Ranged<Name> {
+impl FromStr for IndexRanges<CaseInsensitive> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -78,12 +78,12 @@ impl FromStr for Ranged<Name> {
             if name.is_empty() {
                 return Err(Error::new("the name in front of `#` is empty"));
             }
-            Ok(Name::from(name))
+            Ok(CaseInsensitive::from(name))
         })
     }
 }
 
-impl FromStr for Ranged<crate::PciAddress> {
+impl FromStr for IndexRanges<crate::PciAddress> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -94,7 +94,7 @@ impl FromStr for Ranged<crate::PciAddress> {
 fn parse_ranged<T>(
     text: &str,
     parent: impl Fn(&str) -> Result<T, Error>,
-) -> Result<Ranged<T>, Error> {
+) -> Result<IndexRanges<T>, Error> {
     let (name, ranges) = match text.split_once('#') {
         None => (text, None),
         Some((name, ranges)) => (name, Some(ranges)),
@@ -112,9 +112,9 @@ fn parse_ranged<T>(
             Error::new(format!(
                 "`{ranges}` in `{text}` is not a list of numbers and ranges"
             ))
-            .hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
+            .with_hint("write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`")
         })?;
-    Ok(Ranged {
+    Ok(IndexRanges {
         parent: parent(name.trim())?,
         indexes,
     })
@@ -129,24 +129,24 @@ fn parse_range(text: &str) -> Option<(u32, u32)> {
     (first <= last).then_some((first, last))
 }
 
-impl<'de, T> Deserialize<'de> for Ranged<T>
+impl<'de, T> Deserialize<'de> for IndexRanges<T>
 where
     Self: FromStr<Err = Error>,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse()
-            .map_err(|error: Error| serde::de::Error::custom(error.with_hint()))
+            .map_err(|error: Error| serde::de::Error::custom(error.message_with_hint()))
     }
 }
 
-impl<T> JsonSchema for Ranged<T> {
+impl<T> JsonSchema for IndexRanges<T> {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ranged".into()
+        "IndexRanges".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -161,10 +161,10 @@ impl<T> JsonSchema for Ranged<T> {
 /// the sentence of `no_parent`.
 ///
 /// ```
-/// use sriovdp_sdk::{one_of_ranges, Name, Ranged};
+/// use sriovdp_sdk::{one_of_ranges, CaseInsensitive, IndexRanges};
 ///
-/// let wanted: Vec<Ranged<Name>> = vec!["ens1f0#0-3".parse()?];
-/// let vf = |index| one_of_ranges("pfNames", &wanted, Some(&Name::from("ens1f0")), Some(index), String::new);
+/// let wanted: Vec<IndexRanges<CaseInsensitive>> = vec!["ens1f0#0-3".parse()?];
+/// let vf = |index| one_of_ranges("pfNames", &wanted, Some(&CaseInsensitive::from("ens1f0")), Some(index), String::new);
 /// assert!(vf(2).is_ok());
 /// assert_eq!(
 ///     vf(7).unwrap_err().to_string(),
@@ -178,11 +178,11 @@ impl<T> JsonSchema for Ranged<T> {
 /// The refusal, which names what the device is and what was asked for.
 pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
     key: &'static str,
-    wanted: &[Ranged<T>],
+    wanted: &[IndexRanges<T>],
     names: impl IntoIterator<Item = &'a T>,
     index: Option<u32>,
     no_parent: impl FnOnce() -> String,
-) -> Result<(), Refusal> {
+) -> Result<(), Mismatch> {
     let names: Vec<&T> = names.into_iter().collect();
     let fits = |&name: &&T| wanted.iter().any(|range| range.contains(name, index));
     if wanted.is_empty() || names.iter().any(fits) {
@@ -199,7 +199,7 @@ pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
         None => format!("it belongs to {parent} and has no number"),
     };
     let reason = format!("{found}, and one of {wanted} is asked for");
-    Err(Refusal::new(key, reason).unreadable_if(unreadable))
+    Err(Mismatch::new(key, reason).unreadable_if(unreadable))
 }
 
 #[cfg(test)]
@@ -217,7 +217,7 @@ mod tests {
             ("ens1f0#0", None, false),
             ("ens1f1#0", Some(0), false),
         ] {
-            let ranged: Ranged<Name> = text.parse().expect(text);
+            let ranged: IndexRanges<CaseInsensitive> = text.parse().expect(text);
             assert_eq!(
                 ranged.contains(&"Ens1F0".into(), index),
                 expected,
@@ -237,16 +237,19 @@ mod tests {
             "ens1f0#0#1",
             "ens1f0#-1",
         ] {
-            assert!(text.parse::<Ranged<Name>>().is_err(), "{text}");
+            assert!(
+                text.parse::<IndexRanges<CaseInsensitive>>().is_err(),
+                "{text}"
+            );
         }
-        assert!("41:00#0".parse::<Ranged<crate::PciAddress>>().is_err());
+        assert!("41:00#0".parse::<IndexRanges<crate::PciAddress>>().is_err());
     }
 
     #[test]
     fn a_parent_may_have_several_names() {
-        let wanted: Vec<Ranged<Name>> = vec!["ib0#0".parse().expect("a range")];
+        let wanted: Vec<IndexRanges<CaseInsensitive>> = vec!["ib0#0".parse().expect("a range")];
         let admit = |names: &[&str], index| {
-            let names: Vec<Name> = names.iter().map(|&name| name.into()).collect();
+            let names: Vec<CaseInsensitive> = names.iter().map(|&name| name.into()).collect();
             let no_parent = || "it has no parent".to_owned();
             one_of_ranges("pfNames", &wanted, &names, index, no_parent)
                 .map_err(|refusal| refusal.reason)
@@ -270,7 +273,7 @@ mod tests {
     fn ranges_print_as_they_are_written() {
         for text in ["0000:41:00.0", "0000:41:00.0#0,2-7"] {
             assert_eq!(
-                text.parse::<Ranged<crate::PciAddress>>()
+                text.parse::<IndexRanges<crate::PciAddress>>()
                     .expect(text)
                     .to_string(),
                 text

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Why a device does not fit a selector object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Mismatch {
     /// The selector key that does not fit.
     pub key: &'static str,
     /// What the device has, for a person.
@@ -20,7 +20,7 @@ pub struct Refusal {
     pub unreadable: bool,
 }
 
-impl Refusal {
+impl Mismatch {
     /// A refusal because of `key`, for which the device has another value, or has none.
     pub fn new(key: &'static str, reason: impl Into<String>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.key, self.reason)
     }
@@ -73,12 +73,12 @@ pub fn one_of<T: PartialEq + fmt::Display>(
     key: &'static str,
     wanted: &[T],
     value: Option<&T>,
-) -> Result<(), Refusal> {
+) -> Result<(), Mismatch> {
     if wanted.is_empty() || value.is_some_and(|value| wanted.contains(value)) {
         return Ok(());
     }
     let wanted = listed(wanted);
-    Err(Refusal::new(
+    Err(Mismatch::new(
         key,
         match value {
             Some(value) => format!("it has {value}, not one of {wanted}"),
@@ -95,46 +95,46 @@ pub(crate) fn listed<T: fmt::Display>(values: &[T]) -> String {
 
 /// A name that compares without regard to case: link types, PF names.
 #[derive(Clone, Debug)]
-pub struct Name(String);
+pub struct CaseInsensitive(String);
 
-impl Name {
+impl CaseInsensitive {
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl From<&str> for Name {
+impl From<&str> for CaseInsensitive {
     fn from(text: &str) -> Self {
         Self(text.trim().to_owned())
     }
 }
 
-impl PartialEq for Name {
+impl PartialEq for CaseInsensitive {
     fn eq(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for CaseInsensitive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for CaseInsensitive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self::from(text.as_str()))
     }
 }
 
-impl JsonSchema for Name {
+impl JsonSchema for CaseInsensitive {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Name".into()
+        "CaseInsensitive".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -1,7 +1,7 @@
 //! Selector values that no device can have, for [`Provider::unmatchable`](crate::Provider::unmatchable).
 
 use crate::view::LINK_TYPES;
-use crate::{Error, Name, PciAddress, Ranged};
+use crate::{CaseInsensitive, Error, IndexRanges, PciAddress};
 
 /// `IFNAMSIZ` has room for this many bytes of a name (Linux: `include/uapi/linux/if.h`).
 const LONGEST_INTERFACE_NAME: usize = 15;
@@ -24,11 +24,11 @@ pub fn unmatchable<T>(key: &str, values: &[T], why: impl Fn(&T) -> Option<Error>
 }
 
 /// Those among `linkTypes` that [`Netdev::link_type`](crate::Netdev::link_type) never says.
-pub fn unmatchable_link_types(key: &str, values: &[Name]) -> Vec<Error> {
+pub fn unmatchable_link_types(key: &str, values: &[CaseInsensitive]) -> Vec<Error> {
     unmatchable(key, values, |value| {
         let is_known = LINK_TYPES
             .iter()
-            .any(|(_, known)| *value == Name::from(*known));
+            .any(|(_, known)| *value == CaseInsensitive::from(*known));
         let is_number = value.as_str().to_ascii_lowercase().starts_with("unknown");
         let hint = match value.as_str().to_ascii_lowercase().as_str() {
             "ib" | "ipoib" => "write `infiniband`".to_owned(),
@@ -39,20 +39,20 @@ pub fn unmatchable_link_types(key: &str, values: &[Name]) -> Vec<Error> {
             Error::new(format!(
                 "no device can match: there is no link type `{value}`"
             ))
-            .hint(hint)
+            .with_hint(hint)
         })
     })
 }
 
 /// Names of network interfaces that the kernel would not take (Linux: `dev_valid_name`).
-pub fn unmatchable_interfaces(key: &str, values: &[Ranged<Name>]) -> Vec<Error> {
+pub fn unmatchable_interfaces(key: &str, values: &[IndexRanges<CaseInsensitive>]) -> Vec<Error> {
     unmatchable(key, values, |value| {
         let name = value.parent().as_str();
         let error = |why: &str| Error::new(format!("no device can match: `{name}` {why}"));
         let bad = |c: char| c.is_whitespace() || c == '/';
         if name.parse::<PciAddress>().is_ok() {
             let error = error("is a PCI address and no name of a network interface");
-            return Some(error.hint("write it under `rootDevices`"));
+            return Some(error.with_hint("write it under `rootDevices`"));
         }
         if let Some((name, ranges)) = name.split_once(':') {
             let error = error("has a colon, which no network interface has in its name");
@@ -61,7 +61,7 @@ pub fn unmatchable_interfaces(key: &str, values: &[Ranged<Name>]) -> Vec<Error> 
                     .bytes()
                     .all(|b| b.is_ascii_digit() || b"-,".contains(&b))
                 {
-                    true => error.hint(format!("write numbers behind `#`: `{name}#{ranges}`")),
+                    true => error.with_hint(format!("write numbers behind `#`: `{name}#{ranges}`")),
                     false => error,
                 },
             );
@@ -69,14 +69,14 @@ pub fn unmatchable_interfaces(key: &str, values: &[Ranged<Name>]) -> Vec<Error> 
         if name.contains(bad) {
             return Some(
                 error("cannot be the name of a network interface")
-                    .hint("write one name in each entry of the list"),
+                    .with_hint("write one name in each entry of the list"),
             );
         }
         (name.len() > LONGEST_INTERFACE_NAME).then(|| {
             error(&format!(
                 "is longer than the {LONGEST_INTERFACE_NAME} bytes of a network interface's name"
             ))
-            .hint("write the name that `ip link` shows, not an alternative name")
+            .with_hint("write the name that `ip link` shows, not an alternative name")
         })
     })
 }
@@ -89,7 +89,7 @@ pub fn unmatchable_drivers(key: &str, values: &[String]) -> Vec<Error> {
             Error::new(format!(
                 "no device can match: `{name}` is no name of a driver"
             ))
-            .hint("write one name in each entry of the list, as `/sys/bus/pci/drivers` has it")
+            .with_hint("write one name in each entry of the list, as `/sys/bus/pci/drivers` has it")
         })
     })
 }
@@ -106,7 +106,7 @@ pub fn unmatchable_acpi_indexes(key: &str, values: &[String]) -> Vec<Error> {
         (!is_plain).then(|| {
             let message =
                 format!("no device can match: `{text}` is no number as the kernel prints it");
-            Error::new(message).hint(hint)
+            Error::new(message).with_hint(hint)
         })
     })
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn shown(warnings: &[Error]) -> Vec<String> {
-        let shown = warnings.iter().map(|warning| match warning.hint_text() {
+        let shown = warnings.iter().map(|warning| match warning.hint() {
             Some(hint) => format!("{warning} ({hint})"),
             None => warning.to_string(),
         });
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn values_that_no_device_has() {
-        let kinds = ["ether", "Infiniband", "none", "IB", "ethernet", "wifi", ""].map(Name::from);
+        let kinds = ["ether", "Infiniband", "none", "IB", "ethernet", "wifi", ""]
+            .map(CaseInsensitive::from);
         assert_eq!(
             shown(&unmatchable_link_types("linkTypes", &kinds)),
             [

@@ -1,7 +1,7 @@
 //! The link of a physical function, which the traffic of its virtual functions goes through.
 
-use crate::view::{Link, Netdev};
-use crate::{Cause, Finding, Node, PciAddress};
+use crate::view::{LinkState, Netdev};
+use crate::{Finding, FindingKind, Node, PciAddress};
 
 /// What the link of the physical function `address` says against its virtual functions.
 ///
@@ -13,7 +13,7 @@ use crate::{Cause, Finding, Node, PciAddress};
 /// In switchdev mode the link is that of the uplink, or that of its bond or team (LAG) while that is switched on: the
 /// traffic of the virtual functions of each port goes through all of them. Of several interfaces one with a link is
 /// enough.
-pub fn uplink_finding(node: &Node, address: PciAddress) -> Option<Finding> {
+pub fn check_uplink(node: &Node, address: PciAddress) -> Option<Finding> {
     let mut netdevs = node.pf_netdevs(address);
     if netdevs.iter().any(Netdev::is_uplink) {
         netdevs.retain(Netdev::is_uplink);
@@ -21,12 +21,13 @@ pub fn uplink_finding(node: &Node, address: PciAddress) -> Option<Finding> {
     let mut reason = None;
     for netdev in &netdevs {
         let lag = netdev.is_uplink().then(|| netdev.lag()).flatten();
-        let lag = lag.filter(|lag| matches!(lag.link(), Some(Link::Up | Link::NoCarrier)));
+        let lag =
+            lag.filter(|lag| matches!(lag.link(), Some(LinkState::Up | LinkState::NoCarrier)));
         let state = match lag.as_ref().unwrap_or(netdev).link()? {
-            Link::Up => return None,
-            Link::Off if netdev.link_type().as_deref() == Some("infiniband") => continue,
-            Link::Off => "is switched off",
-            Link::NoCarrier => "has no link",
+            LinkState::Up => return None,
+            LinkState::Off if netdev.link_type().as_deref() == Some("infiniband") => continue,
+            LinkState::Off => "is switched off",
+            LinkState::NoCarrier => "has no link",
         };
         reason.get_or_insert_with(|| {
             let lag = lag.map_or_else(String::new, |lag| format!("the LAG `{}` of ", lag.name()));
@@ -34,20 +35,20 @@ pub fn uplink_finding(node: &Node, address: PciAddress) -> Option<Finding> {
             format!("{lag}the interface `{name}` of its physical function {state}")
         });
     }
-    reason.map(|reason| Finding::new(Cause::Link, reason))
+    reason.map(|reason| Finding::new(FindingKind::Link, reason))
 }
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
     use super::*;
-    use crate::Root;
+    use crate::HostRoot;
     use crate::testing::Tree;
 
     #[track_caller]
     fn check(tree: &str, expected: Option<&str>) {
         let tree = Tree::parse(tree).expect("a node").temp();
-        let node = Node::new(Root::new(tree.path()), Vec::new(), Vec::new());
-        let finding = uplink_finding(&node, "0000:41:00.0".parse().expect("an address"));
+        let node = Node::new(HostRoot::new(tree.path()), Vec::new(), Vec::new());
+        let finding = check_uplink(&node, "0000:41:00.0".parse().expect("an address"));
         assert_eq!(finding.map(|finding| finding.reason).as_deref(), expected);
     }
 

@@ -1,6 +1,6 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
-use crate::{Allocation, Cause, Error, Finding, Node, PciAddress, PciFunction};
+use crate::{Allocation, Error, Finding, FindingKind, Node, PciAddress, PciFunction};
 
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
 const VFIO_CONTAINER: &str = "/dev/vfio/vfio";
@@ -40,7 +40,7 @@ pub fn userspace_nodes(
 ) -> Result<(), Error> {
     let driver = node.pci(function).link_name("driver").ok_or_else(|| {
         Error::new(format!("no driver is bound to `{function}`"))
-            .hint("bind one, or wait until that is done")
+            .with_hint("bind one, or wait until that is done")
     })?;
     of_driver(node, function, &driver, allocation).map_err(|missing| match missing {
         Missing::Entry(error) | Missing::Node(error) => error,
@@ -53,13 +53,13 @@ pub fn userspace_nodes(
 ///
 /// A function that has no group or entry yet, from which the name of its node would follow, is not spoken against: its
 /// driver may be about to finish, and a pod that comes before is told.
-pub fn userspace_finding(node: &Node, function: &PciFunction) -> Option<Finding> {
+pub fn check_userspace_nodes(node: &Node, function: &PciFunction) -> Option<Finding> {
     let driver = function.driver.as_deref()?;
     let refused = of_driver(node, function.address, driver, &mut Allocation::default());
     let Err(Missing::Node(missing)) = refused else {
         return None;
     };
-    Some(Finding::refused(Cause::Existence, &missing))
+    Some(Finding::refused(FindingKind::DeviceNode, &missing))
 }
 
 /// What a function lacks to be handed out.
@@ -108,7 +108,7 @@ fn vfio(
     allocation: &mut Allocation,
 ) -> Result<(), Missing> {
     let group = node.pci(function).link_name("iommu_group").ok_or_else(|| {
-        Missing::Entry(Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).hint(
+        Missing::Entry(Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).with_hint(
             "switch the IOMMU on in the firmware and on the kernel's command line, or let the module `vfio` work \
              without one: `enable_unsafe_noiommu_mode=1`",
         ))
@@ -146,7 +146,7 @@ fn uio(
             Error::new(format!(
                 "`{function}` is bound to `{driver}` and has no entry in its directory `uio`"
             ))
-            .hint("the driver has not finished binding, or it failed: see the kernel's log"),
+            .with_hint("the driver has not finished binding, or it failed: see the kernel's log"),
         )
     })?;
     let path = format!("/dev/{entry}");
@@ -159,6 +159,6 @@ fn require(node: &Node, path: &str, function: PciAddress, driver: &str) -> Resul
     node.require_device_node(path).map_err(|missing| {
         missing
             .context(format!("cannot hand out `{function}`, which is bound to `{driver}`"))
-            .hint("see that the driver's modules are loaded, and that the plugin sees the `/dev` of the node")
+            .with_hint("see that the driver's modules are loaded, and that the plugin sees the `/dev` of the node")
     })
 }

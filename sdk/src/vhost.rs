@@ -32,7 +32,7 @@ pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> 
         require(node, path, module).map_err(|missing| {
             missing.context("cannot give the container what `needVhostNet` asks for")
         })?;
-        allocation.companion(path);
+        allocation.shared_node(path);
     }
     allocation
         .info("vhost", "net-mount", VHOST_NET)
@@ -51,5 +51,5 @@ pub fn vhost_net_warnings(node: &Node) -> Vec<Error> {
 
 fn require(node: &Node, path: &str, module: &str) -> Result<(), Error> {
     let found = node.require_device_node(path);
-    found.map_err(|missing| missing.hint(format!("load the module `{module}` on this node")))
+    found.map_err(|missing| missing.with_hint(format!("load the module `{module}` on this node")))
 }

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, PciAddress, Provider,
-    Refusal, export_provider, one_of, require_driver, unmatchable_acpi_indexes,
-    unmatchable_drivers, userspace_finding, userspace_nodes,
+    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Mismatch, Node, PciAddress,
+    Provider, check_userspace_nodes, export_provider, one_of, require_driver,
+    unmatchable_acpi_indexes, unmatchable_drivers, userspace_nodes,
 };
 
 pub use selectors::Selectors;
@@ -44,8 +44,8 @@ impl Provider for Accelerator {
     fn manifest(&self) -> Manifest {
         Manifest::device_type("accelerator", "PCI processing accelerators")
             .cdi_class("net-accel")
-            .follows(&["vfio", "uio"])
-            .function_by_function()
+            .watch_uevents(&["vfio", "uio"])
+            .incremental()
     }
 
     fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
@@ -67,7 +67,7 @@ impl Provider for Accelerator {
             .filter(|f| f.base_class() == PROCESSING_ACCELERATOR)
         {
             let Some(driver) = function.driver.clone() else {
-                found.excluded(function.address, "no driver is bound to it");
+                found.exclude(function.address, "no driver is bound to it");
                 continue;
             };
             let before = || known.get(&function.address).cloned();
@@ -81,15 +81,15 @@ impl Provider for Accelerator {
                 is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
                 acpi_index,
             };
-            let health = Health::of([userspace_finding(node, function)]);
-            found.device(Device::of(function, facts).health(health));
+            let health = Health::of([check_userspace_nodes(node, function)]);
+            found.add(Device::of(function, facts).health(health));
         }
-        known.retain(|&address, _| !node.asks_about(address));
+        known.retain(|&address, _| !node.is_in_scope(address));
         known.extend(read);
         Ok(found)
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+    fn matches(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Mismatch> {
         let facts = &device.facts;
         one_of("vendors", &selectors.vendors, Some(&facts.vendor))?;
         one_of("devices", &selectors.devices, Some(&facts.device))?;

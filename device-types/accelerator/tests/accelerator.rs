@@ -1,7 +1,7 @@
 //! `accelerator` over small nodes: what is offered, what selectors select, what containers get.
 
 use sriovdp_accelerator::Accelerator;
-use sriovdp_sdk::Cause;
+use sriovdp_sdk::FindingKind;
 use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ fn a_container_without_its_device_is_refused() {
         causes,
         ["the device node `/dev/vfio/12` does not exist on this node"]
     );
-    assert!(error.hint_text().is_some());
+    assert!(error.hint().is_some());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_function_without_its_device_node_is_unhealthy() {
         let findings = provider.findings().into_iter();
         findings
             .map(|(id, cause, _)| {
-                assert_eq!(cause, Cause::Existence);
+                assert_eq!(cause, FindingKind::DeviceNode);
                 id
             })
             .collect()

@@ -10,7 +10,7 @@ mod survey;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Manifest, Node, Provider, Refusal, export_provider,
+    Allocation, Device, Discovery, Error, Manifest, Mismatch, Node, Provider, export_provider,
     vhost_net, vhost_net_warnings,
 };
 
@@ -35,10 +35,10 @@ impl Provider for AuxNetDevice {
     fn manifest(&self) -> Manifest {
         Manifest::device_type("auxNetDevice", "Subfunctions of PCI network functions")
             .cdi_class("net-sf")
-            .follows(&["auxiliary", "misc"])
-            .function_by_function()
-            .brought_by("isRdma", "mellanox-rdma.so")
-            .brought_by("pKeys", "mellanox-rdma.so")
+            .watch_uevents(&["auxiliary", "misc"])
+            .incremental()
+            .provided_by("isRdma", "mellanox-rdma.so")
+            .provided_by("pKeys", "mellanox-rdma.so")
     }
 
     fn check(&self, selectors: &Selectors) -> Result<(), Error> {
@@ -57,19 +57,19 @@ impl Provider for AuxNetDevice {
         let mut found = Discovery::default();
         for name in subfunction::names(node)? {
             match survey.device(&name) {
-                Ok(Some(device)) => found.device(device),
+                Ok(Some(device)) => found.add(device),
                 Ok(None) => {}
-                Err(reason) => found.excluded(name, reason),
+                Err(reason) => found.exclude(name, reason),
             }
         }
         let found_parents = survey.into_parents();
-        parents.retain(|&address, _| !node.asks_about(address));
+        parents.retain(|&address, _| !node.is_in_scope(address));
         parents.extend(found_parents);
         Ok(found)
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
-        selectors.admit(&device.facts)
+    fn matches(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Mismatch> {
+        selectors.matches(&device.facts)
     }
 
     fn matches_by_alias(&self, selectors: &Selectors, device: &Device<Facts>) -> bool {
@@ -107,15 +107,16 @@ fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
     const WAIT: &str =
         "wait until the plugin has seen the change; `devlink port show` lists what there is";
     let id = device.id.as_str();
-    let now = Subfunction::of(node, id)
-        .map_err(|reason| Error::new(format!("cannot hand out `{id}`: {reason}")).hint(WAIT))?;
+    let now = Subfunction::of(node, id).map_err(|reason| {
+        Error::new(format!("cannot hand out `{id}`: {reason}")).with_hint(WAIT)
+    })?;
     let scanned = Subfunction {
         parent: device.function,
         number: device.facts.number,
     };
     if now != scanned {
         let message = format!("`{id}` was {scanned} in the last scan, and is {now} by now");
-        return Err(Error::new(message).hint(WAIT));
+        return Err(Error::new(message).with_hint(WAIT));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{HexId, Name, Netdev, Node, PciAddress};
+use sriovdp_sdk::{CaseInsensitive, HexId, Netdev, Node, PciAddress};
 
 /// What all subfunctions of one function have in common.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(crate) struct Parent {
     /// There is one, and it cannot be read now.
     pub(crate) is_acpi_index_unread: bool,
     /// What `pfNames` call it.
-    pub(crate) names: Vec<Name>,
-    pub(crate) link_type: Option<Name>,
+    pub(crate) names: Vec<CaseInsensitive>,
+    pub(crate) link_type: Option<CaseInsensitive>,
     /// The function that it is known by has a network interface, so what is not known of that cannot be read now.
     pub(crate) has_netdev: bool,
 }
@@ -77,7 +77,7 @@ impl Parent {
             names: netdevs.iter().map(|netdev| netdev.name().into()).collect(),
             link_type: link_type
                 .as_deref()
-                .map(Name::from)
+                .map(CaseInsensitive::from)
                 // The interface is there, and its type cannot be read: it may just be getting another name.
                 .or_else(|| before?.link_type.clone()),
             has_netdev: node.pci(uplink).has_netdev(),

@@ -1,8 +1,8 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
 use sriovdp_sdk::{
-    Deserialize, Error, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal, one_of,
-    one_of_ranges, schemars, serde, unmatchable_drivers, unmatchable_interfaces,
+    CaseInsensitive, Deserialize, Error, HexId, IndexRanges, JsonSchema, Mismatch, PciAddress,
+    one_of, one_of_ranges, schemars, serde, unmatchable_drivers, unmatchable_interfaces,
     unmatchable_link_types,
 };
 
@@ -31,13 +31,13 @@ pub struct Selectors {
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
     /// `sfnum` gave them (`p0#0,88-95`). By an interface other than the first by name (or the uplink), a resource gets
     /// those that no resource selects without it.
-    pub(crate) pf_names: Vec<Ranged<Name>>,
+    pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
     /// (`0000:08:00.0#0,88-95`).
-    pub(crate) root_devices: Vec<Ranged<PciAddress>>,
+    pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
     /// its parent.
-    pub(crate) link_types: Vec<Name>,
+    pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
     pub(crate) need_vhost_net: bool,
@@ -48,7 +48,7 @@ impl Selectors {
         if self.aux_types.is_empty() {
             return Err(Error::new("the selector `auxTypes` is missing")
                 .at("auxTypes")
-                .hint(r#"add `"auxTypes": ["sf"]`"#));
+                .with_hint(r#"add `"auxTypes": ["sf"]`"#));
         }
         match self.aux_types.iter().position(|kind| kind != SF) {
             None => Ok(()),
@@ -57,7 +57,7 @@ impl Selectors {
                 self.aux_types[at]
             ))
             .at(format!("auxTypes[{at}]"))
-            .hint(r#"subfunctions are the only ones: write `"auxTypes": ["sf"]`"#)),
+            .with_hint(r#"subfunctions are the only ones: write `"auxTypes": ["sf"]`"#)),
         }
     }
 
@@ -71,7 +71,7 @@ impl Selectors {
         .concat()
     }
 
-    pub(crate) fn admit(&self, facts: &Facts) -> Result<(), Refusal> {
+    pub(crate) fn matches(&self, facts: &Facts) -> Result<(), Mismatch> {
         let parent = &*facts.parent;
         one_of("vendors", &self.vendors, Some(&parent.vendor))?;
         one_of("devices", &self.devices, Some(&parent.device))?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sriovdp_sdk::{Error, Name, Node, PciAddress};
+use sriovdp_sdk::{CaseInsensitive, Error, Node, PciAddress};
 
 /// Linux: `Documentation/driver-api/auxiliary_bus.rst`.
 const BUS: &str = "/sys/bus/auxiliary/devices";
@@ -68,7 +68,7 @@ impl fmt::Display for Subfunction {
 }
 
 /// The kind of link of the subfunction's own network interface. There is none where it is switched off, or in a pod.
-pub(crate) fn link_type(node: &Node, name: &str) -> Option<Name> {
+pub(crate) fn link_type(node: &Node, name: &str) -> Option<CaseInsensitive> {
     let directory = format!("{BUS}/{name}/net");
     let netdevs = node.root().list(&directory);
     let arphrd = node

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{Device, DeviceId, Finding, Health, Name, Node, PciAddress, uplink_finding};
+use sriovdp_sdk::{
+    CaseInsensitive, Device, DeviceId, Finding, Health, Node, PciAddress, check_uplink,
+};
 
 use crate::parent::{Parent, Parents};
 use crate::subfunction;
@@ -15,7 +17,7 @@ pub struct Facts {
     /// What stands behind `#` in `pfNames` and `rootDevices`.
     pub(crate) number: Option<u32>,
     /// Of its own network interface.
-    pub(crate) own_link_type: Option<Name>,
+    pub(crate) own_link_type: Option<CaseInsensitive>,
     /// It has a network interface, in whichever network namespace.
     pub(crate) has_netdev: bool,
     pub(crate) parent: Arc<Parent>,
@@ -23,7 +25,7 @@ pub struct Facts {
 
 impl Facts {
     /// Its own link, or that of its parent while its network interface is not to be seen.
-    pub(crate) fn link_type(&self) -> Option<&Name> {
+    pub(crate) fn link_type(&self) -> Option<&CaseInsensitive> {
         self.own_link_type
             .as_ref()
             .or(self.parent.link_type.as_ref())
@@ -57,7 +59,7 @@ impl<'a> Survey<'a> {
     /// The subfunction `name` or the reason why it is not offered; nothing when its parent is not asked about.
     pub(crate) fn device(&mut self, name: &str) -> Result<Option<Device<Facts>>, String> {
         let Subfunction { parent, number } = Subfunction::of(self.node, name)?;
-        if !self.node.asks_about(parent) {
+        if !self.node.is_in_scope(parent) {
             return Ok(None);
         }
         let known = self.parents.entry(parent);
@@ -87,7 +89,7 @@ impl<'a> Survey<'a> {
         let uplink = physical.unwrap_or(parent);
         let known = self.links.entry(uplink);
         known
-            .or_insert_with(|| uplink_finding(self.node, uplink))
+            .or_insert_with(|| check_uplink(self.node, uplink))
             .clone()
     }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sriovdp_sdk::{PciAddress, Root};
+use sriovdp_sdk::{HostRoot, PciAddress};
 
 /// More than any answer has.
 const LARGEST: u64 = 64 * 1024;
@@ -61,7 +61,7 @@ impl Default for Ddptool {
 
 impl Ddptool {
     /// Whether its answers are about the machine below `root`.
-    pub(crate) fn works_below(&self, root: &Root) -> bool {
+    pub(crate) fn works_below(&self, root: &HostRoot) -> bool {
         self.everywhere || root.directory() == Path::new("/")
     }
 

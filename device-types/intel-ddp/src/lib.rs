@@ -10,8 +10,8 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Deserialize, Device, Discovery, Error, JsonSchema, Manifest, Node, Provider,
-    Refusal, export_provider, one_of, schemars, serde,
+    Allocation, Deserialize, Device, Discovery, Error, JsonSchema, Manifest, Mismatch, Node,
+    Provider, export_provider, one_of, schemars, serde,
 };
 
 use ddptool::Ddptool;
@@ -41,14 +41,13 @@ impl Provider for IntelDdp {
     type Facts = Option<String>;
 
     fn manifest(&self) -> Manifest {
-        Manifest::extension(&["netDevice"], "DDP profiles of Intel network cards")
-            .function_by_function()
+        Manifest::extension(&["netDevice"], "DDP profiles of Intel network cards").incremental()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Option<String>>, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let profiles = survey::profiles(node, &self.tool, &known);
-        known.retain(|&function, _| !node.asks_about(function));
+        known.retain(|&function, _| !node.is_in_scope(function));
         known.extend(profiles);
         let devices = node.devices().iter();
         Ok(devices
@@ -56,7 +55,11 @@ impl Provider for IntelDdp {
             .collect())
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Option<String>>) -> Result<(), Refusal> {
+    fn matches(
+        &self,
+        selectors: &Selectors,
+        device: &Device<Option<String>>,
+    ) -> Result<(), Mismatch> {
         one_of(
             "ddpProfiles",
             &selectors.ddp_profiles,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sriovdp_sdk::testing::{Harness, TempTree, Tree};
-use sriovdp_sdk::{DeviceId, ExtendedDevice};
+use sriovdp_sdk::{BaseDevice, DeviceId};
 
 use crate::IntelDdp;
 use crate::ddptool::{Ddptool, Patience};
@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// A node, and the extension that has looked at these functions on it with the program `tool`.
 fn scan(tree: &str, tool: Ddptool, ids: &[&str]) -> (TempTree, Harness<IntelDdp>) {
     let node = Tree::parse(tree).expect("a node").temp();
-    let device = |id: &&str| ExtendedDevice {
+    let device = |id: &&str| BaseDevice {
         device_type: "netDevice".to_owned(),
         id: DeviceId::new(*id).expect("an id"),
         function: id.parse().expect("an address"),
@@ -124,9 +124,9 @@ fn devlink_names_the_package_of_the_card() {
 
 #[test]
 fn the_real_tool_speaks_of_its_own_machine_only() {
-    let elsewhere = sriovdp_sdk::Root::new("/some/root");
+    let elsewhere = sriovdp_sdk::HostRoot::new("/some/root");
     assert!(!Ddptool::default().works_below(&elsewhere));
-    assert!(Ddptool::default().works_below(&sriovdp_sdk::Root::new("/")));
+    assert!(Ddptool::default().works_below(&sriovdp_sdk::HostRoot::new("/")));
 }
 
 sriovdp_sdk::testing::conformance!(IntelDdp);

@@ -1,6 +1,6 @@
 //! The character devices by which programs use an RDMA device (rdma-core's `libibverbs`, `libibumad`, `librdmacm`).
 
-use sriovdp_sdk::{Allocation, Cause, Error, Finding};
+use sriovdp_sdk::{Allocation, Error, Finding, FindingKind};
 
 use crate::rdma_device::Parent;
 
@@ -42,7 +42,7 @@ pub(crate) fn add(
         return Err(Error::new(format!(
             "the RDMA device `{name}` of `{id}` has no character device `{VERBS}N`"
         ))
-        .hint("load the module `ib_uverbs` on this node"));
+        .with_hint("load the module `ib_uverbs` on this node"));
     }
     if node.require_device_node(CONNECTION_MANAGER).is_ok()
         && !allocation.nodes.iter().any(is_connection_manager)
@@ -61,7 +61,7 @@ pub(crate) fn finding(parent: &Parent<'_>, names: &[String]) -> Option<Finding> 
         .iter()
         .flat_map(|name| of(parent, name).map(move |d| (name, d)));
     let missing = all.filter_map(|(name, device)| require(parent, name, &device.path).err());
-    let missing = missing.map(|error| Finding::refused(Cause::Existence, &error));
+    let missing = missing.map(|error| Finding::refused(FindingKind::DeviceNode, &error));
     { missing }.next()
 }
 
@@ -95,7 +95,7 @@ fn require(parent: &Parent<'_>, name: &str, path: &str) -> Result<(), Error> {
             .context(format!(
                 "cannot hand out the RDMA device `{name}` of `{id}`"
             ))
-            .hint("see that the plugin sees the `/dev` of the node")
+            .with_hint("see that the plugin sees the `/dev` of the node")
     })
 }
 

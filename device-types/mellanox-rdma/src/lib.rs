@@ -12,8 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, DeviceId, Discovery, Error, ExtendedDevice, Finding, Manifest, Node,
-    PciAddress, Provider, Refusal, export_provider,
+    Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, Manifest, Mismatch, Node,
+    PciAddress, Provider, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -51,9 +51,9 @@ impl Provider for MellanoxRdma {
         let summary =
             "RDMA devices of network functions and subfunctions, and their partition keys";
         Manifest::extension(&["netDevice", "auxNetDevice"], summary)
-            .exclusive("isRdma", "vdpaType")
-            .follows(&["infiniband", "infiniband_mad", "infiniband_verbs"])
-            .function_by_function()
+            .conflicts_with("isRdma", "vdpaType")
+            .watch_uevents(&["infiniband", "infiniband_mad", "infiniband_verbs"])
+            .incremental()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
@@ -62,7 +62,7 @@ impl Provider for MellanoxRdma {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let in_devlink = node.devlink_devices();
-        let facts = |device: &ExtendedDevice| {
+        let facts = |device: &BaseDevice| {
             let parent = Parent::of(node, device.id.as_str(), device.function);
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
@@ -88,7 +88,7 @@ impl Provider for MellanoxRdma {
             .iter()
             .map(|device| Device::extending(device, facts(device)));
         let devices: Vec<Device<Facts>> = devices.collect();
-        keys.retain(|_, &mut (function, _)| !node.asks_about(function));
+        keys.retain(|_, &mut (function, _)| !node.is_in_scope(function));
         keys.extend(devices.iter().filter_map(|device| {
             let key = device.facts.partition_key?;
             Some((device.id.clone(), (device.function, key)))
@@ -96,8 +96,8 @@ impl Provider for MellanoxRdma {
         Ok(devices.into_iter().collect())
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
-        selectors.admit(&device.facts)
+    fn matches(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Mismatch> {
+        selectors.matches(&device.facts)
     }
 
     /// Only who asks for RDMA gets the character devices. Of RDMA devices that are in a pod there is nothing to say.

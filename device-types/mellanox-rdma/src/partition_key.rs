@@ -49,7 +49,7 @@ impl FromStr for PartitionKey {
             .then(|| u16::from_str_radix(digits, radix));
         number.and_then(Result::ok).map(Self).ok_or_else(|| {
             Error::new(format!("`{text}` is not a partition key"))
-                .hint("write a number of 16 bits, in hexadecimal with `0x`: `0x8001`")
+                .with_hint("write a number of 16 bits, in hexadecimal with `0x`: `0x8001`")
         })
     }
 }
@@ -58,11 +58,10 @@ impl TryFrom<String> for PartitionKey {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-            .map_err(|error: Error| match error.hint_text() {
-                Some(hint) => format!("{error}; {hint}"),
-                None => error.to_string(),
-            })
+        text.parse().map_err(|error: Error| match error.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        })
     }
 }
 

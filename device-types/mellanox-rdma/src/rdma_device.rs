@@ -90,7 +90,7 @@ impl<'a> Parent<'a> {
 
     pub(crate) fn has_no_rdma_device(&self) -> Error {
         let id = self.id;
-        Error::new(format!("`{id}` has no RDMA device in the network namespace of the node")).hint(
+        Error::new(format!("`{id}` has no RDMA device in the network namespace of the node")).with_hint(
             "an RDMA device that a pod has in exclusive mode comes back when the pod ends; `rdma link show` lists what \
              there is, and `rdma system show` the mode",
         )

@@ -1,6 +1,6 @@
 //! The selector keys that the extension adds, and how a device is measured by them.
 
-use sriovdp_sdk::{Deserialize, JsonSchema, Refusal, schemars, serde};
+use sriovdp_sdk::{Deserialize, JsonSchema, Mismatch, schemars, serde};
 
 use crate::rdma_device::Presence;
 use crate::{Facts, PartitionKey};
@@ -18,9 +18,9 @@ pub struct Selectors {
 }
 
 impl Selectors {
-    pub(crate) fn admit(&self, facts: &Facts) -> Result<(), Refusal> {
+    pub(crate) fn matches(&self, facts: &Facts) -> Result<(), Mismatch> {
         if self.is_rdma && facts.presence == Presence::Absent {
-            return Err(Refusal::new("isRdma", "it has no RDMA device"));
+            return Err(Mismatch::new("isRdma", "it has no RDMA device"));
         }
         let selects = |found| self.p_keys.iter().any(|wanted| wanted.selects(found));
         if self.p_keys.is_empty() || facts.partition_key.is_some_and(selects) {
@@ -42,6 +42,6 @@ impl Selectors {
             }
         };
         let is_unread = facts.partition_key.is_none() && facts.is_partition_key_unread;
-        Err(Refusal::new("pKeys", reason).unreadable_if(is_unread))
+        Err(Mismatch::new("pKeys", reason).unreadable_if(is_unread))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sriovdp_sdk::{
-    Error, Finding, HexId, Name, Netdev, Node, PciAddress, PciFunction, uplink_finding,
+    CaseInsensitive, Error, Finding, HexId, Netdev, Node, PciAddress, PciFunction, check_uplink,
 };
 
 use crate::memory::Memory;
@@ -27,7 +27,7 @@ pub struct Facts {
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) driver: Arc<String>,
     pub(crate) acpi_index: Option<Arc<String>>,
-    pub(crate) link_type: Option<Arc<Name>>,
+    pub(crate) link_type: Option<Arc<CaseInsensitive>>,
     /// For a virtual function, its physical function.
     pub(crate) pf: Option<Arc<Uplink>>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Survey<'a> {
     read: Memory,
     links: HashMap<PciAddress, Option<Finding>>,
     drivers: Shared<String>,
-    link_types: Shared<Name>,
+    link_types: Shared<CaseInsensitive>,
 }
 
 impl<'a> Survey<'a> {
@@ -135,9 +135,7 @@ impl<'a> Survey<'a> {
     pub(crate) fn link_finding(&mut self, function: &PciFunction) -> Option<Finding> {
         let pf = function.physical_function?;
         let known = self.links.entry(pf);
-        known
-            .or_insert_with(|| uplink_finding(self.node, pf))
-            .clone()
+        known.or_insert_with(|| check_uplink(self.node, pf)).clone()
     }
 
     /// Ends the scan; the next one wants to know.

@@ -12,8 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Finding, Health, Manifest, Node, Provider, Refusal,
-    export_provider, require_driver, userspace_finding, userspace_nodes, vhost_net,
+    Allocation, Device, Discovery, Error, Finding, Health, Manifest, Mismatch, Node, Provider,
+    check_userspace_nodes, export_provider, require_driver, userspace_nodes, vhost_net,
     vhost_net_warnings,
 };
 
@@ -44,11 +44,11 @@ impl Provider for NetDevice {
         )
         .cdi_class("net-pci")
         .default_device_type()
-        .follows(&["vfio", "uio", "vdpa", "misc"])
-        .function_by_function()
-        .brought_by("isRdma", "mellanox-rdma.so")
-        .brought_by("pKeys", "mellanox-rdma.so")
-        .brought_by("ddpProfiles", "intel-ddp.so")
+        .watch_uevents(&["vfio", "uio", "vdpa", "misc"])
+        .incremental()
+        .provided_by("isRdma", "mellanox-rdma.so")
+        .provided_by("pKeys", "mellanox-rdma.so")
+        .provided_by("ddpProfiles", "intel-ddp.so")
     }
 
     fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
@@ -68,11 +68,11 @@ impl Provider for NetDevice {
                 Ok(facts) => {
                     let health = Health::of([
                         survey.link_finding(function),
-                        userspace_finding(node, function),
+                        check_userspace_nodes(node, function),
                     ]);
-                    found.device(Device::of(function, facts).health(health));
+                    found.add(Device::of(function, facts).health(health));
                 }
-                Err(reason) => found.excluded(function.address, reason),
+                Err(reason) => found.exclude(function.address, reason),
             }
         }
         let read = survey.into_memory();
@@ -80,8 +80,8 @@ impl Provider for NetDevice {
         Ok(found)
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
-        selectors.admit(device)
+    fn matches(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Mismatch> {
+        selectors.matches(device)
     }
 
     fn matches_by_alias(&self, selectors: &Selectors, device: &Device<Facts>) -> bool {

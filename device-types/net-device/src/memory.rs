@@ -21,13 +21,14 @@ pub(crate) struct Memory {
 impl Memory {
     /// Takes what a discovery of `node` has read; what that was not about stays.
     pub(crate) fn take(&mut self, node: &Node, read: Self) {
-        self.uplinks.retain(|&address, _| !node.asks_about(address));
+        self.uplinks
+            .retain(|&address, _| !node.is_in_scope(address));
         self.uplinks.extend(read.uplinks);
         self.acpi_indexes
-            .retain(|&address, _| !node.asks_about(address));
+            .retain(|&address, _| !node.is_in_scope(address));
         self.acpi_indexes.extend(read.acpi_indexes);
         self.without_route
-            .retain(|&address| !node.asks_about(address));
+            .retain(|&address| !node.is_in_scope(address));
         self.without_route.extend(read.without_route);
     }
 }

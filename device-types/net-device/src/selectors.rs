@@ -1,9 +1,9 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
 use sriovdp_sdk::{
-    Deserialize, Device, Error, Finding, HexId, JsonSchema, Name, PciAddress, Ranged, Refusal,
-    one_of, one_of_ranges, schemars, serde, unmatchable_acpi_indexes, unmatchable_drivers,
-    unmatchable_interfaces, unmatchable_link_types,
+    CaseInsensitive, Deserialize, Device, Error, Finding, HexId, IndexRanges, JsonSchema, Mismatch,
+    PciAddress, one_of, one_of_ranges, schemars, serde, unmatchable_acpi_indexes,
+    unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
 };
 
 use crate::facts::Facts;
@@ -29,13 +29,13 @@ pub struct Selectors {
     /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
     /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor. By an interface
     /// other than the first by name (or the uplink), a resource gets those that no resource selects without it.
-    pub(crate) pf_names: Vec<Ranged<Name>>,
+    pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
     /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
-    pub(crate) root_devices: Vec<Ranged<PciAddress>>,
+    pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A function without a network interface of its own has the link of its
     /// physical function.
-    pub(crate) link_types: Vec<Name>,
+    pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
     pub(crate) need_vhost_net: bool,
@@ -56,7 +56,7 @@ impl Selectors {
         .concat()
     }
 
-    pub(crate) fn admit(&self, device: &Device<Facts>) -> Result<(), Refusal> {
+    pub(crate) fn matches(&self, device: &Device<Facts>) -> Result<(), Mismatch> {
         let facts = &device.facts;
         let pf = facts.pf.as_deref();
         one_of("vendors", &self.vendors, Some(&facts.vendor))?;

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{Name, Netdev, Node, PciAddress};
+use sriovdp_sdk::{CaseInsensitive, Netdev, Node, PciAddress};
 
 /// A function that is the way out for its virtual functions, or for itself where it has none.
 #[derive(Debug)]
 pub(crate) struct Uplink {
     pub(crate) address: PciAddress,
     /// What `pfNames` call it.
-    pub(crate) names: Vec<Name>,
-    pub(crate) link_type: Option<Arc<Name>>,
+    pub(crate) names: Vec<CaseInsensitive>,
+    pub(crate) link_type: Option<Arc<CaseInsensitive>>,
     /// It has a network interface, so what is not known of that cannot be read now.
     pub(crate) has_netdev: bool,
     /// What is remembered holds for this driver only.
@@ -42,7 +42,7 @@ impl Uplink {
             names: netdevs.iter().map(|netdev| netdev.name().into()).collect(),
             link_type: link_type
                 .as_deref()
-                .map(Name::from)
+                .map(CaseInsensitive::from)
                 .map(Arc::new)
                 // Its kind does not change, so one that cannot be read is what it was.
                 .or_else(|| remembered?.link_type.clone()),

@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, Cause, Deserialize, Error, Finding, JsonSchema, Node, PciAddress, schemars, serde,
+    Allocation, Deserialize, Error, Finding, FindingKind, JsonSchema, Node, PciAddress, schemars,
+    serde,
 };
 
 const BUS: &str = "/sys/bus/vdpa/devices";
@@ -64,7 +65,7 @@ impl VdpaDevice {
         self.bound_to.filter(|kind| *kind == VdpaType::Vhost)?;
         let path = vhost_node(node, &self.name)?;
         let missing = require(node, &self.name, &path).err()?;
-        Some(Finding::refused(Cause::Existence, &missing))
+        Some(Finding::refused(FindingKind::DeviceNode, &missing))
     }
 }
 
@@ -101,13 +102,13 @@ pub(crate) fn allocate(
         .iter()
         .find(|name| on_bus.binary_search(name).is_ok())
         .ok_or_else(|| {
-            Error::new(format!("`{function}` has no vDPA device any more")).hint(RESCAN)
+            Error::new(format!("`{function}` has no vDPA device any more")).with_hint(RESCAN)
         })?;
     if VdpaType::of(node, device) != Some(asked) {
         let message = format!(
             "the vDPA device `{device}` of `{function}` is not bound to `{asked}_vdpa` any more"
         );
-        return Err(Error::new(message).hint(RESCAN));
+        return Err(Error::new(message).with_hint(RESCAN));
     }
     let mut info = json!({"parent-device": device, "driver": asked.to_string(), "pci-address": function.to_string()});
     // The section is there for both types.
@@ -117,7 +118,7 @@ pub(crate) fn allocate(
             Error::new(format!(
                 "the vDPA device `{device}` has no entry `vhost-vdpa-N`"
             ))
-            .hint("see that the module `vhost_vdpa` is loaded")
+            .with_hint("see that the module `vhost_vdpa` is loaded")
         })?;
         require(node, device, &path)?;
         info["path"] = path.as_str().into();
@@ -140,7 +141,7 @@ fn require(node: &Node, device: &str, path: &str) -> Result<(), Error> {
     node.require_device_node(path).map_err(|missing| {
         missing
             .context(format!("cannot hand out the vDPA device `{device}`"))
-            .hint("see that the plugin sees the `/dev` of the node")
+            .with_hint("see that the plugin sees the `/dev` of the node")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sriovdp_sdk::{Cause, Error, Finding, Health, HexId, Name, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{FindingKind, Error, Finding, Health, HexId, CaseInsensitive, Node, PciAddress, PciFunction};
 
 const VENDOR: HexId = HexId(0xbeef);
 /// Processing accelerators (PCI Code and ID Assignment Specification).
@@ -14,7 +14,7 @@ const PROCESSING_ACCELERATOR: u8 = 0x12;
 pub struct Card {
     pub device: HexId,
     pub firmware: Version,
-    pub algorithms: Vec<Name>,
+    pub algorithms: Vec<CaseInsensitive>,
     pub state: String,
 }
 
@@ -41,7 +41,7 @@ impl Card {
         Ok(Self {
             device: function.device,
             firmware: attribute("firmware")?.parse()?,
-            algorithms: algorithms.split_whitespace().map(Name::from).collect(),
+            algorithms: algorithms.split_whitespace().map(CaseInsensitive::from).collect(),
             state: attribute("state")?,
         })
     }
@@ -50,7 +50,7 @@ impl Card {
     pub fn health(&self) -> Health {
         let state = self.state.as_str();
         let reason = || format!("the card says that it is `{state}`");
-        Health::of([(state != "ready").then(|| Finding::new(Cause::Other, reason()))])
+        Health::of([(state != "ready").then(|| Finding::new(FindingKind::Other, reason()))])
     }
 }
 
@@ -69,7 +69,7 @@ fn entry(node: &Node, function: PciAddress) -> Result<String, Error> {
         Error::new(format!(
             "no driver has announced `{function}` in its directory `nimbus`"
         ))
-        .hint("bind the driver `nimbus` to it")
+        .with_hint("bind the driver `nimbus` to it")
     })
 }
 
@@ -81,7 +81,7 @@ impl FromStr for Version {
         let numbers: Option<Vec<u32>> = numbers.collect();
         numbers.map(Self).ok_or_else(|| {
             Error::new(format!("`{}` is no firmware version", text.escape_debug()))
-                .hint("write it as the card does, for example `2.10`")
+                .with_hint("write it as the card does, for example `2.10`")
         })
     }
 }

@@ -37,18 +37,18 @@ impl Provider for NimbusCrypto {
         for function in node.functions().iter().filter(|f| Card::is_one(f)) {
             match Card::read(node, function) {
                 // What a scan reads may be half there: a driver is being bound. It costs this card only.
-                Err(error) => found.excluded(function.address, error.to_string()),
+                Err(error) => found.exclude(function.address, error.to_string()),
                 Ok(card) => {
                     let health = card.health();
-                    found.device(Device::of(function, card).health(health));
+                    found.add(Device::of(function, card).health(health));
                 }
             }
         }
         Ok(found)
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Card>) -> Result<(), Refusal> {
-        selectors.admit(&device.facts)
+    fn matches(&self, selectors: &Selectors, device: &Device<Card>) -> Result<(), Mismatch> {
+        selectors.matches(&device.facts)
     }
 
     fn allocate(
@@ -62,21 +62,21 @@ impl Provider for NimbusCrypto {
         let mut allocation = Allocation::default();
         for path in [path.as_str(), CONTROL] {
             node.require_device_node(path).map_err(|missing| {
-                missing.hint(
+                missing.with_hint(
                     "load the module `nimbus`, and see what the kernel's log says of the card",
                 )
             })?;
         }
         allocation
             .node(path.as_str())
-            .companion(CONTROL)
+            .shared_node(CONTROL)
             .info("nimbus", "node", path)
             .info("nimbus", "firmware", device.facts.firmware.to_string());
         if selectors.need_library {
             if !node.root().exists(LIBRARY) {
                 return Err(
                     Error::new(format!("`{LIBRARY}` does not exist on this node"))
-                        .hint("install the package `nimbus-runtime`, or leave `needLibrary` out"),
+                        .with_hint("install the package `nimbus-runtime`, or leave `needLibrary` out"),
                 );
             }
             allocation.mount_read_only(LIBRARY);

@@ -1,6 +1,6 @@
 //! The selector keys: what a user may ask for.
 
-use sriovdp_sdk::{one_of, schemars, serde, Deserialize, Error, HexId, JsonSchema, Name, Refusal};
+use sriovdp_sdk::{one_of, schemars, serde, Deserialize, Error, HexId, JsonSchema, CaseInsensitive, Mismatch};
 
 use crate::card::{Card, Version};
 
@@ -12,7 +12,7 @@ pub struct Selectors {
     /// PCI device ids, as `lspci -n` prints them.
     devices: Vec<HexId>,
     /// Algorithms that a card has to know, all of them.
-    algorithms: Vec<Name>,
+    algorithms: Vec<CaseInsensitive>,
     /// The oldest firmware that will do, such as `2.10`.
     firmware_at_least: String,
     /// Whether containers get the library of the node, at `/usr/lib/nimbus`.
@@ -26,24 +26,24 @@ impl Selectors {
     }
 
     /// Refuses a card with the key that does not fit, and what was found instead.
-    pub fn admit(&self, card: &Card) -> Result<(), Refusal> {
+    pub fn matches(&self, card: &Card) -> Result<(), Mismatch> {
         one_of("devices", &self.devices, Some(&card.device))?;
         if let Some(missing) = self
             .algorithms
             .iter()
             .find(|name| !card.algorithms.contains(name))
         {
-            return Err(Refusal::new(
+            return Err(Mismatch::new(
                 "algorithms",
                 format!("it does not know {missing}"),
             ));
         }
         match self.firmware() {
-            Ok(Some(oldest)) if card.firmware < oldest => Err(Refusal::new(
+            Ok(Some(oldest)) if card.firmware < oldest => Err(Mismatch::new(
                 "firmwareAtLeast",
                 format!("its firmware is {}, older than {oldest}", card.firmware),
             )),
-            Err(error) => Err(Refusal::new("firmwareAtLeast", error.to_string())),
+            Err(error) => Err(Mismatch::new("firmwareAtLeast", error.to_string())),
             Ok(_) => Ok(()),
         }
     }

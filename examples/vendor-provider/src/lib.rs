@@ -27,7 +27,7 @@ impl Provider for AcmeFpga {
         Ok(cards.map(|card| Device::of(card, card.device)).collect())
     }
 
-    fn admit(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Refusal> {
+    fn matches(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Mismatch> {
         one_of("devices", &keys.devices, Some(&card.facts))
     }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use sriovdp_fake_kubelet::{FakeKubelet, Happening};
 use sriovdp_host::cli::Arguments;
 use sriovdp_host::daemon;
-use sriovdp_host::events::{News, NodeEvents, Place};
+use sriovdp_host::events::{ChangeScope, NodeEvents, PendingChanges};
 use sriovdp_sdk::testing::Tree;
 use tokio::sync::watch;
 
@@ -19,7 +19,7 @@ use crate::measure::Latency;
 use crate::start::Node;
 
 /// A little more than the daemon's own.
-const LONGEST_REST: Duration = Duration::from_millis(1100);
+const MAX_COOLDOWN: Duration = Duration::from_millis(1100);
 
 const RESOURCE: &str = "intel.com/pool0";
 
@@ -45,7 +45,7 @@ pub(crate) async fn measure(
     node.all_listed(&kubelet).await?;
     let (mut comes, mut goes) = (Vec::new(), Vec::new());
     // The first look, which also loads the providers, leaves a rest behind as well.
-    tokio::time::sleep(LONGEST_REST).await;
+    tokio::time::sleep(MAX_COOLDOWN).await;
     let devices = node.size.devices_of_a_pool();
     for n in 0..changes {
         let address = node.size.one_more_at(n);
@@ -57,7 +57,9 @@ pub(crate) async fn measure(
         ] {
             Tree::apply(node.root(), &change)?;
             let begin = Instant::now();
-            events.send_modify(|news: &mut News| news.tell(Place::Function(function)));
+            events.send_modify(|news: &mut PendingChanges| {
+                news.tell(ChangeScope::Function(function))
+            });
             kubelet
                 .wait_for(RESOURCE, |view| view.allocatable() == devices)
                 .await
@@ -65,7 +67,7 @@ pub(crate) async fn measure(
             let noticed = last_list(&kubelet)? - begin;
             took.push(noticed);
             // The daemon rests after a look, by what that took; this is about changes that come alone.
-            tokio::time::sleep((5 * noticed).min(LONGEST_REST)).await;
+            tokio::time::sleep((5 * noticed).min(MAX_COOLDOWN)).await;
         }
     }
     drop(daemon);
@@ -86,7 +88,11 @@ impl Drop for Running {
     }
 }
 
-fn start(node: &Node, providers: &Path, events: watch::Sender<News>) -> anyhow::Result<Running> {
+fn start(
+    node: &Node,
+    providers: &Path,
+    events: watch::Sender<PendingChanges>,
+) -> anyhow::Result<Running> {
     let words = [
         OsString::from("sriovdp"),
         "--root".into(),

@@ -1,34 +1,34 @@
 //! The `health` object of a resource: which kinds of findings about a device count.
 
-use sriovdp_sdk::Cause;
+use sriovdp_sdk::FindingKind;
 
 use super::json::Json;
 use super::parse::Parser;
 
 /// Which kinds of findings make a device of the resource unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CountedFindings {
+pub struct HealthChecks {
     /// Those about links.
     pub link: bool,
     /// Those about what a device consists of.
     pub existence: bool,
 }
 
-impl CountedFindings {
+impl HealthChecks {
     /// The keys of the object.
     const KEYS: [&'static str; 2] = ["link", "existence"];
 
     /// Whether findings of this kind count. Those that nobody can leave out do.
-    pub fn count(self, cause: Cause) -> bool {
+    pub fn count(self, cause: FindingKind) -> bool {
         match cause {
-            Cause::Link => self.link,
-            Cause::Existence => self.existence,
+            FindingKind::Link => self.link,
+            FindingKind::DeviceNode => self.existence,
             _ => true,
         }
     }
 }
 
-impl Default for CountedFindings {
+impl Default for HealthChecks {
     fn default() -> Self {
         Self {
             link: true,
@@ -39,11 +39,11 @@ impl Default for CountedFindings {
 
 impl Parser<'_> {
     /// The object at `key`; what it does not speak of counts.
-    pub(super) fn health(&mut self, key: &str, health: Option<Json<'_>>) -> CountedFindings {
-        let mut counted = CountedFindings::default();
+    pub(super) fn health(&mut self, key: &str, health: Option<Json<'_>>) -> HealthChecks {
+        let mut counted = HealthChecks::default();
         let members = health.and_then(|health| self.members(key, health));
         let members = members.unwrap_or_default();
-        let keys = CountedFindings::KEYS;
+        let keys = HealthChecks::KEYS;
         self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
         for (name, counts) in keys
             .into_iter()

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::alike::alike;
+use super::did_you_mean::did_you_mean;
 use super::json::Json;
 use super::parse::{Parser, RESOURCE_KEYS};
 use super::{Problem, Severity};
@@ -70,7 +70,7 @@ impl Parser<'_> {
             if known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            let hint = alike(name, known.iter().copied()).map_or_else(
+            let hint = did_you_mean(name, known.iter().copied()).map_or_else(
                 || otherwise.to_owned(),
                 |known| format!("did you mean `{known}`?"),
             );

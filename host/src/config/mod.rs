@@ -4,7 +4,7 @@
 //! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
 
 mod additional_info;
-mod alike;
+mod did_you_mean;
 mod health;
 mod json;
 mod keys;
@@ -18,17 +18,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use additional_info::AdditionalInfo;
-pub use health::CountedFindings;
+pub use health::HealthChecks;
 pub use json::{Located, Place};
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
 pub use problem::{Problem, Severity};
 
-pub(crate) use alike::{alike, is_near};
+pub(crate) use did_you_mean::{did_you_mean, is_near};
 pub(crate) use json::{Json, WrongKind};
 pub(crate) use parse::RESOURCE_KEYS;
 
+use crate::bounded_read;
 use crate::pools::AllocationPolicy;
-use crate::regular;
 use crate::report::Hint;
 
 /// A ConfigMap holds 1 MiB.
@@ -66,7 +66,7 @@ pub struct ResourceSpec {
     /// Which devices a container is better off with.
     pub allocation_policy: AllocationPolicy,
     /// What makes one of its devices unhealthy.
-    pub health: CountedFindings,
+    pub health: HealthChecks,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
     /// Where these stand: each device as it was written.
@@ -214,7 +214,7 @@ pub fn read(
     shown_as: &Path,
     defaults: &Defaults,
 ) -> Result<Configuration, ConfigError> {
-    let text = regular::open(path).and_then(|(file, _)| regular::read(file, LARGEST));
+    let text = bounded_read::open(path).and_then(|(file, _)| bounded_read::read(file, LARGEST));
     let text = text.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing {
             path: shown_as.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::alike::alike;
+use super::did_you_mean::did_you_mean;
 use super::json::{Document, Json, WrongKind, member};
 use super::slip::Slip;
 use super::{
@@ -142,7 +142,7 @@ impl Parser<'_> {
             .find(|(known, _)| known.eq_ignore_ascii_case(&name));
         let policy = named.ok_or_else(|| {
             let names = AllocationPolicy::NAMES.map(|(known, _)| known);
-            let hint = match alike(&name, names) {
+            let hint = match did_you_mean(&name, names) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("it is one of `{}`", names.join("`, `")),
             };

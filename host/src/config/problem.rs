@@ -59,7 +59,7 @@ impl Hint for Problem {
         let told = self
             .cause
             .as_ref()
-            .and_then(|cause| cause.hint_text())
+            .and_then(|cause| cause.hint())
             .map(str::to_owned);
         told.or_else(|| self.hint.clone())
     }

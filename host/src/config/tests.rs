@@ -313,13 +313,13 @@ fn what_counts_for_health() {
         let parsed = parse::parse(&text, Path::new("config.json"), &defaults()).unwrap();
         parsed.resources[0].health
     };
-    let all = CountedFindings::default();
+    let all = HealthChecks::default();
     assert!(all.link && all.existence);
     assert_eq!(health("null"), all);
     assert_eq!(health("{}"), all);
     assert_eq!(
         health(r#"{"LINK": false}"#),
-        CountedFindings { link: false, ..all }
+        HealthChecks { link: false, ..all }
     );
     check(
         r#"{"resourceList": [

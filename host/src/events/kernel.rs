@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::link::Link;
 use super::uevent::Uevent;
-use super::{News, Place, Subsystems};
+use super::{ChangeScope, PendingChanges, Subsystems};
 
 /// The multicast group of the kernel's uevents; that of udev, which follow later, is another one.
 const UEVENTS: u32 = 1;
@@ -45,7 +45,7 @@ pub struct KernelEvents {
     uevents: Socket,
     links: Socket,
     subsystems: watch::Receiver<Option<Subsystems>>,
-    news: watch::Sender<News>,
+    news: watch::Sender<PendingChanges>,
     packet: Vec<u8>,
     has_lost: bool,
 }
@@ -69,7 +69,7 @@ impl KernelEvents {
     }
 
     /// Where it tells what it has heard.
-    pub fn news(&self) -> watch::Sender<News> {
+    pub fn news(&self) -> watch::Sender<PendingChanges> {
         self.news.clone()
     }
 
@@ -84,14 +84,15 @@ impl KernelEvents {
                 break error;
             }
         };
-        self.news.send_modify(|news| news.tell(Place::Anywhere));
+        self.news
+            .send_modify(|news| news.tell(ChangeScope::Anywhere));
         tracing::warn!(%error, "the kernel tells of changes no more, so they are found by `--rescan-interval` only");
         pending().await
     }
 
     /// Takes what there is off both sockets.
     fn take(&mut self) -> io::Result<()> {
-        let mut heard = News::default();
+        let mut heard = PendingChanges::default();
         while let Some(message) = receive(&self.uevents, &mut self.packet).transpose() {
             match message {
                 Ok(message) => match Uevent::parse(message) {
@@ -104,7 +105,7 @@ impl KernelEvents {
                             heard.tell(event.place());
                         }
                     }
-                    None => heard.tell(Place::Anywhere),
+                    None => heard.tell(ChangeScope::Anywhere),
                 },
                 Err(error) => heard.extend(lost(&mut self.has_lost, error)?),
             }
@@ -133,7 +134,7 @@ impl fmt::Debug for KernelEvents {
 }
 
 /// Events that the kernel could not keep for us may have been about anything, so the look that follows sees everything.
-fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<Option<Place>> {
+fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<Option<ChangeScope>> {
     match Errno::from_io_error(&error) {
         Some(Errno::INTR) => Ok(None),
         Some(Errno::NOBUFS) => {
@@ -142,7 +143,7 @@ fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<Option<Place>> {
                     "the kernel's events came too fast and some are lost; the whole node is looked at instead"
                 );
             }
-            Ok(Some(Place::Anywhere))
+            Ok(Some(ChangeScope::Anywhere))
         }
         _ => Err(error),
     }

@@ -2,7 +2,7 @@
 
 use netlink_bindings::utils::find_attr;
 
-use super::Place;
+use super::ChangeScope;
 use crate::netlink::Message;
 
 /// `include/uapi/linux/rtnetlink.h`.
@@ -47,17 +47,17 @@ impl Link {
 
     /// What it is about. An interface of a PCI function names that, and one of another bus is looked up, as long as it
     /// is there.
-    pub(super) fn place(&self) -> Place {
-        let told = self.parent.as_deref().map(Place::of);
-        if let Some(Place::Function(function)) = told {
-            return Place::Function(function);
+    pub(super) fn place(&self) -> ChangeScope {
+        let told = self.parent.as_deref().map(ChangeScope::of);
+        if let Some(ChangeScope::Function(function)) = told {
+            return ChangeScope::Function(function);
         }
         let directory = self.name.as_deref().and_then(|name| {
             // The name is one that the kernel has accepted, so it is no path.
             std::fs::read_link(format!("{INTERFACES}/{name}")).ok()
         });
-        directory.map_or(Place::Elsewhere, |directory| {
-            Place::of(&directory.to_string_lossy())
+        directory.map_or(ChangeScope::Elsewhere, |directory| {
+            ChangeScope::of(&directory.to_string_lossy())
         })
     }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn where_a_link_is() {
-        let function = Place::Function("0000:41:00.0".parse().unwrap());
+        let function = ChangeScope::Function("0000:41:00.0".parse().unwrap());
         for (attributes, expected) in [
             (
                 vec![attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0")],
@@ -159,11 +159,14 @@ mod tests {
                     attribute(IFLA_IFNAME, b"no/such\0"),
                     attribute(IFLA_PARENT_DEV_NAME, b"virtio3\0"),
                 ],
-                Place::Elsewhere,
+                ChangeScope::Elsewhere,
             ),
             // It is always there, and of no device.
-            (vec![attribute(IFLA_IFNAME, b"lo\0")], Place::Elsewhere),
-            (vec![], Place::Elsewhere),
+            (
+                vec![attribute(IFLA_IFNAME, b"lo\0")],
+                ChangeScope::Elsewhere,
+            ),
+            (vec![], ChangeScope::Elsewhere),
         ] {
             let links = Link::parse(&message(RTM_NEWLINK, 0, &attributes));
             assert_eq!(links[0].place(), expected, "{links:?}");

@@ -1,14 +1,14 @@
 //! What the kernel says about changes of the node: a reason to look, and where.
 //!
 //! [`KernelEvents`] follows two netlink sockets, [`Uevent`](uevent::Uevent) and [`Link`](link::Link) are what their
-//! messages say, [`News`] gathers which functions they are about, and [`Pace`] turns bursts of them into few looks.
+//! messages say, [`PendingChanges`] gathers which functions they are about, and [`Debounce`] turns bursts of them into few looks.
 //! What has become of a function is read when the loop looks, so a superfluous event costs a look at most, and lost ones
 //! make it a look at everything.
 
+mod debounce;
 mod kernel;
 mod link;
-mod news;
-mod pace;
+mod pending_changes;
 mod uevent;
 
 use std::collections::BTreeSet;
@@ -16,9 +16,9 @@ use std::path::Path;
 
 use tokio::sync::watch;
 
+pub use debounce::Debounce;
 pub use kernel::KernelEvents;
-pub use news::{News, Place};
-pub use pace::Pace;
+pub use pending_changes::{ChangeScope, PendingChanges};
 
 /// The names of kernel subsystems whose devices matter, as their uevents spell them.
 pub type Subsystems = BTreeSet<String>;
@@ -26,7 +26,7 @@ pub type Subsystems = BTreeSet<String>;
 /// Where the daemon hears that the node has changed.
 #[derive(Debug)]
 pub struct NodeEvents {
-    pub(crate) news: watch::Sender<News>,
+    pub(crate) news: watch::Sender<PendingChanges>,
     /// What the loaded providers want to hear of; nothing as long as nobody knows.
     pub(crate) subsystems: watch::Sender<Option<Subsystems>>,
     /// Has to run for news to come.
@@ -34,7 +34,7 @@ pub struct NodeEvents {
 }
 
 /// The places that a message of the kernel tells of, read by both of its formats.
-pub(crate) fn places(message: &[u8]) -> Vec<Place> {
+pub(crate) fn places(message: &[u8]) -> Vec<ChangeScope> {
     let links = link::Link::parse(message).into_iter();
     let links = links.map(|link| link.place());
     let uevent = uevent::Uevent::parse(message).into_iter();
@@ -58,7 +58,7 @@ impl NodeEvents {
             Err(error) => {
                 tracing::warn!(
                     "the kernel does not tell of changes, so they are found by `--rescan-interval` only: {}",
-                    crate::report::one_line(&error)
+                    crate::report::inline(&error)
                 );
                 Self::given(watch::Sender::default())
             }
@@ -66,7 +66,7 @@ impl NodeEvents {
     }
 
     /// Those that somebody else tells.
-    pub fn given(news: watch::Sender<News>) -> Self {
+    pub fn given(news: watch::Sender<PendingChanges>) -> Self {
         Self {
             news,
             subsystems: watch::Sender::new(None),

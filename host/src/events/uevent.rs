@@ -1,6 +1,6 @@
 //! One uevent: a text of the kernel's about one device (Linux: `lib/kobject_uevent.c`).
 
-use super::{Place, Subsystems};
+use super::{ChangeScope, Subsystems};
 
 /// Where the kernel puts the network interfaces of no device. Each container on the node makes some.
 const VIRTUAL_NETDEVS: &str = "/devices/virtual/net/";
@@ -34,8 +34,8 @@ impl<'a> Uevent<'a> {
     }
 
     /// What it is about.
-    pub(super) fn place(&self) -> Place {
-        Place::of(self.path)
+    pub(super) fn place(&self) -> ChangeScope {
+        ChangeScope::of(self.path)
     }
 
     /// Whether a device is meant that may be in a pool, or that one of those needs.

@@ -8,14 +8,14 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sriovdp_sdk::testing::{TempTree, Tree};
 
 use super::{Bus, DEVICES};
-use sriovdp_sdk::{Error, HexId, PciAddress, PciFunction, Root};
+use sriovdp_sdk::{Error, HexId, HostRoot, PciAddress, PciFunction};
 
-fn scan(root: &Root, before: &[PciFunction]) -> Result<Vec<PciFunction>, Error> {
+fn scan(root: &HostRoot, before: &[PciFunction]) -> Result<Vec<PciFunction>, Error> {
     super::scan(root, before).map(|bus| bus.functions)
 }
 
 fn rescan(
-    root: &Root,
+    root: &HostRoot,
     before: &[PciFunction],
     touched: &BTreeSet<PciAddress>,
 ) -> Result<(Vec<PciFunction>, BTreeSet<PciAddress>), Error> {
@@ -25,13 +25,13 @@ fn rescan(
     Ok((functions, part.unwrap_or_default()))
 }
 
-fn card() -> (TempTree, Root, Vec<PciFunction>) {
+fn card() -> (TempTree, HostRoot, Vec<PciFunction>) {
     let tree = Tree::parse(
         "pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0 numa=1
          vf 0000:03:01.0 8086:1889 pf=0000:03:00.0 id=0 driver=iavf numa=1",
     );
     let node = tree.unwrap().temp();
-    let root = Root::new(node.path());
+    let root = HostRoot::new(node.path());
     let scanned = scan(&root, &[]).unwrap();
     (node, root, scanned)
 }
@@ -197,7 +197,7 @@ fn a_rescan_leaves_alone_what_nobody_told_of() {
 #[test]
 fn a_bus_that_cannot_be_listed_is_no_empty_bus() {
     let dir = tempfile::tempdir().unwrap();
-    let root = Root::new(dir.path());
+    let root = HostRoot::new(dir.path());
     assert_eq!(scan(&root, &[]).unwrap(), [], "a machine without PCI");
     std::fs::create_dir_all(dir.path().join("sys/bus/pci")).unwrap();
     std::fs::write(dir.path().join("sys/bus/pci/devices"), "").unwrap();

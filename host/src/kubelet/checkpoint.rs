@@ -11,8 +11,8 @@ use std::path::Path;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Held;
-use crate::regular::{self, Limited};
+use super::PodDevices;
+use crate::bounded_read::{self, Limited};
 
 /// A device of a pod takes one to two kilobytes, mostly for the answer of its plugin.
 const LARGEST: u64 = 8 << 20;
@@ -24,8 +24,8 @@ const MOST_IDS: usize = 1 << 16;
 /// # Errors
 ///
 /// When it is not there, is no regular file, is too large, or is no checkpoint.
-pub(super) fn read(path: &Path) -> io::Result<Held> {
-    let (file, _) = regular::open(path)?;
+pub(super) fn read(path: &Path) -> io::Result<PodDevices> {
+    let (file, _) = bounded_read::open(path)?;
     parse(Limited::new(file, LARGEST))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path) -> io::Result<Held> {
 /// # Errors
 ///
 /// When it is no checkpoint.
-pub(crate) fn parse(text: impl io::Read) -> io::Result<Held> {
+pub(crate) fn parse(text: impl io::Read) -> io::Result<PodDevices> {
     let checkpoint: Checkpoint = serde_json::from_reader(BufReader::new(text))?;
     let entries = checkpoint.data.pod_device_entries;
     Ok(entries.map(|entries| entries.0).unwrap_or_default())
@@ -53,7 +53,7 @@ struct Data {
 }
 
 /// The entries, each of which is forgotten when its ids are known.
-struct Entries(Held);
+struct Entries(PodDevices);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Entries, A::Error> {
-        let (mut held, mut count) = (Held::default(), 0);
+        let (mut held, mut count) = (PodDevices::default(), 0);
         while let Some(entry) = entries.next_element::<Entry>()? {
             let Ids(ids) = entry.device_ids.unwrap_or_default();
             count += ids.len();
@@ -141,7 +141,7 @@ fn not_more<E: Error>(ids: usize) -> Result<(), E> {
 mod tests {
     use super::*;
 
-    fn of_ids(ids: &str) -> io::Result<Held> {
+    fn of_ids(ids: &str) -> io::Result<PodDevices> {
         let entry = format!(r#"{{"PodUID":"u","ResourceName":"intel.com/a","DeviceIDs":{ids}}}"#);
         let text = format!(r#"{{"Data":{{"PodDeviceEntries":[{entry}]}},"Checksum":1}}"#);
         parse(text.as_bytes())
@@ -157,7 +157,7 @@ mod tests {
             );
         }
         for ids in ["null", "[]", "{}"] {
-            assert_eq!(of_ids(ids).unwrap(), Held::default(), "{ids}");
+            assert_eq!(of_ids(ids).unwrap(), PodDevices::default(), "{ids}");
         }
         for (ids, expected) in [
             ("7", "expected device ids, as a list or by NUMA node"),

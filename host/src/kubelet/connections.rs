@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::http2;
-use super::services::Services;
+use super::router::Services;
 
 /// A kubelet has two: one for the registration, one for all other calls.
 pub(super) const MAX_CONNECTIONS: usize = 64;

@@ -70,7 +70,7 @@ where
 /// # Errors
 ///
 /// When nobody listens there, or does not speak HTTP/2.
-pub(super) async fn dial<T, F>(path: &Path, call: impl FnOnce(Dialled) -> F) -> io::Result<T>
+pub(super) async fn dial<T, F>(path: &Path, call: impl FnOnce(Channel) -> F) -> io::Result<T>
 where
     F: Future<Output = T>,
 {
@@ -79,7 +79,7 @@ where
         .await
         .map_err(io::Error::other)?;
     let mut connection = pin!(connection);
-    let mut call = pin!(call(Dialled(requests)));
+    let mut call = pin!(call(Channel(requests)));
     tokio::select! {
         answer = &mut call => Ok(answer),
         // What is under way knows of the end by itself.
@@ -89,9 +89,9 @@ where
 
 /// A connection on which calls can be made.
 #[derive(Debug)]
-pub(super) struct Dialled(client::SendRequest<Body>);
+pub(super) struct Channel(client::SendRequest<Body>);
 
-impl tower_service::Service<Request<Body>> for Dialled {
+impl tower_service::Service<Request<Body>> for Channel {
     type Response = Response<Incoming>;
     type Error = hyper::Error;
     type Future = BoxFuture<Self::Response, Self::Error>;

@@ -3,7 +3,7 @@
 use sriovdp_proto::deviceplugin as dp;
 
 use crate::output::cdi::{CdiNames, PoolSpec};
-use crate::pools::{Grant, Health, Pool, PoolDevice};
+use crate::pools::{ContainerAllocation, Health, Pool, PoolDevice};
 
 /// The answer of ListAndWatch.
 pub(super) fn device_list(pool: &Pool) -> dp::ListAndWatchResponse {
@@ -30,7 +30,7 @@ fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
         id: device.id.to_string(),
         health: match device.health {
             Health::Healthy => dp::HEALTHY,
-            Health::Unhealthy(_) | Health::Left { .. } => dp::UNHEALTHY,
+            Health::Unhealthy(_) | Health::Removed { .. } => dp::UNHEALTHY,
         }
         .to_owned(),
         topology: node.map(|node| dp::TopologyInfo {
@@ -42,7 +42,10 @@ fn to_device(pool: &Pool, device: &PoolDevice) -> dp::Device {
 }
 
 /// The kubelet's answer; with CDI it names devices, and the container runtime adds their nodes.
-pub(super) fn response(grant: Grant, cdi: Option<&PoolSpec>) -> dp::ContainerAllocateResponse {
+pub(super) fn response(
+    grant: ContainerAllocation,
+    cdi: Option<&PoolSpec>,
+) -> dp::ContainerAllocateResponse {
     let mut response = dp::ContainerAllocateResponse::default();
     let mut nodes = grant.nodes;
     if let Some(spec) = cdi {

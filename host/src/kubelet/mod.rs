@@ -2,48 +2,48 @@
 //!
 //! There are two ways to register. The *plugin watcher* looks at a directory and calls us; in *Register* mode we call
 //! `kubelet.sock`. Either way the same [`Server`](server::Server) serves, and one task for each pool keeps it
-//! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`Offer::run`].
+//! registered through restarts of the kubelet, deleted sockets and cancelled streams: [`ResourceServer::run`].
 
+mod backoff;
 mod checkpoint;
 mod connections;
-mod held;
+mod device_plugin_service;
 mod http2;
 mod in_flight;
+mod instance_lock;
+mod kubelet_socket;
 mod messages;
-mod offer;
-mod patience;
-mod register;
-mod rivals;
+mod plugin_watcher;
+mod pod_devices;
+mod resource_server;
+mod router;
 mod server;
-mod service;
-mod services;
 mod socket;
 mod socket_names;
 mod streams;
 mod until_cancelled;
-mod watcher;
 
 use std::fmt;
 
 pub(crate) use checkpoint::parse as parse_checkpoint;
-pub use held::{Held, HeldError};
 pub use in_flight::InFlight;
-pub use offer::Offer;
+pub use pod_devices::{PodDevices, PodResourcesError};
+pub use resource_server::ResourceServer;
 
-use crate::node::NodeTree;
+use crate::host_paths::HostPaths;
 
 /// How a node's kubelet takes registrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum RegistrationMode {
     /// It watches `plugins_registry`.
     Watcher,
     /// It serves `Register` on `device-plugins/kubelet.sock`.
     Register,
 }
 
-impl Mode {
+impl RegistrationMode {
     /// By what exists, as the Go plugin chooses.
-    pub fn detect(tree: &NodeTree) -> Self {
+    pub fn detect(tree: &HostPaths) -> Self {
         if tree.real(tree.plugins_registry()).is_dir() {
             Self::Watcher
         } else {
@@ -52,7 +52,7 @@ impl Mode {
     }
 }
 
-impl fmt::Display for Mode {
+impl fmt::Display for RegistrationMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Watcher => "plugin watcher",

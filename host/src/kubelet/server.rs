@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::InFlight;
 use super::connections::{Connections, MAX_CONNECTIONS};
-use super::service::{Notification, Outputs, Service};
-use super::services::Services;
+use super::device_plugin_service::{Notification, Outputs, Service};
+use super::router::Services;
 use super::socket::{Socket, SocketState};
 use super::streams::Streams;
 use crate::pools::Pool;

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use tokio::net::UnixListener;
 
-use super::rivals;
+use super::instance_lock;
 
 /// Which file is behind a path. An inode number alone may be used again at once by the file that replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Socket {
     ///
     /// `AddrInUse` when somebody else listens there.
     pub(super) async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
-        if rivals::is_living(path).await {
+        if instance_lock::is_listening(path).await {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         remove_abandoned(path.parent().unwrap_or(path)).await;
@@ -109,7 +109,7 @@ async fn remove_abandoned(directory: &Path) {
     for entry in entries {
         let path = entry.path();
         let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
-        if is_socket && is_hidden_name(&path) && !rivals::is_living(&path).await {
+        if is_socket && is_hidden_name(&path) && !instance_lock::is_listening(&path).await {
             // An instance that is at this very point now fails to rename it, and tries again.
             let _ = remove_if_there(&path);
         }

@@ -49,7 +49,7 @@ fn hash(text: &str) -> u64 {
 mod tests {
     use std::os::unix::net::UnixListener;
 
-    use super::super::rivals;
+    use super::super::instance_lock;
     use super::*;
 
     const DIRECTORY: &str = "/var/lib/kubelet/device-plugins";
@@ -95,7 +95,7 @@ mod tests {
         let (dead, listener) = bind(&ours);
         drop(listener);
         let (_, _other_resource) = bind(&beginning(dir.path(), &format!("{stem}b")));
-        let found = rivals::living_sockets(dir.path(), &ours).await;
+        let found = instance_lock::listening_sockets(dir.path(), &ours).await;
         assert_eq!(found, [living]);
         assert!(!dead.exists());
     }

@@ -61,7 +61,7 @@ fn answer<Q: Debug>(
         tracing::debug!(
             ?question,
             "the kernel has no answer: {}",
-            crate::report::one_line(&error)
+            crate::report::inline(&error)
         );
         if !matches!(error, NetlinkError::Refused(_)) {
             *socket = None;
@@ -141,7 +141,7 @@ impl<Q: Debug + Send + 'static> Service<Q> {
             .stack_size(STACK);
         thread.spawn(move || {
             for (question, reply) in asked {
-                // Whoever asked may have given up. It counts on this order, reply first: see `give_up`.
+                // Whoever asked may have given up. It counts on this order, reply first: see `mark_unresponsive`.
                 let _ = reply.send(answer(&question));
                 is_stuck.store(false, Ordering::SeqCst);
             }
@@ -163,12 +163,12 @@ impl<Q: Debug + Send + 'static> Service<Q> {
         }
         answer
             .recv_timeout(patience)
-            .unwrap_or_else(|_| self.give_up(&answer, patience))
+            .unwrap_or_else(|_| self.mark_unresponsive(&answer, patience))
     }
 
     /// Says that the thread is stuck, unless its answer comes at this very moment: the thread, which answers before it
     /// says that it is back, would not say it a second time.
-    fn give_up(&self, answer: &mpsc::Receiver<Value>, patience: Duration) -> Value {
+    fn mark_unresponsive(&self, answer: &mpsc::Receiver<Value>, patience: Duration) -> Value {
         self.stuck.store(true, Ordering::SeqCst);
         if let Ok(answer) = answer.try_recv() {
             self.stuck.store(false, Ordering::SeqCst);

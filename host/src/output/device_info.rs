@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{WriteError, remove, remove_unfinished, write_whole};
 use crate::config::ResourceName;
-use crate::pools::{DeviceInfoFile, PARTING, Pool};
+use crate::pools::{DeviceInfoFile, Pool, REMOVAL_GRACE_PERIOD};
 
 /// Writes the file of one device.
 ///
@@ -109,7 +109,7 @@ impl DeviceInfoFiles {
                 if let Some(id) = resource.device_of_info_file(file)
                     && !self.is_member(resource, id)
                 {
-                    self.leaves(resource, id, now + PARTING);
+                    self.leaves(resource, id, now + REMOVAL_GRACE_PERIOD);
                 }
             }
         }

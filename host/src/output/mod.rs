@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::regular;
+use crate::bounded_read;
 
 /// What the name of a file begins with until it is complete. No reader of these directories reads hidden files.
 const UNFINISHED: &str = ".sriovdp-";
@@ -60,7 +60,7 @@ fn remove_unfinished(path: &Path) {
     if !name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
         return;
     }
-    let Ok((file, _)) = regular::open(path) else {
+    let Ok((file, _)) = bounded_read::open(path) else {
         return;
     };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()

@@ -8,8 +8,8 @@ use sriovdp_sdk::abi::wire::method;
 
 use tokio::time::Instant;
 
-use super::grant::ForbiddenPath;
-use super::{Fit, Grant, Health, Pool, PoolDevice};
+use super::container_allocation::ForbiddenPath;
+use super::{ContainerAllocation, Fit, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
 use crate::providers::CallError;
 use crate::report::count;
@@ -102,7 +102,7 @@ pub enum AllocateError {
 impl crate::report::Hint for AllocateError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Provider { source, .. } => source.hint_text().map(str::to_owned),
+            Self::Provider { source, .. } => source.hint().map(str::to_owned),
             Self::Mismatch { .. } => Some(
                 "give the device back what its resource asks for, or wait until the plugin has seen the end of the pod \
                  that has it"
@@ -196,7 +196,7 @@ pub async fn allocate(
     pool: &Pool,
     ids: &[String],
     deadline: Instant,
-) -> Result<Grant, AllocateError> {
+) -> Result<ContainerAllocation, AllocateError> {
     let devices = ids
         .iter()
         .map(|id| find(pool, id))
@@ -217,7 +217,7 @@ pub async fn allocate(
             }
         }
     }
-    Ok(Grant::join(pool, &devices, contributions)?)
+    Ok(ContainerAllocation::join(pool, &devices, contributions)?)
 }
 
 /// The device with this id, and the position of the selector by which containers get it.
@@ -234,7 +234,7 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), Allocat
             id: named(),
         }),
         Some(PoolDevice {
-            health: Health::Left { reason, .. },
+            health: Health::Removed { reason, .. },
             ..
         }) => Err(AllocateError::Left {
             resource: resource(),

@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Admitted, FoundDevice};
+use super::{DiscoveredDevice, Matches};
 
 /// One resource's claims.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The devices of its device type.
-    pub devices: &'a [FoundDevice],
+    pub devices: &'a [DiscoveredDevice],
     /// For each of its selectors, the devices that it admits.
-    pub alternatives: Vec<Admitted>,
+    pub alternatives: Vec<Matches>,
 }
 
 /// One device of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct AssignedDevice {
     /// Its position among the devices of its type.
     pub position: u32,
     /// The first selector that admits it. None does where it is a member because a pod has it.
@@ -23,7 +23,7 @@ pub struct Member {
 }
 
 /// Whose pods have which devices: the position of a request, or nothing where it is a resource without one.
-pub type Holders<'a> = HashMap<&'a str, Option<usize>>;
+pub type OwnerByDevice<'a> = HashMap<&'a str, Option<usize>>;
 
 /// Gives each device to the first resource that claims it, and within the resource to the first selector; those that
 /// are `kept` are given to nobody. A claim by an alias counts only where no resource has one without.
@@ -33,8 +33,8 @@ pub type Holders<'a> = HashMap<&'a str, Option<usize>>;
 pub fn assign<'a>(
     requests: &[Request<'a>],
     kept: impl IntoIterator<Item = &'a str>,
-    holders: &Holders<'_>,
-) -> Vec<Vec<Member>> {
+    holders: &OwnerByDevice<'_>,
+) -> Vec<Vec<AssignedDevice>> {
     let mut taken: HashSet<&str> = kept.into_iter().collect();
     let holding: HashSet<usize> = holders.values().copied().flatten().collect();
     let mut shares = vec![Vec::new(); requests.len()];
@@ -43,7 +43,7 @@ pub fn assign<'a>(
         let is_free = |id: &str| holders.get(id).is_none_or(|&holder| holder == Some(n));
         let id = device.map(|device| device.id.as_str());
         if id.is_some_and(|id| is_free(id) && taken.insert(id)) {
-            shares[n].push(Member { position, selector });
+            shares[n].push(AssignedDevice { position, selector });
         }
     };
     for is_alias in [false, true] {
@@ -76,23 +76,23 @@ mod tests {
     use super::*;
     use crate::pools::sample;
 
-    fn devices(count: u8) -> Vec<FoundDevice> {
+    fn devices(count: u8) -> Vec<DiscoveredDevice> {
         let device = |n: u8| sample::found(&format!("0000:00:{:02x}.{}", n / 8, n % 8));
         (0..count).map(device).collect()
     }
 
-    fn admitted(positions: &[u32], by_alias: &[u32]) -> Admitted {
-        Admitted {
+    fn admitted(positions: &[u32], by_alias: &[u32]) -> Matches {
+        Matches {
             positions: positions.to_vec(),
             by_alias: by_alias.to_vec(),
-            ..Admitted::default()
+            ..Matches::default()
         }
     }
 
     #[test]
     fn an_alias_counts_only_where_no_resource_matches_without_one() {
         let devices = devices(4);
-        let request = |alternatives: Vec<Admitted>| Request {
+        let request = |alternatives: Vec<Matches>| Request {
             devices: &devices,
             alternatives,
         };
@@ -101,9 +101,9 @@ mod tests {
             request(vec![admitted(&[1, 2], &[1, 2]), admitted(&[1], &[])]),
             request(vec![admitted(&[0, 3], &[])]),
         ];
-        let holders = Holders::new();
+        let holders = OwnerByDevice::new();
         let assigned = assign(&requests, [], &holders);
-        let member = |position, selector| Member {
+        let member = |position, selector| AssignedDevice {
             position,
             selector: Some(selector),
         };
@@ -124,10 +124,10 @@ mod tests {
             devices: &devices,
             alternatives: alternatives.iter().map(|at| admitted(at, &[])).collect(),
         };
-        let members = |pairs: &[(u32, usize)]| -> Vec<Member> {
+        let members = |pairs: &[(u32, usize)]| -> Vec<AssignedDevice> {
             pairs
                 .iter()
-                .map(|&(position, selector)| Member {
+                .map(|&(position, selector)| AssignedDevice {
                     position,
                     selector: Some(selector),
                 })
@@ -140,7 +140,7 @@ mod tests {
                 request(&[&[0, 1, 2, 3, 9]]),
             ],
             [],
-            &Holders::new(),
+            &OwnerByDevice::new(),
         );
         assert_eq!(
             assigned,
@@ -166,7 +166,7 @@ mod tests {
             [],
             &holders.into_iter().collect(),
         );
-        let member = |position, selector| Member { position, selector };
+        let member = |position, selector| AssignedDevice { position, selector };
         assert_eq!(
             assigned,
             [
@@ -200,7 +200,7 @@ mod tests {
                 })
                 .collect();
             let kept = [devices[0].id.as_str(), devices[15].id.as_str()];
-            let holders: Holders<'_> = held.iter().map(|(&n, &holder)| (devices[n].id.as_str(), holder)).collect();
+            let holders: OwnerByDevice<'_> = held.iter().map(|(&n, &holder)| (devices[n].id.as_str(), holder)).collect();
             let assigned = assign(&requests, kept, &holders);
             let mut seen = HashSet::new();
             for (pool, members) in assigned.iter().enumerate() {

@@ -53,7 +53,7 @@ impl Context<'_> {
             let problem = self.by_provider(spec, path, error.error);
             if error.is_silent {
                 let message = "the selectors cannot be checked now".to_owned();
-                self.unanswered.push(Problem { message, ..problem });
+                self.timed_out.push(Problem { message, ..problem });
                 return;
             }
             self.problems.push(problem);
@@ -99,7 +99,7 @@ impl Context<'_> {
             place: value.place(),
             key: format!("{}.{path}", spec.key),
             message,
-            hint: error.hint_text().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
             cause: first.map(|first| causes.fold(first, sriovdp_sdk::Error::caused_by)),
         }
     }

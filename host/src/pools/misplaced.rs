@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::resolve::Context;
-use crate::config::{Problem, RESOURCE_KEYS, SelectionSpec, SelectorMember, alike, is_near};
+use crate::config::{Problem, RESOURCE_KEYS, SelectionSpec, SelectorMember, did_you_mean, is_near};
 use crate::providers::Provider;
 
 /// A key beside `selectors` that no resource has. A selector there narrows nothing, so that the resource would get more
@@ -89,7 +89,7 @@ fn meant<'k>(
     stands: Level,
 ) -> Option<String> {
     let selectors: Vec<&str> = selectors.collect();
-    let known = alike(
+    let known = did_you_mean(
         name,
         RESOURCE_KEYS.into_iter().chain(selectors.iter().copied()),
     )?;

@@ -6,40 +6,42 @@
 //! are functions of values.
 
 mod allocate;
-mod asked;
 mod assign;
 mod checked;
-mod discoveries;
-mod explained;
-mod found;
-mod grant;
-mod judge;
-mod known;
-mod link_history;
+mod container_allocation;
+mod discovered;
+mod discovery_plan;
+mod evaluate_health;
+mod explanation;
+mod flap_damping;
+mod matching;
 mod misplaced;
 mod nested;
+mod partial_merge;
+mod pending_discoveries;
 mod pool;
-mod prefer;
+mod preferred_allocation;
+mod provider_state;
 mod refusals;
-mod renewed;
 mod resolve;
 mod resource;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scan;
-mod selection;
 
 pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
-pub use assign::{Holders, Member, Request, assign};
-pub use explained::{Explained, WhyNot};
-pub use found::{FoundDevice, FoundDevices};
-pub use grant::{DeviceInfoFile, Grant};
-pub use judge::judge;
-pub use link_history::LinkHistory;
-pub use pool::{Fit, Health, Leaving, PARTING, Pool, PoolDevice, device_names};
-pub use prefer::{AllocationPolicy, Wish, prefer};
+pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
+pub use container_allocation::{ContainerAllocation, DeviceInfoFile};
+pub use discovered::{DiscoveredDevice, DiscoveredDevices};
+pub use evaluate_health::evaluate_health;
+pub use explanation::{Explained, Mismatch};
+pub use flap_damping::FlapDamping;
+pub use matching::Matches;
+pub use pool::{Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, device_names};
+pub use preferred_allocation::{
+    AllocationPolicy, PreferredAllocationRequest, preferred_allocation,
+};
 pub use refusals::KeyRefusals;
-pub use resolve::{Strictness, Unresolved, mistakes, resolve};
-pub use resource::{Facet, Resource, Selector};
+pub use resolve::{ResolveError, Strictness, mistakes, resolve};
+pub use resource::{ProviderSelector, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};
-pub use selection::Admitted;

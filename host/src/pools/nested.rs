@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Json, WrongKind, alike};
+use crate::config::{Json, WrongKind, did_you_mean};
 
 /// A key that the schema does not have.
 pub(super) struct UnknownKey<'j> {
@@ -129,7 +129,7 @@ impl<'s, 'j> Walk<'s, 'j> {
                 let value = self.value(&inner.collect(), value, &path)?;
                 folded.insert(name, value);
             } else {
-                let hint = match alike(&name, known.iter().map(|known| known.as_str())) {
+                let hint = match did_you_mean(&name, known.iter().map(|known| known.as_str())) {
                     Some(key) => format!("did you mean `{key}`?"),
                     None => {
                         let known: Vec<&str> = known.iter().map(|known| known.as_str()).collect();

@@ -13,7 +13,7 @@ use super::Resource;
 /// How long a device that has left stays in its pool as unhealthy.
 ///
 /// Kubelets from 1.34 on crash when a device leaves the list between the choice of it and the answer to Allocate.
-pub const PARTING: Duration = Duration::from_secs(60);
+pub const REMOVAL_GRACE_PERIOD: Duration = Duration::from_secs(60);
 
 /// A physical function takes all of its virtual ones along, so messages name only this many.
 const NAMED: usize = 4;
@@ -50,7 +50,7 @@ pub struct PoolDevice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// It does.
-    Admitted,
+    Matches,
     /// None does, and no value of the device contradicts the one by which containers get it.
     Retained,
     /// Each selector asks for something that the device does not have, and no container gets it.
@@ -65,7 +65,7 @@ pub enum Health {
     /// They may not.
     Unhealthy(Arc<str>),
     /// It is not in the pool any more, and the kubelet is given time to notice.
-    Left {
+    Removed {
         /// When it left.
         since: Instant,
         /// Why.
@@ -75,7 +75,7 @@ pub enum Health {
 
 /// What a pool has to know about devices that leave it.
 #[derive(Clone, Copy)]
-pub struct Leaving<'a> {
+pub struct Removal<'a> {
     /// The time.
     pub now: Instant,
     /// Whether a device still is in use: a pod has it, or is just getting it.
@@ -84,9 +84,9 @@ pub struct Leaving<'a> {
     pub reason: &'a dyn Fn(&DeviceId) -> Arc<str>,
 }
 
-impl fmt::Debug for Leaving<'_> {
+impl fmt::Debug for Removal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaving")
+        f.debug_struct("Removal")
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
@@ -94,15 +94,15 @@ impl fmt::Debug for Leaving<'_> {
 
 impl Health {
     /// Whether the device is in the list for the kubelet's sake only.
-    pub fn is_left(&self) -> bool {
-        matches!(self, Self::Left { .. })
+    pub fn is_removed(&self) -> bool {
+        matches!(self, Self::Removed { .. })
     }
 
     /// Why new pods may not have the device, if they may not.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
-            Self::Unhealthy(reason) | Self::Left { reason, .. } => Some(reason),
+            Self::Unhealthy(reason) | Self::Removed { reason, .. } => Some(reason),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Pool {
         &self,
         resource: Arc<Resource>,
         mut devices: Vec<PoolDevice>,
-        leaving: Leaving<'_>,
+        leaving: Removal<'_>,
     ) -> Self {
         devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let left = self
@@ -126,12 +126,12 @@ impl Pool {
             .filter_map(|old| {
                 let reason = (leaving.reason)(&old.id);
                 let since = match old.health {
-                    Health::Left { since, .. } => since,
+                    Health::Removed { since, .. } => since,
                     _ => leaving.now,
                 };
-                let is_over = leaving.now.duration_since(since) >= PARTING;
+                let is_over = leaving.now.duration_since(since) >= REMOVAL_GRACE_PERIOD;
                 (!is_over || (leaving.is_in_use)(&old.id)).then(|| PoolDevice {
-                    health: Health::Left { since, reason },
+                    health: Health::Removed { since, reason },
                     ..old.clone()
                 })
             })
@@ -163,7 +163,9 @@ impl Pool {
     /// The devices that have not left.
     pub fn present(&self) -> Vec<&PoolDevice> {
         let devices = self.devices.iter();
-        devices.filter(|device| !device.health.is_left()).collect()
+        devices
+            .filter(|device| !device.health.is_removed())
+            .collect()
     }
 
     /// How many devices new pods may have.
@@ -188,19 +190,21 @@ impl Pool {
     /// Whether a device is in the list for the sake of a pod that may have ended by now.
     pub fn waits_for_pods(&self, now: Instant) -> bool {
         self.devices.iter().any(|device| match device.health {
-            Health::Left { since, .. } => now >= since + PARTING,
+            Health::Removed { since, .. } => now >= since + REMOVAL_GRACE_PERIOD,
             _ => false,
         })
     }
 
     /// When to see again whether a device may leave the list.
-    pub fn again_at(&self, now: Instant) -> Option<Instant> {
+    pub fn requeue_at(&self, now: Instant) -> Option<Instant> {
         let waits = self
             .devices
             .iter()
             .filter_map(|device| match device.health {
-                Health::Left { since, .. } if now < since + PARTING => Some(since + PARTING),
-                Health::Left { .. } => Some(now + PARTING),
+                Health::Removed { since, .. } if now < since + REMOVAL_GRACE_PERIOD => {
+                    Some(since + REMOVAL_GRACE_PERIOD)
+                }
+                Health::Removed { .. } => Some(now + REMOVAL_GRACE_PERIOD),
                 _ => None,
             });
         waits.min()
@@ -234,7 +238,7 @@ mod tests {
         let mark = |health: &Health| match health {
             Health::Healthy => "",
             Health::Unhealthy(_) => "!",
-            Health::Left { .. } => "?",
+            Health::Removed { .. } => "?",
         };
         pool.devices
             .iter()
@@ -248,7 +252,7 @@ mod tests {
 
     /// The pool with the devices `ids` now, while `used` is in use.
     fn then(pool: &Pool, ids: &[&str], used: &str, now: Instant) -> Pool {
-        let leaving = Leaving {
+        let leaving = Removal {
             now,
             is_in_use: &|id| id.as_str() == used,
             reason: &|_| "gone".into(),
@@ -260,11 +264,14 @@ mod tests {
     fn a_device_leaves_as_unhealthy_first() {
         let start = Instant::now();
         let pool = then(&Pool::empty(resource()), &["b", "a"], "", start);
-        assert_eq!((show(&pool).as_str(), pool.again_at(start)), ("a b ", None));
+        assert_eq!(
+            (show(&pool).as_str(), pool.requeue_at(start)),
+            ("a b ", None)
+        );
         let pool = then(&pool, &["b"], "", at(start, 10));
         assert_eq!(show(&pool), "a? b ");
         assert_eq!(pool.devices[0].health.reason(), Some("gone"));
-        assert_eq!(pool.again_at(at(start, 20)), Some(at(start, 70)));
+        assert_eq!(pool.requeue_at(at(start, 20)), Some(at(start, 70)));
         let pool = then(&pool, &["b"], "", at(start, 69));
         assert_eq!(show(&pool), "a? b ");
         assert_eq!(show(&then(&pool, &["a", "b"], "", at(start, 69))), "a b ");
@@ -278,7 +285,7 @@ mod tests {
         let pool = then(&pool, &[], "a", start);
         let pool = then(&pool, &[], "a", at(start, 600));
         assert_eq!(show(&pool), "a? ");
-        assert_eq!(pool.again_at(at(start, 600)), Some(at(start, 660)));
+        assert_eq!(pool.requeue_at(at(start, 600)), Some(at(start, 660)));
         assert_eq!(show(&then(&pool, &[], "", at(start, 660))), "");
     }
 

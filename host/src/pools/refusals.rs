@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::resolve::asks_for_nothing;
 use super::scan::{Scan, ScanError};
-use super::{Facet, Resource, Selector};
+use super::{ProviderSelector, Resource, Selector};
 
 /// How many devices one key refuses, whatever the others say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Scan {
         let mut refusals = Vec::new();
         for (
             selector,
-            Facet {
+            ProviderSelector {
                 provider,
                 selectors,
             },
@@ -40,7 +40,7 @@ impl Scan {
         {
             let keys = selectors.as_object().into_iter().flatten();
             for (key, value) in keys.filter(|(_, value)| !asks_for_nothing(value)) {
-                let alone = Facet {
+                let alone = ProviderSelector {
                     provider: provider.clone(),
                     selectors: Value::Object(Map::from_iter([(key.clone(), value.clone())])),
                 };
@@ -65,7 +65,7 @@ impl Scan {
     }
 }
 
-fn facets(resource: &Resource) -> impl Iterator<Item = (usize, &Facet)> {
+fn facets(resource: &Resource) -> impl Iterator<Item = (usize, &ProviderSelector)> {
     let selectors = resource.selectors.iter().enumerate();
     selectors.flat_map(|(n, selector)| selector.facets.iter().map(move |facet| (n, facet)))
 }

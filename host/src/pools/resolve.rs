@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::nested::by_schema;
-use super::{Facet, Resource, Selector, misplaced};
+use super::{ProviderSelector, Resource, Selector, misplaced};
 use crate::config::{
-    Problem, ResourceSpec, SelectionSpec, SelectorMember, SelectorSpec, Severity, alike,
+    Problem, ResourceSpec, SelectionSpec, SelectorMember, SelectorSpec, Severity, did_you_mean,
 };
 use crate::providers::{Provider, Providers};
 
@@ -26,7 +26,7 @@ pub enum Strictness {
 
 /// Why a resource could not be resolved.
 #[derive(Debug)]
-pub enum Unresolved {
+pub enum ResolveError {
     /// The configuration is wrong.
     Refused(Vec<Problem>),
     /// A provider does not answer, so nothing new is known about the resource.
@@ -43,7 +43,7 @@ pub async fn resolve(
     file: &Path,
     strictness: Strictness,
     spec: &ResourceSpec,
-) -> Result<(Resource, Vec<Problem>), Unresolved> {
+) -> Result<(Resource, Vec<Problem>), ResolveError> {
     let mut context = Context::new(providers, file, strictness, &spec.selection);
     let (selectors, problems) = context.selection(&spec.selection).await?;
     let owner = context.providers.first();
@@ -71,8 +71,8 @@ pub async fn mistakes(
 ) -> Vec<Problem> {
     let mut context = Context::new(providers, file, strictness, spec);
     match context.selection(spec).await {
-        Ok((_, problems)) | Err(Unresolved::Refused(problems)) => problems,
-        Err(Unresolved::Unknown(_)) => Vec::new(),
+        Ok((_, problems)) | Err(ResolveError::Refused(problems)) => problems,
+        Err(ResolveError::Unknown(_)) => Vec::new(),
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Context<'a> {
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) problems: Vec<Problem>,
     /// Of providers that did not answer.
-    pub(super) unanswered: Vec<Problem>,
+    pub(super) timed_out: Vec<Problem>,
 }
 
 impl<'a> Context<'a> {
@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
             device_type: types.map(|(name, _)| name),
             providers: of_type.cloned().collect(),
             problems: Vec::new(),
-            unanswered: Vec::new(),
+            timed_out: Vec::new(),
         };
         if types.is_none() {
             context.problems.push(unknown_device_type(all, file, spec));
@@ -120,7 +120,7 @@ impl<'a> Context<'a> {
     async fn selection(
         &mut self,
         spec: &SelectionSpec,
-    ) -> Result<(Vec<Selector>, Vec<Problem>), Unresolved> {
+    ) -> Result<(Vec<Selector>, Vec<Problem>), ResolveError> {
         for stray in &spec.strays {
             let problem = misplaced::beside_selectors(self, spec, stray);
             self.problems.push(problem);
@@ -134,11 +134,11 @@ impl<'a> Context<'a> {
         let problems = std::mem::take(&mut self.problems);
         let is_refused = |problem: &Problem| problem.severity == Severity::Refused;
         if problems.iter().any(is_refused) {
-            Err(Unresolved::Refused(problems))
-        } else if self.unanswered.is_empty() {
+            Err(ResolveError::Refused(problems))
+        } else if self.timed_out.is_empty() {
             Ok((selectors, problems))
         } else {
-            Err(Unresolved::Unknown(std::mem::take(&mut self.unanswered)))
+            Err(ResolveError::Unknown(std::mem::take(&mut self.timed_out)))
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
             self.check(spec, &provider, part.clone()).await;
             // The operator writes every key, and an extension may have to read much to be asked for nothing.
             if is_asked {
-                facets.push(Facet {
+                facets.push(ProviderSelector {
                     provider,
                     selectors: Value::Object(part),
                 });
@@ -288,17 +288,17 @@ pub(super) fn asks_for_nothing(value: &Value) -> bool {
 
 fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec) -> Problem {
     let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
-    let (message, alike) = match &spec.device_type {
+    let (message, did_you_mean) = match &spec.device_type {
         Some(name) => (
             format!("no loaded provider brings the device type `{name}`"),
-            alike(name, known.iter().copied()),
+            did_you_mean(name, known.iter().copied()),
         ),
         None => (
             "no loaded provider brings a default device type".to_owned(),
             None,
         ),
     };
-    let hint = match (alike, known.is_empty()) {
+    let hint = match (did_you_mean, known.is_empty()) {
         (Some(name), _) => format!("did you mean `{name}`?"),
         (None, true) => {
             "the provider directory has no usable provider; see `sriovdp providers`".to_owned()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::AllocationPolicy;
-use crate::config::{AdditionalInfo, CountedFindings, ResourceName};
+use crate::config::{AdditionalInfo, HealthChecks, ResourceName};
 use crate::providers::Provider;
 
 /// One resource that can be offered.
@@ -25,14 +25,14 @@ pub struct Resource {
     /// Which of its devices a container is better off with.
     pub allocation_policy: AllocationPolicy,
     /// What makes one of its devices unhealthy.
-    pub health: CountedFindings,
+    pub health: HealthChecks,
     /// Further values for the container.
     pub additional_info: Option<AdditionalInfo>,
 }
 
 impl Resource {
     /// How long all questions of one Allocate may take together.
-    pub fn allocate_budget(&self) -> Duration {
+    pub fn allocate_timeout(&self) -> Duration {
         let mut facets = self.selectors.iter().flat_map(|selector| &selector.facets);
         let budgets = facets.next().map(|facet| facet.provider.budgets());
         budgets.unwrap_or_default().answer
@@ -51,7 +51,7 @@ impl Resource {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selector {
     /// The owner's facet first, then those of the extensions whose keys the object uses.
-    pub facets: Vec<Facet>,
+    pub facets: Vec<ProviderSelector>,
 }
 
 impl Selector {
@@ -69,7 +69,7 @@ impl Selector {
 
 /// One provider's part of a selector object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Facet {
+pub struct ProviderSelector {
     /// Who understands it.
     pub provider: Arc<Provider>,
     /// The provider's keys, in its own spelling.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{DeviceId, PciAddress};
 
-use super::{AllocationPolicy, Fit, FoundDevice, Health, PoolDevice, Resource};
-use crate::config::{CountedFindings, ResourceName};
+use super::{AllocationPolicy, DiscoveredDevice, Fit, Health, PoolDevice, Resource};
+use crate::config::{HealthChecks, ResourceName};
 
 pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
     Arc::new(Resource {
@@ -16,7 +16,7 @@ pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
         selectors: Vec::new(),
         exclude_topology: false,
         allocation_policy: AllocationPolicy::default(),
-        health: CountedFindings::default(),
+        health: HealthChecks::default(),
         additional_info: None,
     })
 }
@@ -29,12 +29,12 @@ pub(crate) fn device(id: &str) -> PoolDevice {
         numa_node: None,
         health: Health::Healthy,
         selector: Some(0),
-        fit: Fit::Admitted,
+        fit: Fit::Matches,
     }
 }
 
-pub(crate) fn found(id: &str) -> FoundDevice {
-    FoundDevice {
+pub(crate) fn found(id: &str) -> DiscoveredDevice {
+    DiscoveredDevice {
         id: DeviceId::new(id).unwrap(),
         function: PciAddress::default(),
         physical_function: PciAddress::default(),

@@ -7,11 +7,11 @@ use std::time::Duration;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::{PciAddress, PciFunction};
 
-use super::asked::{Asked, contains};
-use super::discoveries::Discoveries;
-use super::known::Known;
-use super::renewed::Renewed;
-use super::{FoundDevices, Resource, Selector};
+use super::discovery_plan::{DiscoveryPlan, contains};
+use super::partial_merge::PartialMerge;
+use super::pending_discoveries::PendingDiscoveries;
+use super::provider_state::ProviderState;
+use super::{DiscoveredDevices, Resource, Selector};
 use crate::providers::{CallError, Provider, Providers};
 
 /// The node as the host sees it in one scan.
@@ -31,12 +31,12 @@ pub struct Scan {
     generation: u64,
     /// How long a look waits for one provider's discovery.
     patience: Duration,
-    discoveries: Discoveries,
-    pub(super) device_types: BTreeMap<String, FoundDevices>,
+    discoveries: PendingDiscoveries,
+    pub(super) device_types: BTreeMap<String, DiscoveredDevices>,
     /// The device types of which some functions were asked about in this scan.
-    pub(super) renewed: BTreeMap<String, Renewed>,
+    pub(super) renewed: BTreeMap<String, PartialMerge>,
     /// What each provider knows by heart, by its file name.
-    pub(super) known: HashMap<String, Known>,
+    pub(super) known: HashMap<String, ProviderState>,
 }
 
 impl Scan {
@@ -45,7 +45,7 @@ impl Scan {
         Self {
             generation: 0,
             patience,
-            discoveries: Discoveries::default(),
+            discoveries: PendingDiscoveries::default(),
             device_types: BTreeMap::new(),
             renewed: BTreeMap::new(),
             known: HashMap::new(),
@@ -69,13 +69,13 @@ impl Scan {
         node: NodeNow<'_>,
     ) -> Vec<ScanError> {
         self.discoveries.keep_only(providers.loaded());
-        let asked = Asked::of(providers, resources);
-        let in_part = asked.in_part(|provider| {
+        let asked = DiscoveryPlan::of(providers, resources);
+        let partial = asked.partial(|provider| {
             let known = self.known.get(&provider.file_name());
             known.is_some_and(|known| known.can_go_on(provider, self.generation))
         });
         let seen_by = |provider| NodeNow {
-            part: node.part.filter(|_| contains(&in_part, provider)),
+            part: node.part.filter(|_| contains(&partial, provider)),
             ..node
         };
         self.generation += 1;
@@ -118,12 +118,12 @@ impl Scan {
     }
 
     /// The devices of a device type.
-    pub fn found(&self, device_type: &str) -> Option<&FoundDevices> {
+    pub fn found(&self, device_type: &str) -> Option<&DiscoveredDevices> {
         self.device_types.get(device_type)
     }
 
     /// The device types that were looked for, with what was found.
-    pub fn device_types(&self) -> impl Iterator<Item = (&str, &FoundDevices)> {
+    pub fn device_types(&self) -> impl Iterator<Item = (&str, &DiscoveredDevices)> {
         self.device_types
             .iter()
             .map(|(name, found)| (name.as_str(), found))
@@ -138,7 +138,7 @@ impl Scan {
         let question = self.question(node, Vec::new());
         let (generation, mut answer) = self.discover(owner, question).await?;
         let unread = std::mem::take(&mut answer.unread);
-        let mut found = FoundDevices::new(answer, node.functions)?;
+        let mut found = DiscoveredDevices::new(answer, node.functions)?;
         let mut renewed = None;
         if let (Some(part), Some(before)) = (node.part, self.device_types.get(device_type)) {
             let (all, places) = before.renewed(found, part)?;
@@ -207,11 +207,11 @@ impl Scan {
     }
 
     /// What is known by `provider`; a version of it that was loaded since then knows nothing yet.
-    fn known_by(&mut self, provider: &Arc<Provider>) -> &mut Known {
+    fn known_by(&mut self, provider: &Arc<Provider>) -> &mut ProviderState {
         let known = self.known.entry(provider.file_name());
-        let known = known.or_insert_with(|| Known::new(provider));
+        let known = known.or_insert_with(|| ProviderState::new(provider));
         if !known.is_of(provider) {
-            *known = Known::new(provider);
+            *known = ProviderState::new(provider);
         }
         known
     }
@@ -280,7 +280,7 @@ impl ScanError {
 
 impl crate::report::Hint for ScanError {
     fn hint(&self) -> Option<String> {
-        let hint = self.source.as_ref()?.hint_text();
+        let hint = self.source.as_ref()?.hint();
         hint.map(str::to_owned)
     }
 }

@@ -10,11 +10,11 @@ use sriovdp_sdk::abi::wire::method;
 use sriovdp_sdk::abi::{ProviderModuleRef, wire};
 use tokio::time::Instant;
 
-use super::ask::{CallError, ask, attach};
-use super::candidate::Candidate;
 use super::digests::Digest;
 use super::error::WHILE_LOADED;
-use super::{Budgets, ProviderError, Question, open};
+use super::json_call::{CallError, ask, attach};
+use super::vetting::Candidate;
+use super::{PendingCall, ProviderError, Timeouts, load};
 use crate::blocking;
 use crate::blocking::{Progress, StartError};
 
@@ -26,7 +26,7 @@ pub struct Provider {
     /// The selector keys that it declares.
     keys: Vec<String>,
     module: ProviderModuleRef,
-    budgets: Budgets,
+    budgets: Timeouts,
     /// The call that did not come back in time. Until it does, nothing more is asked.
     stuck: Mutex<Option<Progress>>,
 }
@@ -39,7 +39,7 @@ impl Provider {
     /// Why it is refused.
     pub(super) async fn load(
         candidate: Candidate,
-        budgets: Budgets,
+        budgets: Timeouts,
     ) -> Result<Self, ProviderError> {
         let Candidate {
             file,
@@ -49,7 +49,7 @@ impl Provider {
         } = candidate;
         let copy = verified.copy.into_file();
         let loading = blocking::start(move || {
-            let module = open::open(copy)?;
+            let module = load::open(copy)?;
             attach(module).map_err(|error| ProviderError::Call {
                 method: "attach".to_owned(),
                 source: error.error,
@@ -107,7 +107,7 @@ impl Provider {
     }
 
     /// How long it may take.
-    pub fn budgets(&self) -> Budgets {
+    pub fn budgets(&self) -> Timeouts {
         self.budgets
     }
 
@@ -150,11 +150,11 @@ impl Provider {
     {
         let begin = Instant::now();
         let mut question = self.ask(method, question)?;
-        if let Some(answer) = question.answer_by(deadline).await {
+        if let Some(answer) = question.wait_until(deadline).await {
             return answer;
         }
-        self.give_up(&question);
-        Err(question.unanswered(deadline.saturating_duration_since(begin)))
+        self.mark_unresponsive(&question);
+        Err(question.timed_out(deadline.saturating_duration_since(begin)))
     }
 
     /// Asks a question on a thread of its own and does not wait for the answer.
@@ -166,22 +166,22 @@ impl Provider {
         self: &Arc<Self>,
         method: &'static str,
         question: Q,
-    ) -> Result<Question<A>, CallError>
+    ) -> Result<PendingCall<A>, CallError>
     where
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
     {
         if self.is_stuck() {
-            return Err(self.silent("is still busy with an earlier call"));
+            return Err(self.unresponsive("is still busy with an earlier call"));
         }
         let module = self.module;
         let answer = blocking::start(move || ask(module, method, &question));
         let answer = answer.map_err(|error| self.not_called(error))?;
-        Ok(Question::new(self, method, answer))
+        Ok(PendingCall::new(self, method, answer))
     }
 
     /// Asks nothing more until this question is answered.
-    pub fn give_up<A>(&self, question: &Question<A>) {
+    pub fn mark_unresponsive<A>(&self, question: &PendingCall<A>) {
         *self.stuck() = Some(question.progress());
     }
 
@@ -205,11 +205,11 @@ impl Provider {
         }
     }
 
-    pub(super) fn silent(&self, what: &str) -> CallError {
+    pub(super) fn unresponsive(&self, what: &str) -> CallError {
         let message = format!("the provider `{}` {what}", self.file_name());
         let hint = "its pools keep what they have; if it never comes back, restart the plugin";
         CallError {
-            error: Error::new(message).hint(hint),
+            error: Error::new(message).with_hint(hint),
             path: None,
             is_silent: true,
         }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::place::{OTHERS_WRITE, is_ours};
-use crate::regular;
+use super::path_trust::{OTHERS_WRITE, is_ours};
+use crate::bounded_read;
 use crate::report::Hint;
 
 /// A line has about a hundred bytes.
@@ -185,11 +185,11 @@ impl Hint for DigestError {
 
 fn read(list: &Path) -> Result<BTreeMap<OsString, Digest>, ListError> {
     let unread = |error| ListError::Read(Arc::new(error));
-    let (file, metadata) = regular::open(list).map_err(unread)?;
+    let (file, metadata) = bounded_read::open(list).map_err(unread)?;
     if !is_ours(metadata.uid()) || metadata.mode() & OTHERS_WRITE != 0 {
         return Err(ListError::Writable);
     }
-    parse(&regular::read(file, LARGEST).map_err(unread)?)
+    parse(&bounded_read::read(file, LARGEST).map_err(unread)?)
 }
 
 /// A name may have a directory in front, as it has when `sha256sum` is given one; files are known by their last name.

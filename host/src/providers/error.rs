@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::digests::DigestError;
 use super::elf::ElfError;
-use super::find::NoProvider;
-use super::place::PlaceError;
+use super::list_files::NoProvider;
+use super::path_trust::PlaceError;
 use crate::blocking::StartError;
 use crate::limits::is_shortage;
 use crate::report::Hint;
@@ -129,7 +129,7 @@ pub enum ProviderError {
     Interface(String),
     /// Another file hangs in the dynamic linker.
     #[error("`{}` hangs while it is loaded, and nothing can be loaded behind it", .0.display())]
-    Behind(PathBuf),
+    BlockedByHang(PathBuf),
     /// It answers wrongly or with an error.
     #[error("it does not answer `{method}`")]
     Call {
@@ -216,7 +216,9 @@ impl ProviderError {
             Self::Elf(error) if error.is_about_note() => Step::Note,
             Self::Elf(_) => Step::Elf,
             Self::Digest(_) => Step::Digest,
-            Self::NoProbe { .. } | Self::Garbage | Self::Link(_) | Self::Behind(_) => Step::Link,
+            Self::NoProbe { .. } | Self::Garbage | Self::Link(_) | Self::BlockedByHang(_) => {
+                Step::Link
+            }
             Self::Crashes { at, .. } | Self::Exits { at, .. } | Self::Hangs { at, .. } => {
                 at_step(at)
             }
@@ -272,8 +274,8 @@ impl Hint for ProviderError {
             }
             Self::Link(_) => "build the provider on the oldest distribution that it has to run on",
             Self::Interface(_) => "rebuild it with an SDK of this host's major version",
-            Self::Call { source, .. } => return source.hint_text().map(str::to_owned),
-            Self::Behind(_) => "remove that file, then restart the plugin",
+            Self::Call { source, .. } => return source.hint().map(str::to_owned),
+            Self::BlockedByHang(_) => "remove that file, then restart the plugin",
             Self::Crashes { signal, .. } if signal == "SIGILL" => {
                 "it may need another processor than this node's; else report this to the provider's author"
             }

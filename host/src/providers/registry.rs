@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::candidate::{Candidate, Rules};
-use super::find::NoProvider;
-use super::roster::{DeviceType, Roster};
-use super::{Budgets, Provider, ProviderError, find, place};
+use super::device_types::{DeviceType, DeviceTypes};
+use super::list_files::NoProvider;
+use super::vetting::{Candidate, Rules};
+use super::{Provider, ProviderError, Timeouts, list_files, path_trust};
 use crate::blocking;
 
 /// Files that are probed at a time. Each costs a short-lived process
@@ -26,7 +26,7 @@ pub struct ProviderSettings {
     /// The list of the files that may be loaded; all may without one.
     pub digests: Option<PathBuf>,
     /// How long they may take.
-    pub budgets: Budgets,
+    pub budgets: Timeouts,
     /// The program that probes them.
     pub program: PathBuf,
 }
@@ -37,7 +37,7 @@ impl ProviderSettings {
         Self {
             directory,
             digests: None,
-            budgets: Budgets::default(),
+            budgets: Timeouts::default(),
             program: PathBuf::from("/proc/self/exe"),
         }
     }
@@ -46,23 +46,23 @@ impl ProviderSettings {
 /// The providers of a node.
 #[derive(Debug, Default)]
 pub struct Providers {
-    roster: Roster,
+    roster: DeviceTypes,
     refused: Vec<Refused>,
     /// Why the directory as a whole is not used, as of the last look.
     unusable: Option<ProviderError>,
     /// The files that were looked at, so that the next look takes only new and changed ones.
-    seen: BTreeMap<PathBuf, Stamp>,
+    seen: BTreeMap<PathBuf, FileFingerprint>,
     /// The list of digests as it was.
-    list: Option<Stamp>,
+    list: Option<FileFingerprint>,
     /// The file that did not come back from being opened.
     hanging: Option<PathBuf>,
 }
 
 /// What a file was when it was looked at; another one differs in something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp(Option<(u64, u64, i64, i64)>);
+struct FileFingerprint(Option<(u64, u64, i64, i64)>);
 
-impl Stamp {
+impl FileFingerprint {
     fn of(file: &Path) -> Self {
         let metadata = std::fs::metadata(file).ok();
         // The time of change moves with owner and mode as well, which may be what was refused.
@@ -89,10 +89,15 @@ impl Providers {
         let digests = settings.digests.clone();
         let listed = blocking::run(move || {
             let files = list(&directory)?;
-            let stamped = files.into_iter().map(|file| (Stamp::of(&file), file));
-            Ok((stamped.collect(), digests.as_deref().map(Stamp::of)))
+            let stamped = files
+                .into_iter()
+                .map(|file| (FileFingerprint::of(&file), file));
+            Ok((
+                stamped.collect(),
+                digests.as_deref().map(FileFingerprint::of),
+            ))
         });
-        let (files, digests): (Vec<(Stamp, PathBuf)>, _) = match listed.await {
+        let (files, digests): (Vec<(FileFingerprint, PathBuf)>, _) = match listed.await {
             Ok(listed) => listed,
             Err(error) => {
                 self.unusable = Some(error);
@@ -100,7 +105,7 @@ impl Providers {
             }
         };
         self.forget(&files);
-        self.reconsider(digests);
+        self.retry_on_new_digests(digests);
         let rules = Rules::new(settings).await;
         // A list that cannot be used allows no file, which is one mistake and not one of each file.
         if let Some(error) = rules.unusable_list() {
@@ -204,7 +209,7 @@ impl Providers {
     }
 
     /// Files that are gone are as good as never seen.
-    fn forget(&mut self, files: &[(Stamp, PathBuf)]) {
+    fn forget(&mut self, files: &[(FileFingerprint, PathBuf)]) {
         let present: BTreeSet<&PathBuf> = files.iter().map(|(_, file)| file).collect();
         self.seen.retain(|file, _| present.contains(file));
         self.refused
@@ -212,7 +217,7 @@ impl Providers {
     }
 
     /// Another list of digests may allow what the last one did not.
-    fn reconsider(&mut self, stamp: Option<Stamp>) {
+    fn retry_on_new_digests(&mut self, stamp: Option<FileFingerprint>) {
         if std::mem::replace(&mut self.list, stamp) != stamp {
             self.forget_refused(|reason| matches!(reason, ProviderError::Digest(_)));
         }
@@ -232,7 +237,7 @@ impl Providers {
     }
 
     /// The files that were not looked at as they are now.
-    fn changed(&mut self, files: &[(Stamp, PathBuf)]) -> Vec<PathBuf> {
+    fn changed(&mut self, files: &[(FileFingerprint, PathBuf)]) -> Vec<PathBuf> {
         let changed = files.iter().filter(|(stamp, file)| {
             let before = self.seen.insert(file.clone(), *stamp);
             before != Some(*stamp)
@@ -242,7 +247,7 @@ impl Providers {
 
     /// Judges some files at a time and takes those that are good in their order. Returns whether a file has changed
     /// what was loaded from it before.
-    async fn take(&mut self, files: Vec<PathBuf>, rules: &Rules, budgets: Budgets) -> bool {
+    async fn take(&mut self, files: Vec<PathBuf>, rules: &Rules, budgets: Timeouts) -> bool {
         let again: BTreeSet<&PathBuf> = files.iter().collect();
         self.refused
             .retain(|refused| !again.contains(&refused.file));
@@ -277,7 +282,7 @@ impl Providers {
                 Ok(is_replacement) => replaced |= is_replacement,
                 Err(reason) => {
                     if reason.may_pass() {
-                        self.seen.insert(file.clone(), Stamp(None));
+                        self.seen.insert(file.clone(), FileFingerprint(None));
                     }
                     self.refused.push(Refused { file, reason });
                 }
@@ -289,17 +294,18 @@ impl Providers {
     async fn admit(
         &mut self,
         candidate: Candidate,
-        budgets: Budgets,
+        budgets: Timeouts,
     ) -> Result<bool, ProviderError> {
         let before = self.roster.of_file(&candidate.file);
         if before.is_some_and(|before| before.digest() == candidate.verified.digest) {
             return Ok(false);
         }
         let is_replacement = before.is_some();
-        self.roster.has_room(&candidate.file, &candidate.declared)?;
+        self.roster
+            .check_conflicts(&candidate.file, &candidate.declared)?;
         // A library that hangs while it is opened holds the dynamic linker's lock, and so would the next one.
         if let Some(first) = &self.hanging {
-            return Err(ProviderError::Behind(first.clone()));
+            return Err(ProviderError::BlockedByHang(first.clone()));
         }
         let file = candidate.file.clone();
         let loaded = Provider::load(candidate, budgets).await;
@@ -323,9 +329,9 @@ impl Providers {
 
 /// The files of the directory, if nobody else may put any there.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
-    let files = find::find(directory)?;
+    let files = list_files::find(directory)?;
     if !files.is_empty() {
-        place::check(directory).map_err(|source| ProviderError::Directory {
+        path_trust::check(directory).map_err(|source| ProviderError::Directory {
             path: directory.to_owned(),
             source,
         })?;

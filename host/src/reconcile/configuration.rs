@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Look, Reconciler};
+use super::{Outcome, Reconciler};
 use crate::blocking;
 use crate::config;
 use crate::config::{ConfigError, Problem, ResourceName, SelectionSpec, Severity};
 use crate::limits::is_shortage;
-use crate::pools::{Resource, Unresolved, mistakes, resolve};
+use crate::pools::{ResolveError, Resource, mistakes, resolve};
 
 impl Reconciler {
     /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
     /// ConfigMap is briefly absent while it is replaced.
-    pub(super) async fn read_configuration(&mut self) -> (Look, Vec<SelectionSpec>) {
+    pub(super) async fn reload_configuration(&mut self) -> (Outcome, Vec<SelectionSpec>) {
         let file = self.settings.config_file.clone();
         let path = match self.configuration_is_outside {
             true => file.clone(),
@@ -23,16 +23,16 @@ impl Reconciler {
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
-                let look = Look {
+                let look = Outcome {
                     problems: configuration.problems,
-                    ..Look::default()
+                    ..Outcome::default()
                 };
                 (look, configuration.refused)
             }
             Err(error) => {
-                let look = Look {
+                let look = Outcome {
                     config_error: Some(error),
-                    ..Look::default()
+                    ..Outcome::default()
                 };
                 (look, Vec::new())
             }
@@ -42,7 +42,7 @@ impl Reconciler {
     /// The resources that can be offered; the problems of all, in the file's order.
     pub(super) async fn resolve(
         &self,
-        look: &mut Look,
+        look: &mut Outcome,
         refused: &[SelectionSpec],
     ) -> Vec<Arc<Resource>> {
         let before = self.resources.iter().map(|known| (&known.name, known));
@@ -60,8 +60,8 @@ impl Reconciler {
                     resources.push(Arc::new(resource));
                     look.problems.extend(warnings);
                 }
-                Err(Unresolved::Refused(problems)) => look.problems.extend(problems),
-                Err(Unresolved::Unknown(problems)) => {
+                Err(ResolveError::Refused(problems)) => look.problems.extend(problems),
+                Err(ResolveError::Unknown(problems)) => {
                     let reason = problems.first().map(|problem| problem.message.clone());
                     look.unknown
                         .insert(spec.name.clone(), reason.unwrap_or_default());
@@ -84,7 +84,7 @@ impl Reconciler {
 
 impl ConfigError {
     /// Whether the plugin can wait for a better file, which a node without its own may get, or for another moment.
-    pub fn may_come(&self) -> bool {
+    pub fn may_appear(&self) -> bool {
         match self {
             Self::Missing { .. } => true,
             Self::Unreadable { source, .. } => is_shortage(source),

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Reconciler;
-use super::saying::Saying;
+use super::log_on_change::LogOnChange;
 use crate::config::{ResourceName, ResourceSpec};
 use crate::pools::{Pool, Resource};
-use crate::report::{count, one_line};
+use crate::report::{count, inline};
 
 /// How many keys the sentence names.
 const NAMED: usize = 4;
@@ -16,7 +16,7 @@ const MOST_EXPLAINED: usize = 64;
 
 impl Reconciler {
     /// Logs why pools have no device that had some before, or are new.
-    pub(super) async fn log_empty_pools(&self, before: &[Arc<Pool>], saying: &mut Saying) {
+    pub(super) async fn log_empty_pools(&self, before: &[Arc<Pool>], saying: &mut LogOnChange) {
         let before = before.iter().map(|pool| (&pool.resource.name, pool));
         let before: HashMap<&ResourceName, &Arc<Pool>> = before.collect();
         let is_new = |pool: &Pool| {
@@ -57,7 +57,7 @@ impl Reconciler {
         if offered > 0 {
             let refusals = match self.scan.refusals(resource).await {
                 Ok(refusals) => refusals,
-                Err(error) => return one_line(&error),
+                Err(error) => return inline(&error),
             };
             let named = refusals.iter().take(NAMED).map(|refusal| {
                 let path = spec.key_path(refusal.selector, &refusal.key);

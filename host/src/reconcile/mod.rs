@@ -4,21 +4,21 @@
 //! reads everything, or what may have changed where an event says so, builds new values and compares them with the
 //! published ones; a pool that is equal is not published. Nothing else writes.
 
-mod absence;
 mod additional_info;
 mod afresh;
-mod books;
+mod assignment;
 mod configuration;
-mod division;
 mod empty;
 mod health;
+mod log_on_change;
 mod node_notes;
-mod offered;
+mod pod_devices_cache;
+mod removal_reasons;
 mod retained;
-mod saying;
+mod scan_node;
+mod servers;
 mod settings;
 mod single_files;
-mod survey;
 mod unread;
 mod view;
 
@@ -30,19 +30,19 @@ use sriovdp_sdk::{PciAddress, PciFunction};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-pub use offered::KubeletSide;
+pub use servers::KubeletOptions;
 pub use settings::Settings;
 
-use books::Books;
-use division::AdmittedByAll;
-use offered::{Departure, OfferedPools};
-use saying::Saying;
+use assignment::MatchesOfAll;
+use log_on_change::LogOnChange;
+use pod_devices_cache::PodDevicesCache;
+use servers::{RemovalContext, ResourceServers};
 use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, Severity};
-use crate::pools::{LinkHistory, Pool, Resource, Scan, ScanError};
+use crate::pools::{FlapDamping, Pool, Resource, Scan, ScanError};
 use crate::providers::{Providers, Step};
-use crate::report::one_line;
+use crate::report::inline;
 
 /// How many of the files that are refused at one step of their check the log names.
 const NAMED: usize = 5;
@@ -57,10 +57,10 @@ pub struct Reconciler {
     scan: Scan,
     /// The functions to read again soon.
     unread: Unread,
-    links: LinkHistory,
-    books: Books,
+    links: FlapDamping,
+    books: PodDevicesCache,
     /// By the resources of the last look.
-    admitted: AdmittedByAll,
+    admitted: MatchesOfAll,
     /// The last look knows everything, so that the next one may be about what has changed since.
     is_settled: bool,
     /// The configuration file is not looked up below the root.
@@ -69,14 +69,14 @@ pub struct Reconciler {
     specs: Vec<ResourceSpec>,
     /// Its resources that can be offered, in the file's order.
     resources: Vec<Arc<Resource>>,
-    offered: OfferedPools,
+    offered: ResourceServers,
     /// What was said already and still holds.
     told: BTreeSet<String>,
 }
 
 /// What one look came to.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct Outcome {
     /// What is wrong with the configuration.
     pub problems: Vec<Problem>,
     /// Why there is no new configuration.
@@ -88,20 +88,20 @@ pub struct Look {
     /// Whether it was about the whole node.
     pub was_whole: bool,
     /// When time alone will have changed something, if nothing else does.
-    pub again_at: Option<Instant>,
+    pub requeue_at: Option<Instant>,
     /// Whether that look need only be about functions of which something could not be read.
     pub again_in_part: bool,
 }
 
 impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
-    pub fn new(settings: Settings, kubelet: Option<KubeletSide>) -> Self {
+    pub fn new(settings: Settings, kubelet: Option<KubeletOptions>) -> Self {
         let patience = match kubelet {
             Some(_) => settings.discovery_wait,
             None => settings.providers.budgets.discover,
         };
         Self {
-            offered: OfferedPools::new(
+            offered: ResourceServers::new(
                 settings.tree.clone(),
                 settings.defaults.resource_prefix.clone(),
                 kubelet,
@@ -111,9 +111,9 @@ impl Reconciler {
             functions: Arc::default(),
             scan: Scan::new(patience),
             unread: Unread::default(),
-            links: LinkHistory::default(),
-            books: Books::default(),
-            admitted: AdmittedByAll::new(),
+            links: FlapDamping::default(),
+            books: PodDevicesCache::default(),
+            admitted: MatchesOfAll::new(),
             is_settled: false,
             configuration_is_outside: false,
             specs: Vec::new(),
@@ -123,21 +123,21 @@ impl Reconciler {
     }
 
     /// Looks at providers, configuration and node, and publishes what changed.
-    pub async fn look(&mut self) -> Look {
-        self.look_within(None).await
+    pub async fn look(&mut self) -> Outcome {
+        self.reconcile_scope(None).await
     }
 
     /// The same, where of the PCI functions only `touched` may have changed since the last look.
-    pub async fn look_at(&mut self, touched: &BTreeSet<PciAddress>) -> Look {
-        self.look_within(Some(touched)).await
+    pub async fn reconcile_functions(&mut self, touched: &BTreeSet<PciAddress>) -> Outcome {
+        self.reconcile_scope(Some(touched)).await
     }
 
-    async fn look_within(&mut self, touched: Option<&BTreeSet<PciAddress>>) -> Look {
-        let mut saying = Saying::default();
-        self.take_providers(&mut saying).await;
-        let (mut look, refused) = self.read_configuration().await;
+    async fn reconcile_scope(&mut self, touched: Option<&BTreeSet<PciAddress>>) -> Outcome {
+        let mut saying = LogOnChange::default();
+        self.reload_providers(&mut saying).await;
+        let (mut look, refused) = self.reload_configuration().await;
         let resources = self.resolve(&mut look, &refused).await;
-        self.survey(&resources, touched, &mut look, &mut saying)
+        self.scan_node_and_devices(&resources, touched, &mut look, &mut saying)
             .await;
         let now = Instant::now();
         let devices = self
@@ -148,13 +148,13 @@ impl Reconciler {
         let known = LazyCell::new(|| {
             // What has left its pool and comes back, is seen for the first time again.
             let known = before.iter().flat_map(|pool| &pool.devices);
-            let known = known.filter(|device| !device.health.is_left());
+            let known = known.filter(|device| !device.health.is_removed());
             known.map(|device| &device.id).collect::<HashSet<_>>()
         });
         self.links = self.links.next(devices, |id| known.contains(id), now);
         let shares = self.divide(&resources, now, &mut look, &mut saying).await;
         self.resources.clone_from(&resources);
-        let departure = Departure {
+        let departure = RemovalContext {
             now,
             held: self.books.held(),
         };
@@ -165,32 +165,31 @@ impl Reconciler {
             self.log_single_files(&mut saying).await;
         }
         let waits = [
-            self.links.steady_at(),
-            self.books.again_at(),
-            self.offered.again_at(now),
+            self.links.stable_at(),
+            self.books.requeue_at(),
+            self.offered.requeue_at(now),
         ];
         let wait = waits.into_iter().flatten().min();
-        (look.again_at, look.again_in_part) = self.unread.or_sooner(wait);
+        (look.requeue_at, look.again_in_part) = self.unread.or_sooner(wait);
         self.offered.remove_device_info(&mut saying).await;
         self.offered.write_cdi(self.books.held(), &mut saying).await;
         for problem in &look.problems {
             match problem.severity {
-                Severity::Refused => saying.error(format!(
-                    "the resource is not offered: {}",
-                    one_line(problem)
-                )),
-                Severity::Warning => saying.warn(one_line(problem)),
+                Severity::Refused => {
+                    saying.error(format!("the resource is not offered: {}", inline(problem)))
+                }
+                Severity::Warning => saying.warn(inline(problem)),
             }
         }
         if let Some(error) = &look.config_error {
             saying.error(if self.specs.is_empty() {
-                one_line(error)
+                inline(error)
             } else {
-                format!("{}; what was valid before goes on", one_line(error))
+                format!("{}; what was valid before goes on", inline(error))
             });
         }
         for warning in self.node_warnings() {
-            saying.warn(one_line(&warning));
+            saying.warn(inline(&warning));
         }
         for kept_out in self.kept_out() {
             saying.info(kept_out.to_string());
@@ -216,10 +215,10 @@ impl Reconciler {
         }
     }
 
-    async fn take_providers(&mut self, saying: &mut Saying) {
+    async fn reload_providers(&mut self, saying: &mut LogOnChange) {
         self.providers.take_new(&self.settings.providers).await;
         if let Some(error) = self.providers.unusable() {
-            saying.error(one_line(error));
+            saying.error(inline(error));
         }
         for provider in self.providers.loaded() {
             saying.info(format!(
@@ -236,17 +235,17 @@ impl Reconciler {
             ));
         }
         if let Some(error) = self.no_provider() {
-            saying.error(one_line(&error));
+            saying.error(inline(&error));
         }
     }
 
     /// A directory full of other files must not fill the log.
-    fn log_refused(&self, saying: &mut Saying) {
+    fn log_refused(&self, saying: &mut LogOnChange) {
         let mut by_step = BTreeMap::<Step, usize>::new();
         let mut unnamed = 0;
         for refused in self.providers.refused() {
             let file = refused.file.display();
-            let reason = LazyCell::new(|| one_line(&refused.reason));
+            let reason = LazyCell::new(|| inline(&refused.reason));
             let named = by_step.entry(refused.reason.step()).or_default();
             if self.providers.is_loaded(&refused.file) {
                 saying.error(format!("the provider `{file}` has changed and is refused, so what was loaded before goes on: {}", *reason));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sriovdp_sdk::{DeviceId, Error};
 
 use super::Reconciler;
-use crate::pools::{Admitted, Pool, Resource};
+use crate::pools::{Matches, Pool, Resource};
 
 /// A device that the selectors of a resource match, and that its provider keeps out all the same.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Reconciler {
 
     /// The devices that no pool has because a provider keeps them out of a resource that matches them.
     pub fn kept_out(&self) -> Vec<KeptOut<'_>> {
-        let keeps_out = |selectors: &[Admitted]| selectors.iter().any(|s| !s.kept_out.is_empty());
+        let keeps_out = |selectors: &[Matches]| selectors.iter().any(|s| !s.kept_out.is_empty());
         let resources = self.admitted_by_resource();
         let resources: Vec<_> = resources.filter(|(_, s)| keeps_out(s)).collect();
         if resources.is_empty() {
@@ -49,7 +49,7 @@ impl Reconciler {
         }
         let pools: Vec<Arc<Pool>> = self.pools().collect();
         let members = pools.iter().flat_map(|pool| &pool.devices);
-        let members = members.filter(|device| !device.health.is_left());
+        let members = members.filter(|device| !device.health.is_removed());
         let members: HashSet<&DeviceId> = members.map(|device| &device.id).collect();
         let mut kept_out = Vec::new();
         for (resource, selectors) in resources {
@@ -69,7 +69,7 @@ impl Reconciler {
         kept_out
     }
 
-    fn admitted_by_resource(&self) -> impl Iterator<Item = (&Resource, &Vec<Admitted>)> {
+    fn admitted_by_resource(&self) -> impl Iterator<Item = (&Resource, &Vec<Matches>)> {
         let resources = self.resources.iter().map(Arc::as_ref);
         resources.zip(&self.admitted)
     }

@@ -75,7 +75,7 @@ impl Retained {
     pub(super) fn mismatch(&self) -> Option<Arc<str>> {
         match &self.fit {
             Fit::Mismatch(reason) => Some(Arc::clone(reason)),
-            Fit::Admitted | Fit::Retained => None,
+            Fit::Matches | Fit::Retained => None,
         }
     }
 }
@@ -89,11 +89,11 @@ fn known_selector(resource: &Resource, id: &str, before: Option<&Pool>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::WhyNot;
+    use crate::pools::Mismatch;
 
     /// Each of `selectors` is `+` where it fits, `?` where something cannot be read, or else what differs.
     fn retained(selectors: &[&str], known: Option<usize>) -> (Option<usize>, Option<String>) {
-        let refusal = |text: &str| WhyNot {
+        let refusal = |text: &str| Mismatch {
             key: Some("k".to_owned()),
             reason: text.to_owned(),
             unreadable: text == "?",

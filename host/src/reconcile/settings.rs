@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Defaults;
-use crate::node::NodeTree;
+use crate::host_paths::HostPaths;
 use crate::pools::Strictness;
 use crate::providers::ProviderSettings;
 
@@ -12,7 +12,7 @@ use crate::providers::ProviderSettings;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The node.
-    pub tree: NodeTree,
+    pub tree: HostPaths,
     /// The configuration file as a node path.
     pub config_file: PathBuf,
     /// What the command line adds to it.

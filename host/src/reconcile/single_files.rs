@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::Reconciler;
-use super::saying::Saying;
+use super::log_on_change::LogOnChange;
 use crate::blocking;
 
 /// More than a node has providers; each costs a watch of the kernel.
@@ -23,7 +23,7 @@ impl Reconciler {
         files.chain(providers).take(MOST_FILES).collect()
     }
 
-    pub(super) async fn log_single_files(&self, saying: &mut Saying) {
+    pub(super) async fn log_single_files(&self, saying: &mut LogOnChange) {
         let files = self.files();
         let mounted = blocking::run(move || {
             let files = files.into_iter();

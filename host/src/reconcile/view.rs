@@ -6,8 +6,8 @@ use sriovdp_sdk::PciFunction;
 
 use super::Reconciler;
 use crate::config::{ResourceName, ResourceSpec};
-use crate::kubelet::Held;
-use crate::node::NodeTree;
+use crate::host_paths::HostPaths;
+use crate::kubelet::PodDevices;
 use crate::pools::{Pool, Resource, Scan};
 use crate::providers::{ProviderError, Providers};
 
@@ -22,7 +22,7 @@ impl Reconciler {
     }
 
     /// Where things are on the node.
-    pub fn tree(&self) -> &NodeTree {
+    pub fn tree(&self) -> &HostPaths {
         &self.settings.tree
     }
 
@@ -73,7 +73,7 @@ impl Reconciler {
     }
 
     /// Which devices pods have, as it was last read.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &PodDevices {
         self.books.held()
     }
 }

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use sriovdp_host::config::Defaults;
-use sriovdp_host::node::NodeTree;
+use sriovdp_host::host_paths::HostPaths;
 use sriovdp_host::pools::Strictness;
 use sriovdp_host::providers::ProviderSettings;
-use sriovdp_host::reconcile::{KubeletSide, Reconciler, Settings};
+use sriovdp_host::reconcile::{KubeletOptions, Reconciler, Settings};
 
 use crate::world::World;
 
 /// A plugin for `world`, which has not reconciled yet. It probes providers with the real program.
-pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletSide>) -> Reconciler {
+pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletOptions>) -> Reconciler {
     patient_reconciler(world, kubelet, Duration::from_secs(1))
 }
 
 /// The same, with the time for which a reconcile waits for a discovery.
 pub(crate) fn patient_reconciler(
     world: &World,
-    kubelet: Option<KubeletSide>,
+    kubelet: Option<KubeletOptions>,
     discovery_wait: Duration,
 ) -> Reconciler {
-    let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
+    let tree = HostPaths::new(world.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
     providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
     let settings = Settings {

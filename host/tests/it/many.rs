@@ -56,7 +56,7 @@ async fn every_pool_is_registered_and_listed_once(way: Way) {
             .await
             .unwrap();
     }
-    // Look again twice; a further look of something that did change shows that both are over.
+    // Outcome again twice; a further look of something that did change shows that both are over.
     for look in 0..2 {
         daemon.signal(Signal::HUP);
         world.change(&format!(

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sriovdp_fake_kubelet::ResourceView;
-use sriovdp_host::kubelet::Mode;
+use sriovdp_host::kubelet::RegistrationMode;
 use sriovdp_host::pools::Health;
-use sriovdp_host::reconcile::{KubeletSide, Reconciler};
+use sriovdp_host::reconcile::{KubeletOptions, Reconciler};
 use tokio::sync::watch;
 
 use crate::inside::{patient_reconciler, reconciler};
@@ -130,7 +130,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
     for (change, touched) in STEPS {
         world.change(change);
         let touched: BTreeSet<_> = touched.split(' ').filter_map(|a| a.parse().ok()).collect();
-        lives.look_at(&touched).await;
+        lives.reconcile_functions(&touched).await;
         // It has loaded the libraries anew, so nothing is remembered.
         let mut starts = reconciler(&world, None);
         starts.look().await;
@@ -151,7 +151,7 @@ async fn a_look_at_functions_reads_no_others() {
     // Nobody tells of these.
     world.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
     lives
-        .look_at(&["0000:65:00.3".parse().unwrap()].into())
+        .reconcile_functions(&["0000:65:00.3".parse().unwrap()].into())
         .await;
     assert_eq!(pools(&lives), before);
     lives.look().await;
@@ -164,8 +164,8 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
     let world = World::with_config(NODE, Way::Watcher, POOLS);
     let (_directories, ticks) = watch::channel(0);
     // With a kubelet, a reconcile continues without a late discovery.
-    let kubelet = KubeletSide {
-        mode: Mode::Watcher,
+    let kubelet = KubeletOptions {
+        mode: RegistrationMode::Watcher,
         ticks,
         cdi: None,
     };
@@ -178,7 +178,7 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
     }
     let functions = ["0000:65:00.3".parse().unwrap()].into();
     for _ in 0..3 {
-        lives.look_at(&functions).await;
+        lives.reconcile_functions(&functions).await;
         assert_eq!(pools(&lives), complete);
         lives.look().await;
         assert_eq!(pools(&lives), complete);
@@ -233,7 +233,7 @@ async fn what_could_not_be_read_when_a_device_came_is_read_again() {
 fn pools(state: &Reconciler) -> Pools {
     let pools = state.pools().map(|pool| {
         let devices = pool.devices.iter();
-        let present = devices.filter(|device| !matches!(device.health, Health::Left { .. }));
+        let present = devices.filter(|device| !matches!(device.health, Health::Removed { .. }));
         let told = present
             .map(|device| {
                 let (id, numa, selector) = (&device.id, device.numa_node, device.selector);

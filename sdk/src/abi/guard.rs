@@ -31,7 +31,7 @@ pub fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Error>) -> Result
                 .unwrap_or_default();
             Err(
                 Error::new(format!("the provider panicked in `{what}`{place}"))
-                    .hint("this is a fault of the provider; report it to its author")
+                    .with_hint("this is a fault of the provider; report it to its author")
                     .caused_by(message),
             )
         }

@@ -23,9 +23,9 @@ fn wrong_type(message: &str) -> Option<Error> {
     ));
     let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
     Some(match (kind, &*wanted) {
-        ("string", "a list") => error.hint(format!("write it in brackets: `[{value}]`")),
-        ("string", "a boolean") => error.hint("write `true` or `false` without quotes"),
-        ("integer", "a string") => error.hint(format!(
+        ("string", "a list") => error.with_hint(format!("write it in brackets: `[{value}]`")),
+        ("string", "a boolean") => error.with_hint("write `true` or `false` without quotes"),
+        ("integer", "a string") => error.with_hint(format!(
             "write it in quotes: `\"{}\"`",
             value.trim_matches('`')
         )),
@@ -58,7 +58,7 @@ fn unknown_variant(message: &str) -> Option<Error> {
         known.join("`, `")
     ));
     Some(match alike.next() {
-        Some(known) if !word.is_empty() => error.hint(format!("did you mean `{known}`?")),
+        Some(known) if !word.is_empty() => error.with_hint(format!("did you mean `{known}`?")),
         _ => error,
     })
 }
@@ -122,7 +122,7 @@ mod tests {
 
     fn told<T: std::fmt::Debug + serde::de::DeserializeOwned>(value: Value) -> String {
         let error = plain(&serde_json::from_value::<T>(value).unwrap_err().to_string());
-        match error.hint_text() {
+        match error.hint() {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         }

@@ -60,14 +60,14 @@ impl<F> Scan<F> {
         before: &[Arc<Device<F>>],
     ) -> Result<Self, Error> {
         let ids: Vec<DeviceId> = found.iter().map(|device| device.id.clone()).collect();
-        let foreign = found.iter().find(|d| !node.asks_about(d.function));
+        let foreign = found.iter().find(|d| !node.is_in_scope(d.function));
         let foreign = foreign.map(|device| {
             Error::new(format!(
                 "the provider found the device `{}` on {}, which it was not asked about",
                 device.id, device.function
             ))
         });
-        let kept = before.iter().filter(|d| !node.asks_about(d.function));
+        let kept = before.iter().filter(|d| !node.is_in_scope(d.function));
         // From here on, what was found is dropped as a scan is.
         let mut scan = Self {
             generation,

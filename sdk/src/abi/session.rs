@@ -14,7 +14,7 @@ use super::types::HostFunctions;
 use super::wire;
 use super::wire::method;
 use crate::view::unread;
-use crate::{Device, Discovery, Error, Health, Node, Provider, Refusal, Role, Root};
+use crate::{Device, Discovery, Error, Health, HostRoot, Mismatch, Node, Provider, Role};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -113,12 +113,12 @@ impl<P: Provider> Session<P> {
         let before = part.as_ref().map(|part| self.scan_of(part.since));
         let before = before.transpose()?;
         let part = part.map(|part| BTreeSet::from_iter(part.functions));
-        let node = Node::new(Root::new(request.root), functions, extended)
+        let node = Node::new(HostRoot::new(request.root), functions, extended)
             .asking(self.host)
             .only_about(part);
         let (found, unread) = unread::during(|| self.provider.discover(&node));
         let Discovery { devices, excluded } = found?;
-        let unread = unread.into_iter().filter(|&at| node.asks_about(at));
+        let unread = unread.into_iter().filter(|&at| node.is_in_scope(at));
         let unread = unread.collect();
         let scan = match before {
             Some(before) => before.next(request.generation, node, devices)?,
@@ -138,7 +138,7 @@ impl<P: Provider> Session<P> {
         let scan = self.scan_of(request.generation)?;
         let mut selected = wire::Selected::default();
         for (position, device) in (0u32..).zip(scan.answered()) {
-            if self.provider.admit(&selectors, device).is_err() {
+            if self.provider.matches(&selectors, device).is_err() {
                 continue;
             }
             if let Some(reason) = self.provider.kept_out(&selectors, device) {
@@ -161,7 +161,7 @@ impl<P: Provider> Session<P> {
         let all = selectors::<P>(request.selectors.clone())?;
         let scan = self.scan_of(request.generation)?;
         let device = scan.device(&request.id)?;
-        let mut refusal = self.provider.admit(&all, device).err();
+        let mut refusal = self.provider.matches(&all, device).err();
         if refusal.as_ref().is_some_and(|refusal| refusal.unreadable) {
             refusal = self
                 .readable_refusal(request.selectors, device)?
@@ -193,13 +193,13 @@ impl<P: Provider> Session<P> {
         &self,
         all: Value,
         device: &Device<P::Facts>,
-    ) -> Result<Option<Refusal>, wire::Failure> {
+    ) -> Result<Option<Mismatch>, wire::Failure> {
         let Value::Object(all) = all else {
             return Ok(None);
         };
         for (key, value) in all {
             let alone = selectors::<P>(Value::Object([(key, value)].into_iter().collect()))?;
-            let refusal = self.provider.admit(&alone, device).err();
+            let refusal = self.provider.matches(&alone, device).err();
             let refusal = refusal.filter(|refusal| !refusal.unreadable);
             if refusal.is_some() {
                 return Ok(refusal);

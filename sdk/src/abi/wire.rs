@@ -295,7 +295,7 @@ pub struct LogRecord {
     pub message: String,
 }
 
-impl TryFrom<ExtendedDevice> for crate::ExtendedDevice {
+impl TryFrom<ExtendedDevice> for crate::BaseDevice {
     type Error = Error;
 
     fn try_from(device: ExtendedDevice) -> Result<Self, Error> {

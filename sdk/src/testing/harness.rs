@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::abi::wire::method;
 use crate::abi::{Session, wire};
 use crate::testing::{TempTree, Tree};
-use crate::{Error, ExtendedDevice, PciAddress, Provider};
+use crate::{BaseDevice, Error, PciAddress, Provider};
 
 /// A provider that has looked at the node below a directory.
 ///
@@ -36,7 +36,7 @@ use crate::{Error, ExtendedDevice, PciAddress, Provider};
 /// #     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
 /// #         Ok(node.functions().iter().map(|f| Device::of(f, f.device)).collect())
 /// #     }
-/// #     fn admit(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Refusal> {
+/// #     fn matches(&self, selectors: &Selectors, device: &Device<HexId>) -> Result<(), Mismatch> {
 /// #         one_of("devices", &selectors.devices, Some(&device.facts))
 /// #     }
 /// #     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<HexId>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
@@ -55,7 +55,7 @@ pub struct Harness<P: Provider> {
     root: PathBuf,
     /// The node, where it is this value's own.
     node: Option<TempTree>,
-    extended: Vec<ExtendedDevice>,
+    extended: Vec<BaseDevice>,
     device_type: String,
     generation: u64,
     found: wire::Discovered,
@@ -101,7 +101,7 @@ impl<P: Provider> Harness<P> {
             .unwrap_or_else(|error| panic!("{error}"))
             .temp();
         let functions = functions::below(node.path()).into_iter();
-        let devices = functions.map(|function| ExtendedDevice {
+        let devices = functions.map(|function| BaseDevice {
             device_type: device_type.to_owned(),
             id: function.address.into(),
             function: function.address,
@@ -128,7 +128,7 @@ impl<P: Provider> Harness<P> {
     ///
     /// When the discovery fails.
     #[track_caller]
-    pub fn extending(provider: P, root: &Path, devices: Vec<ExtendedDevice>) -> Self {
+    pub fn extending(provider: P, root: &Path, devices: Vec<BaseDevice>) -> Self {
         let session = Session::new(provider, ("under-test", "0.0.0"));
         let manifest: wire::Manifest = expect(call(&session, method::MANIFEST, &json!({})));
         let of_devices = devices.first().map(|device| device.device_type.clone());
@@ -159,7 +159,7 @@ impl<P: Provider> Harness<P> {
     }
 
     /// Discovers again what is on `functions`, by their addresses, as the host does after a change of these for a
-    /// provider that goes [function by function](crate::Manifest::function_by_function).
+    /// provider that goes [function by function](crate::Manifest::incremental).
     ///
     /// # Errors
     ///

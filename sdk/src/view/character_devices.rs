@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use super::Root;
+use super::HostRoot;
 
 /// A directory with a link for each, named by its number.
 const BY_NUMBER: &str = "/sys/dev/char";
@@ -22,7 +22,7 @@ impl CharacterDevices {
     }
 
     /// Whether one of them is `name`.
-    pub(super) fn have(&self, root: &Root, name: &str) -> bool {
+    pub(super) fn have(&self, root: &HostRoot, name: &str) -> bool {
         match &self.0 {
             Some(once) => once.get_or_init(|| names(root).collect()).contains(name),
             None => names(root).any(|known| known == name),
@@ -32,7 +32,7 @@ impl CharacterDevices {
 
 /// The `uevent` of a device names its node (Linux: `dev_uevent` in `drivers/base/core.c`). A device without a class, such
 /// as that of vhost-vdpa, has an empty one, and its node has the name of the device (`device_get_devnode` there).
-fn names(root: &Root) -> impl Iterator<Item = String> {
+fn names(root: &HostRoot) -> impl Iterator<Item = String> {
     root.list(BY_NUMBER).into_iter().filter_map(|number| {
         let device = format!("{BY_NUMBER}/{number}");
         let uevent = root.read(&format!("{device}/uevent")).unwrap_or_default();
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_discovery_sees_what_there_was_when_it_asked_first() {
         let tree = Tree::parse("").expect("a node").temp();
-        let root = Root::new(tree.path());
+        let root = HostRoot::new(tree.path());
         let (once, each_time) = (CharacterDevices::read_once(), CharacterDevices::default());
         assert!(!once.have(&root, "uio0") && !each_time.have(&root, "uio0"));
         tree.apply("file /sys/dev/char/240:0/uevent DEVNAME=uio0");

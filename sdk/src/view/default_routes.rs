@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Root;
+use super::HostRoot;
 use super::kernel::Kernel;
 use crate::abi::LowestMetric;
 use crate::abi::wire::{DefaultRoutes, method};
@@ -14,7 +14,7 @@ const LOOPBACK: &str = "lo";
 /// The route rejects packets, so it leads nowhere (Linux: `include/uapi/linux/route.h`).
 const RTF_REJECT: u32 = 0x0200;
 
-pub(super) fn default_route_netdevs(root: &Root, kernel: Kernel) -> BTreeSet<String> {
+pub(super) fn default_route_netdevs(root: &HostRoot, kernel: Kernel) -> BTreeSet<String> {
     let nothing = serde_json::Map::new();
     let asked: Option<DefaultRoutes> = kernel.ask(method::DEFAULT_ROUTES, &nothing);
     let mut pending = asked.unwrap_or_default().netdevs;
@@ -40,7 +40,7 @@ pub(super) fn default_route_netdevs(root: &Root, kernel: Kernel) -> BTreeSet<Str
 
 /// The interfaces directly below `netdev`. The kernel links an upper device to each lower one: bond and bridge to their
 /// members, VLAN to its parent.
-fn lower(root: &Root, netdev: &str) -> Vec<String> {
+fn lower(root: &HostRoot, netdev: &str) -> Vec<String> {
     let entries = root.list(&format!("/sys/class/net/{netdev}"));
     let lower = entries
         .iter()
@@ -49,7 +49,7 @@ fn lower(root: &Root, netdev: &str) -> Vec<String> {
 }
 
 /// Routes of IPv6 count where IPv4 has none: router advertisements make them on every interface that is up.
-fn in_files(root: &Root) -> Vec<String> {
+fn in_files(root: &HostRoot) -> Vec<String> {
     for (file, is_ipv6) in [("/proc/net/route", false), ("/proc/net/ipv6_route", true)] {
         let table = root.read(file).unwrap_or_default();
         let default = if is_ipv6 { ipv6_default } else { ipv4_default };
@@ -132,7 +132,11 @@ mod tests {
     }
 
     /// A node with these two tables, and below each interface of `lower` the other one.
-    fn tree(ipv4: &[String], ipv6: &[String], lower: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+    fn tree(
+        ipv4: &[String],
+        ipv6: &[String],
+        lower: &[(&str, &str)],
+    ) -> (tempfile::TempDir, HostRoot) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let proc = dir.path().join("proc/net");
         std::fs::create_dir_all(&proc).expect("a directory");
@@ -142,7 +146,7 @@ mod tests {
             let netdev = dir.path().join("sys/class/net").join(netdev);
             std::fs::create_dir_all(netdev.join(below)).expect("a directory");
         }
-        let root = Root::new(dir.path());
+        let root = HostRoot::new(dir.path());
         (dir, root)
     }
 

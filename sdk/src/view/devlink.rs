@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 
 use super::kernel::Kernel;
-use super::{Node, Root};
+use super::{HostRoot, Node};
 use crate::abi::wire::{DevlinkHandle, DevlinkQuestion, method};
 
 /// Where the answers are below a root directory.
@@ -106,7 +106,7 @@ impl<'a> Devlink<'a> {
 }
 
 /// The devices that devlink knows, as `<bus>/<device>`.
-pub(super) fn devices(kernel: Kernel, root: &Root) -> BTreeSet<String> {
+pub(super) fn devices(kernel: Kernel, root: &HostRoot) -> BTreeSet<String> {
     match kernel {
         Kernel::Host(_) => kernel
             .ask(method::DEVLINK, &DevlinkQuestion::Devices)
@@ -133,7 +133,7 @@ mod tests {
     use crate::abi::{HostFunctions, Outcome};
 
     fn node(root: &Path, host: Option<HostFunctions>) -> Node {
-        Node::new(Root::new(root), Vec::new(), Vec::new()).asking(host)
+        Node::new(HostRoot::new(root), Vec::new(), Vec::new()).asking(host)
     }
 
     extern "C" fn answers(method: RStr<'_>, question: RStr<'_>) -> Outcome {

@@ -7,7 +7,7 @@ use abi_stable::std_types::{ROk, RStr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Root;
+use super::HostRoot;
 use crate::abi::HostFunctions;
 
 /// The one that answers for the kernel.
@@ -21,7 +21,7 @@ pub(super) enum Kernel {
 
 impl Kernel {
     /// The host speaks for the machine that it runs on, so it is asked about the root `/` only.
-    pub(super) fn of(root: &Root, host: Option<HostFunctions>) -> Self {
+    pub(super) fn of(root: &HostRoot, host: Option<HostFunctions>) -> Self {
         match host {
             Some(host) if root.directory() == Path::new("/") => Self::Host(host),
             _ => Self::Files,

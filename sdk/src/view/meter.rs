@@ -71,14 +71,14 @@ mod counting {
     #[cfg(test)]
     mod tests {
         use super::*;
-        use crate::Root;
+        use crate::HostRoot;
 
         #[test]
         fn reads_are_watched_and_interrupted() {
             let node = tempfile::tempdir().unwrap();
             let file = node.path().join("there");
             std::fs::write(&file, "text").unwrap();
-            let root = Root::new(node.path());
+            let root = HostRoot::new(node.path());
             let look = || {
                 (
                     root.read("/there"),

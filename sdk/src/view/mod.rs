@@ -19,21 +19,21 @@ use character_devices::CharacterDevices;
 
 pub use devlink::Devlink;
 pub(crate) use net::LINK_TYPES;
-pub use net::{Link, Netdev};
-pub use pci_dir::PciDir;
-pub use root::Root;
+pub use net::{LinkState, Netdev};
+pub use pci_dir::PciSysfs;
+pub use root::HostRoot;
 
 use crate::abi::HostFunctions;
-use crate::{Error, ExtendedDevice, PciAddress, PciFunction};
+use crate::{BaseDevice, Error, PciAddress, PciFunction};
 
 /// The node: what the host's last scan found, and a view of the node's files.
 #[derive(Debug)]
 pub struct Node {
-    root: Root,
+    root: HostRoot,
     kernel: kernel::Kernel,
     /// Sorted by address.
     functions: Vec<PciFunction>,
-    devices: Vec<ExtendedDevice>,
+    devices: Vec<BaseDevice>,
     /// The functions that are asked about, if it is not about all.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
@@ -41,9 +41,9 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(
-        root: Root,
+        root: HostRoot,
         mut functions: Vec<PciFunction>,
-        devices: Vec<ExtendedDevice>,
+        devices: Vec<BaseDevice>,
     ) -> Self {
         functions.sort_by_key(|f| f.address);
         Self {
@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// All functions on the PCI bus as the scan found them, by address; in a discovery of
-    /// [some functions](crate::Manifest::function_by_function), those of them that are there.
+    /// [some functions](crate::Manifest::incremental), those of them that are there.
     ///
     /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only what the node says now counts: see
     /// [`pci`](Self::pci).
@@ -90,7 +90,7 @@ impl Node {
     /// Whether this discovery is about what is on or below the function at `address`, which may not be there any more.
     ///
     /// A discovery is about the whole node, but for that of a provider which goes
-    /// [function by function](crate::Manifest::function_by_function).
+    /// [function by function](crate::Manifest::incremental).
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -102,11 +102,11 @@ impl Node {
     ///     node: &Node,
     ///     read: HashMap<PciAddress, String>,
     /// ) {
-    ///     memory.retain(|&address, _| !node.asks_about(address));
+    ///     memory.retain(|&address, _| !node.is_in_scope(address));
     ///     memory.extend(read);
     /// }
     /// ```
-    pub fn asks_about(&self, address: PciAddress) -> bool {
+    pub fn is_in_scope(&self, address: PciAddress) -> bool {
         let part = self.part.as_ref();
         part.is_none_or(|part| part.contains(&address))
     }
@@ -123,18 +123,18 @@ impl Node {
     }
 
     /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.
-    pub fn devices(&self) -> &[ExtendedDevice] {
+    pub fn devices(&self) -> &[BaseDevice] {
         &self.devices
     }
 
     /// The files of the node, below its root.
-    pub fn root(&self) -> &Root {
+    pub fn root(&self) -> &HostRoot {
         &self.root
     }
 
     /// The live sysfs directory of a PCI function, for facts that the scan does not have and for fresh ones.
-    pub fn pci(&self, address: PciAddress) -> PciDir<'_> {
-        PciDir::at(&self.root, address)
+    pub fn pci(&self, address: PciAddress) -> PciSysfs<'_> {
+        PciSysfs::at(&self.root, address)
     }
 
     /// Makes sure that a device node exists, before a container is promised it.

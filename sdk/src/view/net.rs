@@ -1,19 +1,19 @@
 //! Network interfaces: their kind, their link, and their part in a switch.
 
-use super::Root;
+use super::HostRoot;
 use super::default_routes::OVS_DATAPATH;
 
 /// A network interface in sysfs (Linux: `Documentation/ABI/testing/sysfs-class-net`).
 #[derive(Clone, Debug)]
 pub struct Netdev<'a> {
-    root: &'a Root,
+    root: &'a HostRoot,
     path: String,
     name: String,
 }
 
 /// Whether an interface can carry traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkState {
     /// It has a carrier.
     Up,
     /// It is switched on and has none.
@@ -32,7 +32,7 @@ enum Port {
 }
 
 impl<'a> Netdev<'a> {
-    pub(super) fn new(root: &'a Root, directory: &str, name: &str) -> Self {
+    pub(super) fn new(root: &'a HostRoot, directory: &str, name: &str) -> Self {
         Self {
             root,
             path: format!("{directory}/{name}"),
@@ -58,14 +58,14 @@ impl<'a> Netdev<'a> {
 
     /// Its link, or nothing where the kernel does not say. The carrier of an interface that is switched off cannot be
     /// read.
-    pub fn link(&self) -> Option<Link> {
+    pub fn link(&self) -> Option<LinkState> {
         const IFF_UP: u32 = 1;
         match self.attribute("carrier").as_deref() {
-            Some("1") => return Some(Link::Up),
-            Some("0") => return Some(Link::NoCarrier),
+            Some("1") => return Some(LinkState::Up),
+            Some("0") => return Some(LinkState::NoCarrier),
             _ => {}
         }
-        (self.flags()? & IFF_UP == 0).then_some(Link::Off)
+        (self.flags()? & IFF_UP == 0).then_some(LinkState::Off)
     }
 
     /// Whether it is an uplink port of a switchdev switch.
@@ -162,7 +162,7 @@ mod tests {
             std::fs::create_dir(&netdev).expect("a directory");
             std::fs::write(netdev.join("phys_switch_id"), switch).expect("a file");
             std::fs::write(netdev.join("phys_port_name"), name).expect("a file");
-            let root = Root::new(directory.path());
+            let root = HostRoot::new(directory.path());
             let netdev = Netdev::new(&root, "", "a");
             assert_eq!(netdev.port(), expected, "{switch} {name}");
         }

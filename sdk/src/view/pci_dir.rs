@@ -1,19 +1,19 @@
 //! The live sysfs directory of one PCI function.
 
-use super::Root;
+use super::HostRoot;
 use super::net::Netdev;
 use crate::{Error, PciAddress};
 
 /// `/sys/bus/pci/devices/<address>`, read when asked (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 #[derive(Clone, Debug)]
-pub struct PciDir<'a> {
-    root: &'a Root,
+pub struct PciSysfs<'a> {
+    root: &'a HostRoot,
     path: String,
 }
 
-impl<'a> PciDir<'a> {
+impl<'a> PciSysfs<'a> {
     /// The directory of the function at `address`, whether it is there or not.
-    pub fn at(root: &'a Root, address: PciAddress) -> Self {
+    pub fn at(root: &'a HostRoot, address: PciAddress) -> Self {
         Self {
             root,
             path: format!("/sys/bus/pci/devices/{address}"),

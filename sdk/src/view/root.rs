@@ -16,16 +16,16 @@ const LARGEST: u64 = 4 << 20;
 /// A directory that stands for `/`. Every path given to it is absolute on the node.
 ///
 /// ```
-/// use sriovdp_sdk::Root;
+/// use sriovdp_sdk::HostRoot;
 ///
-/// let root = Root::new("/");
+/// let root = HostRoot::new("/");
 /// assert!(root.exists("/proc"));
 /// assert_eq!(root.read("/sys/no/such/attribute"), None);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Root(PathBuf);
+pub struct HostRoot(PathBuf);
 
-impl Root {
+impl HostRoot {
     /// The root at `directory`; `/` in production.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self(directory.into())
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_no_attribute_is_refused_and_never_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        let root = Root::new(dir.path());
+        let root = HostRoot::new(dir.path());
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
         let large = fs::File::create(dir.path().join("large")).unwrap();
         large.set_len(LARGEST + 1).unwrap();

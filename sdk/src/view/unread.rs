@@ -56,12 +56,12 @@ fn function(path: &Path) -> Option<PciAddress> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Root;
+    use crate::HostRoot;
 
     #[test]
     fn what_is_there_and_cannot_be_read_is_noted_for_its_function() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let root = Root::new(dir.path());
+        let root = HostRoot::new(dir.path());
         let function = "/sys/devices/pci0000:17/0000:17:00.0/0000:18:00.1";
         let auxiliary = format!("{function}/mlx5_core.sf.2");
         std::fs::create_dir_all(root.path(&format!("{auxiliary}/sfnum"))).expect("directories");

@@ -34,7 +34,7 @@ fn allocate(provider: &Harness<AuxNetDevice>, selectors: Value) -> Value {
 fn refused(provider: &Harness<AuxNetDevice>, selectors: Value) -> String {
     let allocated = provider.allocate(selectors, &["mlx5_core.sf.2"]);
     let error = allocated.expect_err("a refusal");
-    assert!(error.hint_text().is_some(), "no cure: {error:?}");
+    assert!(error.hint().is_some(), "no cure: {error:?}");
     let causes = error.causes().map(|cause| format!(": {cause}"));
     format!("{error}{}", causes.collect::<String>())
 }

@@ -11,7 +11,7 @@ use crate::scan;
 fn wrong(selectors: &Value) -> String {
     let (_node, provider) = scan("");
     let error = provider.check(selectors.clone()).expect_err("a refusal");
-    format!("{error}; {}", error.hint_text().unwrap_or("no cure"))
+    format!("{error}; {}", error.hint().unwrap_or("no cure"))
 }
 
 #[test]

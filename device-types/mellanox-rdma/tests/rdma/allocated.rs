@@ -27,7 +27,7 @@ fn refused(provider: &Harness<MellanoxRdma>, id: &str) -> String {
     let error = provider
         .allocate(json!({"isRdma": true}), &[id])
         .expect_err("a refusal");
-    assert!(error.hint_text().is_some(), "no cure: {error:?}");
+    assert!(error.hint().is_some(), "no cure: {error:?}");
     let causes = error.causes().map(|cause| format!(": {cause}"));
     format!("{error}{}", causes.collect::<String>())
 }

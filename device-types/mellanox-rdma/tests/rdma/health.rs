@@ -1,7 +1,7 @@
 //! What speaks against devices for resources that ask for RDMA.
 
 use serde_json::{Value, json};
-use sriovdp_sdk::Cause;
+use sriovdp_sdk::FindingKind;
 
 use crate::functions;
 
@@ -13,7 +13,7 @@ const CARD: &str = "
     ib mlx5_1 uverbs=1 umad=1 issm=1
 ";
 
-fn findings(change: &str, selectors: Value) -> Vec<(Cause, String)> {
+fn findings(change: &str, selectors: Value) -> Vec<(FindingKind, String)> {
     let (_node, provider) = functions(&format!("{CARD}\n{change}"), &[VF]);
     assert_eq!(
         provider.findings(),
@@ -36,7 +36,10 @@ fn every_character_device_needs_its_node() {
             "cannot hand out the RDMA device `mlx5_1` of `0000:5e:00.1`: \
              the device node `/dev/infiniband/{name}` does not exist on this node"
         );
-        assert_eq!(findings(&missing, rdma()), [(Cause::Existence, reason)]);
+        assert_eq!(
+            findings(&missing, rdma()),
+            [(FindingKind::DeviceNode, reason)]
+        );
         // The kernel has it, and only the plugin's own `/dev` lacks it.
         let known = format!("{missing}\nfile /sys/dev/char/231:0/uevent DEVNAME=infiniband/{name}");
         assert_eq!(findings(&known, rdma()), []);

@@ -6,7 +6,7 @@ mod selected;
 
 use sriovdp_mellanox_rdma::MellanoxRdma;
 use sriovdp_sdk::testing::{Harness, TempTree, Tree};
-use sriovdp_sdk::{DeviceId, ExtendedDevice};
+use sriovdp_sdk::{BaseDevice, DeviceId};
 
 /// A node, and the extension that has looked at these PCI functions on it.
 fn functions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
@@ -23,23 +23,23 @@ fn subfunctions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
     )
 }
 
-fn scan(tree: &str, devices: Vec<ExtendedDevice>) -> (TempTree, Harness<MellanoxRdma>) {
+fn scan(tree: &str, devices: Vec<BaseDevice>) -> (TempTree, Harness<MellanoxRdma>) {
     let node = Tree::parse(tree).expect("a node").temp();
     let provider = look(&node, devices);
     (node, provider)
 }
 
 /// The extension as it is after the start of the host.
-fn look(node: &TempTree, devices: Vec<ExtendedDevice>) -> Harness<MellanoxRdma> {
+fn look(node: &TempTree, devices: Vec<BaseDevice>) -> Harness<MellanoxRdma> {
     Harness::extending(MellanoxRdma::default(), node.path(), devices)
 }
 
-fn netdevices(ids: &[&str]) -> Vec<ExtendedDevice> {
+fn netdevices(ids: &[&str]) -> Vec<BaseDevice> {
     ids.iter().map(|id| device("netDevice", id, id)).collect()
 }
 
-fn device(device_type: &str, id: &str, function: &str) -> ExtendedDevice {
-    ExtendedDevice {
+fn device(device_type: &str, id: &str, function: &str) -> BaseDevice {
+    BaseDevice {
         device_type: device_type.to_owned(),
         id: DeviceId::new(id).expect("an id"),
         function: function.parse().expect("an address"),

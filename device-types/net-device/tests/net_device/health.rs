@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sriovdp_net_device::NetDevice;
-use sriovdp_sdk::Cause;
+use sriovdp_sdk::FindingKind;
 use sriovdp_sdk::testing::Harness;
 
 use crate::scan;
@@ -13,7 +13,7 @@ const PF: &str = "pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
     ";
 
 #[track_caller]
-fn check(more: &str, expected: &[(&str, Cause, &str)]) {
+fn check(more: &str, expected: &[(&str, FindingKind, &str)]) {
     let (_node, provider) = scan(&format!("{PF}{more}"));
     let found = provider.findings();
     let found = found
@@ -28,8 +28,8 @@ fn the_link_of_the_physical_function_counts_for_each_driver() {
     check(
         "file @0000:03:00.0/net/ens1f0/carrier 0",
         &[
-            ("0000:03:02.0", Cause::Link, reason),
-            ("0000:03:02.1", Cause::Link, reason),
+            ("0000:03:02.0", FindingKind::Link, reason),
+            ("0000:03:02.1", FindingKind::Link, reason),
         ],
     );
 }
@@ -65,7 +65,7 @@ fn device_nodes_have_to_be_there() {
         );
         check(
             &format!("nodev {path}"),
-            &[("0000:03:02.1", Cause::Existence, &reason)],
+            &[("0000:03:02.1", FindingKind::DeviceNode, &reason)],
         );
     }
     // A group that is not there yet says nothing.
@@ -78,7 +78,7 @@ fn device_nodes_have_to_be_there() {
 }
 
 /// The finding that only resources with these selectors have about the vDPA device's function.
-fn of_vdpa(more: &str, selectors: Value) -> Option<(Cause, String)> {
+fn of_vdpa(more: &str, selectors: Value) -> Option<(FindingKind, String)> {
     let vdpa = "vdpa vdpa0 on=0000:03:02.0 driver=vhost_vdpa dev=vhost-vdpa-0";
     let (_node, provider) = scan(&format!("{PF}\n{vdpa}\n{more}"));
     assert_eq!(
@@ -101,7 +101,7 @@ fn the_node_of_a_vdpa_device_has_to_be_there_for_who_asks_for_it() {
                   the device node `/dev/vhost-vdpa-0` does not exist on this node";
     assert_eq!(
         of_vdpa(missing, vhost()),
-        Some((Cause::Existence, reason.to_owned()))
+        Some((FindingKind::DeviceNode, reason.to_owned()))
     );
     // The entry may be about to come.
     assert_eq!(

@@ -36,7 +36,7 @@ fn allocate(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> Value 
 #[track_caller]
 fn refused(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> String {
     let error: Error = provider.allocate(selectors, &[id]).expect_err("a refusal");
-    assert!(error.hint_text().is_some(), "no cure: {error:?}");
+    assert!(error.hint().is_some(), "no cure: {error:?}");
     let causes = error.causes().map(|cause| format!(": {cause}"));
     format!("{error}{}", causes.collect::<String>())
 }

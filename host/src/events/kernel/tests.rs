@@ -45,7 +45,7 @@ fn events_that_are_lost_count_as_one() {
     );
 }
 
-async fn heard(news: &mut watch::Receiver<News>) {
+async fn heard(news: &mut watch::Receiver<PendingChanges>) {
     tokio::time::timeout(BOUND, news.changed())
         .await
         .expect("an event")
@@ -53,7 +53,7 @@ async fn heard(news: &mut watch::Receiver<News>) {
 }
 
 /// Runs `test` in this test's own process again, in new user and network namespaces, where that can be made.
-fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<News>)) {
+fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<PendingChanges>)) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

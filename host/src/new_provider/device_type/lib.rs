@@ -19,13 +19,13 @@ struct Selectors {
     /// PCI device ids, as `lspci -n` prints them behind the colon.
     devices: Vec<HexId>,
     /// Names of drivers.
-    drivers: Vec<Name>,
+    drivers: Vec<CaseInsensitive>,
 }
 
 /// What is kept about a device from discovery on.
 struct Facts {
     device: HexId,
-    driver: Option<Name>,
+    driver: Option<CaseInsensitive>,
 }
 
 impl Provider for ProviderName {
@@ -40,12 +40,12 @@ impl Provider for ProviderName {
         let mine = node.functions().iter().filter(|f| f.vendor == VENDOR);
         let facts = |function: &PciFunction| Facts {
             device: function.device,
-            driver: function.driver.as_deref().map(Name::from),
+            driver: function.driver.as_deref().map(CaseInsensitive::from),
         };
         Ok(mine.map(|f| Device::of(f, facts(f))).collect())
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Refusal> {
+    fn matches(&self, selectors: &Selectors, device: &Device<Facts>) -> Result<(), Mismatch> {
         one_of("devices", &selectors.devices, Some(&device.facts.device))?;
         one_of("drivers", &selectors.drivers, device.facts.driver.as_ref())
     }

@@ -22,7 +22,7 @@ fn selectors_select() {
     );
     assert_eq!(
         provider
-            .why_not(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
+            .mismatch(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
             .unwrap(),
         "drivers: it has none, and one of vfio-pci is asked for"
     );

@@ -15,22 +15,22 @@ struct ProviderName;
 #[schemars(crate = "sriovdp_sdk::schemars")]
 struct Selectors {
     /// Labels that the firmware gives to devices.
-    labels: Vec<Name>,
+    labels: Vec<CaseInsensitive>,
 }
 
 impl Provider for ProviderName {
     type Selectors = Selectors;
     /// The label of a device, if it has one.
-    type Facts = Option<Name>;
+    type Facts = Option<CaseInsensitive>;
 
     fn manifest(&self) -> Manifest {
         Manifest::extension(&["extendedType"], "One sentence for `sriovdp providers`")
     }
 
-    fn discover(&self, node: &Node) -> Result<Discovery<Option<Name>>, Error> {
-        let label = |device: &ExtendedDevice| {
+    fn discover(&self, node: &Node) -> Result<Discovery<Option<CaseInsensitive>>, Error> {
+        let label = |device: &BaseDevice| {
             let label = node.pci(device.function).attribute("label")?;
-            Some(Name::from(label.as_str()))
+            Some(CaseInsensitive::from(label.as_str()))
         };
         let devices = node.devices().iter();
         Ok(devices
@@ -38,7 +38,7 @@ impl Provider for ProviderName {
             .collect())
     }
 
-    fn admit(&self, selectors: &Selectors, device: &Device<Option<Name>>) -> Result<(), Refusal> {
+    fn matches(&self, selectors: &Selectors, device: &Device<Option<CaseInsensitive>>) -> Result<(), Mismatch> {
         one_of("labels", &selectors.labels, device.facts.as_ref())
     }
 
@@ -46,7 +46,7 @@ impl Provider for ProviderName {
         &self,
         _: &Node,
         _: &Selectors,
-        _: &Device<Option<Name>>,
+        _: &Device<Option<CaseInsensitive>>,
     ) -> Result<Allocation, Error> {
         // What a container gets beside what the owner of `extendedType` gives it.
         Ok(Allocation::default())

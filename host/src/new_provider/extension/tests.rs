@@ -23,7 +23,7 @@ fn selectors_select() {
     );
     assert_eq!(
         provider
-            .why_not(json!({"labels": ["uplink"]}), "0000:17:00.0")
+            .mismatch(json!({"labels": ["uplink"]}), "0000:17:00.0")
             .unwrap(),
         "labels: it has none, and one of uplink is asked for"
     );

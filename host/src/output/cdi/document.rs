@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Nodes;
-use crate::regular;
+use crate::bounded_read;
 
 /// The entry of a device with two nodes has 500 bytes. What is read takes up to ten times its size in memory.
 const LARGEST: u64 = 4 << 20;
@@ -73,8 +73,8 @@ impl DeviceEntry {
 
 /// Reads a specification that this plugin may have written. Others write to the directory as well.
 pub(super) fn read(path: &Path) -> io::Result<Document> {
-    let (file, _) = regular::open(path)?;
-    parse(&regular::read(file, LARGEST)?)
+    let (file, _) = bounded_read::open(path)?;
+    parse(&bounded_read::read(file, LARGEST)?)
 }
 
 /// Parses the text of one.

@@ -9,9 +9,9 @@ use serde_json::Map;
 use sriovdp_sdk::abi::wire;
 use sriovdp_sdk::abi::wire::method;
 
-use super::super::ask::{CallError, ask, attach};
 use super::super::error::{WHILE_LOADED, in_call};
-use super::super::{ProviderError, open};
+use super::super::json_call::{CallError, ask, attach};
+use super::super::{ProviderError, load};
 use super::Line;
 
 /// A directory that never exists: no process has this number. A discovery below it finds nothing.
@@ -40,7 +40,7 @@ pub fn answer() -> io::Result<()> {
 /// Each step is told before it begins, so that the last line names the place of a crash.
 fn probe(copy: File, tell: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Result<Line> {
     tell(&Line::Begins(WHILE_LOADED.to_owned()))?;
-    let module = match open::open(copy) {
+    let module = match load::open(copy) {
         Ok(module) => module,
         Err(ProviderError::Interface(words)) => return Ok(Line::Interface(words)),
         Err(ProviderError::Link(words)) => return Ok(Line::Link(words)),

@@ -47,13 +47,13 @@ struct Selectors {
 #[allow(dead_code, reason = "only the shape counts")]
 struct Parts {
     min_version: u8,
-    mode: Option<Mode>,
+    mode: Option<RegistrationMode>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(crate = "sriovdp_sdk::serde", rename_all = "camelCase")]
 #[schemars(crate = "sriovdp_sdk::schemars")]
-enum Mode {
+enum RegistrationMode {
     Inline,
     LookAside,
 }
@@ -136,7 +136,7 @@ impl Provider for Faulty {
         }
     }
 
-    fn admit(&self, _: &Selectors, _: &Device<Facts>) -> Result<(), Refusal> {
+    fn matches(&self, _: &Selectors, _: &Device<Facts>) -> Result<(), Mismatch> {
         let admissions = self.admissions.fetch_add(1, Ordering::Relaxed) + 1;
         if fault("admit").as_deref() == Some("thousandth") && admissions.is_multiple_of(1000) {
             panic!("a fault in one of a thousand");

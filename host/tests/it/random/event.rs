@@ -28,7 +28,7 @@ pub(super) enum Event {
     Refuse,
     RunPod(usize),
     DeletePod(usize),
-    Look,
+    Outcome,
     /// Longer than a device that has left stays in the list.
     AMinute,
 }
@@ -63,6 +63,6 @@ pub(super) fn any(dice: &mut Dice) -> Event {
         34..=35 => Event::DeletePod(dice.below(3)),
         36 => Event::AMinute,
         37..=39 => Event::Link(dice.below(PFS), dice.one_in(2)),
-        _ => Event::Look,
+        _ => Event::Outcome,
     }
 }

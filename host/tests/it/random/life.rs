@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
-use sriovdp_host::kubelet::Mode;
-use sriovdp_host::node::NodeTree;
-use sriovdp_host::reconcile::{KubeletSide, Reconciler};
-use sriovdp_host::watch::DirectoryWatch;
+use sriovdp_host::directory_watcher::DirectoryWatcher;
+use sriovdp_host::host_paths::HostPaths;
+use sriovdp_host::kubelet::RegistrationMode;
+use sriovdp_host::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ pub(super) struct Life {
     /// The functions that a kernel has told of since the last look; nothing when everything is to be looked at.
     touched: Option<BTreeSet<PciAddress>>,
     /// When time alone may have changed something, as the last look says.
-    again_at: Option<Instant>,
+    requeue_at: Option<Instant>,
 }
 
 impl Life {
@@ -54,18 +54,18 @@ impl Life {
         world.provide("net-device", &built("sriovdp_net_device"));
         world.configure(&configuration(0));
         let kubelet = world.kubelet_with(|config| config.version = version).await;
-        let tree = NodeTree::new(world.root(), "/var/lib/kubelet");
+        let tree = HostPaths::new(world.root(), "/var/lib/kubelet");
         let directories = vec![
             tree.real(tree.device_plugins()),
             tree.real(tree.plugins_registry()),
         ];
-        let watch = DirectoryWatch::new(directories)
+        let watch = DirectoryWatcher::new(directories)
             .expect("an inotify instance")
-            .with_safety_net();
-        let side = KubeletSide {
+            .with_resync();
+        let side = KubeletOptions {
             mode: match way {
-                Way::Watcher => Mode::Watcher,
-                Way::Register => Mode::Register,
+                Way::Watcher => RegistrationMode::Watcher,
+                Way::Register => RegistrationMode::Register,
             },
             ticks: watch.ticks(),
             cdi: None,
@@ -80,7 +80,7 @@ impl Life {
             hidden: BTreeMap::new(),
             configuration: 0,
             touched: None,
-            again_at: None,
+            requeue_at: None,
             world,
         }
     }
@@ -165,7 +165,7 @@ impl Life {
                 let _ = std::fs::remove_file(self.world.provider_dir().join(format!("{name}.so")));
             }
             Event::AMinute => advance(A_MINUTE).await,
-            Event::Look => self.touched = None,
+            Event::Outcome => self.touched = None,
             of_the_kubelet => self.happen_at_the_kubelet(of_the_kubelet).await,
         }
     }
@@ -232,10 +232,10 @@ impl Life {
 
     async fn look(&mut self) -> Result<(), String> {
         let look = match self.touched.replace(BTreeSet::new()) {
-            Some(touched) => self.state.look_at(&touched).await,
+            Some(touched) => self.state.reconcile_functions(&touched).await,
             None => self.state.look().await,
         };
-        self.again_at = look.again_at;
+        self.requeue_at = look.requeue_at;
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for pool in self.state.pools() {
             for (id, (healthy, _)) in devices_of(&pool) {
@@ -290,8 +290,8 @@ impl Life {
                 Ok(Ok(())) => self.look().await?,
                 Err(_)
                     if self
-                        .again_at
-                        .is_some_and(|again_at| again_at <= Instant::now()) =>
+                        .requeue_at
+                        .is_some_and(|requeue_at| requeue_at <= Instant::now()) =>
                 {
                     self.look().await?;
                 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::abi::wire;
-use crate::{Cause, Finding, HexId, PciAddress, PciFunction};
+use crate::{Finding, FindingKind, HexId, PciAddress, PciFunction};
 
 /// Lines for all messages: method, message, field, what stands in it, and whether it may be absent.
 pub(super) fn all(lines: &mut Vec<String>) {
@@ -43,7 +43,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
         &wire::Selected {
             admitted: vec![0, 2],
             by_alias: vec![2],
-            findings: vec![(2, Finding::new(Cause::Other, "r"))],
+            findings: vec![(2, Finding::new(FindingKind::Other, "r"))],
             kept_out: vec![(3, "r".to_owned())],
             warnings: vec![wire::Failure {
                 chain: vec!["m".to_owned()],
@@ -68,7 +68,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
             key: Some("k".to_owned()),
             reason: Some("r".to_owned()),
             unreadable: true,
-            findings: vec![Finding::new(Cause::Existence, "r")],
+            findings: vec![Finding::new(FindingKind::DeviceNode, "r")],
         },
         lines,
     );
@@ -190,7 +190,7 @@ fn device() -> wire::Device {
         function: Some(address()),
         numa_node: Some(1),
         unhealthy: Some("u".to_owned()),
-        findings: vec![Finding::new(Cause::Link, "u")],
+        findings: vec![Finding::new(FindingKind::Link, "u")],
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Harness;
-use crate::{Cause, PciAddress, Provider};
+use crate::{FindingKind, PciAddress, Provider};
 
 impl<P: Provider> Harness<P> {
     /// Each device that no new pod may have, and why.
@@ -17,7 +17,7 @@ impl<P: Provider> Harness<P> {
     }
 
     /// Each finding of each device: the id, what kind it is, and the reason.
-    pub fn findings(&self) -> Vec<(String, Cause, String)> {
+    pub fn findings(&self) -> Vec<(String, FindingKind, String)> {
         let devices = self.found.devices.iter();
         let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
         findings
@@ -31,7 +31,7 @@ impl<P: Provider> Harness<P> {
     ///
     /// When the selectors cannot be understood, or no such device was found.
     #[track_caller]
-    pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<(Cause, String)> {
+    pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<(FindingKind, String)> {
         let findings = self.explain(selectors, id).findings.into_iter();
         findings.map(|f| (f.cause, f.reason)).collect()
     }

@@ -3,26 +3,26 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::view::PciDir;
-use crate::{HexId, PciAddress, PciFunction, Root};
+use crate::view::PciSysfs;
+use crate::{HexId, HostRoot, PciAddress, PciFunction};
 
 /// Every function that has a vendor, a device and a class.
 pub(in crate::testing) fn below(root: &Path) -> Vec<PciFunction> {
-    let root = Root::new(root);
+    let root = HostRoot::new(root);
     let names = root.list("/sys/bus/pci/devices");
     let addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let vf_indexes: HashMap<PciAddress, u32> = addresses
         .iter()
-        .flat_map(|&address| numbered(&PciDir::at(&root, address)))
+        .flat_map(|&address| numbered(&PciSysfs::at(&root, address)))
         .collect();
     addresses
         .iter()
-        .filter_map(|&address| function(&PciDir::at(&root, address), address, &vf_indexes))
+        .filter_map(|&address| function(&PciSysfs::at(&root, address), address, &vf_indexes))
         .collect()
 }
 
 fn function(
-    directory: &PciDir<'_>,
+    directory: &PciSysfs<'_>,
     address: PciAddress,
     vf_indexes: &HashMap<PciAddress, u32>,
 ) -> Option<PciFunction> {
@@ -43,7 +43,7 @@ fn function(
 }
 
 /// The numbers in the names of a PF's `virtfnN` links, by the VFs that they lead to.
-fn numbered(directory: &PciDir<'_>) -> Vec<(PciAddress, u32)> {
+fn numbered(directory: &PciSysfs<'_>) -> Vec<(PciAddress, u32)> {
     let links = directory.list("");
     let index = |link: &String| {
         let index = link.strip_prefix("virtfn")?.parse().ok()?;
@@ -52,10 +52,10 @@ fn numbered(directory: &PciDir<'_>) -> Vec<(PciAddress, u32)> {
     links.iter().filter_map(index).collect()
 }
 
-fn id(directory: &PciDir<'_>, name: &str) -> Option<HexId> {
+fn id(directory: &PciSysfs<'_>, name: &str) -> Option<HexId> {
     directory.attribute(name)?.parse().ok()
 }
 
-fn number(directory: &PciDir<'_>, name: &str) -> Option<u32> {
+fn number(directory: &PciSysfs<'_>, name: &str) -> Option<u32> {
     directory.attribute(name)?.parse().ok()
 }

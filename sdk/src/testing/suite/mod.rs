@@ -66,7 +66,7 @@ fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), V
 /// #     type Facts = ();
 /// #     fn manifest(&self) -> Manifest { Manifest::device_type("acmeFpga", "Acme FPGA cards") }
 /// #     fn discover(&self, _: &Node) -> Result<Discovery<()>, Error> { Ok(Discovery::default()) }
-/// #     fn admit(&self, _: &Nothing, _: &Device<()>) -> Result<(), Refusal> { Ok(()) }
+/// #     fn matches(&self, _: &Nothing, _: &Device<()>) -> Result<(), Mismatch> { Ok(()) }
 /// #     fn allocate(&self, _: &Node, _: &Nothing, _: &Device<()>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
 /// # }
 /// sriovdp_sdk::testing::conformance!(AcmeFpga, "

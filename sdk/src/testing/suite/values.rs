@@ -128,13 +128,13 @@ mod tests {
     use schemars::JsonSchema;
 
     use super::*;
-    use crate::{HexId, Name};
+    use crate::{CaseInsensitive, HexId};
 
     #[derive(JsonSchema)]
     #[allow(dead_code, reason = "only the schema counts")]
     struct Keys {
         ids: Vec<HexId>,
-        name: Option<Name>,
+        name: Option<CaseInsensitive>,
         mode: Mode,
         on: bool,
     }

@@ -8,7 +8,7 @@ use crate::abi::wire;
 use crate::testing::suite::Violation;
 use crate::testing::suite::stage::Stage;
 use crate::testing::suite::subject::{Subject, told};
-use crate::{Provider, Root};
+use crate::{HostRoot, Provider};
 
 /// Each device is handed out with device nodes that exist, or refused with a reason; also on a node without any.
 ///
@@ -38,7 +38,7 @@ pub fn allocated<P: Provider>(author: &str) -> Result<(), Violation> {
 
 /// Allocates every device that selectors admit, for those that may change what a container gets.
 pub(super) fn hand_out<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Result<(), Violation> {
-    let root = Root::new(stage.root());
+    let root = HostRoot::new(stage.root());
     let keys = subject.keys();
     let flags = keys
         .iter()
@@ -64,7 +64,7 @@ fn judge<P: Provider>(
     subject: &Subject<P>,
     selectors: &Value,
     id: &str,
-    root: &Root,
+    root: &HostRoot,
 ) -> Result<(), Violation> {
     let allocation: wire::Allocation = match subject.allocate(selectors, id)? {
         Ok(allocation) => allocation,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Node, PciAddress, Provider,
-    Refusal, one_of,
+    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Mismatch, Node, PciAddress,
+    Provider, one_of,
 };
 
 /// What is wrong with a [`Card`].
@@ -53,8 +53,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
     type Facts = HexId;
 
     fn manifest(&self) -> Manifest {
-        Manifest::device_type("card", if FAULT == NO_SUMMARY { "" } else { "Cards" })
-            .function_by_function()
+        Manifest::device_type("card", if FAULT == NO_SUMMARY { "" } else { "Cards" }).incremental()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
@@ -97,7 +96,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
             }),
             IGNORES_PARTS => {
                 let first: PciAddress = "0000:17:00.0".parse()?;
-                found.extend((!node.asks_about(first)).then(|| Device {
+                found.extend((!node.is_in_scope(first)).then(|| Device {
                     id: first.into(),
                     function: first,
                     numa_node: None,
@@ -109,15 +108,15 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
         }
         let mut found: Discovery<HexId> = found.into_iter().collect();
         if FAULT == FOUND_AND_EXCLUDED {
-            found.excluded("0000:17:00.1", "it is odd");
+            found.exclude("0000:17:00.1", "it is odd");
         }
         Ok(found)
     }
 
-    fn admit(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Refusal> {
+    fn matches(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Mismatch> {
         match FAULT {
             FLICKERS if self.odd() => Ok(()),
-            REFUSES_UNASKED => Err(Refusal::new("devices", "it is not asked for")),
+            REFUSES_UNASKED => Err(Mismatch::new("devices", "it is not asked for")),
             FOREIGN_REASON => one_of("device", &keys.devices, Some(&card.facts)),
             _ => one_of("devices", &keys.devices, Some(&card.facts)),
         }
@@ -163,7 +162,7 @@ impl Provider for Demanding {
         Ok(Discovery::default())
     }
 
-    fn admit(&self, _: &Demands, _: &Device<()>) -> Result<(), Refusal> {
+    fn matches(&self, _: &Demands, _: &Device<()>) -> Result<(), Mismatch> {
         Ok(())
     }
 
@@ -196,7 +195,7 @@ impl Provider for Meddler {
         Ok(found.into_iter().collect())
     }
 
-    fn admit(&self, _: &Keys, _: &Device<()>) -> Result<(), Refusal> {
+    fn matches(&self, _: &Keys, _: &Device<()>) -> Result<(), Mismatch> {
         Ok(())
     }
 

@@ -1,0 +1,237 @@
+//! Links that went down a short while ago: one that comes and goes is calmed.
+//!
+//! The first change is passed on at once, in both directions. A link that goes down a second time within a minute counts
+//! as down until it has been up for some seconds without a break. One that is down when its device is first seen has not
+//! gone down: a driver may reset the physical function when it makes virtual ones.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sriovdp_sdk::{DeviceId, FindingKind};
+use tokio::time::Instant;
+
+use super::DiscoveredDevice;
+
+/// A link that goes down again within this time is restless.
+const FLAP_WINDOW: Duration = Duration::from_secs(60);
+/// A restless link counts as up when it has been up for so long.
+const HOLD_UP: Duration = Duration::from_secs(5);
+
+/// The links that were down not long ago, by device.
+#[derive(Clone, Debug, Default)]
+pub struct FlapDamping {
+    downs: HashMap<DeviceId, LinkFlaps>,
+    /// When that was looked at last.
+    now: Option<Instant>,
+}
+
+/// How one link has been down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LinkFlaps {
+    /// When it went down; nothing when it was down from the beginning.
+    last: Option<Instant>,
+    /// Since when it is up, if it is.
+    up: Option<Instant>,
+    /// It went down more than once, and has not been up for long since.
+    restless: bool,
+}
+
+impl FlapDamping {
+    /// The history after a look at `now` that found `devices`; the look before had those that are known.
+    #[must_use]
+    pub fn next<'a>(
+        &self,
+        devices: impl IntoIterator<Item = &'a DiscoveredDevice>,
+        is_known: impl Fn(&DeviceId) -> bool,
+        now: Instant,
+    ) -> Self {
+        let downs = devices.into_iter().filter_map(|device| {
+            let is_down = device
+                .findings
+                .iter()
+                .any(|finding| finding.cause == FindingKind::Link);
+            let downs = match self.downs.get(&device.id) {
+                Some(before) => before.next(is_down, now)?,
+                None if is_down => LinkFlaps {
+                    last: is_known(&device.id).then_some(now),
+                    up: None,
+                    restless: false,
+                },
+                None => return None,
+            };
+            Some((device.id.clone(), downs))
+        });
+        Self {
+            downs: downs.collect(),
+            now: Some(now),
+        }
+    }
+
+    /// Whether the link of a device comes and goes, and counts as down although it may be up right now. One that has been
+    /// down for long enough is down.
+    pub fn is_flapping(&self, id: &DeviceId) -> bool {
+        let downs = self.downs.get(id).filter(|downs| downs.restless);
+        downs.and_then(LinkFlaps::stable_at) > self.now
+    }
+
+    /// When the next restless link will have held for long enough, if it does.
+    pub fn stable_at(&self) -> Option<Instant> {
+        let restless = self.downs.values().filter(|downs| downs.restless);
+        let steady = restless.filter_map(LinkFlaps::stable_at);
+        steady.filter(|&at| Some(at) > self.now).min()
+    }
+}
+
+impl LinkFlaps {
+    fn stable_at(&self) -> Option<Instant> {
+        Some(self.up.or(self.last)? + HOLD_UP)
+    }
+
+    /// Nothing when there is nothing to remember.
+    fn next(self, is_down: bool, now: Instant) -> Option<Self> {
+        let is_recent = self.last.is_some_and(|last| now < last + FLAP_WINDOW);
+        if !is_down {
+            let up = self.up.unwrap_or(now);
+            let restless = self.restless && now < up + HOLD_UP;
+            return (restless || is_recent).then_some(Self {
+                up: Some(up),
+                restless,
+                ..self
+            });
+        }
+        if self.up.is_none() {
+            // It still is down.
+            return Some(self);
+        }
+        Some(Self {
+            last: Some(now),
+            up: None,
+            restless: self.restless || is_recent,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sriovdp_sdk::Finding;
+
+    use super::*;
+    use crate::pools::sample;
+
+    /// Looks at a link at the given seconds, and shows how it counts: up, down, or restless.
+    fn story(looks: &[(u64, bool)]) -> String {
+        let start = Instant::now();
+        let mut history = FlapDamping::default();
+        let mut shown = String::new();
+        for &(second, is_up) in looks {
+            let down = Finding::new(FindingKind::Link, "down");
+            let device = DiscoveredDevice {
+                findings: if is_up { Vec::new() } else { vec![down] },
+                ..sample::found("a")
+            };
+            let now = start + Duration::from_secs(second);
+            history = history.next([&device], |_| second > 0, now);
+            shown.push(match (history.is_flapping(&device.id), is_up) {
+                (true, _) => '~',
+                (false, true) => '+',
+                (false, false) => '-',
+            });
+        }
+        let steady = history.stable_at().map(|at| (at - start).as_secs());
+        format!("{shown} {steady:?}")
+    }
+
+    #[test]
+    fn the_first_change_counts_at_once() {
+        assert_eq!(
+            story(&[(0, true), (1, false), (2, true), (3, true)]),
+            "+-++ None"
+        );
+        assert_eq!(
+            story(&[(0, false), (1, false), (500, false), (501, true)]),
+            "---+ None"
+        );
+    }
+
+    #[test]
+    fn a_link_that_comes_and_goes_has_to_be_up_for_a_while() {
+        assert_eq!(
+            story(&[(1, false), (2, true), (3, false), (4, true), (8, true)]),
+            "-+~~~ Some(9)"
+        );
+        assert_eq!(
+            story(&[(1, false), (2, true), (3, false), (4, true), (9, true)]),
+            "-+~~+ None"
+        );
+        // Each time that it goes down, it has to begin anew.
+        let restless = [
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, true),
+            (7, false),
+            (8, true),
+            (12, true),
+        ];
+        assert_eq!(story(&restless), "-+~~~~~ Some(13)");
+        let again = [
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, true),
+            (9, true),
+            (30, false),
+            (31, true),
+        ];
+        assert_eq!(story(&again), "-+~~+~~ Some(36)");
+    }
+
+    #[test]
+    fn a_link_that_stays_down_is_down() {
+        let goes = [(1, false), (2, true), (3, false)];
+        assert_eq!(story(&goes), "-+~ Some(8)");
+        let stays = [(1, false), (2, true), (3, false), (8, false)];
+        assert_eq!(story(&stays), "-+~- None");
+        // It has come and gone all the same.
+        let returns = [(1, false), (2, true), (3, false), (8, false), (9, true)];
+        assert_eq!(story(&returns), "-+~-~ Some(14)");
+    }
+
+    #[test]
+    fn a_link_that_is_down_from_the_beginning_has_not_gone_down() {
+        assert_eq!(
+            story(&[(0, false), (1, false), (2, true), (3, false), (4, true)]),
+            "--+-+ None"
+        );
+    }
+
+    #[test]
+    fn what_was_long_ago_is_forgotten() {
+        assert_eq!(
+            story(&[(1, false), (2, true), (62, false), (63, true)]),
+            "-+-+ None"
+        );
+        let start = Instant::now();
+        let up = LinkFlaps {
+            last: Some(start),
+            up: Some(start),
+            restless: false,
+        };
+        assert_eq!(up.next(false, start + FLAP_WINDOW), None);
+    }
+
+    #[test]
+    fn devices_that_are_gone_are_forgotten() {
+        let down = LinkFlaps {
+            last: Some(Instant::now()),
+            up: None,
+            restless: true,
+        };
+        let history = FlapDamping {
+            downs: HashMap::from([(DeviceId::new("a").unwrap(), down)]),
+            now: None,
+        };
+        let next = history.next([], |_| true, Instant::now());
+        assert!(next.downs.is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! Who brings what: device types, their owners, and what extends them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::manifest::Declared;
+use super::{Provider, ProviderError};
+
+/// The loaded providers, by what they bring.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DeviceTypes {
+    /// In the order in which they were taken.
+    providers: Vec<Arc<Provider>>,
+    device_types: BTreeMap<String, DeviceType>,
+}
+
+/// A device type, its owner, and what extends it.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceType {
+    /// The provider that discovers its devices. Absent while only extensions of it are loaded.
+    pub owner: Option<Arc<Provider>>,
+    /// Providers that add to it, in the order in which they were taken.
+    pub extensions: Vec<Arc<Provider>>,
+}
+
+impl DeviceTypes {
+    /// All of them.
+    pub(super) fn providers(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// The one that was loaded from `file`.
+    pub(super) fn of_file(&self, file: &Path) -> Option<&Arc<Provider>> {
+        self.providers
+            .iter()
+            .find(|provider| provider.file() == file)
+    }
+
+    /// Device types that have an owner, by name.
+    pub(super) fn owned(&self) -> impl Iterator<Item = (&str, &DeviceType)> {
+        self.device_types
+            .iter()
+            .filter(|(_, device_type)| device_type.owner.is_some())
+            .map(|(name, device_type)| (name.as_str(), device_type))
+    }
+
+    /// Whether what `file` declares fits beside the others. Two owners of one device type, or of one key of a device
+    /// type, are a conflict that the one which was taken first wins; whatever was loaded from `file` itself makes room.
+    ///
+    /// # Errors
+    ///
+    /// The conflict.
+    pub(super) fn check_conflicts(
+        &self,
+        file: &Path,
+        declared: &Declared,
+    ) -> Result<(), ProviderError> {
+        let manifest = &declared.manifest;
+        let conflict = |what: String, first: &Arc<Provider>| {
+            Err(ProviderError::Conflict {
+                what,
+                first: first.file_name(),
+            })
+        };
+        for first in self.providers.iter().filter(|first| first.file() != file) {
+            let theirs = first.manifest();
+            if let Some(name) = &manifest.device_type {
+                if theirs.device_type.as_ref() == Some(name) {
+                    return conflict(format!("the device type `{name}`"), first);
+                }
+                if manifest.default_device_type && theirs.default_device_type {
+                    return conflict("the default device type".to_owned(), first);
+                }
+            }
+            let touched = |name: &&String| {
+                theirs.device_type.as_ref() == Some(name) || theirs.extends.contains(name)
+            };
+            let mut shared = manifest.device_type.iter().chain(&manifest.extends);
+            let Some(name) = shared.find(touched) else {
+                continue;
+            };
+            let own = &declared.keys;
+            let twice = first
+                .keys()
+                .find(|key| own.iter().any(|own| own.eq_ignore_ascii_case(key)));
+            if let Some(key) = twice {
+                return conflict(format!("the selector key `{key}` of `{name}`"), first);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a provider in, in the place of the one that was loaded from the same file before.
+    pub(super) fn take(&mut self, provider: Arc<Provider>) {
+        let before = self
+            .providers
+            .iter_mut()
+            .find(|before| before.file() == provider.file());
+        match before {
+            Some(before) => *before = provider,
+            None => self.providers.push(provider),
+        }
+        self.device_types.clear();
+        for provider in &self.providers {
+            let manifest = provider.manifest();
+            if let Some(name) = &manifest.device_type {
+                let device_type = self.device_types.entry(name.clone()).or_default();
+                device_type.owner = Some(Arc::clone(provider));
+            }
+            for name in &manifest.extends {
+                let device_type = self.device_types.entry(name.clone()).or_default();
+                device_type.extensions.push(Arc::clone(provider));
+            }
+        }
+    }
+}

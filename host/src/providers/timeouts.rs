@@ -1,0 +1,41 @@
+//! How long providers may take.
+
+use std::time::Duration;
+
+/// How long each thing that is asked of a provider may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The probe of a file, from the start of its process to the end of it.
+    pub probe: Duration,
+    /// Loading a file that passed the probe.
+    pub load: Duration,
+    /// A discovery, which may have to ask hardware.
+    pub discover: Duration,
+    /// Any other question; and all questions of one Allocate together, for which the kubelet waits with its whole pod
+    /// loop.
+    pub answer: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            probe: Duration::from_secs(5),
+            load: Duration::from_secs(5),
+            discover: Duration::from_secs(10),
+            answer: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same, and nothing longer than `limit`.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self {
+            probe: self.probe.min(limit),
+            load: self.load.min(limit),
+            discover: self.discover.min(limit),
+            answer: self.answer.min(limit),
+        }
+    }
+}
