@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test random attack lint audit fmt bench dist miri clean require
 
-EXAMPLES := examples/vendor-provider/Cargo.toml examples/accelerator-provider/Cargo.toml
+EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -11,7 +11,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
-	cargo build --locked -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
+	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
 	cargo run --locked -q -p sriovdp-demo
 
 # The tests of the host load the provider libraries that `cargo build` leaves beside the program.
@@ -25,8 +25,8 @@ random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of t
 	cargo build --locked --workspace
 	@seed=$${PROPTEST_RNG_SEED:-$$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}; failed=0; \
 	echo "PROPTEST_RNG_SEED=$$seed"; export PROPTEST_RNG_SEED=$$seed SRIOVDP_SEEDS=$${SRIOVDP_SEEDS:-5}; \
-	cargo test --locked -p sriovdp-host -p sriovdp-authority-filter --lib || failed=1; \
-	cargo test --locked -p sriovdp-host --test it -- properties:: random::sequences || failed=1; \
+	cargo test --locked -p sriovdp-report -p sriovdp-netlink -p sriovdp-providers -p sriovdp-agent -p sriovdp-authority-filter --lib || failed=1; \
+	cargo test --locked -p sriovdp-tests --test it -- properties:: random::sequences || failed=1; \
 	test $$failed = 0 || { echo "a random test has failed with PROPTEST_RNG_SEED=$$seed or the SRIOVDP_SEED above" >&2; exit 1; }
 
 # Each fuzz target runs for SECONDS. The scenarios skip in words what this user or machine cannot do.
@@ -35,7 +35,7 @@ FUZZ_TARGETS := configuration checkpoint cdi elf events authority frames
 
 attack: require ## Attack the program: floods, odd requests, limits, kills, junk files; then fuzz each parser for a minute.
 	cargo build --locked --workspace
-	cargo test --locked -p sriovdp-host --test attack -- --nocapture --test-threads 1
+	cargo test --locked -p sriovdp-tests --test attack -- --nocapture --test-threads 1
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
 		for target in $(FUZZ_TARGETS); do \
 			echo "fuzz $$target for $(SECONDS) s"; \
@@ -51,7 +51,7 @@ lint: require ## Check formatting, lints, documentation and dependencies; every 
 	cargo fmt --all --check
 	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example --check; done
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked -p sriovdp-host --test attack -- -D warnings
+	cargo clippy --locked -p sriovdp-tests --test attack -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	cargo package --locked --allow-dirty --quiet -p sriovdp-sdk
 	@if cargo deny --version >/dev/null 2>&1; then \
@@ -70,11 +70,11 @@ fmt: require ## Format all code.
 
 # The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
 bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
-	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
-	cargo bench --locked -p sriovdp-host --bench node --bench calls
+	cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
+	cargo bench --locked -p sriovdp-tests --bench node --bench calls
 
 dist: require ## Build for release and lay the files out in dist/ as they are installed.
-	cargo build --locked --release -p sriovdp-host $(PROVIDERS:%=-p sriovdp-%)
+	cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
 	rm -rf dist
 	install -d -m 0755 dist/usr/bin dist/opt/sriovdp/providers
 	install -m 0755 $(TARGET_DIR)/release/sriovdp dist/usr/bin/sriovdp

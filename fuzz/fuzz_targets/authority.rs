@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::authority`.
+//! Fuzzes `sriovdp_agent::fuzzing::authority`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::authority(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::authority(bytes));

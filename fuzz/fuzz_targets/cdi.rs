@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::cdi`.
+//! Fuzzes `sriovdp_agent::fuzzing::cdi`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::cdi(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::cdi(bytes));

@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::checkpoint`.
+//! Fuzzes `sriovdp_agent::fuzzing::checkpoint`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::checkpoint(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::checkpoint(bytes));

@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::configuration`.
+//! Fuzzes `sriovdp_agent::fuzzing::configuration`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::configuration(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::configuration(bytes));

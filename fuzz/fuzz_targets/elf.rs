@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::elf`.
+//! Fuzzes `sriovdp_agent::fuzzing::elf`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::elf(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::elf(bytes));

@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::events`.
+//! Fuzzes `sriovdp_agent::fuzzing::events`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::events(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::events(bytes));

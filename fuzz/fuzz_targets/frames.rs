@@ -1,4 +1,4 @@
-//! Fuzzes `sriovdp_host::fuzzing::http2_frames`.
+//! Fuzzes `sriovdp_agent::fuzzing::http2_frames`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_host::fuzzing::http2_frames(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::http2_frames(bytes));

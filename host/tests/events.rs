@@ -16,10 +16,10 @@
 )]
 mod world;
 
+use sriovdp::cli::Arguments;
+use sriovdp_agent::daemon;
+use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
 use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
-use sriovdp_host::cli::Arguments;
-use sriovdp_host::daemon;
-use sriovdp_host::events::{ChangeScope, NodeEvents, PendingChanges};
 use tokio::sync::watch;
 use world::{Way, World};
 
@@ -147,9 +147,9 @@ async fn living_on(
         .into_iter()
         .chain(command.as_std().get_args());
     let arguments = Arguments::parse_go_style(line.map(ToOwned::to_owned)).unwrap();
-    let mut settings = daemon::settings(&arguments);
+    let mut settings = sriovdp::settings::settings(&arguments);
     // It runs in the program of this test, which cannot probe providers.
-    settings.providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
+    settings.providers.program = sriovdp_tests::program();
     let events: watch::Sender<PendingChanges> = watch::Sender::default();
     let tell =
         |places: &[ChangeScope]| events.send_modify(|news| news.extend(places.iter().copied()));
@@ -159,7 +159,7 @@ async fn living_on(
     };
     tokio::select! {
         () = test => {}
-        ended = daemon::run(&arguments, settings, NodeEvents::given(events.clone())) => panic!("the daemon ended: {ended:?}"),
+        ended = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::given(events.clone())) => panic!("the daemon ended: {ended:?}"),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sriovdp_host::config::Defaults;
-use sriovdp_host::host_paths::HostPaths;
-use sriovdp_host::pools::Strictness;
-use sriovdp_host::providers::ProviderSettings;
-use sriovdp_host::reconcile::{KubeletOptions, Reconciler, Settings};
+use sriovdp_agent::config::Defaults;
+use sriovdp_agent::host_paths::HostPaths;
+use sriovdp_agent::pools::Strictness;
+use sriovdp_agent::reconcile::{KubeletOptions, Reconciler, Settings};
+use sriovdp_providers::ProviderSettings;
 
 use crate::world::World;
 
@@ -23,7 +23,7 @@ pub(crate) fn patient_reconciler(
 ) -> Reconciler {
     let tree = HostPaths::new(world.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
-    providers.program = env!("CARGO_BIN_EXE_sriovdp").into();
+    providers.program = sriovdp_tests::program();
     let settings = Settings {
         defaults: Defaults {
             resource_prefix: "intel.com".to_owned(),

@@ -60,7 +60,7 @@ async fn a_moment_without_threads_costs_the_calls_of_that_moment() {
     }
     let mut command = limited("--nproc=1:", &world.command(&[]));
     command.uid(USER).gid(USER);
-    let probe = Command::new(env!("CARGO_BIN_EXE_sriovdp"))
+    let probe = Command::new(sriovdp_tests::program())
         .arg("--version")
         .uid(USER)
         .output();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use serde_json::Value;
-use sriovdp_host::cli::Arguments;
+use sriovdp::cli::Arguments;
 
 use crate::repository::{documents, files, list, of_kind, path, text};
 

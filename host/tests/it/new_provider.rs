@@ -102,7 +102,7 @@ async fn begin(world: &World, parent: &Path, name: &str, options: &[&str]) -> Pa
     assert!(told.contains(&format!("{name}/src/lib.rs\n")), "{told}");
     let directory = parent.join(name);
     // The versions of an example, which are there already when its tests have run.
-    let lock = repository::text("examples/vendor-provider/Cargo.lock");
+    let lock = repository::text("examples/providers/vendor-provider/Cargo.lock");
     let lock = lock.replace(
         "name = \"acme-fpga\"\nversion = \"1.0.0\"",
         &format!("name = \"{name}\"\nversion = \"0.1.0\""),

@@ -16,7 +16,7 @@ impl Build {
     ///
     /// All share one directory below this build's, so that what they have in common is built once.
     pub(crate) fn of(directory: &str) -> Self {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         Self::at(&repository.join(directory)).with(&["--locked"])
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sriovdp_agent::kubelet::RegistrationMode;
+use sriovdp_agent::pools::Health;
+use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::ResourceView;
-use sriovdp_host::kubelet::RegistrationMode;
-use sriovdp_host::pools::Health;
-use sriovdp_host::reconcile::{KubeletOptions, Reconciler};
 use tokio::sync::watch;
 
 use crate::inside::{patient_reconciler, reconciler};

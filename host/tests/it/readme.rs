@@ -10,7 +10,7 @@ fn the_provider_in_it_is_the_example() {
     let readme = text("README.md");
     let (_, code) = readme.split_once("```rust\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();
-    let example = text("examples/vendor-provider/src/lib.rs");
+    let example = text("examples/providers/vendor-provider/src/lib.rs");
     let mut lines = example.lines().map(str::trim);
     let shown = code.lines().map(str::trim);
     for line in shown.filter(|line| !line.is_empty() && !line.starts_with("// ...")) {

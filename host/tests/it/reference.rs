@@ -15,7 +15,7 @@ const END: &str = "<!-- end -->";
 
 #[tokio::test]
 async fn the_page_on_the_configuration_has_every_key() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let committed = std::fs::read_to_string(&page).unwrap();
     let world = World::new(CAPTURED, Way::Watcher);
     world.provide_extensions();

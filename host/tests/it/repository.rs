@@ -6,7 +6,9 @@ use serde_json::Value;
 
 /// A file or directory of the repository.
 pub(crate) fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(name)
 }
 
 pub(crate) fn text(name: &str) -> String {

@@ -17,7 +17,7 @@ const CONFIG: &str = r#"{"resourceList": [
 
 #[tokio::test]
 async fn a_vendors_provider_is_dropped_into_a_running_node() {
-    let library = Build::of("examples/vendor-provider").library("acme_fpga");
+    let library = Build::of("examples/providers/vendor-provider").library("acme_fpga");
     let world = World::with_config(NODE, Way::Watcher, CONFIG);
     let kubelet = world.kubelet().await;
     let daemon = world.daemon();
@@ -66,7 +66,7 @@ const CRYPTO: &str = r#"{"resourceList": [
 #[tokio::test]
 async fn a_vendors_accelerators_bring_selectors_health_and_mounts() {
     let world = World::with_config(CARDS, Way::Watcher, CRYPTO);
-    let library = Build::of("examples/accelerator-provider").library("nimbus_crypto");
+    let library = Build::of("examples/providers/accelerator-provider").library("nimbus_crypto");
     world.provide("nimbus", &library);
     let kubelet = world.kubelet().await;
     let daemon = world.daemon();

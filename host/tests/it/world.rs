@@ -199,7 +199,7 @@ impl World {
 
     /// The program on this node, not started.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+        let mut command = Command::new(sriovdp_tests::program());
         command
             .arg("--root")
             .arg(self.root())
@@ -286,7 +286,7 @@ impl Daemon {
 
 /// A library of this workspace, as the same build made it.
 pub(crate) fn built(name: &str) -> PathBuf {
-    let binary = Path::new(env!("CARGO_BIN_EXE_sriovdp"));
+    let binary = &sriovdp_tests::program();
     binary.with_file_name(format!("lib{name}.so"))
 }
 

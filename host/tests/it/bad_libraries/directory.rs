@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use sriovdp_host::providers::{ProviderSettings, Providers};
+use sriovdp_providers::{ProviderSettings, Providers};
 
 use super::made::{Made, good, with_other_bytes, write};
 use crate::world::{CAPTURED, Daemon, Way, World, built};
@@ -171,7 +171,10 @@ async fn a_probe_that_does_not_work() {
     let garbage = "its probe ended without an answer that can be read";
     assert_eq!(told("/bin/echo").await, (0, all(garbage)));
     // Now they were judged, and are not judged again.
-    assert_eq!(told(env!("CARGO_BIN_EXE_sriovdp")).await, (0, all(garbage)));
+    assert_eq!(
+        told(&sriovdp_tests::program().display().to_string()).await,
+        (0, all(garbage))
+    );
 }
 
 /// Files that others may change, and directories in which others may put files.

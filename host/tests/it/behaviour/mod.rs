@@ -15,7 +15,7 @@ both_ways!(every_case_goes_as_it_says);
 const LEAST: usize = 35;
 
 async fn every_case_goes_as_it_says(way: Way) {
-    let cases = Case::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"));
+    let cases = Case::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases"));
     assert!(cases.len() >= LEAST, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in &cases {

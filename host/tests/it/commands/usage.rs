@@ -58,7 +58,7 @@ async fn paths_that_are_wrong() {
         ("--provider-digests", "/nope", list, &providers),
     ] {
         for command in commands {
-            let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+            let mut program = tokio::process::Command::new(sriovdp_tests::program());
             let (root, directory) = (world.root(), world.provider_dir());
             for (name, value) in [("--root", root), ("--provider-dir", directory)] {
                 if name != option {
@@ -81,7 +81,7 @@ async fn paths_that_are_wrong() {
         }
     }
     // The daemon does not wait for a root either.
-    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sriovdp"));
+    let mut program = tokio::process::Command::new(sriovdp_tests::program());
     let ended = program.args(["--root", "/nope"]).output().await.unwrap();
     let printed = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{printed}");

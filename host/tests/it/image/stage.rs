@@ -51,7 +51,7 @@ impl Image {
             std::fs::create_dir_all(image.root().join(directory)).unwrap();
         }
         image.write("dev/null", "");
-        let program = Path::new(env!("CARGO_BIN_EXE_sriovdp"));
+        let program = &sriovdp_tests::program();
         image.install(program, "usr/bin/sriovdp", 0o755);
         for name in providers() {
             let library = built(&format!("sriovdp_{}", name.replace('-', "_")));
@@ -137,7 +137,7 @@ impl Image {
 
     /// What the dynamic linker of this machine would load for `file`, at the same places.
     fn install_libraries_of(&self, file: &Path) {
-        let linker = dynamic_linker(Path::new(env!("CARGO_BIN_EXE_sriovdp")));
+        let linker = dynamic_linker(&sriovdp_tests::program());
         let listed = std::process::Command::new(&linker)
             .arg("--list")
             .arg(file)

@@ -23,8 +23,8 @@
 //! | `..._pod_status_test.go`: health in the pod's status | `health::the_status_of_a_pod_tells_of_its_devices` |
 //! | the same while an image is missing | `health::the_status_of_a_waiting_pod_tells_of_its_devices` |
 //! | `device_plugin_multiple_test.go`: a second plugin joins, either leaves | `instances`, all of it |
-//! | `GetDevicePluginOptions` fails, with one plugin and with two | `fake-kubelet/tests/failing_plugin.rs` |
-//! | `ListAndWatch` fails at once, or later | `fake-kubelet/tests/failing_plugin.rs` |
+//! | `GetDevicePluginOptions` fails, with one plugin and with two | `host/fake-kubelet/tests/failing_plugin.rs` |
+//! | `ListAndWatch` fails at once, or later | `host/fake-kubelet/tests/failing_plugin.rs` |
 //!
 //! The last two rows cannot concern this plugin: its options are a constant, and its list is a value that is always
 //! there. They are played with the fake kubelet's own test plugin, which shows that the fake does what kubelets do.

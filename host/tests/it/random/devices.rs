@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sriovdp_agent::pools::{Health, Pool};
 use sriovdp_fake_kubelet::ResourceView;
-use sriovdp_host::pools::{Health, Pool};
 
 /// Each device: whether it is healthy, and its NUMA nodes.
 pub(super) type Devices = BTreeMap<String, (bool, Vec<i64>)>;

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sriovdp_agent::directory_watcher::DirectoryWatcher;
+use sriovdp_agent::host_paths::HostPaths;
+use sriovdp_agent::kubelet::RegistrationMode;
+use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
-use sriovdp_host::directory_watcher::DirectoryWatcher;
-use sriovdp_host::host_paths::HostPaths;
-use sriovdp_host::kubelet::RegistrationMode;
-use sriovdp_host::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

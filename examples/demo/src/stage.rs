@@ -1,0 +1,179 @@
+//! A node in a temporary directory, with the programs that this build made.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal};
+use sriovdp_fake_kubelet::{Config, FakeKubelet};
+use sriovdp_sdk::testing::{TempTree, Tree};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// The captured node. One of its physical functions had no link then, and has one here.
+const NODE: &str = concat!(
+    include_str!("../../nodes/igb-guest.tree"),
+    "\nfile @0000:81:00.0/net/eth3/carrier 1\n"
+);
+/// How long a process that has begun to end may take.
+const DYING: Duration = Duration::from_millis(500);
+const CONFIG_DIRECTORY: &str = "etc/pcidp";
+/// A library that the build made, and what it is installed as.
+type Library = (&'static str, &'static str);
+/// Those that are there from the start.
+const PROVIDERS: [Library; 3] = [
+    ("libsriovdp_net_device.so", "net-device.so"),
+    ("libsriovdp_aux_net_device.so", "aux-net-device.so"),
+    ("libsriovdp_intel_ddp.so", "intel-ddp.so"),
+];
+/// Those that come later.
+pub(crate) const ACCELERATOR: Library = ("libsriovdp_accelerator.so", "accelerator.so");
+pub(crate) const RDMA: Library = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
+
+pub(crate) struct Stage {
+    node: TempTree,
+    providers: tempfile::TempDir,
+    /// Where the build put the programs: this one is among them.
+    built: PathBuf,
+}
+
+/// The running daemon.
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) started: Instant,
+    log: PathBuf,
+}
+
+impl Stage {
+    /// The captured node with a configuration and the provider files, as they are installed.
+    pub(crate) fn set(config: &str) -> anyhow::Result<Self> {
+        let this = std::env::current_exe()?;
+        let stage = Self {
+            node: Tree::parse(NODE)?.temp(),
+            providers: tempfile::tempdir()?,
+            built: this
+                .parent()
+                .context("this program is in no directory")?
+                .to_owned(),
+        };
+        for library in PROVIDERS {
+            stage.provide(library)?;
+        }
+        std::fs::create_dir_all(stage.root().join(CONFIG_DIRECTORY))?;
+        stage.configure(config)?;
+        // What the daemon chooses its way to register by.
+        std::fs::create_dir_all(stage.root().join("var/lib/kubelet/plugins_registry"))?;
+        Ok(stage)
+    }
+
+    /// Runs a command of the program and returns what it prints. Its exit code may be that of a failed check.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.program()?.args(arguments).output().await?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub(crate) async fn kubelet(&self) -> anyhow::Result<FakeKubelet> {
+        Ok(FakeKubelet::start(Config::new(self.root())).await?)
+    }
+
+    /// Its log goes into a file, because it would be in between the lines of the narration.
+    pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
+        let log = self.root().join("daemon.log");
+        let started = Instant::now();
+        let child = self
+            .program()?
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Daemon {
+            child,
+            started,
+            log,
+        })
+    }
+
+    /// The configuration is this from now on. A reader sees the file as it was or as it is, never a part of it.
+    pub(crate) fn configure(&self, config: &str) -> anyhow::Result<()> {
+        let directory = self.root().join(CONFIG_DIRECTORY);
+        let next = directory.join(".next");
+        std::fs::write(&next, config)?;
+        Ok(std::fs::rename(next, directory.join("config.json"))?)
+    }
+
+    /// The file appears whole and with its mode, as an installation that is renamed into its place.
+    pub(crate) fn provide(&self, (library, name): Library) -> anyhow::Result<()> {
+        let from = self.built.join(library);
+        let next = self.providers.path().join(".next");
+        std::fs::copy(&from, &next)
+            .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644))?;
+        std::fs::rename(next, self.providers.path().join(name))?;
+        Ok(())
+    }
+
+    /// Changes the node, by lines of the tree language.
+    pub(crate) fn change(&self, lines: &str) -> anyhow::Result<()> {
+        Ok(Tree::apply(self.root(), lines)?)
+    }
+
+    pub(crate) fn device_info(&self, device: &str) -> anyhow::Result<String> {
+        let directory = self.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
+        Ok(std::fs::read_to_string(
+            directory.join(format!("{device}-device.json")),
+        )?)
+    }
+
+    fn root(&self) -> &Path {
+        self.node.path()
+    }
+
+    fn program(&self) -> anyhow::Result<Command> {
+        let program = self.built.join("sriovdp");
+        anyhow::ensure!(
+            program.exists(),
+            "`{}` is missing; `make demo` builds it",
+            program.display()
+        );
+        let mut command = Command::new(program);
+        command
+            .arg("--root")
+            .arg(self.root())
+            .arg("--provider-dir")
+            .arg(self.providers.path());
+        Ok(command)
+    }
+}
+
+impl Daemon {
+    pub(crate) fn look_again(&self) -> anyhow::Result<()> {
+        self.signal(Signal::HUP)
+    }
+
+    /// Asks it to end, and returns its exit code.
+    pub(crate) async fn end(&mut self) -> anyhow::Result<i32> {
+        self.signal(Signal::TERM)?;
+        self.child.wait().await?.code().context("it was killed")
+    }
+
+    /// Whether it runs, and its log, for whoever wants to know why the demo failed.
+    pub(crate) async fn account(&mut self) -> String {
+        // Its connections end shortly before a process does.
+        let state = match tokio::time::timeout(DYING, self.child.wait()).await {
+            Err(_) => "runs".to_owned(),
+            Ok(Ok(status)) => format!("ended with {status}"),
+            Ok(Err(error)) => format!("cannot be asked: {error}"),
+        };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+        format!("the daemon {state}; its log:\n{log}")
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.child.id().context("the daemon has ended")?;
+        let id = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        Ok(rustix::process::kill_process(id, signal)?)
+    }
+}

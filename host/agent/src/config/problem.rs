@@ -1,0 +1,66 @@
+//! One thing that is wrong in a configuration: where, what, and the cure.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Place;
+use sriovdp_report::Hint;
+
+/// What a problem costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The resource is not offered.
+    Refused,
+    /// Nothing; the user should know.
+    Warning,
+}
+
+/// One mistake in the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What it costs.
+    pub severity: Severity,
+    /// The file.
+    pub file: PathBuf,
+    /// The place in the file.
+    pub place: Place,
+    /// The key, as a path from the top: `resourceList[1].selectors.vendors[0]`.
+    pub key: String,
+    /// The sentence.
+    pub message: String,
+    /// The cure.
+    pub hint: Option<String>,
+    /// What a provider said about it.
+    pub cause: Option<sriovdp_sdk::Error>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}: `{}`: {}",
+            self.file.display(),
+            self.place,
+            self.key,
+            self.message
+        )
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl Hint for Problem {
+    fn hint(&self) -> Option<String> {
+        let told = self
+            .cause
+            .as_ref()
+            .and_then(|cause| cause.hint())
+            .map(str::to_owned);
+        told.or_else(|| self.hint.clone())
+    }
+}

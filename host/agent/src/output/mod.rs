@@ -1,0 +1,127 @@
+//! Files that other programs of the node read.
+
+pub mod cdi;
+pub mod device_info;
+
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use sriovdp_providers::bounded_read;
+
+/// What the name of a file begins with until it is complete. No reader of these directories reads hidden files.
+const UNFINISHED: &str = ".sriovdp-";
+
+/// A file that cannot be written or removed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {change} the file `{}`", path.display())]
+pub struct WriteError {
+    change: &'static str,
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl sriovdp_report::Hint for WriteError {}
+
+/// Writes a file whole or not at all: a reader never sees half of it, and an older one is replaced.
+fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteError> {
+    let path = directory.join(name);
+    let written = match replace(directory, &path, content) {
+        // Another instance removed the unfinished file before it was locked, or someone the directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(directory, &path, content),
+        written => written,
+    };
+    written.map_err(|source| WriteError {
+        change: "write",
+        path,
+        source,
+    })
+}
+
+/// Removes a file, which may be gone already.
+fn remove(path: PathBuf) -> Result<(), WriteError> {
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError {
+            change: "remove",
+            path,
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the file of a process that was killed while it wrote it. A living process has a lock on its file.
+fn remove_unfinished(path: &Path) {
+    let name = path.file_name().unwrap_or_default();
+    if !name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+        return;
+    }
+    let Ok((file, _)) = bounded_read::open(path) else {
+        return;
+    };
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && std::fs::remove_file(path).is_ok()
+    {
+        tracing::info!(file = %path.display(), "removed the unfinished file of a process that was killed");
+    }
+}
+
+fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(directory)?;
+    // Where the file system has no locks, no instance removes unfinished files either.
+    let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    file.write_all(content.as_bytes())?;
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    // The directories are below `/var/run`, which does not outlive the machine's run, so nothing is synced.
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("devinfo/dp");
+        for content in ["{\"a\":1}", "{}"] {
+            write_whole(&directory, "x.json", content).unwrap();
+            assert_eq!(
+                std::fs::read_to_string(directory.join("x.json")).unwrap(),
+                content
+            );
+        }
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_unfinished_files_of_processes_that_ended_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in [".sriovdp-dead", ".sriovdp-used", ".other-dead", "x.json"] {
+            std::fs::write(at(name), "{").unwrap();
+        }
+        let writer = std::fs::File::open(at(".sriovdp-used")).unwrap();
+        flock(&writer, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let remaining = || {
+            let entries = std::fs::read_dir(dir.path()).unwrap().flatten();
+            let paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            paths.iter().for_each(|path| remove_unfinished(path));
+            paths.into_iter().filter(|path| path.exists()).count()
+        };
+        assert_eq!(remaining(), 3);
+        assert!(!at(".sriovdp-dead").exists());
+        drop(writer);
+        assert_eq!(remaining(), 2);
+        assert!(!at(".sriovdp-used").exists());
+    }
+}

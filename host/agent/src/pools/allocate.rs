@@ -1,0 +1,295 @@
+//! Asks the providers what a container gets for some devices of a pool.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::abi::wire::method;
+
+use tokio::time::Instant;
+
+use super::container_allocation::ForbiddenPath;
+use super::{ContainerAllocation, Fit, Health, Pool, PoolDevice};
+use crate::config::ResourceName;
+use sriovdp_providers::CallError;
+use sriovdp_report::count;
+
+/// How many devices an error names.
+const NAMED: usize = 8;
+
+/// Why a container cannot have the devices. The kubelet rejects its pod with this text.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocateError {
+    /// The kubelet names a device that the pool does not have.
+    #[error("the resource `{resource}` has no device `{id}`")]
+    UnknownDevice {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+    },
+    /// The kubelet names a device twice in one request.
+    #[error("the request names the device `{id}` of `{resource}` twice")]
+    Twice {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+    },
+    /// Not all of the containers can have a device.
+    #[error(
+        "the request has {}, and `{resource}` has {}",
+        count(*containers, "container"),
+        count(*devices, "device")
+    )]
+    TooManyContainers {
+        /// The resource.
+        resource: ResourceName,
+        /// How many the request has.
+        containers: usize,
+        /// How many the pool has.
+        devices: usize,
+    },
+    /// There are no more devices to choose from than these.
+    #[error("the request names {}, and `{resource}` has {devices}", count(*ids, "device"))]
+    TooManyIds {
+        /// The resource.
+        resource: ResourceName,
+        /// How many the request names.
+        ids: usize,
+        /// How many the pool has.
+        devices: usize,
+    },
+    /// The device was there.
+    #[error("the device `{id}` has left `{resource}`: {reason}")]
+    Left {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A pod has the device, and it is no longer what the resource asks for.
+    #[error("the device `{id}` does not fit `{resource}` any more: {reason}")]
+    Mismatch {
+        /// The resource.
+        resource: ResourceName,
+        /// The id.
+        id: String,
+        /// The selector key, and what the device has instead.
+        reason: Arc<str>,
+    },
+    /// A provider cannot give what the container needs.
+    #[error("cannot give `{ids}` of `{resource}` to a container")]
+    Provider {
+        /// The resource.
+        resource: ResourceName,
+        /// The devices, or the first of them.
+        ids: String,
+        /// What the provider said.
+        #[source]
+        source: Box<sriovdp_sdk::Error>,
+    },
+    /// A provider answers with the wrong number of devices.
+    #[error("the provider `{0}` answered for another number of devices than it was asked for")]
+    WrongNumber(String),
+    /// A provider hands out what it must not.
+    #[error(transparent)]
+    Forbidden(#[from] ForbiddenPath),
+}
+
+impl sriovdp_report::Hint for AllocateError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider { source, .. } => source.hint().map(str::to_owned),
+            Self::Mismatch { .. } => Some(
+                "give the device back what its resource asks for, or wait until the plugin has seen the end of the pod \
+                 that has it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `containers` may ask for these ids, judged before anything is copied: each is a device of the pool, and none
+/// is named twice, so there are no more ids than devices.
+///
+/// # Errors
+///
+/// When a request is none that a kubelet sends, or when a device is unknown or gone.
+pub fn check_request<'a>(
+    pool: &Pool,
+    containers: impl ExactSizeIterator<Item = &'a [String]>,
+) -> Result<(), AllocateError> {
+    check_containers(pool, containers.len())?;
+    let mut seen = HashSet::new();
+    for id in containers.flatten() {
+        find(pool, id)?;
+        check_first(pool, id, &mut seen)?;
+    }
+    Ok(())
+}
+
+/// Whether a kubelet may ask for a choice among `lists` of ids, each container with the devices to choose from and those
+/// that it has. Its list may be older than the pool, so an id may be unknown, and there may be somewhat more of them.
+///
+/// # Errors
+///
+/// When a request is none that a kubelet sends.
+pub fn check_preferred_request<'a>(
+    pool: &Pool,
+    containers: impl ExactSizeIterator<Item = [&'a [String]; 2]>,
+) -> Result<(), AllocateError> {
+    check_containers(pool, containers.len())?;
+    let devices = pool.devices.len();
+    for ids in containers.flatten() {
+        if ids.len() > 2 * devices.max(NAMED) {
+            return Err(AllocateError::TooManyIds {
+                resource: pool.resource.name.clone(),
+                ids: ids.len(),
+                devices,
+            });
+        }
+        let mut seen = HashSet::new();
+        for id in ids {
+            check_first(pool, id, &mut seen)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_containers(pool: &Pool, containers: usize) -> Result<(), AllocateError> {
+    let devices = pool.devices.len();
+    if containers > devices.max(1) {
+        return Err(AllocateError::TooManyContainers {
+            resource: pool.resource.name.clone(),
+            containers,
+            devices,
+        });
+    }
+    Ok(())
+}
+
+fn check_first<'a>(
+    pool: &Pool,
+    id: &'a str,
+    seen: &mut HashSet<&'a str>,
+) -> Result<(), AllocateError> {
+    if seen.insert(id) {
+        return Ok(());
+    }
+    Err(AllocateError::Twice {
+        resource: pool.resource.name.clone(),
+        id: id.to_owned(),
+    })
+}
+
+/// Builds what a container gets for the devices `ids`, in this order, until `deadline`. Changes nothing.
+///
+/// # Errors
+///
+/// When one of the devices is unknown or gone, when something that it needs is missing on the node, or when a provider
+/// has not answered in time.
+pub async fn allocate(
+    pool: &Pool,
+    ids: &[String],
+    deadline: Instant,
+) -> Result<ContainerAllocation, AllocateError> {
+    let devices = ids
+        .iter()
+        .map(|id| find(pool, id))
+        .collect::<Result<Vec<_>, _>>()?;
+    // One question for all devices that the same selector admitted.
+    let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (n, &(_, selector)) in devices.iter().enumerate() {
+        by_selector.entry(selector).or_default().push(n);
+    }
+    let devices: Vec<&PoolDevice> = devices.into_iter().map(|(device, _)| device).collect();
+    let mut contributions: Vec<Vec<wire::Allocation>> =
+        devices.iter().map(|_| Vec::new()).collect();
+    for (selector, members) in by_selector {
+        let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
+        for part in parts(pool, selector, &ids, deadline).await? {
+            for (&n, allocation) in members.iter().zip(part) {
+                contributions[n].push(allocation);
+            }
+        }
+    }
+    Ok(ContainerAllocation::join(pool, &devices, contributions)?)
+}
+
+/// The device with this id, and the position of the selector by which containers get it.
+fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), AllocateError> {
+    let (resource, named) = (|| pool.resource.name.clone(), || id.to_owned());
+    let mismatch = |reason: &Arc<str>| AllocateError::Mismatch {
+        resource: resource(),
+        id: named(),
+        reason: Arc::clone(reason),
+    };
+    match pool.device(id) {
+        None => Err(AllocateError::UnknownDevice {
+            resource: resource(),
+            id: named(),
+        }),
+        Some(PoolDevice {
+            health: Health::Removed { reason, .. },
+            ..
+        }) => Err(AllocateError::Left {
+            resource: resource(),
+            id: named(),
+            reason: Arc::clone(reason),
+        }),
+        Some(PoolDevice {
+            fit: Fit::Mismatch(reason),
+            ..
+        }) => Err(mismatch(reason)),
+        Some(device) => match device.selector {
+            Some(selector) if selector < pool.resource.selectors.len() => Ok((device, selector)),
+            // Without a selector no provider would be asked, and the container would get no device node.
+            _ => Err(mismatch(
+                &"the selector that admitted it is not known".into(),
+            )),
+        },
+    }
+}
+
+/// A few of the ids: the reason comes behind them, on a line of limited length.
+fn named(ids: &[String]) -> String {
+    let (first, more) = ids.split_at(ids.len().min(NAMED));
+    match more.len() {
+        0 => first.join(","),
+        more => format!("{} and {more} more", first.join(",")),
+    }
+}
+
+/// What each facet of a selector contributes for `ids`: the owner's first.
+async fn parts(
+    pool: &Pool,
+    selector: usize,
+    ids: &[String],
+    deadline: Instant,
+) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
+    let mut parts = Vec::new();
+    for facet in &pool.resource.selectors[selector].facets {
+        let question = wire::AllocateRequest {
+            device_type: pool.resource.device_type.clone(),
+            selectors: facet.selectors.clone(),
+            ids: ids.to_vec(),
+        };
+        let provider = Arc::clone(&facet.provider);
+        let answer: Result<wire::Allocated, CallError> =
+            provider.call_by(deadline, method::ALLOCATE, question).await;
+        let allocated = answer.map_err(|error| AllocateError::Provider {
+            resource: pool.resource.name.clone(),
+            ids: named(ids),
+            source: Box::new(error.error),
+        })?;
+        if allocated.devices.len() != ids.len() {
+            return Err(AllocateError::WrongNumber(provider.file_name()));
+        }
+        parts.push(allocated.devices);
+    }
+    Ok(parts)
+}

@@ -1,0 +1,106 @@
+//! What a provider's `check` says about the values of a selector object.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use sriovdp_sdk::abi::wire;
+use sriovdp_sdk::abi::wire::method;
+
+use super::resolve::Context;
+use crate::config::{Problem, SelectorMember, SelectorSpec, Severity};
+use sriovdp_providers::{CallError, Provider};
+
+impl Context<'_> {
+    /// Asks the provider, and once more without each value that it refuses, so that all of them are found at once.
+    pub(super) async fn check(
+        &mut self,
+        spec: &SelectorSpec,
+        provider: &Arc<Provider>,
+        mut part: Map<String, Value>,
+    ) {
+        let mut removed: Vec<String> = Vec::new();
+        loop {
+            let question = wire::CheckRequest {
+                device_type: self.device_type.unwrap_or_default().to_owned(),
+                selectors: Value::Object(part.clone()),
+            };
+            let checked: Result<wire::Checked, CallError> =
+                provider.call(method::CHECK, question).await;
+            let error = match checked {
+                Ok(checked) => {
+                    for warning in checked.warnings {
+                        let (path, error) =
+                            (warning.path.clone(), sriovdp_sdk::Error::from(warning));
+                        let message = error.to_string();
+                        let problem = self.by_provider(spec, path.as_deref(), error);
+                        self.problems.push(Problem {
+                            severity: Severity::Warning,
+                            message,
+                            ..problem
+                        });
+                    }
+                    return;
+                }
+                Err(error) => error,
+            };
+            let path = error.path.as_deref();
+            let key = path.and_then(|path| path.split(['.', '[']).next());
+            // Without a key, or by one that was removed, it may be a consequence of what was removed.
+            let is_consequence = key.is_none_or(|key| removed.iter().any(|removed| removed == key));
+            if !removed.is_empty() && is_consequence {
+                return;
+            }
+            let problem = self.by_provider(spec, path, error.error);
+            if error.is_silent {
+                let message = "the selectors cannot be checked now".to_owned();
+                self.timed_out.push(Problem { message, ..problem });
+                return;
+            }
+            self.problems.push(problem);
+            match key.and_then(|key| part.remove_entry(key)) {
+                Some((key, _)) => removed.push(key),
+                None => return,
+            }
+        }
+    }
+
+    /// What a provider said about the value at `path` of a selector object.
+    fn by_provider(
+        &self,
+        spec: &SelectorSpec,
+        path: Option<&str>,
+        error: sriovdp_sdk::Error,
+    ) -> Problem {
+        let source = spec.source.json();
+        let Some(path) = path else {
+            let device_type = self.device_type.unwrap_or_default();
+            return Problem {
+                severity: Severity::Refused,
+                file: self.file.to_owned(),
+                place: source.place(),
+                key: spec.key.clone(),
+                message: format!("invalid selectors for the device type `{device_type}`"),
+                hint: None,
+                cause: Some(error),
+            };
+        };
+        let value = source.at(path);
+        let key = path.split(['.', '[']).next().unwrap_or(path);
+        let is_there = |member: &SelectorMember| member.name.eq_ignore_ascii_case(key);
+        let message = match spec.members.iter().any(is_there) {
+            true => format!("invalid value for `{key}`: {error}"),
+            false => error.to_string(),
+        };
+        let mut causes = error.causes();
+        let first = causes.next().map(sriovdp_sdk::Error::new);
+        Problem {
+            severity: Severity::Refused,
+            file: self.file.to_owned(),
+            place: value.place(),
+            key: format!("{}.{path}", spec.key),
+            message,
+            hint: error.hint().map(str::to_owned),
+            cause: first.map(|first| causes.fold(first, sriovdp_sdk::Error::caused_by)),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Gives the selectors of a configuration their meaning.
+//!
+//! Each key goes to the provider that declares it. A key that nobody declares refuses the resource, because leaving it
+//! out would select more than the user asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::nested::by_schema;
+use super::{ProviderSelector, Resource, Selector, misplaced};
+use crate::config::{
+    Problem, ResourceSpec, SelectionSpec, SelectorMember, SelectorSpec, Severity, did_you_mean,
+};
+use sriovdp_providers::{Provider, Providers};
+
+/// What an undeclared selector key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// It refuses the resource.
+    Strict,
+    /// It is left out with a warning, as the Go plugin leaves it out silently.
+    Lenient,
+}
+
+/// Why a resource could not be resolved.
+#[derive(Debug)]
+pub enum ResolveError {
+    /// The configuration is wrong.
+    Refused(Vec<Problem>),
+    /// A provider does not answer, so nothing new is known about the resource.
+    Unknown(Vec<Problem>),
+}
+
+/// Resolves one resource, with the warnings that arose.
+///
+/// # Errors
+///
+/// The problems because of which it cannot be offered, or not now.
+pub async fn resolve(
+    providers: &Providers,
+    file: &Path,
+    strictness: Strictness,
+    spec: &ResourceSpec,
+) -> Result<(Resource, Vec<Problem>), ResolveError> {
+    let mut context = Context::new(providers, file, strictness, &spec.selection);
+    let (selectors, problems) = context.selection(&spec.selection).await?;
+    let owner = context.providers.first();
+    let cdi_class = owner.and_then(|owner| owner.manifest().cdi_class.clone());
+    let device_type = context.device_type.unwrap_or_default().to_owned();
+    let resource = Resource {
+        name: spec.name.clone(),
+        cdi_class: cdi_class.unwrap_or_else(|| device_type.clone()),
+        device_type,
+        selectors,
+        exclude_topology: spec.exclude_topology,
+        allocation_policy: spec.allocation_policy,
+        health: spec.health,
+        additional_info: spec.additional_info.clone(),
+    };
+    Ok((resource, problems))
+}
+
+/// What is wrong with the selection of a resource that is refused for another reason.
+pub async fn mistakes(
+    providers: &Providers,
+    file: &Path,
+    strictness: Strictness,
+    spec: &SelectionSpec,
+) -> Vec<Problem> {
+    let mut context = Context::new(providers, file, strictness, spec);
+    match context.selection(spec).await {
+        Ok((_, problems)) | Err(ResolveError::Refused(problems)) => problems,
+        Err(ResolveError::Unknown(_)) => Vec::new(),
+    }
+}
+
+pub(super) struct Context<'a> {
+    pub(super) file: &'a Path,
+    pub(super) strictness: Strictness,
+    /// Every loaded provider.
+    pub(super) loaded: &'a [Arc<Provider>],
+    /// Absent where no loaded provider has the one that is asked for.
+    pub(super) device_type: Option<&'a str>,
+    /// Those of the device type: its owner first.
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) problems: Vec<Problem>,
+    /// Of providers that did not answer.
+    pub(super) timed_out: Vec<Problem>,
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        all: &'a Providers,
+        file: &'a Path,
+        strictness: Strictness,
+        spec: &SelectionSpec,
+    ) -> Self {
+        let types = all.device_type(spec.device_type.as_deref());
+        let of_type = types
+            .iter()
+            .flat_map(|(_, types)| types.owner.iter().chain(&types.extensions));
+        let mut context = Self {
+            file,
+            strictness,
+            loaded: all.loaded(),
+            device_type: types.map(|(name, _)| name),
+            providers: of_type.cloned().collect(),
+            problems: Vec::new(),
+            timed_out: Vec::new(),
+        };
+        if types.is_none() {
+            context.problems.push(unknown_device_type(all, file, spec));
+        }
+        context
+    }
+
+    /// The meaning of a selection, with the warnings that arose.
+    async fn selection(
+        &mut self,
+        spec: &SelectionSpec,
+    ) -> Result<(Vec<Selector>, Vec<Problem>), ResolveError> {
+        for stray in &spec.strays {
+            let problem = misplaced::beside_selectors(self, spec, stray);
+            self.problems.push(problem);
+        }
+        let mut selectors = Vec::new();
+        if self.device_type.is_some() {
+            for selector in &spec.alternatives {
+                selectors.push(self.selector(selector).await);
+            }
+        }
+        let problems = std::mem::take(&mut self.problems);
+        let is_refused = |problem: &Problem| problem.severity == Severity::Refused;
+        if problems.iter().any(is_refused) {
+            Err(ResolveError::Refused(problems))
+        } else if self.timed_out.is_empty() {
+            Ok((selectors, problems))
+        } else {
+            Err(ResolveError::Unknown(std::mem::take(&mut self.timed_out)))
+        }
+    }
+
+    async fn selector(&mut self, spec: &SelectorSpec) -> Selector {
+        let providers = self.providers.clone();
+        let mut parts: Vec<Map<String, Value>> = vec![Map::new(); providers.len()];
+        for member in &spec.members {
+            let declared = providers.iter().enumerate().find_map(|(n, provider)| {
+                let key = provider
+                    .keys()
+                    .find(|key| key.eq_ignore_ascii_case(&member.name))?;
+                Some((n, key.to_owned()))
+            });
+            match declared {
+                Some((n, key)) => {
+                    if let Some(value) = self.value(spec, member, &providers[n], &key) {
+                        parts[n].insert(key, value);
+                    }
+                }
+                None => self.undeclared(spec, member),
+            }
+        }
+        self.exclude_each_other(spec, &providers);
+        let mut facets = Vec::new();
+        for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
+            // The owner always has a say; an extension only when it is spoken to.
+            if n > 0 && part.is_empty() {
+                continue;
+            }
+            let is_asked = n == 0 || !part.values().all(asks_for_nothing);
+            self.check(spec, &provider, part.clone()).await;
+            // The operator writes every key, and an extension may have to read much to be asked for nothing.
+            if is_asked {
+                facets.push(ProviderSelector {
+                    provider,
+                    selectors: Value::Object(part),
+                });
+            }
+        }
+        Selector { facets }
+    }
+
+    /// The value of a selector in its provider's spelling, without the keys that it does not know.
+    fn value(
+        &mut self,
+        spec: &SelectorSpec,
+        member: &SelectorMember,
+        provider: &Provider,
+        key: &str,
+    ) -> Option<Value> {
+        let schema = &provider.manifest().schema;
+        let (value, unknown) = by_schema(schema, key, member.value.json()).ok()?;
+        for unknown in unknown {
+            let asks_for_nothing = unknown.value.asks_for_nothing();
+            let problem = Problem {
+                severity: self.severity_of_unknown(asks_for_nothing),
+                place: unknown.value.place(),
+                hint: Some(unknown.hint),
+                ..self.problem(
+                    format!("{}.{}", spec.key, unknown.path),
+                    member,
+                    format!("the selector `{key}` has no such key"),
+                )
+            };
+            self.problems.push(problem);
+        }
+        Some(value)
+    }
+
+    /// Keys of which a provider says that they make no sense together.
+    fn exclude_each_other(&mut self, spec: &SelectorSpec, providers: &[Arc<Provider>]) {
+        let asks = |key: &str| {
+            let named = |member: &&SelectorMember| member.name.eq_ignore_ascii_case(key);
+            let member = spec.members.iter().find(named);
+            member.filter(|member| !member.value.json().asks_for_nothing())
+        };
+        let pairs = providers
+            .iter()
+            .flat_map(|provider| &provider.manifest().exclusive_keys);
+        for (key, other) in pairs {
+            if let (Some(member), Some(_)) = (asks(key), asks(other)) {
+                let message = format!("it cannot be asked for together with `{other}`");
+                let hint = "remove one of the two, or make two resources of it".to_owned();
+                self.problems.push(Problem {
+                    hint: Some(hint),
+                    ..self.problem(format!("{}.{}", spec.key, member.name), member, message)
+                });
+            }
+        }
+    }
+
+    /// A key that no provider of the device type declares. One that asks for nothing, such as `false`, cannot widen a
+    /// selection.
+    fn undeclared(&mut self, spec: &SelectorSpec, member: &SelectorMember) {
+        let elsewhere = misplaced::file_of(&self.providers, &member.name);
+        let asks_for_nothing = member.value.json().asks_for_nothing();
+        if elsewhere.is_some() && asks_for_nothing {
+            return;
+        }
+        let hint = match elsewhere {
+            Some(file) => format!("put the provider `{file}` into the provider directory"),
+            None => misplaced::hint_inside_selectors(self, &member.name),
+        };
+        let message = format!(
+            "no loaded provider knows this selector for `{}`",
+            self.device_type.unwrap_or_default()
+        );
+        let problem = Problem {
+            severity: self.severity_of_unknown(asks_for_nothing),
+            hint: Some(hint),
+            ..self.problem(format!("{}.{}", spec.key, member.name), member, message)
+        };
+        self.problems.push(problem);
+    }
+
+    /// What an unknown key costs: leaving it out would select more than the user asked for.
+    pub(super) fn severity_of_unknown(&self, asks_for_nothing: bool) -> Severity {
+        if asks_for_nothing || self.strictness == Strictness::Lenient {
+            Severity::Warning
+        } else {
+            Severity::Refused
+        }
+    }
+
+    pub(super) fn problem(&self, key: String, member: &SelectorMember, message: String) -> Problem {
+        Problem {
+            severity: Severity::Refused,
+            file: self.file.to_owned(),
+            place: member.value.place(),
+            key,
+            message,
+            hint: None,
+            cause: None,
+        }
+    }
+}
+
+/// Whether a value constrains nothing, by the rule that a selector's default has to.
+pub(super) fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(values) => values.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::Object(_) => false,
+    }
+}
+
+fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec) -> Problem {
+    let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
+    let (message, did_you_mean) = match &spec.device_type {
+        Some(name) => (
+            format!("no loaded provider brings the device type `{name}`"),
+            did_you_mean(name, known.iter().copied()),
+        ),
+        None => (
+            "no loaded provider brings a default device type".to_owned(),
+            None,
+        ),
+    };
+    let hint = match (did_you_mean, known.is_empty()) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, true) => {
+            "the provider directory has no usable provider; see `sriovdp providers`".to_owned()
+        }
+        (None, false) => format!("the loaded device types are {}", known.join(", ")),
+    };
+    Problem {
+        severity: Severity::Refused,
+        file: file.to_owned(),
+        place: spec.source.place(),
+        key: format!("{}.deviceType", spec.key),
+        message,
+        hint: Some(hint),
+        cause: None,
+    }
+}

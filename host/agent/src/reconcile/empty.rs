@@ -1,0 +1,99 @@
+//! Why a pool has no device: what its selectors refuse most often, as one sentence for the log and for `check`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Reconciler;
+use super::log_on_change::LogOnChange;
+use crate::config::{ResourceName, ResourceSpec};
+use crate::pools::{Pool, Resource};
+use sriovdp_report::{count, inline};
+
+/// How many keys the sentence names.
+const NAMED: usize = 4;
+/// Each reason takes a call for each selector key, so one look finds out no more of them than this.
+const MOST_EXPLAINED: usize = 64;
+
+impl Reconciler {
+    /// Logs why pools have no device that had some before, or are new.
+    pub(super) async fn log_empty_pools(&self, before: &[Arc<Pool>], saying: &mut LogOnChange) {
+        let before = before.iter().map(|pool| (&pool.resource.name, pool));
+        let before: HashMap<&ResourceName, &Arc<Pool>> = before.collect();
+        let is_new = |pool: &Pool| {
+            let before = before.get(&pool.resource.name);
+            before.is_none_or(|before| {
+                before.resource != pool.resource || !before.present().is_empty()
+            })
+        };
+        let mut explained = 0;
+        for spec in &self.specs {
+            let pool = self.pool(&spec.name);
+            let Some(pool) = pool.filter(|pool| pool.present().is_empty() && is_new(pool)) else {
+                continue;
+            };
+            explained += 1;
+            if explained > MOST_EXPLAINED {
+                break;
+            }
+            let why = self.why_empty(&pool.resource, spec).await;
+            saying.info(format!(
+                "the pool `{}` has no device: {why}",
+                pool.resource.name
+            ));
+        }
+    }
+
+    /// Why no device is in the pool of `resource`.
+    pub async fn why_empty(&self, resource: &Resource, spec: &ResourceSpec) -> String {
+        let (name, device_type) = (&resource.name, &resource.device_type);
+        let (offered, excluded) = match self.scan.found(device_type) {
+            Some(found) => (found.devices.len(), found.excluded.len()),
+            None => (0, 0),
+        };
+        if offered + excluded == 0 {
+            return format!("the node has no device of the device type `{device_type}`");
+        }
+        let mut parts = Vec::new();
+        if offered > 0 {
+            let refusals = match self.scan.refusals(resource).await {
+                Ok(refusals) => refusals,
+                Err(error) => return inline(&error),
+            };
+            let named = refusals.iter().take(NAMED).map(|refusal| {
+                let path = spec.key_path(refusal.selector, &refusal.key);
+                format!("`{path}` ({})", refusal.devices)
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            let (fitting, kept_out) = self.fitting(resource);
+            let devices = count(offered, "device");
+            parts.push(match (named.is_empty(), fitting + kept_out) {
+                (false, _) => format!("of {devices} most often refused by {named}"),
+                (true, 0) => format!("of {devices} none fits all keys of a selector"),
+                (true, _) => format!("of {devices}"),
+            });
+            if fitting > 0 {
+                parts.push(format!("{fitting} in other pools"));
+            }
+            if kept_out > 0 {
+                parts.push(format!("{kept_out} kept out"));
+            }
+        }
+        if excluded > 0 {
+            parts.push(format!("{excluded} not offered at all"));
+        }
+        parts.push(format!("see `sriovdp explain --resource {name}`"));
+        parts.join("; ")
+    }
+
+    /// How many devices a selector of `resource` admits, and how many fit one that admits them not.
+    fn fitting(&self, resource: &Resource) -> (usize, usize) {
+        let position = self.resources.iter().position(|r| r.name == resource.name);
+        let admitted = position.and_then(|n| self.admitted.get(n));
+        let (mut positions, mut kept_out) = (BTreeSet::<u32>::new(), BTreeSet::new());
+        for admitted in admitted.into_iter().flatten() {
+            positions.extend(&admitted.positions);
+            kept_out.extend(admitted.kept_out.keys());
+        }
+        (positions.len(), kept_out.len())
+    }
+}

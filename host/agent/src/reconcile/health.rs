@@ -1,0 +1,30 @@
+//! What is logged about the health of devices: one line for each change, with its reason.
+
+use std::collections::BTreeMap;
+
+use crate::pools::{Pool, PoolDevice, device_names};
+use sriovdp_report::excerpt;
+
+/// Logs whose health is another one in `after`. Devices that change for the same reason share a line.
+pub(super) fn tell_changes(before: &Pool, after: &Pool) {
+    let mut changed: BTreeMap<Option<&str>, Vec<&PoolDevice>> = BTreeMap::new();
+    for device in &after.devices {
+        let was = before.device(device.id.as_str());
+        let (was, is) = (
+            was.and_then(|was| was.health.reason()),
+            device.health.reason(),
+        );
+        if was != is {
+            changed.entry(is).or_default().push(device);
+        }
+    }
+    for (reason, devices) in changed {
+        let resource = &after.resource.name;
+        match reason {
+            Some(reason) => {
+                tracing::warn!(%resource, "unhealthy: {}: {}", device_names(&devices), excerpt(reason))
+            }
+            None => tracing::info!(%resource, "healthy again: {}", device_names(&devices)),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Files of the plugin that are mounts of their own, such as a ConfigMap's key with `subPath`: the kernel goes on showing
+//! the file that was mounted, so one that replaces it on the node never gets here, and only a write into it does.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
+use super::Reconciler;
+use super::log_on_change::LogOnChange;
+use sriovdp_providers::blocking;
+
+/// More than a node has providers; each costs a watch of the kernel.
+const MOST_FILES: usize = 256;
+
+impl Reconciler {
+    /// The files that decide what is offered: the configuration, the list of digests, and the providers.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let settings = &self.settings;
+        let configuration = settings.tree.real(&settings.config_file);
+        let files = [configuration].into_iter();
+        let files = files.chain(settings.providers.digests.clone());
+        let providers = self.providers.files().map(Path::to_path_buf);
+        files.chain(providers).take(MOST_FILES).collect()
+    }
+
+    pub(super) async fn log_single_files(&self, saying: &mut LogOnChange) {
+        let files = self.files();
+        let mounted = blocking::run(move || {
+            let files = files.into_iter();
+            files.filter(|file| is_mount_point(file)).collect()
+        });
+        let mounted: Vec<PathBuf> = mounted.await;
+        for file in mounted {
+            saying.warn(format!(
+                "`{}` is mounted as a single file, so a file that replaces it on the node is not seen here (hint: mount its \
+                 directory: a ConfigMap without `subPath`, a `hostPath` of the type `Directory`)",
+                file.display()
+            ));
+        }
+    }
+}
+
+/// Kernels before 5.8 do not tell (Linux: `statx(2)`).
+fn is_mount_point(file: &Path) -> bool {
+    let status = statx(CWD, file, AtFlags::empty(), StatxFlags::empty());
+    status.is_ok_and(|status| {
+        let known = status.stx_attributes_mask & status.stx_attributes;
+        known.contains(StatxAttributes::MOUNT_ROOT)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_point_is_known() {
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(!is_mount_point(Path::new("/proc/self/status")));
+        assert!(!is_mount_point(Path::new("/proc/no/such/file")));
+    }
+}

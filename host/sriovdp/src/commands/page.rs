@@ -1,0 +1,79 @@
+//! What a command prints, and the exit code that follows from it: a command that reports an error ends with 1.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::cli::Exit;
+use sriovdp_report::{Escaped, Hint, Report};
+
+/// The output of a command, written in one piece at its end; errors and warnings go to standard error at once.
+#[derive(Debug)]
+pub(super) struct Output {
+    text: String,
+    /// Errors and warnings are what the command was asked for.
+    reports_are_output: bool,
+    exit: Exit,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self {
+            text: String::new(),
+            reports_are_output: false,
+            exit: Exit::Success,
+        }
+    }
+
+    /// The page of a command whose output consists of errors and warnings.
+    pub(super) fn of_reports() -> Self {
+        Self {
+            reports_are_output: true,
+            ..Self::new()
+        }
+    }
+
+    pub(super) fn line(&mut self, line: fmt::Arguments<'_>) {
+        // Texts of providers and names from the node are among them.
+        let _ = writeln!(self.text, "{:#}", Escaped(&line.to_string()));
+    }
+
+    pub(super) fn error(&mut self, error: &impl Hint) {
+        self.report(&Report::error(error));
+        self.fail();
+    }
+
+    pub(super) fn warning(&mut self, warning: &impl Hint) {
+        self.report(&Report::warning(warning));
+    }
+
+    /// A line of the output says that something is wrong or unknown.
+    pub(super) fn fail(&mut self) {
+        self.exit = Exit::Failure;
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        self.exit == Exit::Success
+    }
+
+    /// A reader that has seen enough and closed the pipe is no failure; a full disk is one.
+    pub(super) fn print(self) -> Exit {
+        let mut output = std::io::stdout();
+        let written = output.write_all(self.text.as_bytes());
+        match written.and_then(|()| output.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                eprintln!("error: cannot write the output\nCaused by: {error}");
+                Exit::Failure
+            }
+            _ => self.exit,
+        }
+    }
+
+    fn report(&mut self, report: &Report<'_>) {
+        if self.reports_are_output {
+            self.line(format_args!("{report}"));
+        } else {
+            eprintln!("{report}");
+        }
+    }
+}

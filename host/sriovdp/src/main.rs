@@ -1,0 +1,98 @@
+//! The program `sriovdp`: reads the command line, then serves, or does the one thing that it is asked for.
+#![forbid(unsafe_code)]
+
+use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+use sriovdp::cli::{Arguments, Command, Exit};
+use sriovdp::commands;
+use sriovdp::logging;
+use sriovdp::process;
+use sriovdp::settings;
+use sriovdp_agent::daemon;
+use sriovdp_agent::events::NodeEvents;
+use sriovdp_providers::limits;
+use sriovdp_providers::{exit_now, malloc, probe};
+use sriovdp_report::Report;
+
+fn main() -> ExitCode {
+    malloc::limit();
+    process::disable_core_file();
+    let arguments = match Arguments::parse_go_style(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told).into(),
+    };
+    if arguments.command == Some(Command::ProbeProvider) {
+        exit_now(match probe::answer() {
+            Ok(()) => Exit::Success as u8,
+            Err(_) => Exit::Failure as u8,
+        });
+    }
+    // A command prints what it finds; the log is the daemon's.
+    if arguments.command.is_none() {
+        process::set_umask();
+        logging::start(&arguments.logging);
+        limits::raise_open_files();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return fail(&sriovdp_sdk::Error::from_std(&error).context("cannot start the runtime"))
+                .into();
+        }
+    };
+    // A panic has printed its own message, and ends the process with a documented code like any failure.
+    let exit = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&arguments))));
+    // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
+    runtime.shutdown_background();
+    exit_now(exit.unwrap_or(Exit::Failure) as u8)
+}
+
+async fn run(arguments: &Arguments) -> Exit {
+    match &arguments.command {
+        None => {
+            for option in arguments.logging.without_effect() {
+                tracing::info!(
+                    option,
+                    "this option of the Go plugin has no effect: the log goes to standard error"
+                );
+            }
+            let events = NodeEvents::of_node(&arguments.common.root);
+            match daemon::run(
+                settings::options(arguments),
+                settings::settings(arguments),
+                events,
+            )
+            .await
+            {
+                Ok(()) => Exit::Success,
+                Err(error) => fail(&error),
+            }
+        }
+        Some(command) => commands::run(arguments, command).await,
+    }
+}
+
+/// Help and version go to standard output and are a success; everything else is a mistake in the command line.
+fn tell(told: &clap::Error) -> Exit {
+    // There is no other place to say that standard output is closed.
+    let _ = told.print();
+    if told.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    }
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "the one place that tells the user why the program ends"
+)]
+fn fail(error: &impl sriovdp_report::Hint) -> Exit {
+    eprintln!("{}", Report::error(error));
+    Exit::Failure
+}

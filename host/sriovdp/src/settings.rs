@@ -1,0 +1,59 @@
+//! What the command line says, as the values that the agent takes.
+
+use std::time::Duration;
+
+use sriovdp_agent::config::Defaults;
+use sriovdp_agent::daemon::{DISCOVERY_WAIT, Options};
+use sriovdp_agent::host_paths::HostPaths;
+use sriovdp_agent::kubelet::RegistrationMode;
+use sriovdp_agent::pools::Strictness;
+use sriovdp_agent::reconcile::Settings;
+use sriovdp_providers::{ProviderSettings, Timeouts};
+
+use crate::cli::{Arguments, Registration};
+
+/// How the daemon runs.
+#[must_use]
+pub fn options(arguments: &Arguments) -> Options {
+    Options {
+        registration: match arguments.registration {
+            Registration::Auto => None,
+            Registration::Watcher => Some(RegistrationMode::Watcher),
+            Registration::Register => Some(RegistrationMode::Register),
+        },
+        rescan_interval: arguments.rescan_interval,
+        cdi_names: arguments.use_cdi.then_some(arguments.cdi_names),
+    }
+}
+
+/// What the command line says about the node.
+pub fn settings(arguments: &Arguments) -> Settings {
+    let common = &arguments.common;
+    let tree = HostPaths::new(&common.root, &arguments.kubelet_dir);
+    Settings {
+        defaults: Defaults {
+            resource_prefix: common.resource_prefix.clone(),
+            registry: tree.plugins_registry(),
+        },
+        // A relative path is meant from here, and looked up below the root like any other.
+        config_file: std::path::absolute(&common.config_file)
+            .unwrap_or_else(|_| common.config_file.clone()),
+        strictness: if common.lenient {
+            Strictness::Lenient
+        } else {
+            Strictness::Strict
+        },
+        providers: ProviderSettings {
+            digests: common.provider_digests.clone(),
+            budgets: budgets(common.provider_budget),
+            ..ProviderSettings::new(common.provider_dir.clone())
+        },
+        discovery_wait: DISCOVERY_WAIT,
+        tree,
+    }
+}
+
+fn budgets(limit: Option<Duration>) -> Timeouts {
+    let budgets = Timeouts::default();
+    limit.map_or(budgets, |limit| budgets.at_most(limit))
+}

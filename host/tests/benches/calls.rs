@@ -1,0 +1,156 @@
+//! What the library boundary costs: the same questions to the same provider, in this process and in its file.
+//!
+//! A call across the boundary is made on another thread, because a provider may hang; `thread_hop` is that part alone.
+#![forbid(unsafe_code)]
+
+#[path = "node/built.rs"]
+mod built;
+#[allow(dead_code, reason = "the other benchmark divides the node into pools")]
+#[path = "node/tree.rs"]
+mod tree;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use divan::Bencher;
+use serde_json::json;
+use sriovdp_agent::inventory;
+use sriovdp_net_device::NetDevice;
+use sriovdp_providers::{ProviderSettings, Providers};
+use sriovdp_sdk::HostRoot;
+use sriovdp_sdk::abi::wire::method;
+use sriovdp_sdk::abi::{Session, wire};
+use sriovdp_sdk::testing::Tree;
+use tokio::runtime::Runtime;
+use tree::Size;
+
+const SIZE: Size = Size {
+    vfs: 4096,
+    pools: 64,
+};
+const DEVICE_TYPE: &str = "netDevice";
+/// It has a kernel driver, as every other one.
+const DEVICE: &str = "0000:07:01.0";
+
+static NODE: OnceLock<PathBuf> = OnceLock::new();
+static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+
+fn main() -> anyhow::Result<()> {
+    let node = Tree::parse(&SIZE.tree())?.temp();
+    let directory = tempfile::tempdir()?;
+    NODE.get_or_init(|| node.path().to_owned());
+    let library = built::provide("sriovdp_net_device", directory.path())?;
+    LIBRARY.get_or_init(|| library);
+    divan::main();
+    Ok(())
+}
+
+#[divan::bench]
+fn select_in_process(bencher: Bencher<'_, '_>) {
+    in_process(bencher, method::SELECT, &select());
+}
+
+#[divan::bench]
+fn select_across_the_boundary(bencher: Bencher<'_, '_>) {
+    across::<_, wire::Selected>(bencher, method::SELECT, select);
+}
+
+#[divan::bench]
+fn allocate_in_process(bencher: Bencher<'_, '_>) {
+    in_process(bencher, method::ALLOCATE, &allocate());
+}
+
+#[divan::bench]
+fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
+    across::<_, wire::Allocated>(bencher, method::ALLOCATE, allocate);
+}
+
+#[divan::bench]
+fn thread_hop(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    bencher.bench_local(|| {
+        runtime.block_on(async { sriovdp_providers::blocking::start(|| ()).unwrap().await })
+    });
+}
+
+fn in_process(bencher: Bencher<'_, '_>, method: &str, question: &impl serde::Serialize) {
+    let session = Session::new(NetDevice::default(), ("sriovdp-net-device", "0.0.0"));
+    let ask = |method: &str, question: &str| match session.call(method, question) {
+        Ok(answer) => answer,
+        Err(failure) => panic!("{:?}", failure.chain),
+    };
+    ask(method::DISCOVER, &text(&discover()));
+    bencher.bench_local(|| ask(method, &text(question)));
+}
+
+fn across<Q, A>(bencher: Bencher<'_, '_>, method: &'static str, question: fn() -> Q)
+where
+    Q: serde::Serialize + Send + 'static,
+    A: serde::de::DeserializeOwned + Send + 'static,
+{
+    let library = LIBRARY.get().expect("`main` has set it");
+    let runtime = runtime();
+    let mut providers = Providers::default();
+    let settings = ProviderSettings {
+        program: sriovdp_tests::program(),
+        ..ProviderSettings::new(library.parent().expect("a directory").to_owned())
+    };
+    runtime.block_on(providers.take_new(&settings));
+    let provider = providers.loaded().first().expect("a provider");
+    let found: wire::Discovered = runtime
+        .block_on(provider.call(method::DISCOVER, discover()))
+        .expect("a discovery");
+    assert_eq!(found.devices.len(), SIZE.vfs);
+    bencher
+        .with_inputs(question)
+        .bench_local_values(|question| -> A {
+            runtime
+                .block_on(provider.call(method, question))
+                .expect("an answer")
+        });
+}
+
+fn discover() -> wire::DiscoverRequest {
+    let node = NODE.get().expect("`main` has set it");
+    wire::DiscoverRequest {
+        root: node.display().to_string(),
+        generation: 1,
+        functions: inventory::scan(&HostRoot::new(node), &[])
+            .expect("a PCI bus")
+            .functions
+            .iter()
+            .map(Into::into)
+            .collect(),
+        devices: Vec::new(),
+        part: None,
+    }
+}
+
+/// One pool of the node: the VFs of one of its physical functions.
+fn select() -> wire::SelectRequest {
+    wire::SelectRequest {
+        generation: 1,
+        device_type: DEVICE_TYPE.to_owned(),
+        selectors: json!({"pfNames": ["pf6"]}),
+    }
+}
+
+fn allocate() -> wire::AllocateRequest {
+    wire::AllocateRequest {
+        device_type: DEVICE_TYPE.to_owned(),
+        selectors: json!({"pfNames": ["pf6"]}),
+        ids: vec![DEVICE.to_owned()],
+    }
+}
+
+fn text(question: &impl serde::Serialize) -> String {
+    serde_json::to_string(question).expect("JSON")
+}
+
+/// As the daemon's own.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
