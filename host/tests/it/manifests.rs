@@ -116,19 +116,17 @@ fn the_program_takes_what_the_go_plugins_image_takes() {
     assert!(parse("--use-cdi=1").use_cdi && !parse("-use-cdi=FALSE").use_cdi);
 }
 
-/// The table in ARCHITECTURE.md says what the process writes.
+/// The table in docs/system-access.md says what the process writes.
 #[test]
 fn every_written_path_is_mounted_from_the_node() {
-    let document = text("ARCHITECTURE.md");
-    let (_, table) = document.split_once("## What the process touches").unwrap();
-    let (table, _) = table.split_once("\n## ").unwrap();
+    let document = text("docs/system-access.md");
     let plain = mounts(&["deployments/daemonset.yaml"]);
     let with_cdi = mounts(&[
         "deployments/daemonset.yaml",
         "deployments/cdi/daemonset.yaml",
     ]);
     let mut written = 0;
-    for row in table.lines() {
+    for row in document.lines() {
         let cells: Vec<&str> = row.split(" | ").collect();
         let [paths, how, why] = cells[..] else {
             continue;
