@@ -30,7 +30,7 @@ random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of t
 	test $$failed = 0 || { echo "a random test has failed with PROPTEST_RNG_SEED=$$seed or the SRIOVDP_SEED above" >&2; exit 1; }
 
 # Each fuzz target runs for SECONDS. The scenarios skip in words what this user or machine cannot do.
-SECONDS := 60
+SECONDS ?= 60
 FUZZ_TARGETS := configuration checkpoint cdi elf events authority frames
 
 attack: require ## Attack the program: floods, odd requests, limits, kills, junk files; then fuzz each parser for a minute.

@@ -11,7 +11,9 @@ use crate::world::{CAPTURED, Way, World};
 
 const CONFIG: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
-const JUNK_PROVIDERS: usize = 2_000;
+/// Of which five have lines of their own.
+const NAMED: usize = 5;
+const JUNK_PROVIDERS: usize = 10_000;
 
 fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -97,19 +99,21 @@ async fn junk_in_each_directory() {
 async fn many_junk_providers_and_a_large_one() {
     let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
     let kubelet = world.kubelet().await;
-    for n in 0..JUNK_PROVIDERS {
-        world.provide_bytes(&format!("junk{n}.so"), b"\x7fELF and nothing else");
-    }
-    let mut large = b"\x7fELF".to_vec();
-    large.resize(32 << 20, 0);
-    world.provide_bytes("large.so", &large);
     let mut daemon = world.daemon();
     let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
     serves.await.unwrap();
     let before = Before::of(&daemon);
-    for _ in 0..3 {
-        daemon.signal(Signal::HUP);
+    for n in 0..JUNK_PROVIDERS {
+        world.provide_bytes(&format!("junk{n}.so"), b"\x7fELF and nothing else");
     }
+    for head in ["\x7fELF", "zeros"] {
+        let mut large = head.as_bytes().to_vec();
+        large.resize(32 << 20, 0);
+        world.provide_bytes(&format!("{}.so", head.trim_start_matches('\x7f')), &large);
+    }
+    daemon.signal(Signal::HUP);
+    let further = JUNK_PROVIDERS + 2 - NAMED;
+    daemon.says(&format!("{further} further files")).await;
     kubelet
         .allocate("intel.com/a", &["0000:41:10.0"])
         .await

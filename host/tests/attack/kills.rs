@@ -43,7 +43,9 @@ async fn kills_leave_no_broken_file() {
             let living = async {
                 let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() > 0);
                 let _ = serves.await;
+                let mut ticks = tokio::time::interval(Duration::from_millis(2));
                 for n in 0.. {
+                    ticks.tick().await;
                     world.configure(CONFIGS[n % 2]);
                     let id = format!("0000:01:01.{}", n % 6);
                     let _ = kubelet.allocate("intel.com/a", &[&id]).await;

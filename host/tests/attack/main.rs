@@ -27,5 +27,9 @@ mod kills;
 /// Too few threads and descriptors.
 #[path = "../it/limits.rs"]
 mod limits;
+/// Many resources in one file.
+mod many;
 /// Requests that no kubelet sends.
 mod requests;
+/// A provider that hangs while there is no other thread.
+mod threads;

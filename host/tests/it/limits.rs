@@ -12,11 +12,11 @@ use crate::world::{CAPTURED, Daemon, Way, World, both_ways};
 both_ways!(some_pools_are_served_and_the_rest_is_named);
 
 /// A user without any other process. RLIMIT_NPROC counts all threads of a user, and none of root's.
-const USER: u32 = 51_234;
+pub(crate) const USER: u32 = 51_234;
 const POOLS: usize = 64;
 
 /// `program` with `limit` as an option of prlimit(1), before what the command says itself.
-fn limited(limit: &str, command: &Command) -> Command {
+pub(crate) fn limited(limit: &str, command: &Command) -> Command {
     let command = command.as_std();
     let mut limited = Command::new("prlimit");
     limited
@@ -29,7 +29,7 @@ fn limited(limit: &str, command: &Command) -> Command {
     limited
 }
 
-fn give_to_user(path: &Path) {
+pub(crate) fn give_to_user(path: &Path) {
     if path.is_symlink() {
         return;
     }
@@ -40,7 +40,7 @@ fn give_to_user(path: &Path) {
 }
 
 /// Changes the soft limit of a daemon, as its own user: root may lack the right to.
-async fn allow_threads(daemon: &Daemon, threads: Option<u64>) {
+pub(crate) async fn allow_threads(daemon: &Daemon, threads: Option<u64>) {
     let most = threads.or(getrlimit(Resource::Nproc).maximum);
     let most = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
     let mut prlimit = Command::new("prlimit");
@@ -48,6 +48,20 @@ async fn allow_threads(daemon: &Daemon, threads: Option<u64>) {
     prlimit.args(["--pid", &id, &format!("--nproc={most}:")]);
     let changed = prlimit.uid(USER).gid(USER).status().await.unwrap();
     assert!(changed.success());
+}
+
+/// Whether this is root, and the program can be started as another user.
+pub(crate) async fn can_be_limited() -> bool {
+    let version = Command::new(sriovdp_tests::program())
+        .arg("--version")
+        .uid(USER)
+        .output();
+    let can_be_run = version.await.is_ok_and(|output| output.status.success());
+    let can_be_limited = geteuid().is_root() && can_be_run;
+    if !can_be_limited {
+        println!("skipped: only root can start the program as a user whose threads are limited");
+    }
+    can_be_limited
 }
 
 #[tokio::test]
@@ -60,13 +74,7 @@ async fn a_moment_without_threads_costs_the_calls_of_that_moment() {
     }
     let mut command = limited("--nproc=1:", &world.command(&[]));
     command.uid(USER).gid(USER);
-    let probe = Command::new(sriovdp_tests::program())
-        .arg("--version")
-        .uid(USER)
-        .output();
-    let can_be_run = probe.await.is_ok_and(|output| output.status.success());
-    if !geteuid().is_root() || !can_be_run {
-        println!("skipped: only root can start the program as a user whose threads are limited");
+    if !can_be_limited().await {
         return;
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Reconciler;
+use super::assignment::state_of;
 use crate::config::Problem;
 use crate::pools::Pool;
 
@@ -12,8 +13,7 @@ impl Reconciler {
         let file = &self.settings.config_file;
         let pools: Vec<Arc<Pool>> = self.pools().collect();
         let warnings = self.specs.iter().flat_map(|spec| {
-            let pool = pools.iter().find(|pool| pool.resource.name == spec.name);
-            let warnings = pool.map(|pool| {
+            let warnings = state_of(&pools, &spec.name).map(|pool| {
                 spec.additional_info_of_others(file, |name| {
                     pool.devices.iter().any(|device| {
                         let function = device.function.to_string();

@@ -82,7 +82,7 @@ impl Reconciler {
                 shares.push(None);
                 continue;
             }
-            let before = state_of(&states, &resources[n]);
+            let before = state_of(&states, &resources[n].name);
             let devices = members.into_iter();
             let devices = devices.map(|member| self.pool_device(&claims, n, member, &retained));
             let devices: Vec<PoolDevice> = devices.collect();
@@ -115,7 +115,7 @@ impl Reconciler {
             let resource = &claims.resources[n];
             for member in members.iter().filter(|member| member.selector.is_none()) {
                 let id = claims.device(n, *member).id.as_str();
-                let before = state_of(states, resource);
+                let before = state_of(states, &resource.name);
                 let retained = Retained::of(&self.scan, resource, id, before).await;
                 let retained = retained.map_err(|error| (n, error))?;
                 all.insert((n, member.position), retained);
@@ -201,7 +201,7 @@ impl<'a> SelectorMatches<'a> {
         for (&n, error) in &self.unknown {
             let resource = &self.resources[n];
             let (name, error) = (&resource.name, inline(error));
-            saying.warn(match state_of(states, resource) {
+            saying.warn(match state_of(states, &resource.name) {
                 Some(_) => format!("the pool `{name}` keeps its devices: {error}"),
                 None => format!("the resource `{name}` is not offered yet: {error}"),
             });
@@ -220,7 +220,7 @@ impl<'a> SelectorMatches<'a> {
     fn divide(&self, states: &[Arc<Pool>], held: &PodDevices) -> Vec<Vec<AssignedDevice>> {
         // A pool that keeps its devices keeps them from others too.
         let keeping = self.unknown.keys();
-        let keeping = keeping.filter_map(|&n| state_of(states, &self.resources[n]));
+        let keeping = keeping.filter_map(|&n| state_of(states, &self.resources[n].name));
         let kept = keeping.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
         assign(&self.requests, kept, &self.holders(held))
     }
@@ -244,7 +244,7 @@ impl<'a> SelectorMatches<'a> {
             .any(|pool| !names.contains(&pool.resource.name));
         is_withdrawn
             || known.into_iter().any(|n| {
-                let state = state_of(states, &self.resources[n]);
+                let state = state_of(states, &self.resources[n].name);
                 let before = state.map_or(&[][..], |pool| &pool.devices);
                 let present =
                     |device: &&PoolDevice| !matches!(device.health, Health::Removed { .. });
@@ -262,7 +262,7 @@ impl<'a> SelectorMatches<'a> {
 }
 
 /// The pool of a resource among `states`, which are in the order of their names.
-fn state_of<'a>(states: &'a [Arc<Pool>], resource: &Resource) -> Option<&'a Pool> {
-    let at = states.binary_search_by(|pool| pool.resource.name.cmp(&resource.name));
+pub(super) fn state_of<'a>(states: &'a [Arc<Pool>], name: &ResourceName) -> Option<&'a Pool> {
+    let at = states.binary_search_by(|pool| pool.resource.name.cmp(name));
     at.ok().map(|at| states[at].as_ref())
 }

@@ -25,16 +25,18 @@ impl Reconciler {
             let on_this_node = selectors
                 .iter()
                 .filter(|admitted| !admitted.positions.is_empty());
+            let mut of_resource = Vec::new();
             for warning in on_this_node.flat_map(|admitted| &admitted.warnings) {
                 let mut warning = warning.clone();
                 if let Some(sentence) = warning.chain.first_mut() {
                     sentence.insert_str(0, &format!("`{}`: ", resource.name));
                 }
                 let warning = Error::from(warning);
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
+                if !of_resource.contains(&warning) {
+                    of_resource.push(warning);
                 }
             }
+            warnings.extend(of_resource);
         }
         warnings
     }

@@ -1,0 +1,40 @@
+//! A configuration of the largest size takes time in proportion to it.
+
+use tokio::process::Command;
+
+use crate::world::{CAPTURED, Way, World};
+
+/// The processor time of `sriovdp check` for so many resources, in seconds.
+async fn check(world: &World, resources: usize) -> f64 {
+    let resource =
+        |n| format!(r#"{{"resourceName": "r{n}", "selectors": {{"pfNames": ["pf{n}"]}}}}"#);
+    let list: Vec<String> = (0..resources).map(resource).collect();
+    world.configure(&format!(r#"{{"resourceList": [{}]}}"#, list.join(",")));
+    let program = world.command(&["check"]);
+    let program = program.as_std();
+    let output = Command::new("sh")
+        // The times of the shell and of its children, each a line of user and system time.
+        .args(["-c", "\"$@\" > /dev/null; times", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .output()
+        .await
+        .unwrap();
+    let times = String::from_utf8(output.stdout).unwrap();
+    let children = times.lines().nth(1).unwrap();
+    let seconds = children.split_whitespace().map(|time| {
+        let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
+        60.0 * minutes.parse::<f64>().unwrap() + seconds.parse::<f64>().unwrap()
+    });
+    seconds.sum()
+}
+
+#[tokio::test]
+async fn processor_time_is_linear_in_the_number_of_resources() {
+    let world = World::new(CAPTURED, Way::Watcher);
+    let few = check(&world, 2_000).await;
+    let many = check(&world, 16_000).await;
+    println!("2,000 resources: {few:.2} s, 16,000: {many:.2} s");
+    // Eight times as many; square time would be 64 times as much.
+    assert!(many < 20.0 * few, "{few} s, then {many} s");
+}
