@@ -69,7 +69,11 @@ fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
 fn thread_hop(bencher: Bencher<'_, '_>) {
     let runtime = runtime();
     bencher.bench_local(|| {
-        runtime.block_on(async { sriovdp_providers::blocking::start(|| ()).unwrap().await })
+        runtime.block_on(async {
+            sriovdp_providers::blocking::start(|| ())
+                .expect("a thread")
+                .await
+        })
     });
 }
 

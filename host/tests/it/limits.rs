@@ -41,7 +41,7 @@ pub(crate) fn give_to_user(path: &Path) {
 
 /// Changes the soft limit of a daemon, as its own user: root may lack the right to.
 pub(crate) async fn allow_threads(daemon: &Daemon, threads: Option<u64>) {
-    let most = threads.or(getrlimit(Resource::Nproc).maximum);
+    let most = threads.or_else(|| getrlimit(Resource::Nproc).maximum);
     let most = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
     let mut prlimit = Command::new("prlimit");
     let id = daemon.id().to_string();

@@ -136,7 +136,7 @@ impl Reconciler {
         let retained = retained.get(&(n, member.position));
         let selector = member
             .selector
-            .or(retained.and_then(|retained| retained.selector));
+            .or_else(|| retained.and_then(|retained| retained.selector));
         let against = match (member.selector, retained) {
             (Some(selector), _) => {
                 let admitted = &claims.requests[n].alternatives[selector];

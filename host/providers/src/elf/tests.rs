@@ -159,11 +159,11 @@ fn what_is_loaded_is_what_the_dynamic_linker_reads() {
     let bytes = library(62, 0x1000);
     let length = bytes.len() as u64;
     let judged = check_for(Some(62), &*bytes).unwrap();
-    assert_eq!(judged.loaded, [0..length]);
+    assert_eq!(judged.loaded, vec![0..length]);
     // A second note begins within the first range and ends behind it.
     let mut bytes = library(62, 0x1000);
     bytes[64 + 32..64 + 40].copy_from_slice(&0x40_u64.to_le_bytes());
     bytes.resize(0x9000, 0);
     let judged = check_for(Some(62), &*bytes).unwrap();
-    assert_eq!(judged.loaded, [0..length]);
+    assert_eq!(judged.loaded, vec![0..length]);
 }

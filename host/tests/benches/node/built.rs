@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 /// When the build has not made it, with the command that does.
 pub(crate) fn provide(name: &str, directory: &Path) -> anyhow::Result<PathBuf> {
     let file = format!("lib{name}.so");
-    let built = &sriovdp_tests::program().with_file_name(&file);
+    let built = sriovdp_tests::program().with_file_name(&file);
     ensure!(
         built.is_file(),
         "`{}` is missing; run `cargo build --release --workspace` first",
