@@ -95,16 +95,16 @@
 //! * [`Provider::manifest`] is the name tag: a device type of your own, or the ones that you extend.
 //! * [`Provider::Selectors`] is a struct with one field for each key. Its doc comments become descriptions in the JSON
 //!   schema that configurations are checked against; a key that is in no schema is refused with "did you mean". Every
-//!   key may be left out: the default asks for nothing. [`HexId`], [`PciAddress`], [`Name`] and [`IndexRanges`] are values
+//!   key may be left out: the default asks for nothing. [`HexId`], [`PciAddress`], [`CaseInsensitive`] and [`IndexRanges`] are values
 //!   that compare as users write them, and `#[serde(rename_all = "camelCase")]` makes the usual spelling.
 //! * [`Provider::check`] is for what types cannot say: a value that has to be parsed, keys that belong together. What
 //!   it refuses costs that resource, and its message is what the user reads.
 //! * [`Provider::discover`] finds devices on a [`Node`]: [`functions`](Node::functions) is the PCI bus as the host's
 //!   scan found it, [`pci`](Node::pci) the live sysfs directory of one function, [`root`](Node::root) any other file.
 //!   What you will need later about a device goes into its [`facts`](Device::facts). Leave out one device rather than
-//!   fail: [`Discovery::excluded`] keeps the reason for `sriovdp explain`. The host repeats it after each change; on large
+//!   fail: [`Discovery::exclude`] keeps the reason for `sriovdp explain`. The host repeats it after each change; on large
 //!   nodes that is cheap for a provider that goes [function by function](Manifest::incremental).
-//! * [`Provider::admit`] judges one device by one selector object. [`one_of`] writes most of it, and its refusal too.
+//! * [`Provider::matches`] judges one device by one selector object. [`one_of`] writes most of it, and its refusal too.
 //! * [`Provider::allocate`] builds what a container gets, from the node as it is now: device nodes, mounts, values for
 //!   `PCIDEVICE_…_INFO` and for the device-info file. [`userspace_nodes`] knows those of VFIO and UIO, [`vhost_net`]
 //!   those of vhost. Ask [`Node::require_device_node`] first: a container without its device is worse than none.
@@ -190,7 +190,7 @@
 //! interface into its namespace.
 //!
 //! What speaks against a device only for resources with certain selectors, such as the missing node of something that
-//! only they hand out, is [`Provider::findings`]. A selector that the device does not satisfy is no finding: `admit` says
+//! only they hand out, is [`Provider::findings`]. A selector that the device does not satisfy is no finding: `matches` says
 //! so, and with [`Mismatch::unreadable`] that it cannot be read while a pod has the device.
 //!
 //! # Tests
@@ -266,7 +266,7 @@
 //! # What the host relies on
 //!
 //! * Everything of the node is read through [`Node`], so that the provider runs against a directory in a test.
-//! * [`Provider::admit`] depends on its arguments only.
+//! * [`Provider::matches`] depends on its arguments only.
 //! * A call ends within seconds, and may come from any thread, several at a time.
 //! * The id of a device stays the same when the plugin or the node starts again.
 

@@ -68,11 +68,11 @@ pub trait Provider: Default + Send + Sync + 'static {
         device: &Device<Self::Facts>,
     ) -> Result<(), Mismatch>;
 
-    /// Whether `device`, which [`admit`](Self::admit) accepts, matches `selectors` only by an alias: a further name of
+    /// Whether `device`, which [`matches`](Self::matches) accepts, matches `selectors` only by an alias: a further name of
     /// something that has a first one, such as of a PF with several network interfaces.
     ///
     /// A resource gets such a device only when no resource of the configuration matches it without an alias. Must be a
-    /// function of its arguments alone, as `admit`.
+    /// function of its arguments alone, as `matches`.
     fn matches_by_alias(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> bool {
         let _ = (selectors, device);
         false
@@ -82,7 +82,7 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// its discovery, which counts for each resource: what [`allocate`](Self::allocate) would refuse by what was read
     /// in the discovery, such as the missing device node of something that only some selectors ask for.
     ///
-    /// A selector that the device does not satisfy is a matter of [`admit`](Self::admit) and not a finding. Must be a
+    /// A selector that the device does not satisfy is a matter of [`matches`](Self::matches) and not a finding. Must be a
     /// function of its arguments alone, as that.
     fn findings(&self, selectors: &Self::Selectors, device: &Device<Self::Facts>) -> Vec<Finding> {
         let _ = (selectors, device);
@@ -92,9 +92,9 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// Why `device` is kept out of a resource whose `selectors` match it; nothing for most devices.
     ///
     /// It is for what the node itself needs, such as the network interface of its default route. Other than with
-    /// [`Discovery::excluded`], a resource can ask for the device all the same, because the answer may depend on
+    /// [`Discovery::exclude`], a resource can ask for the device all the same, because the answer may depend on
     /// `selectors`, and the host logs the reason for each resource that is without the device. Must be a function of its
-    /// arguments alone, as [`admit`](Self::admit).
+    /// arguments alone, as [`matches`](Self::matches).
     fn kept_out(
         &self,
         selectors: &Self::Selectors,

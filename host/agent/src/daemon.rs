@@ -1,4 +1,4 @@
-//! The life of the daemon: a first look, then one look for each reason, until it is told to end.
+//! The life of the daemon: a first reconcile, then one for each trigger, until a signal ends it.
 
 mod triggers;
 
@@ -70,12 +70,11 @@ pub struct Options {
     pub cdi_names: Option<CdiNames>,
 }
 
-/// Serves until SIGTERM or SIGINT; what `events` tell, the timer, a changed file and SIGHUP are reasons to look at what
-/// [`settings`] made of the command line.
+/// Serves until SIGTERM or SIGINT. Events, the resync timer, a changed file and SIGHUP trigger a reconcile.
 ///
 /// # Errors
 ///
-/// When it cannot begin. Once it serves, nothing but a signal ends it.
+/// When the daemon cannot start. Once it serves, only a signal or a failed task ends it.
 pub async fn run(
     options: Options,
     settings: Settings,

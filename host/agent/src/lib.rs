@@ -1,6 +1,6 @@
-//! The daemon and command line `sriovdp`, as a library that `main.rs` and the tests tell the story with.
+//! The node agent: configuration, discovery, assignment, pools, the kubelet, and the reconcile loop.
 //!
-//! It has no list of device types. Start reading in `main.rs`, then `daemon.rs`.
+//! The agent has no list of device types. Start reading in [`daemon`], then [`reconcile`].
 
 #![allow(
     rustdoc::private_intra_doc_links,

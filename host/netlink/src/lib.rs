@@ -1,9 +1,8 @@
-//! Netlink, as one small service for all providers: questions to devlink and about routes, answered within a bounded
-//! time.
+//! Questions to the kernel over netlink on behalf of all providers, answered within a timeout.
 //!
-//! [`socket`] speaks the protocol over one socket, [`devlink`] and [`routes`] put questions into messages and take the
-//! answers out of them, and [`service`] keeps each on a thread of its own, because the kernel answers while it holds a
-//! lock: for devlink that of the device, and new firmware can keep that for minutes.
+//! `socket` speaks the protocol over one socket, `devlink` and `routes` write requests and read responses, and `service`
+//! keeps each on a thread of its own: the kernel answers devlink under the device's lock, which a firmware update can
+//! hold for minutes.
 
 mod devlink;
 mod routes;

@@ -1,9 +1,9 @@
-//! Providers: how a file becomes a device type.
+//! Provider libraries: from a file to a device type.
 //!
-//! [`find`](list_files::find) lists the directory, [`verify`](inspect_file::verify) judges a file without running any of it,
-//! [`probe`](probe::probe) lets a process of its own run it, [`open`](load::open) loads it from a sealed copy, and
-//! [`Providers`] knows who brings what. A file that fails anywhere on the way is refused with one sentence, and the
-//! others go on. Libraries are never unloaded.
+//! `list_files` lists the directory, `inspect_file` judges a file without running it, [`probe`] loads it in a child
+//! process, `load` loads it here from a sealed copy, and [`Providers`] is the registry. A file that fails a step is
+//! refused with one sentence, and the other files are loaded. Libraries are never unloaded.
+//! All `unsafe` code of the host is in this crate.
 
 pub mod blocking;
 pub mod bounded_read;

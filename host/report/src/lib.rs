@@ -1,4 +1,4 @@
-//! How a failure is told: one sentence, its causes, and what to do about it.
+//! How a failure is printed: one sentence, its causes, and a hint.
 
 use std::error::Error;
 use std::fmt;

@@ -67,7 +67,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("the provider panicked in `admit`"),
+                .starts_with("the provider panicked in `matches`"),
             "{error}"
         );
         assert_eq!(

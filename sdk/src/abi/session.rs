@@ -187,7 +187,7 @@ impl<P: Provider> Session<P> {
         })
     }
 
-    /// The refusal by a value that the device has, with each key alone: `admit` ends with its first refusal, and a later
+    /// The refusal by a value that the device has, with each key alone: `matches` ends with its first refusal, and a later
     /// key may refuse the device as well.
     fn readable_refusal(
         &self,

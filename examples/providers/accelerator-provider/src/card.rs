@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sriovdp_sdk::{FindingKind, Error, Finding, Health, HexId, CaseInsensitive, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{
+    CaseInsensitive, Error, Finding, FindingKind, Health, HexId, Node, PciAddress, PciFunction,
+};
 
 const VENDOR: HexId = HexId(0xbeef);
 /// Processing accelerators (PCI Code and ID Assignment Specification).
@@ -41,7 +43,10 @@ impl Card {
         Ok(Self {
             device: function.device,
             firmware: attribute("firmware")?.parse()?,
-            algorithms: algorithms.split_whitespace().map(CaseInsensitive::from).collect(),
+            algorithms: algorithms
+                .split_whitespace()
+                .map(CaseInsensitive::from)
+                .collect(),
             state: attribute("state")?,
         })
     }

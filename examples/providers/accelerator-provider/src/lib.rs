@@ -75,8 +75,9 @@ impl Provider for NimbusCrypto {
         if selectors.need_library {
             if !node.root().exists(LIBRARY) {
                 return Err(
-                    Error::new(format!("`{LIBRARY}` does not exist on this node"))
-                        .with_hint("install the package `nimbus-runtime`, or leave `needLibrary` out"),
+                    Error::new(format!("`{LIBRARY}` does not exist on this node")).with_hint(
+                        "install the package `nimbus-runtime`, or leave `needLibrary` out",
+                    ),
                 );
             }
             allocation.mount_read_only(LIBRARY);

@@ -1,6 +1,8 @@
 //! The selector keys: what a user may ask for.
 
-use sriovdp_sdk::{one_of, schemars, serde, Deserialize, Error, HexId, JsonSchema, CaseInsensitive, Mismatch};
+use sriovdp_sdk::{
+    one_of, schemars, serde, CaseInsensitive, Deserialize, Error, HexId, JsonSchema, Mismatch,
+};
 
 use crate::card::{Card, Version};
 

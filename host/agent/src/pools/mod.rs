@@ -1,9 +1,9 @@
-//! Pools: which devices of one scan belong to which resource, and what a container gets for them.
+//! Pools: which discovered devices belong to which resource, and what a container gets for them.
 //!
-//! [`resolve`] gives selectors a meaning by the loaded providers, [`Scan`] holds what these found, [`assign`] divides
-//! the devices among the resources, [`Pool`] is one resource's share, and [`allocate`] builds the answer to a
-//! container; [`prefer`] says which devices it is better off with. `assign`, `prefer` and the merging inside `allocate`
-//! are functions of values.
+//! [`resolve`] turns the specification of a resource into selectors of the loaded providers, [`Scan`] holds what the
+//! providers discovered, [`assign`] assigns devices to resources, [`Pool`] is the result for one resource,
+//! [`preferred_allocation`] advises the kubelet, and [`allocate`] builds the response for a container.
+//! `assign`, `preferred_allocation` and the merging inside `allocate` are functions of values.
 
 mod allocate;
 mod assign;
