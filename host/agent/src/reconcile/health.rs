@@ -1,4 +1,4 @@
-//! What is logged about the health of devices: one line for each change, with its reason.
+//! The log of a pool and of its devices' health: one line for each change, with its reason.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::pools::{Pool, PoolDevice, device_names};
 use sriovdp_report::excerpt;
 
 /// Logs whose health is another one in `after`. Devices that change for the same reason share a line.
-pub(super) fn tell_changes(before: &Pool, after: &Pool) {
+pub(super) fn log_changes(before: &Pool, after: &Pool) {
     let mut changed: BTreeMap<Option<&str>, Vec<&PoolDevice>> = BTreeMap::new();
     for device in &after.devices {
         let was = before.device(device.id.as_str());
@@ -26,5 +26,14 @@ pub(super) fn tell_changes(before: &Pool, after: &Pool) {
             }
             None => tracing::info!(%resource, "healthy again: {}", device_names(&devices)),
         }
+    }
+}
+
+/// Logs the size of a pool, and its devices for debugging.
+pub(super) fn log_pool(pool: &Pool) {
+    let (devices, healthy) = (pool.devices.len(), pool.healthy());
+    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
+    for device in &pool.devices {
+        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
     }
 }

@@ -257,8 +257,8 @@ impl ResourceServers {
         let none = Pool::empty(Arc::clone(resource));
         let in_flight = InFlight::default();
         let first = departure.from(&none, resource, share, &in_flight);
-        tell(&first);
-        health::tell_changes(&none, &first);
+        health::log_pool(&first);
+        health::log_changes(&none, &first);
         let (state, _) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
         let (cdi, _) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
@@ -310,8 +310,8 @@ impl PublishedPool {
         let next = departure.from(&before, resource, share, &self.in_flight);
         if *before != next {
             self.cdi_outdated = true;
-            tell(&next);
-            health::tell_changes(&before, &next);
+            health::log_pool(&next);
+            health::log_changes(&before, &next);
             self.state.send_replace(Arc::new(next));
         }
     }
@@ -346,12 +346,4 @@ async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output
         }
     }
     spec.update(entries)
-}
-
-fn tell(pool: &Pool) {
-    let (devices, healthy) = (pool.devices.len(), pool.healthy());
-    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
-    for device in &pool.devices {
-        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
-    }
 }
