@@ -105,14 +105,20 @@ async fn keys_in_the_wrong_place() {
         hint: what is before the slash is the prefix: write "resourcePrefix": "intel.com", "resourceName": "slash"
         warning: 11:63: `resourceList[9].selectors.pfName`: no loaded provider knows this selector for `netDevice`
         hint: did you mean `pfNames`?
-        intel.com/aws: 0 devices, 0 healthy
-        intel.com/inside: 0 devices, 0 healthy
-        intel.com/nowhere: 0 devices, 0 healthy
         intel.com/old: 9 devices, 9 healthy
-        intel.com/other: 1 devices, 1 healthy
+        intel.com/aws: 0 devices, 0 healthy
+            of 9 devices most often refused by `vendors` (2); 7 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/aws`
         intel.com/rdma: 0 devices, 0 healthy
-        intel.com/twice: 0 devices, 0 healthy
+            of 9 devices most often refused by `vendors` (2); 7 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/rdma`
         intel.com/typo: 0 devices, 0 healthy
+            of 9 devices; 9 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/typo`
+        intel.com/other: 1 device, 1 healthy
+        intel.com/nowhere: 0 devices, 0 healthy
+            of 9 devices most often refused by `pfNames` (5); 4 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/nowhere`
+        intel.com/inside: 0 devices, 0 healthy
+            of 9 devices; 9 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/inside`
+        intel.com/twice: 0 devices, 0 healthy
+            of 9 devices; 9 in other pools; 3 not offered at all; see `sriovdp explain --resource intel.com/twice`
         exit 1"#]]).await;
 }
 
@@ -161,6 +167,7 @@ async fn every_wrong_value_of_a_resource() {
             warning: 9:97: `resourceList[4].selectors.pfNames[1]`: no device can match: `eth2:0-3` has a colon, which no network interface has in its name
             hint: write numbers behind `#`: `eth2#0-3`
             intel.com/d: 0 devices, 0 healthy
+                of 9 devices most often refused by `pfNames` (9), `linkTypes` (2); 3 not offered at all; see `sriovdp explain --resource intel.com/d`
             exit 1"#]],
     )
     .await;
@@ -211,6 +218,7 @@ async fn keys_inside_of_a_selector() {
         hint: did you mean `inline`?
         intel.com/good: 2 devices, 2 healthy
         intel.com/typo: 0 devices, 0 healthy
+            of 2 devices; 2 in other pools; see `sriovdp explain --resource intel.com/typo`
         exit 1"#]]).await;
 }
 
