@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let error = guarded::<()>("admit", || panic!("index {} out of bounds", 7))
+        let error = guarded::<()>("matches", || panic!("index {} out of bounds", 7))
             .expect_err("it panicked");
         assert!(
             error
@@ -85,7 +85,7 @@ mod tests {
             }
         }
         let error =
-            guarded::<()>("admit", || std::panic::panic_any(Bomb)).expect_err("it panicked");
+            guarded::<()>("matches", || std::panic::panic_any(Bomb)).expect_err("it panicked");
         assert_eq!(
             error.causes().collect::<Vec<_>>(),
             ["the panic has no message"]
