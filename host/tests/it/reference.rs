@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::world::{CAPTURED, Way, World};
 
 const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` says; write them \
-                             anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-host --test it reference\n";
+                             anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-tests --test it reference\n";
 
 /// Between these lines, with the name of the part, the page is made and not written.
 const END: &str = "<!-- end -->";

@@ -27,7 +27,7 @@ struct PendingDiscovery {
 }
 
 impl PendingDiscoveries {
-    /// What `provider` finds, and in which scan. A discovery that is under way is not asked for again; after `patience`
+    /// What `provider` finds, and in which scan. A discovery that is under way is not asked for again; after the timeout
     /// a new one is late, and its answer is there for a later look.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Nothing was found yet, and nobody waits for one provider's discovery for longer than `patience`.
+    /// Nothing is discovered yet; a reconcile waits for the discovery of one provider for `patience` at most.
     pub fn new(patience: Duration) -> Self {
         Self {
             generation: 0,
