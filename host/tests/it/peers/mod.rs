@@ -207,8 +207,10 @@ async fn a_shortage_of_descriptors_is_logged_once() {
     while !daemon.log().contains("cannot accept a connection") {
         waiting.push(UnixStream::connect(&socket).await.unwrap());
     }
-    let served = tokio::time::timeout(Duration::from_millis(700), reader(&kubelet)).await;
-    assert!(served.is_err(), "there is a descriptor");
+    // Each of these meets the shortage again, unless the daemon closes an idle connection for it.
+    for _ in 0..20 {
+        waiting.push(UnixStream::connect(&socket).await.unwrap());
+    }
     limit(before);
     drop(reader(&kubelet).await);
     let log = daemon.log();
