@@ -207,10 +207,12 @@ async fn a_shortage_of_descriptors_is_logged_once() {
     while !daemon.log().contains("cannot accept a connection") {
         waiting.push(UnixStream::connect(&socket).await.unwrap());
     }
-    // Each of these meets the shortage again, unless the daemon closes an idle connection for it.
+    // Each of these meets the shortage again, and so does the reader behind them, until the daemon closes an idle
+    // connection for it.
     for _ in 0..20 {
         waiting.push(UnixStream::connect(&socket).await.unwrap());
     }
+    let _served = tokio::time::timeout(Duration::from_millis(700), reader(&kubelet)).await;
     limit(before);
     drop(reader(&kubelet).await);
     let log = daemon.log();
