@@ -26,7 +26,7 @@ pub struct Provider {
     /// The selector keys that it declares.
     keys: Vec<String>,
     module: ProviderModuleRef,
-    budgets: Timeouts,
+    timeouts: Timeouts,
     /// The call that did not come back in time. Until it does, nothing more is asked.
     stuck: Mutex<Option<Progress>>,
 }
@@ -39,7 +39,7 @@ impl Provider {
     /// Why it is refused.
     pub(super) async fn load(
         candidate: Candidate,
-        budgets: Timeouts,
+        timeouts: Timeouts,
     ) -> Result<Self, ProviderError> {
         let Candidate {
             file,
@@ -56,13 +56,13 @@ impl Provider {
             })?;
             Ok::<_, ProviderError>(module)
         })?;
-        let module = match tokio::time::timeout(budgets.load, loading).await {
+        let module = match tokio::time::timeout(timeouts.load, loading).await {
             Ok(Ok(loaded)) => loaded?,
             Ok(Err(error)) => return Err(ProviderError::Read(std::io::Error::other(error))),
             Err(_) => {
                 return Err(ProviderError::Hangs {
                     at: WHILE_LOADED.to_owned(),
-                    limit: budgets.load,
+                    limit: timeouts.load,
                 });
             }
         };
@@ -72,7 +72,7 @@ impl Provider {
             manifest: declared.manifest,
             keys: declared.keys,
             module,
-            budgets,
+            timeouts,
             stuck: Mutex::new(None),
         })
     }
@@ -107,8 +107,8 @@ impl Provider {
     }
 
     /// How long it may take.
-    pub fn budgets(&self) -> Timeouts {
-        self.budgets
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// Asks a question on a thread of its own, for as long as such a question may take.
@@ -125,11 +125,11 @@ impl Provider {
         Q: Serialize + Send + 'static,
         A: DeserializeOwned + Send + 'static,
     {
-        let budget = match method {
-            method::DISCOVER => self.budgets.discover,
-            _ => self.budgets.answer,
+        let timeout = match method {
+            method::DISCOVER => self.timeouts.discover,
+            _ => self.timeouts.answer,
         };
-        self.call_by(Instant::now() + budget, method, question)
+        self.call_by(Instant::now() + timeout, method, question)
             .await
     }
 

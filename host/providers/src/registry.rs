@@ -26,7 +26,7 @@ pub struct ProviderSettings {
     /// The list of the files that may be loaded; all may without one.
     pub digests: Option<PathBuf>,
     /// How long they may take.
-    pub budgets: Timeouts,
+    pub timeouts: Timeouts,
     /// The program that probes them.
     pub program: PathBuf,
 }
@@ -37,7 +37,7 @@ impl ProviderSettings {
         Self {
             directory,
             digests: None,
-            budgets: Timeouts::default(),
+            timeouts: Timeouts::default(),
             program: PathBuf::from("/proc/self/exe"),
         }
     }
@@ -114,7 +114,7 @@ impl Providers {
         }
         loop {
             let changed = self.changed(&files);
-            let taken = self.take(changed, &rules, settings.budgets).await;
+            let taken = self.take(changed, &rules, settings.timeouts).await;
             // What was in the way of a refused file may be gone with the old version of another one.
             if !taken || !self.forget_conflicts() {
                 break;
@@ -247,7 +247,7 @@ impl Providers {
 
     /// Judges some files at a time and takes those that are good in their order. Returns whether a file has changed
     /// what was loaded from it before.
-    async fn take(&mut self, files: Vec<PathBuf>, rules: &Rules, budgets: Timeouts) -> bool {
+    async fn take(&mut self, files: Vec<PathBuf>, rules: &Rules, timeouts: Timeouts) -> bool {
         let again: BTreeSet<&PathBuf> = files.iter().collect();
         self.refused
             .retain(|refused| !again.contains(&refused.file));
@@ -275,7 +275,7 @@ impl Providers {
                 .await
                 .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
             let taken = match judged {
-                Ok(candidate) => self.admit(candidate, budgets).await,
+                Ok(candidate) => self.admit(candidate, timeouts).await,
                 Err(reason) => Err(reason),
             };
             match taken {
@@ -294,7 +294,7 @@ impl Providers {
     async fn admit(
         &mut self,
         candidate: Candidate,
-        budgets: Timeouts,
+        timeouts: Timeouts,
     ) -> Result<bool, ProviderError> {
         let before = self.roster.of_file(&candidate.file);
         if before.is_some_and(|before| before.digest() == candidate.verified.digest) {
@@ -308,7 +308,7 @@ impl Providers {
             return Err(ProviderError::BlockedByHang(first.clone()));
         }
         let file = candidate.file.clone();
-        let loaded = Provider::load(candidate, budgets).await;
+        let loaded = Provider::load(candidate, timeouts).await;
         if let Err(ProviderError::Hangs { .. }) = loaded {
             self.hanging = Some(file.clone());
         }

@@ -85,7 +85,7 @@ impl Rules {
         Self {
             allowed: Arc::new(allowed),
             program: settings.program.clone(),
-            probe: settings.budgets.probe,
+            probe: settings.timeouts.probe,
         }
     }
 

@@ -11,7 +11,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 use values::{level, milliseconds, prefix, seconds, word};
 
 use crate::new_provider::PackageName;
-use sriovdp_agent::output::cdi::CdiNames;
 
 /// The SR-IOV network device plugin for Kubernetes.
 ///
@@ -61,7 +60,7 @@ pub struct Arguments {
     )]
     pub kubelet_dir: PathBuf,
 
-    /// Outcome at the whole node again after this many seconds; SIGHUP asks for it at once.
+    /// The interval between full reconciles (resync), in seconds; SIGHUP starts one at once.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true, help_heading = "Node")]
     pub rescan_interval: Duration,
 
@@ -110,9 +109,9 @@ pub struct Common {
     #[arg(global = true, long, value_name = "FILE", help_heading = "Node")]
     pub provider_digests: Option<PathBuf>,
 
-    /// Give providers this many milliseconds for whatever may otherwise take longer.
+    /// Reduce every timeout of provider calls to at most this many milliseconds.
     #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds, allow_negative_numbers = true)]
-    pub provider_budget: Option<Duration>,
+    pub provider_timeout: Option<Duration>,
 
     /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
     /// below it.
@@ -235,6 +234,15 @@ pub enum Registration {
     Watcher,
     /// Through kubelet.sock.
     Register,
+}
+
+/// How the names of CDI devices reach the container runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CdiNames {
+    /// In the field of the Allocate response, since Kubernetes 1.29.
+    Field,
+    /// As annotations, for kubelets before 1.29.
+    Annotations,
 }
 
 /// The form of the log.

@@ -1,18 +1,32 @@
-//! The log: structured events on standard error.
+//! The log: structured events on standard error. `docs/logging.md` lists them.
 
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer, debug_fn, format};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, Logging};
 use sriovdp_report::Escaped;
 
+/// Crates of this project begin with it.
+const OWN_TARGETS: &str = "sriovdp";
+
 /// Sets up the log of this process.
 pub fn start(logging: &Logging) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(logging.log_level)
-        .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr);
+    let level = LevelFilter::from_level(logging.log_level);
+    let targets = Targets::new()
+        .with_target(OWN_TARGETS, level)
+        .with_default(level.min(LevelFilter::WARN));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(targets);
     match logging.log_format {
         // JSON escapes by itself. A text may be a peer's or a provider's, and none may forge a line.
         LogFormat::Text => {
@@ -23,8 +37,110 @@ pub fn start(logging: &Logging) {
                     name => write!(writer, "{name}={}", Escaped(&value)),
                 }
             });
-            builder.fmt_fields(fields.delimited(" ")).init();
+            let layer = layer
+                .with_target(false)
+                .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                .fmt_fields(fields.delimited(" "));
+            registry.with(layer).init();
         }
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Json => {
+            let layer = layer
+                .event_format(FlatJson::new())
+                .fmt_fields(JsonFields::new());
+            registry.with(layer).init();
+        }
+    }
+}
+
+/// tracing's JSON, with the fields of spans at the top level beside those of the event.
+struct FlatJson(Format<Json>);
+
+impl FlatJson {
+    fn new() -> Self {
+        Self(format().json().flatten_event(true))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for FlatJson
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0
+            .format_event(context, Writer::new(&mut line), event)?;
+        let mut fields: Map<String, Value> = serde_json::from_str(&line).map_err(|_| fmt::Error)?;
+        fields.remove("span");
+        if let Some(Value::Array(spans)) = fields.remove("spans") {
+            for (name, value) in spans.iter().rev().filter_map(Value::as_object).flatten() {
+                if name != "name" {
+                    fields.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        writeln!(writer, "{}", Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn fields_of_event_and_spans_are_at_the_top_level() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .event_format(FlatJson::new())
+            .fmt_fields(JsonFields::new())
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!(event = "starting", "no span");
+            let _pool = tracing::info_span!("pool", resource = "intel.com/x").entered();
+            let _inner = tracing::info_span!("inner", call = "Allocate", n = 1).entered();
+            tracing::warn!(event = "refused", n = 2, text = "a\nb", "two spans");
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = lines
+            .lines()
+            .map(|line| {
+                let mut line: Value = serde_json::from_str(line).unwrap();
+                assert!(line["timestamp"].take().is_string());
+                line
+            })
+            .collect();
+        let target = "sriovdp::logging::tests";
+        assert_eq!(
+            lines,
+            [
+                json!({"timestamp": null, "level": "INFO", "target": target, "event": "starting", "message": "no span"}),
+                json!({"timestamp": null, "level": "WARN", "target": target, "event": "refused", "message": "two spans",
+                    "resource": "intel.com/x", "call": "Allocate", "n": 2, "text": "a\nb"}),
+            ]
+        );
     }
 }

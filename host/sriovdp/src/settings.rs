@@ -1,16 +1,15 @@
 //! What the command line says, as the values that the agent takes.
 
-use std::time::Duration;
-
 use sriovdp_agent::config::Defaults;
 use sriovdp_agent::daemon::{DISCOVERY_WAIT, Options};
 use sriovdp_agent::host_paths::HostPaths;
 use sriovdp_agent::kubelet::RegistrationMode;
+use sriovdp_agent::output::cdi;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::Settings;
 use sriovdp_providers::{ProviderSettings, Timeouts};
 
-use crate::cli::{Arguments, Registration};
+use crate::cli::{Arguments, CdiNames, Registration};
 
 /// How the daemon runs.
 #[must_use]
@@ -22,7 +21,10 @@ pub fn options(arguments: &Arguments) -> Options {
             Registration::Register => Some(RegistrationMode::Register),
         },
         rescan_interval: arguments.rescan_interval,
-        cdi_names: arguments.use_cdi.then_some(arguments.cdi_names),
+        cdi_names: arguments.use_cdi.then_some(match arguments.cdi_names {
+            CdiNames::Field => cdi::CdiNames::Field,
+            CdiNames::Annotations => cdi::CdiNames::Annotations,
+        }),
     }
 }
 
@@ -45,15 +47,14 @@ pub fn settings(arguments: &Arguments) -> Settings {
         },
         providers: ProviderSettings {
             digests: common.provider_digests.clone(),
-            budgets: budgets(common.provider_budget),
+            timeouts: common
+                .provider_timeout
+                .map_or_else(Timeouts::default, |limit| {
+                    Timeouts::default().at_most(limit)
+                }),
             ..ProviderSettings::new(common.provider_dir.clone())
         },
         discovery_wait: DISCOVERY_WAIT,
         tree,
     }
-}
-
-fn budgets(limit: Option<Duration>) -> Timeouts {
-    let budgets = Timeouts::default();
-    limit.map_or(budgets, |limit| budgets.at_most(limit))
 }

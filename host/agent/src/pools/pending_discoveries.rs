@@ -69,7 +69,7 @@ impl PendingDiscoveries {
         let waited = if late.is_overdue {
             // Now it is stuck, and nothing else is asked of it either.
             provider.mark_unresponsive(&late.question);
-            provider.budgets().discover
+            provider.timeouts().discover
         } else {
             patience
         };
@@ -123,6 +123,6 @@ impl PendingDiscovery {
     }
 
     fn due(&self) -> Instant {
-        self.question.asked() + self.question.provider().budgets().discover
+        self.question.asked() + self.question.provider().timeouts().discover
     }
 }

@@ -34,8 +34,8 @@ impl Resource {
     /// How long all questions of one Allocate may take together.
     pub fn allocate_timeout(&self) -> Duration {
         let mut facets = self.selectors.iter().flat_map(|selector| &selector.facets);
-        let budgets = facets.next().map(|facet| facet.provider.budgets());
-        budgets.unwrap_or_default().answer
+        let timeouts = facets.next().map(|facet| facet.provider.timeouts());
+        timeouts.unwrap_or_default().answer
     }
 
     /// The position of the selector that was the one at `position` in `before`, an earlier state of the resource.

@@ -200,7 +200,7 @@ impl Scan {
         provider: &Arc<Provider>,
         question: wire::DiscoverRequest,
     ) -> Result<(u64, wire::Discovered), CallError> {
-        let patience = self.patience.min(provider.budgets().discover);
+        let patience = self.patience.min(provider.timeouts().discover);
         self.discoveries
             .take(provider, patience, self.generation, question)
             .await

@@ -98,7 +98,7 @@ impl Reconciler {
     pub fn new(settings: Settings, kubelet: Option<KubeletOptions>) -> Self {
         let patience = match kubelet {
             Some(_) => settings.discovery_wait,
-            None => settings.providers.budgets.discover,
+            None => settings.providers.timeouts.discover,
         };
         Self {
             offered: ResourceServers::new(

@@ -256,7 +256,7 @@ async fn a_discovery_that_hangs_stops_its_provider() {
     world.provide("faulty", &built("sriovdp_faulty_provider"));
     world.environment("FAULTY_PROVIDER", "discover=hang-later");
     let kubelet = world.kubelet().await;
-    let daemon = world.daemon_with(&["--provider-budget", "3000"]);
+    let daemon = world.daemon_with(&["--provider-timeout", "3000"]);
     let pool = "intel.com/faulty";
     kubelet
         .wait_for(pool, |view| view.allocatable() > 0)

@@ -11,8 +11,8 @@ use made::{Made, good, with_other_bytes};
 
 use crate::world::{CAPTURED, Way, World};
 
-/// The budget of those that hang; the others have the usual one.
-const SHORT: [&str; 2] = ["--provider-budget", "2000"];
+/// The timeout of those that hang; the others have the usual one.
+const SHORT: [&str; 2] = ["--provider-timeout", "2000"];
 
 fn bytes(change: impl FnOnce(&mut Vec<u8>)) -> Made {
     let mut bytes = good();

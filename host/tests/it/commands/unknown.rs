@@ -76,7 +76,7 @@ async fn a_discovery_that_is_late() {
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
     world.environment("FAULTY_GATE", gate.to_str().unwrap());
-    let (code, output, _) = world.run(&["--provider-budget", "2000", "check"]).await;
+    let (code, output, _) = world.run(&["--provider-timeout", "2000", "check"]).await;
     assert_eq!(code, Some(1), "{output}");
     assert!(
         output.contains("error: the provider `faulty.so` failed\nCaused by: ")

@@ -10,7 +10,7 @@ const ANNOTATION_PREFIX: &str = "cdi.k8s.io/";
 const LONGEST: usize = 63;
 
 /// The way that the names take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CdiNames {
     /// In the field for them of the answer to the kubelet, from Kubernetes 1.29 on.
     Field,
