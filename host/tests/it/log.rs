@@ -13,7 +13,7 @@ async fn what_a_provider_logs_is_in_the_hosts_log() {
     let log = daemon.says("2 values").await;
     let line = log.lines().find(|line| line.contains("2 values")).unwrap();
     assert!(
-        line.contains("DEBUG") && line.contains("provider=\"sriovdp-faulty-provider\""),
+        line.contains("DEBUG") && line.contains("provider=sriovdp-faulty-provider"),
         "{line}"
     );
 }

@@ -1,5 +1,9 @@
 //! A node, its kubelet and the daemon, for one test.
 
+#[allow(dead_code, reason = "tests move from messages to events")]
+#[path = "log_records.rs"]
+mod log;
+
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -160,8 +164,9 @@ impl World {
         self.daemon_of(self.command(more))
     }
 
-    /// The same, started by a command that ends in the program's own.
+    /// The same, started by a command that ends in the program's own. It logs records, see [`Daemon::logs`].
     pub(crate) fn daemon_of(&self, mut command: Command) -> Daemon {
+        command.args(["--log-format", "json"]);
         let log = self.root().join("daemon.log");
         let file = std::fs::File::options()
             .create(true)
@@ -261,26 +266,28 @@ impl Daemon {
         self.child.try_wait().expect("a status").is_none()
     }
 
+    /// The log as text: of each record its message and then its fields; anything else as it is.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        log::text(&self.raw_log())
     }
 
-    /// Waits until the log says something.
+    /// The records of an event so far, or a wait for them.
+    #[allow(dead_code, reason = "tests move from messages to events")]
+    pub(crate) fn logs<'a>(&'a self, event: &'a str) -> log::Query<'a> {
+        log::Query::new(self, event)
+    }
+
+    /// Waits until the log contains a text.
     pub(crate) async fn says(&self, text: &str) -> String {
-        let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        let said = async {
-            loop {
-                let log = self.log();
-                if log.contains(text) {
-                    return log;
-                }
-                ticks.tick().await;
-            }
-        };
-        match tokio::time::timeout(BOUND, said).await {
+        let found = log::poll(|| Some(self.log()).filter(|log| log.contains(text)));
+        match tokio::time::timeout(BOUND, found).await {
             Ok(log) => log,
-            Err(_) => panic!("the log does not say `{text}`:\n{}", self.log()),
+            Err(_) => panic!("`{text}` is not logged:\n{}", self.log()),
         }
+    }
+
+    fn raw_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 
