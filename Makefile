@@ -25,7 +25,7 @@ random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of t
 	cargo build --locked --workspace
 	@seed=$${PROPTEST_RNG_SEED:-$$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}; failed=0; \
 	echo "PROPTEST_RNG_SEED=$$seed"; export PROPTEST_RNG_SEED=$$seed SRIOVDP_SEEDS=$${SRIOVDP_SEEDS:-5}; \
-	cargo test --locked -p sriovdp-report -p sriovdp-netlink -p sriovdp-providers -p sriovdp-agent -p sriovdp-authority-filter --lib || failed=1; \
+	cargo test --locked -p sriovdp-report -p sriovdp-netlink -p sriovdp-providers -p sriovdp-agent -p sriovdp-authority-filter -p sriovdp-kubelet --lib || failed=1; \
 	cargo test --locked -p sriovdp-tests --test it -- properties:: random::sequences || failed=1; \
 	test $$failed = 0 || { echo "a random test has failed with PROPTEST_RNG_SEED=$$seed or the SRIOVDP_SEED above" >&2; exit 1; }
 

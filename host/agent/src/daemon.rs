@@ -16,9 +16,9 @@ use crate::config::ConfigError;
 use crate::directory_watcher::DirectoryWatcher;
 use crate::events::NodeEvents;
 use crate::host_paths::RootError;
-use crate::kubelet::RegistrationMode;
 use crate::output::cdi::CdiNames;
 use crate::reconcile::{KubeletOptions, Reconciler, Settings};
+use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use sriovdp_providers::malloc;
 use sriovdp_report::Hint;
 
@@ -87,9 +87,9 @@ pub async fn run(
         signals(SignalKind::interrupt())?,
     );
     let hang_up = signals(SignalKind::hangup())?;
-    let mode = options
-        .registration
-        .unwrap_or_else(|| RegistrationMode::detect(&settings.tree));
+    let mode = options.registration.unwrap_or_else(|| {
+        RegistrationMode::detect(&settings.tree.real(settings.tree.plugins_registry()))
+    });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
 
     let mut watches = JoinSet::new();
@@ -132,7 +132,7 @@ pub async fn run(
 
     let kubelet = KubeletOptions {
         mode,
-        ticks: kubelet_ticks,
+        directory_changes: DirectoryChanges::new(kubelet_ticks),
         cdi: options.cdi_names,
     };
     let mut state = Reconciler::new(settings, Some(kubelet));

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use sriovdp_authority_filter::AuthorityFilter;
+use sriovdp_kubelet::PodDevices;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::config;
 use crate::config::Defaults;
 use crate::events;
-use crate::kubelet;
 use crate::output;
 
 /// A configuration, whose resource names are fit for a socket.
@@ -30,7 +30,7 @@ pub fn configuration(text: &[u8]) {
 
 /// The kubelet's checkpoint.
 pub fn checkpoint(text: &[u8]) {
-    let _ = kubelet::parse_checkpoint(text);
+    let _ = PodDevices::from_checkpoint(text);
 }
 
 /// A CDI specification in the directory that all plugins share.

@@ -9,13 +9,13 @@
 
 pub mod config;
 pub mod daemon;
+pub mod device_plugin;
 pub mod directory_watcher;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host_paths;
 pub mod inventory;
-pub mod kubelet;
 pub mod output;
 pub mod pools;
 pub mod reconcile;

@@ -31,6 +31,7 @@ pub trait Hint: Error {
     }
 }
 
+#[cfg(feature = "sdk")]
 impl Hint for sriovdp_sdk::Error {
     fn hint(&self) -> Option<String> {
         self.hint().map(str::to_owned)
@@ -168,6 +169,7 @@ mod tests {
         assert_eq!(excerpt(&full), full);
     }
 
+    #[cfg(feature = "sdk")]
     #[test]
     fn an_error_with_a_text_of_a_peer_stays_on_its_line() {
         let error = sriovdp_sdk::Error::new("no\nERROR forged").with_hint("a\u{1b}[2Jb");

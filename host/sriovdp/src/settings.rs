@@ -3,10 +3,10 @@
 use sriovdp_agent::config::Defaults;
 use sriovdp_agent::daemon::{DISCOVERY_WAIT, Options};
 use sriovdp_agent::host_paths::HostPaths;
-use sriovdp_agent::kubelet::RegistrationMode;
 use sriovdp_agent::output::cdi;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::Settings;
+use sriovdp_kubelet::RegistrationMode;
 use sriovdp_providers::{ProviderSettings, Timeouts};
 
 use crate::cli::{Arguments, CdiNames, Registration};

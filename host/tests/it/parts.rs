@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sriovdp_agent::kubelet::RegistrationMode;
 use sriovdp_agent::pools::Health;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::ResourceView;
+use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use tokio::sync::watch;
 
 use crate::inside::{patient_reconciler, reconciler};
@@ -166,7 +166,7 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
     // With a kubelet, a reconcile continues without a late discovery.
     let kubelet = KubeletOptions {
         mode: RegistrationMode::Watcher,
-        ticks,
+        directory_changes: DirectoryChanges::new(ticks),
         cdi: None,
     };
     let complete = reconciler_pools(&world).await;

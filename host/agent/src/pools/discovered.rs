@@ -102,7 +102,7 @@ pub(super) fn findings(findings: Vec<Finding>, unhealthy: Option<String>) -> Vec
 #[cfg(test)]
 mod tests {
     use prost::Message;
-    use sriovdp_proto::deviceplugin as dp;
+    use sriovdp_kubelet::deviceplugin as dp;
 
     use super::*;
     use crate::pools::sample;

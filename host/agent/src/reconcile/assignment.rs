@@ -10,11 +10,11 @@ use super::removal_reasons::{RemovalReasons, absences};
 use super::retained::Retained;
 use super::{Outcome, Reconciler};
 use crate::config::ResourceName;
-use crate::kubelet::PodDevices;
 use crate::pools::{
     AssignedDevice, DiscoveredDevice, Fit, Health, Matches, OwnerByDevice, Pool, PoolDevice,
     Request, Resource, Scan, ScanError, assign, evaluate_health,
 };
+use sriovdp_kubelet::PodDevices;
 use sriovdp_report::inline;
 
 /// The share of each resource; nothing for a resource about which a provider cannot speak now.

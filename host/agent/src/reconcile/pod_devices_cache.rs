@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::host_paths::HostPaths;
-use crate::kubelet::PodDevices;
+use sriovdp_kubelet::{PodDevices, PodResourcesError};
 use sriovdp_report::inline;
 
 /// While a device is where it is for its pod's sake, a look that happens anyway also asks after the pod, this seldom.
@@ -53,7 +53,7 @@ impl PodDevicesCache {
     /// Reads them. What was known before stays when that fails.
     pub(super) async fn read(&mut self, tree: &HostPaths, now: Instant) {
         self.tried = Some(now);
-        self.failure = match PodDevices::read(tree).await {
+        self.failure = match read(tree).await {
             Ok(held) => {
                 self.held = Arc::new(held);
                 self.known = true;
@@ -68,6 +68,11 @@ impl PodDevicesCache {
     pub(super) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
+}
+
+async fn read(tree: &HostPaths) -> Result<PodDevices, PodResourcesError> {
+    let socket = tree.real(tree.pod_resources_socket());
+    PodDevices::read(&socket, &tree.real(tree.checkpoint())).await
 }
 
 #[cfg(test)]

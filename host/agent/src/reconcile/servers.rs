@@ -15,12 +15,13 @@ use super::assignment::{Assignment, Assignments};
 use super::health;
 use super::log_on_change::LogOnChange;
 use crate::config::ResourceName;
+use crate::device_plugin::{InFlight, device_list};
 use crate::host_paths::HostPaths;
-use crate::kubelet::{InFlight, PodDevices, RegistrationMode};
 use crate::output::cdi;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::device_info::DeviceInfoFiles;
 use crate::pools::{Pool, PoolDevice, Removal, Resource, allocate};
+use sriovdp_kubelet::{Device, DirectoryChanges, PodDevices, RegistrationMode};
 use sriovdp_providers::blocking;
 use sriovdp_providers::limits;
 use sriovdp_report::inline;
@@ -30,8 +31,8 @@ use sriovdp_report::inline;
 pub struct KubeletOptions {
     /// How to register.
     pub mode: RegistrationMode,
-    /// Rises when the kubelet's directories may have changed.
-    pub ticks: watch::Receiver<u64>,
+    /// Changes of the kubelet's directories.
+    pub directory_changes: DirectoryChanges,
     /// How the names of CDI devices are handed over, if device nodes are handed out through CDI.
     pub cdi: Option<CdiNames>,
 }
@@ -60,6 +61,8 @@ pub(super) struct ResourceServers {
 #[derive(Debug)]
 struct PublishedPool {
     state: watch::Sender<Arc<Pool>>,
+    /// The device list of the state.
+    devices: watch::Sender<Arc<[Device]>>,
     in_flight: InFlight,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     /// The pool has changed since its CDI specification was written.
@@ -221,7 +224,11 @@ impl ResourceServers {
         let offered: BTreeSet<String> = self.pools.keys().map(ToString::to_string).collect();
         let (directory, held) = (self.tree.cdi(), Arc::clone(held));
         let removed = blocking::run(move || {
-            let is_held = |id: &str| held.holders(id).iter().any(|name| !offered.contains(name));
+            let is_held = |id: &str| {
+                held.resources_of(id)
+                    .iter()
+                    .any(|name| !offered.contains(name))
+            };
             cdi::remove_stale(&directory, &prefixes, &current, is_held)
         });
         if let Err(error) = removed.await {
@@ -259,11 +266,13 @@ impl ResourceServers {
         let first = departure.from(&none, resource, share, &in_flight);
         health::log_pool(&first);
         health::log_changes(&none, &first);
+        let (devices, _) = watch::channel(device_list(&first));
         let (state, _) = watch::channel(Arc::new(first));
         let stop = CancellationToken::new();
         let (cdi, _) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
         let offered = PublishedPool {
             state,
+            devices,
             in_flight,
             cdi,
             cdi_outdated: true,
@@ -286,7 +295,7 @@ impl RemovalContext<'_> {
         let name = resource.name.to_string();
         let leaving = Removal {
             now: self.now,
-            is_in_use: &|id| self.held.holds(&name, id.as_str()) || in_flight.has(id.as_str()),
+            is_in_use: &|id| self.held.is_in_use(&name, id.as_str()) || in_flight.has(id.as_str()),
             reason: &|id| {
                 share
                     .absences
@@ -312,7 +321,13 @@ impl PublishedPool {
             self.cdi_outdated = true;
             health::log_pool(&next);
             health::log_changes(&before, &next);
+            let devices = device_list(&next);
             self.state.send_replace(Arc::new(next));
+            self.devices.send_if_modified(|listed| {
+                let is_new = *listed != devices;
+                *listed = devices;
+                is_new
+            });
         }
     }
 }

@@ -7,8 +7,8 @@ use sriovdp_sdk::PciFunction;
 use super::Reconciler;
 use crate::config::{ResourceName, ResourceSpec};
 use crate::host_paths::HostPaths;
-use crate::kubelet::PodDevices;
 use crate::pools::{Pool, Resource, Scan};
+use sriovdp_kubelet::PodDevices;
 use sriovdp_providers::{ProviderError, Providers};
 
 impl Reconciler {

@@ -206,7 +206,7 @@ fn fits(state: &Reconciler, taker: Option<Arc<Pool>>, id: &str) -> Verdict {
             taken_by: pool.resource.name.to_string(),
         },
         None => Verdict::Elsewhere {
-            held_as: state.held().holders(id).first().cloned(),
+            held_as: state.held().resources_of(id).first().cloned(),
         },
     }
 }

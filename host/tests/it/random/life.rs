@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use sriovdp_agent::directory_watcher::DirectoryWatcher;
 use sriovdp_agent::host_paths::HostPaths;
-use sriovdp_agent::kubelet::RegistrationMode;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
+use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -67,7 +67,7 @@ impl Life {
                 Way::Watcher => RegistrationMode::Watcher,
                 Way::Register => RegistrationMode::Register,
             },
-            ticks: watch.ticks(),
+            directory_changes: DirectoryChanges::new(watch.ticks()),
             cdi: None,
         };
         let mut watches = JoinSet::new();

@@ -1,8 +1,13 @@
 //! Which of the offered pools have a task that serves them: as many as there are file descriptors for.
 
+use std::sync::Arc;
+
+use sriovdp_kubelet::ResourceServer;
+use tracing::{Instrument, error_span};
+
 use super::ResourceServers;
 use crate::config::ResourceName;
-use crate::kubelet::ResourceServer;
+use crate::device_plugin::{PoolPlugin, kubelet_paths};
 use crate::reconcile::log_on_change::LogOnChange;
 
 /// More names in one log line help no reader.
@@ -23,15 +28,22 @@ impl ResourceServers {
                 rest.push(name.to_string());
                 continue;
             }
-            let offer = ResourceServer {
-                name: name.clone(),
+            let plugin = PoolPlugin {
                 pool: pool.state.subscribe(),
-                in_flight: pool.in_flight.clone(),
+                devices: pool.devices.subscribe(),
                 cdi: pool.cdi.subscribe(),
-                tree: self.tree.clone(),
-                ticks: kubelet.ticks.clone(),
+                device_info: self.tree.device_info(),
+                in_flight: pool.in_flight.clone(),
             };
-            self.tasks.spawn(offer.run(kubelet.mode, pool.stop.clone()));
+            let server = ResourceServer {
+                resource: name.to_string(),
+                plugin: Arc::new(plugin),
+                paths: kubelet_paths(&self.tree),
+                changes: kubelet.directory_changes.clone(),
+            };
+            let run = server.run(kubelet.mode, pool.stop.clone());
+            self.tasks
+                .spawn(run.instrument(error_span!("pool", resource = %name)));
             pool.is_served = true;
             served += 1;
         }

@@ -1,8 +1,7 @@
 //! HTTP/2 over unix sockets, as a server and as a client, for the gRPC code that stands on it.
 //!
-//! tonic brings transports of its own. They speak HTTP/1 as well, balance over endpoints and leave their connections to
-//! detached tasks; a plugin has one short call to make and one connection to serve for each socket, and wants to know
-//! when it is over.
+//! tonic has transports of its own. They support HTTP/1 as well, balance over endpoints and leave their connections to
+//! detached tasks; here a client makes one short call, and a server has to end with all of its connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -36,7 +35,7 @@ pub(super) fn localhost() -> Uri {
     Uri::from_static("http://localhost")
 }
 
-/// Serves one connection until the peer closes it; after `end`, until the answers under way are given.
+/// Serves one connection until the peer closes it; after `end`, until the responses under way are sent.
 pub(super) async fn serve<C, S>(connection: C, service: S, end: CancellationToken)
 where
     C: AsyncRead + AsyncWrite + Unpin + Send,
@@ -65,12 +64,12 @@ where
     }
 }
 
-/// Connects to the socket at `path`, and gives the connection to `call` for as long as that takes.
+/// Connects to the socket at `path`, and runs `call` on the connection.
 ///
 /// # Errors
 ///
-/// When nobody listens there, or does not speak HTTP/2.
-pub(super) async fn dial<T, F>(path: &Path, call: impl FnOnce(Channel) -> F) -> io::Result<T>
+/// When no process listens there, or none that implements HTTP/2.
+pub(super) async fn connect<T, F>(path: &Path, call: impl FnOnce(Channel) -> F) -> io::Result<T>
 where
     F: Future<Output = T>,
 {
@@ -81,8 +80,8 @@ where
     let mut connection = pin!(connection);
     let mut call = pin!(call(Channel(requests)));
     tokio::select! {
-        answer = &mut call => Ok(answer),
-        // What is under way knows of the end by itself.
+        response = &mut call => Ok(response),
+        // The call fails by itself.
         _ = &mut connection => Ok(call.await),
     }
 }
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn peers_are_asked_to_keep_no_table_of_headers() {
+    async fn peers_get_a_header_table_size_of_zero() {
         let (mut peer, connection) = UnixStream::pair().unwrap();
         let service = service_fn(async |_: Request<Incoming>| Ok(Response::new(Body::empty())));
         tokio::spawn(serve(connection, service, CancellationToken::new()));

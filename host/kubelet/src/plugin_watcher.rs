@@ -5,19 +5,18 @@
 //! kubelet that restarts finds the file by itself.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::KubeletDirectory;
 use super::backoff::Backoff;
-use super::device_plugin_service::Notification;
-use super::instance_lock;
 use super::instance_lock::PeerWait;
+use super::registration_service::Notification;
 use super::resource_server::ResourceServer;
 use super::server::Server;
-use super::socket::SocketState;
+use super::socket::{SocketState, is_listening};
 
 /// After the end of a stream, a restarting kubelet gets this long to come by itself; it looks once a second.
 const RETURN_LIMIT: Duration = Duration::from_secs(5);
@@ -37,7 +36,7 @@ enum End {
 pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
     let mut patience = Backoff::new();
     loop {
-        let name = format!("{}.sock", offer.name.file_stem());
+        let name = format!("{}.sock", offer.file_stem());
         let vacant = stop.run_until_cancelled(vacant_registry(&mut offer, &name));
         let Some(directory) = vacant.await else {
             return;
@@ -48,14 +47,14 @@ pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
             // Another instance has just come, and is waited for.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => End::Replaced,
             Err(error) => {
-                tracing::warn!(resource = %offer.name, "cannot listen for the kubelet, trying again: {error}");
+                tracing::warn!("cannot listen for the kubelet, trying again: {error}");
                 End::Abandoned
             }
         };
         let wait = match end {
             End::Stopped => return,
             End::Deleted => {
-                tracing::warn!(resource = %offer.name, "the socket was deleted; making it anew");
+                tracing::warn!("the socket was deleted; making it anew");
                 Duration::ZERO
             }
             End::Replaced => Duration::ZERO,
@@ -95,31 +94,31 @@ async fn hold(offer: &mut ResourceServer, mut server: Server, stop: &Cancellatio
             }
             SocketState::Deleted => break End::Deleted,
             SocketState::Replaced => {
-                tracing::warn!(resource = %offer.name, "the socket was replaced by another one");
+                tracing::warn!("the socket was replaced by another one");
                 break End::Replaced;
             }
         }
         let deadline = returns_by.unwrap_or_else(far_away);
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
-            Ok(()) = offer.ticks.changed() => {}
+            () = offer.changes.next() => {}
             Ok(()) = server.streams.changed() => {}
-            Some(notification) = server.notified.recv() => match notification {
+            Some(notification) = server.notifications.recv() => match notification {
                 Notification::Registered => {
                     registered = true;
-                    tracing::info!(resource = %offer.name, "registered with the kubelet");
+                    tracing::info!("registered with the kubelet");
                     last_refusal.clear();
                 }
                 Notification::Refused(reason) => {
                     // The kubelet tries again by itself, with growing pauses.
                     if reason != last_refusal {
-                        tracing::warn!(resource = %offer.name, "the kubelet refuses the registration: {reason}");
+                        tracing::warn!("the kubelet refuses the registration: {reason}");
                         last_refusal = reason;
                     }
                 }
             },
             () = tokio::time::sleep_until(deadline), if returns_by.is_some() => {
-                tracing::warn!(resource = %offer.name, "the kubelet ended the stream; offering the socket anew");
+                tracing::warn!("the kubelet ended the stream; offering the socket anew");
                 break End::Abandoned;
             }
         }
@@ -129,35 +128,32 @@ async fn hold(offer: &mut ResourceServer, mut server: Server, stop: &Cancellatio
 }
 
 /// The watched directory, once there is one in which nobody else listens at `name`.
-async fn vacant_registry(offer: &mut ResourceServer, name: &str) -> PathBuf {
+async fn vacant_registry(offer: &mut ResourceServer, name: &str) -> KubeletDirectory {
     loop {
         let directory = registry(offer).await;
-        let path = offer.tree.real(directory.join(name));
+        let path = directory.path.join(name);
         let mut waiting = PeerWait::default();
-        while instance_lock::is_listening(&path).await {
-            waiting.pause(offer, &path).await;
+        while is_listening(&path).await {
+            waiting.pause(&mut offer.changes, &path).await;
         }
-        waiting.over(offer);
-        if offer.tree.real(&directory).is_dir() {
+        waiting.over();
+        if directory.path.is_dir() {
             return directory;
         }
     }
 }
 
 /// The watched directory, once there is one.
-async fn registry(offer: &mut ResourceServer) -> PathBuf {
-    let directory = offer.tree.plugins_registry();
-    let path = offer.tree.real(&directory);
+async fn registry(offer: &mut ResourceServer) -> KubeletDirectory {
+    let directory = offer.paths.plugins_registry.clone();
+    let path = &directory.path;
     let mut told = false;
     while !path.is_dir() {
         if !told {
-            tracing::info!(resource = %offer.name, "waiting for the kubelet's directory `{}`", path.display());
+            tracing::info!("waiting for the kubelet's directory `{}`", path.display());
             told = true;
         }
-        if offer.ticks.changed().await.is_err() {
-            // Nobody follows the directories any more: the plugin is ending.
-            std::future::pending::<()>().await;
-        }
+        offer.changes.next().await;
     }
     directory
 }

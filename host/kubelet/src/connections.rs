@@ -7,19 +7,20 @@ use sriovdp_authority_filter::AuthorityFilter;
 use tokio::net::UnixStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::http2;
-use super::router::Services;
+use super::router::Router;
 
 /// A kubelet has two: one for the registration, one for all other calls.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 
-/// One connection, as the calls on it know it.
+/// What the calls on one connection have in common.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     /// The calls and streams that are open.
     calls: AtomicUsize,
-    /// A kubelet asks for the options first; a client that only reads the list does not.
+    /// A kubelet requests the options first; a client that only reads the list does not.
     pub(super) has_requested_options: AtomicBool,
     /// It carries the kubelet's ListAndWatch stream.
     pub(super) has_kubelet_stream: AtomicBool,
@@ -55,7 +56,7 @@ impl Connections {
     pub(super) fn serve(
         &mut self,
         stream: UnixStream,
-        services: &Services,
+        router: &Router,
         end: &CancellationToken,
     ) -> bool {
         self.open.retain(|(_, task)| !task.is_finished());
@@ -64,10 +65,11 @@ impl Connections {
             return true;
         }
         let connection = Arc::<Connection>::default();
-        let services = services.of_connection(Arc::clone(&connection));
+        let router = router.of_connection(Arc::clone(&connection));
         // The filter is in front of both services, because old kubelets dial both with a path as the authority.
-        let served = http2::serve(AuthorityFilter::new(stream), services, end.clone());
-        self.open.push((connection, self.tasks.spawn(served)));
+        let served = http2::serve(AuthorityFilter::new(stream), router, end.clone());
+        self.open
+            .push((connection, self.tasks.spawn(served.in_current_span())));
         is_full
     }
 

@@ -1,4 +1,4 @@
-//! The devices that calls of Allocate under way are about: none of them may leave the list meanwhile.
+//! The devices of the calls of Allocate that are under way: none of them may leave the device list meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<Mutex<HashMap<String, usize>>>);
 
-/// Ends with the call, given up on included.
+/// One call; dropped with it, also when the kubelet cancels it.
 #[derive(Debug)]
 pub(super) struct Allocating {
     all: InFlight,
@@ -15,7 +15,7 @@ pub(super) struct Allocating {
 }
 
 impl InFlight {
-    /// Whether a call is about the device.
+    /// Whether a call allocates the device.
     pub fn has(&self, id: &str) -> bool {
         self.calls().contains_key(id)
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_in_flight_as_long_as_any_call_is_about_it() {
+    fn a_device_is_in_flight_during_each_call_with_it() {
         let in_flight = InFlight::default();
         let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
         let first = in_flight.begin(ids(&["a", "b"]));

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::device_plugin_service;
 use super::http2;
 use super::instance_lock;
 use super::instance_lock::PeerWait;
@@ -71,7 +70,7 @@ pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
         let wait = match stop.run_until_cancelled(Box::pin(register(&offer))).await {
             None => return,
             Some(Ok(server)) => {
-                tracing::info!(resource = %offer.name, "registered with the kubelet");
+                tracing::info!("registered with the kubelet");
                 last_failure.clear();
                 match hold(&mut offer, server, kubelet, &stop).await {
                     End::Stopped => return,
@@ -80,7 +79,7 @@ pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
                         Duration::ZERO
                     }
                     End::Lost(why) => {
-                        tracing::warn!(resource = %offer.name, "the registration is lost: {why}; registering again");
+                        tracing::warn!("the registration is lost: {why}; registering again");
                         if started.elapsed() > HELD {
                             patience.reset();
                         }
@@ -92,7 +91,7 @@ pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
                 let failure = inline(&error);
                 // Said once; the same failure again is no news.
                 if failure != last_failure {
-                    tracing::warn!(resource = %offer.name, "cannot register, trying again: {failure}");
+                    tracing::warn!("cannot register, trying again: {failure}");
                     last_failure = failure;
                 }
                 patience.next()
@@ -110,16 +109,16 @@ pub(super) async fn run(mut offer: ResourceServer, stop: CancellationToken) {
 
 /// Serves first, because the kubelet dials back inside the call.
 async fn register(offer: &ResourceServer) -> Result<Server, RegisterError> {
-    let directory = offer.tree.device_plugins();
-    let name = socket_names::fresh(&beginning(offer));
+    let directory = &offer.paths.device_plugins;
+    let name = socket_names::unique_socket_name(&beginning(offer));
     let server = {
         // Others look before this socket is there, or when it is.
-        let _turn = instance_lock::turn(&offer.tree.real(&directory)).await;
+        let _lock = instance_lock::registration_lock(&directory.path).await;
         if let Some(rival) = other_instances(offer).await.pop() {
             return Err(RegisterError::Rival(rival));
         }
-        let served = offer.serve(&directory, &name).await;
-        served.map_err(|error| RegisterError::Listen(offer.tree.real(&directory), error))?
+        let served = offer.serve(directory, &name).await;
+        served.map_err(|error| RegisterError::Listen(directory.path.clone(), error))?
     };
     server.announce_kubelet();
     match call_register(offer, name).await {
@@ -132,13 +131,12 @@ async fn register(offer: &ResourceServer) -> Result<Server, RegisterError> {
 }
 
 async fn other_instances(offer: &ResourceServer) -> Vec<PathBuf> {
-    let directory = offer.tree.real(offer.tree.device_plugins());
-    instance_lock::listening_sockets(&directory, &beginning(offer)).await
+    instance_lock::listening_sockets(&offer.paths.device_plugins.path, &beginning(offer)).await
 }
 
 /// What the names of this resource's sockets begin with, whichever instance makes them.
 fn beginning(offer: &ResourceServer) -> String {
-    socket_names::beginning(&offer.tree.device_plugins(), &offer.name.file_stem())
+    socket_names::socket_prefix(&offer.paths.device_plugins.host_path, &offer.file_stem())
 }
 
 async fn call_register(offer: &ResourceServer, endpoint: String) -> Result<(), RegisterError> {
@@ -146,10 +144,10 @@ async fn call_register(offer: &ResourceServer, endpoint: String) -> Result<(), R
     let request = dp::RegisterRequest {
         version: dp::VERSION.to_owned(),
         endpoint,
-        resource_name: offer.name.to_string(),
-        options: Some(device_plugin_service::options()),
+        resource_name: offer.resource.clone(),
+        options: Some(offer.plugin.options()),
     };
-    let call = http2::dial(&path, |kubelet| async {
+    let call = http2::connect(&path, |kubelet| async {
         let mut client = RegistrationClient::with_origin(kubelet, http2::localhost());
         client.register(request).await
     });
@@ -187,7 +185,7 @@ async fn hold(
         }
         tokio::select! {
             () = stop.cancelled() => break End::Stopped,
-            Ok(()) = offer.ticks.changed() => {}
+            () = offer.changes.next() => {}
             Ok(()) = server.streams.changed() => {}
             () = &mut opened, if !seen_stream => break End::Lost("the kubelet has not asked for the devices"),
         }
@@ -201,9 +199,9 @@ async fn kubelet_for_us_alone(offer: &mut ResourceServer) -> Identity {
     kubelet_socket(offer).await;
     let mut waiting = PeerWait::default();
     while let Some(rival) = other_instances(offer).await.pop() {
-        waiting.pause(offer, &rival).await;
+        waiting.pause(&mut offer.changes, &rival).await;
     }
-    waiting.over(offer);
+    waiting.over();
     kubelet_socket(offer).await
 }
 
@@ -216,27 +214,20 @@ async fn kubelet_socket(offer: &mut ResourceServer) -> Identity {
             return identity;
         }
         if !told {
-            tracing::info!(resource = %offer.name, "waiting for the kubelet's socket `{}`", path.display());
+            tracing::info!("waiting for the kubelet's socket `{}`", path.display());
             told = true;
         }
-        if offer.ticks.changed().await.is_err() {
-            // Nobody follows the directories any more: the plugin is ending.
-            std::future::pending::<()>().await;
-        }
+        offer.changes.next().await;
     }
 }
 
 async fn another_kubelet(offer: &mut ResourceServer, kubelet: Identity) {
     let path = kubelet_path(offer);
     while Identity::of(&path).is_none_or(|now| now == kubelet) {
-        if offer.ticks.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        offer.changes.next().await;
     }
 }
 
 fn kubelet_path(offer: &ResourceServer) -> PathBuf {
-    offer
-        .tree
-        .real(offer.tree.device_plugins().join("kubelet.sock"))
+    offer.paths.device_plugins.path.join("kubelet.sock")
 }

@@ -1,4 +1,4 @@
-//! Unix sockets in directories that others clean up, replace and delete.
+//! Unix sockets in directories that the kubelet, administrators and other instances clean up, replace and delete.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -6,9 +6,7 @@ use std::{fs, io};
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use tokio::net::UnixListener;
-
-use super::instance_lock;
+use tokio::net::{UnixListener, UnixStream};
 
 /// Which file is behind a path. An inode number alone may be used again at once by the file that replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,23 +36,23 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Listens at `path`. Whoever sees the file can connect already: it is bound under a hidden name first, which
-    /// watchers of the directory ignore, and then renamed.
+    /// Listens at `path`. A peer that sees the file can connect: it is bound under a hidden name first, which watchers
+    /// of the directory ignore, and then renamed.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` when somebody else listens there.
+    /// `AddrInUse` when another process listens there.
     pub(super) async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
-        if instance_lock::is_listening(path).await {
+        if is_listening(path).await {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         remove_abandoned(path.parent().unwrap_or(path)).await;
         let hidden = hidden_name(path);
         remove_if_there(&hidden)?;
         let listener = UnixListener::bind(&hidden)?;
-        // A file that an earlier process left is removed for its own sake: a watcher takes the removal as the end of
-        // the old registration, and would not see it in a rename.
-        let renamed = remove_if_there(path).and_then(|()| rename_to_nothing(&hidden, path));
+        // A file that an earlier process left is removed first: a watcher takes the removal as the end of the old
+        // registration, and would not see it in a rename.
+        let renamed = remove_if_there(path).and_then(|()| rename_new(&hidden, path));
         if let Err(error) = renamed {
             remove_if_there(&hidden)?;
             return Err(error);
@@ -81,13 +79,18 @@ impl Socket {
 }
 
 impl Drop for Socket {
-    /// Another instance of the plugin may have put its own socket there; that one is not ours to remove.
+    /// Another instance of the plugin may have put its own socket there, which stays.
     fn drop(&mut self) {
         if self.state() != SocketState::InPlace {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "cannot remove the socket");
+            tracing::debug!(
+                event = "socket_not_removed",
+                path = %self.path.display(),
+                %error,
+                "cannot remove the socket"
+            );
         }
     }
 }
@@ -97,19 +100,31 @@ impl Drop for Socket {
 pub(super) enum SocketState {
     /// It is there.
     InPlace,
-    /// It is gone, so nobody can connect any more.
+    /// It is gone, so no peer can connect any more.
     Deleted,
-    /// Somebody else's is there.
+    /// Another file is there.
     Replaced,
 }
 
-/// Removes what processes left that were killed between the two names. Nobody else would ever do that.
+/// Whether a process listens at `path`. A process that is frozen does, until it is killed.
+pub(super) async fn is_listening(path: &Path) -> bool {
+    match UnixStream::connect(path).await {
+        Ok(_) => true,
+        // The backlog is full, or this process lacks the means to connect.
+        Err(error) => matches!(
+            Errno::from_io_error(&error),
+            Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+        ),
+    }
+}
+
+/// Removes the sockets of processes that were killed between the two names.
 async fn remove_abandoned(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     for entry in entries {
         let path = entry.path();
         let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
-        if is_socket && is_hidden_name(&path) && !instance_lock::is_listening(&path).await {
+        if is_socket && is_hidden_name(&path) && !is_listening(&path).await {
             // An instance that is at this very point now fails to rename it, and tries again.
             let _ = remove_if_there(&path);
         }
@@ -118,13 +133,13 @@ async fn remove_abandoned(directory: &Path) {
 
 fn is_hidden_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let word = name.strip_prefix(b".").unwrap_or_default();
-    word.len() == 8 && word.iter().all(u8::is_ascii_hexdigit)
+    let digits = name.strip_prefix(b".").unwrap_or_default();
+    digits.len() == 8 && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
 fn hidden_name(path: &Path) -> PathBuf {
     // Short, so that it fits wherever the final name fits. In containers every instance may have the same process id,
-    // so it is the time that keeps two of them apart.
+    // so the time makes it unique.
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = since_epoch.map_or(0, |time| time.subsec_nanos());
     let seed = path
@@ -137,11 +152,11 @@ fn hidden_name(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{seed:08x}"))
 }
 
-/// Another instance may have been quicker by a moment, and its socket must not be replaced.
-fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+/// Renames a file without replacing the socket of an instance that was quicker.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::EXIST) => Err(io::ErrorKind::AddrInUse.into()),
-        // A file system that knows no such renaming.
+        // A file system without such a rename.
         Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
         renamed => Ok(renamed?),
     }
@@ -165,7 +180,7 @@ mod tests {
         fs::write(&path, "left by an earlier process").unwrap();
         let (socket, _listener) = Socket::listen(&path).await.unwrap();
         assert_eq!(socket.state(), SocketState::InPlace);
-        tokio::net::UnixStream::connect(&path).await.unwrap();
+        UnixStream::connect(&path).await.unwrap();
         let second = Socket::listen(&path).await.unwrap_err();
         assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(socket.state(), SocketState::InPlace);
@@ -183,5 +198,24 @@ mod tests {
             fs::read_dir(dir.path()).unwrap().next().is_none(),
             "nothing is left behind"
         );
+    }
+
+    #[tokio::test]
+    async fn is_listening_needs_a_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sock");
+        assert!(!is_listening(&path).await);
+        fs::write(&path, "no socket at all").unwrap();
+        assert!(!is_listening(&path).await);
+        fs::remove_file(&path).unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
+        assert!(is_listening(&path).await);
+        // Without accepting, as a process that is frozen, until the backlog is full.
+        rustix::net::listen(&listener, 1).unwrap();
+        for _ in 0..8 {
+            assert!(is_listening(&path).await);
+        }
+        drop(listener);
+        assert!(!is_listening(&path).await);
     }
 }

@@ -10,14 +10,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::InFlight;
 use super::connections::{Connections, MAX_CONNECTIONS};
-use super::device_plugin_service::{Notification, Outputs, Service};
-use super::router::Services;
+use super::device_plugin_service::DevicePluginService;
+use super::plugin::DevicePlugin;
+use super::registration_service::{Notification, RegistrationService};
+use super::router::Router;
 use super::socket::{Socket, SocketState};
 use super::streams::Streams;
-use crate::pools::Pool;
 
 /// How long an answer that is under way may take when the server stops.
 const GRACE: Duration = Duration::from_millis(500);
@@ -32,52 +33,54 @@ const LONGEST_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How soon a condition that persists is logged again.
 const LOG_AGAIN: Duration = Duration::from_secs(600);
 
-/// One socket that serves a pool.
+/// One socket that serves a resource.
 #[derive(Debug)]
 pub(super) struct Server {
     socket: Socket,
     end: CancellationToken,
-    /// Holds the one task that accepts connections and owns theirs.
+    /// The one task that accepts connections and owns theirs.
     serving: JoinSet<()>,
     /// The ListAndWatch streams, as they come and go.
     pub(super) streams: watch::Receiver<Streams>,
     streams_sender: watch::Sender<Streams>,
-    /// What the plugin watcher says.
-    pub(super) notified: mpsc::Receiver<Notification>,
+    /// The calls of the plugin watcher.
+    pub(super) notifications: mpsc::Receiver<Notification>,
 }
 
 impl Server {
-    /// Serves `pool` at `path`, which the kubelet knows as `endpoint`. Connections are taken from the moment that the
+    /// Serves `plugin` at `path`, which is `endpoint` on the host. Connections are accepted from the moment that the
     /// file is there.
     pub(super) async fn start(
         path: &Path,
         endpoint: PathBuf,
-        outputs: Outputs,
-        pool: watch::Receiver<Arc<Pool>>,
-        in_flight: InFlight,
+        resource: String,
+        plugin: Arc<dyn DevicePlugin>,
     ) -> io::Result<Self> {
         let (socket, listener) = Socket::listen(path).await?;
         let end = CancellationToken::new();
         let (streams_sender, streams) = watch::channel(Streams::default());
-        let (notifier, notified) = mpsc::channel(MAX_NOTIFICATIONS);
-        let service = Service {
-            pool,
-            in_flight,
-            endpoint,
-            outputs,
-            end: end.clone(),
+        let (sender, notifications) = mpsc::channel(MAX_NOTIFICATIONS);
+        let device_plugin = DevicePluginService {
+            plugin,
             streams: streams_sender.clone(),
-            notified: notifier,
+            end: end.clone(),
         };
+        let registration = RegistrationService {
+            resource,
+            endpoint,
+            streams: streams_sender.clone(),
+            notifications: sender,
+        };
+        let router = Router::new(device_plugin, registration);
         let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Services::new(service), end.clone()));
+        serving.spawn(accept(listener, router, end.clone()).in_current_span());
         Ok(Self {
             socket,
             end,
             serving,
             streams,
             streams_sender,
-            notified,
+            notifications,
         })
     }
 
@@ -110,7 +113,7 @@ impl Server {
 }
 
 /// Takes connections until `end`, and returns when all of them have ended.
-async fn accept(listener: UnixListener, services: Services, end: CancellationToken) {
+async fn accept(listener: UnixListener, router: Router, end: CancellationToken) {
     let mut connections = Connections::default();
     let mut pause = ACCEPT_PAUSE;
     let (mut failure, mut crowd) = (LogOnce::default(), LogOnce::default());
@@ -123,9 +126,9 @@ async fn accept(listener: UnixListener, services: Services, end: CancellationTok
         match accepted {
             Ok((stream, _)) => {
                 pause = ACCEPT_PAUSE;
-                if connections.serve(stream, &services, &end) && crowd.is_due() {
+                if connections.serve(stream, &router, &end) && crowd.is_due() {
                     tracing::warn!(
-                        resource = %services.resource(),
+                        event = "connections_limit",
                         "{MAX_CONNECTIONS} connections to the socket are open; the oldest idle one is closed for each new one"
                     );
                 }
@@ -135,8 +138,9 @@ async fn accept(listener: UnixListener, services: Services, end: CancellationTok
                 connections.close_one_idle();
                 if failure.is_due() {
                     tracing::warn!(
-                        resource = %services.resource(),
-                        "cannot accept a connection, trying again: {error}"
+                        event = "accept_failed",
+                        error = %error,
+                        "cannot accept a connection; retrying"
                     );
                 }
                 end.run_until_cancelled(tokio::time::sleep(pause)).await;

@@ -1,9 +1,9 @@
 //! The ListAndWatch streams of a socket, and which of them is the kubelet's.
 //!
-//! Other clients may read the list as well, as a tool for debugging does. Such a stream says nothing about the
-//! registration, so it must not count for the kubelet's, which may have ended. A registration announces the kubelet's:
-//! the call of `Register`, or the plugin watcher's call of `GetInfo`. Kubelets since 1.25, and every plugin watcher,
-//! request the options on the same connection first; where none does, the first stream after the announcement counts.
+//! Other clients, such as debugging tools, may read the list as well. Such a stream is not evidence of a registration,
+//! and must not stand in for the kubelet's, which may have ended. A registration announces the kubelet's stream: the call
+//! of `Register`, or the plugin watcher's call of `GetInfo`. Kubelets since 1.25, and every plugin watcher, request the
+//! options on the same connection first; where none does, the first stream after the announcement counts.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,40 +1,59 @@
 //! The kubelet's checkpoint of the devices that pods have, `kubelet_internal_checkpoint` (Kubernetes:
 //! `pkg/kubelet/cm/devicemanager/checkpoint`).
 //!
-//! It is parsed while it is read, and only ids and names of resources are kept: most of a checkpoint are the answers of
-//! device plugins, which nothing here needs.
+//! It is parsed while it is read, and only ids and names of resources are kept: most of a checkpoint are the responses of
+//! device plugins.
 
 use std::fmt;
-use std::io::{self, BufReader};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
 
+use rustix::fs::{Mode, OFlags};
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use tokio::sync::oneshot;
 
-use super::PodDevices;
-use sriovdp_providers::bounded_read::{self, Limited};
+use super::pod_devices::PodDevices;
 
-/// A device of a pod takes one to two kilobytes, mostly for the answer of its plugin.
-const LARGEST: u64 = 8 << 20;
+/// A device of a pod takes one to two kilobytes, mostly for the response of its plugin.
+const MAX_SIZE: u64 = 8 << 20;
 /// More than the pods of a node can have. It bounds the memory for a file of short ids.
-const MOST_IDS: usize = 1 << 16;
+const MAX_IDS: usize = 1 << 16;
 
-/// Reads the file at `path`.
+/// Reads the file at `path`, on a thread: a checkpoint may have megabytes.
 ///
 /// # Errors
 ///
-/// When it is not there, is no regular file, is too large, or is no checkpoint.
-pub(super) fn read(path: &Path) -> io::Result<PodDevices> {
-    let (file, _) = bounded_read::open(path)?;
-    parse(Limited::new(file, LARGEST))
+/// When it is not there, is no regular file, is too large, or is no checkpoint; and when no thread can be started.
+pub(super) async fn read(path: PathBuf) -> io::Result<PodDevices> {
+    let (sender, result) = oneshot::channel();
+    let thread = thread::Builder::new().name("checkpoint".to_owned());
+    // The receiver may be gone.
+    thread.spawn(move || drop(sender.send(read_file(&path))))?;
+    result.await.map_err(io::Error::other)?
 }
 
-/// Parses its text.
-///
-/// # Errors
-///
-/// When it is no checkpoint.
-pub(crate) fn parse(text: impl io::Read) -> io::Result<PodDevices> {
+fn read_file(path: &Path) -> io::Result<PodDevices> {
+    // Without blocking where a FIFO is in its place.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = file.take(MAX_SIZE + 1);
+    let pod_devices = parse(&mut text);
+    if text.limit() == 0 {
+        return Err(io::Error::other(format!(
+            "it is longer than {MAX_SIZE} bytes"
+        )));
+    }
+    pod_devices
+}
+
+/// Parses the text of a checkpoint.
+pub(super) fn parse(text: impl Read) -> io::Result<PodDevices> {
     let checkpoint: Checkpoint = serde_json::from_reader(BufReader::new(text))?;
     let entries = checkpoint.data.pod_device_entries;
     Ok(entries.map(|entries| entries.0).unwrap_or_default())
@@ -52,7 +71,7 @@ struct Data {
     pod_device_entries: Option<Entries>,
 }
 
-/// The entries, each of which is forgotten when its ids are known.
+/// The entries, each of which is dropped when its ids are read.
 struct Entries(PodDevices);
 
 #[derive(Deserialize)]
@@ -83,14 +102,14 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Entries, A::Error> {
-        let (mut held, mut count) = (PodDevices::default(), 0);
+        let (mut devices, mut count) = (PodDevices::default(), 0);
         while let Some(entry) = entries.next_element::<Entry>()? {
             let Ids(ids) = entry.device_ids.unwrap_or_default();
             count += ids.len();
-            not_more(count)?;
-            held.add(&entry.resource_name, ids);
+            check_count(count)?;
+            devices.add(&entry.resource_name, ids);
         }
-        Ok(Entries(held))
+        Ok(Entries(devices))
     }
 }
 
@@ -113,7 +132,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
         let mut all = Vec::new();
         while let Some(id) = ids.next_element()? {
             all.push(id);
-            not_more(all.len())?;
+            check_count(all.len())?;
         }
         Ok(Ids(all))
     }
@@ -122,16 +141,16 @@ impl<'de> Visitor<'de> for IdsVisitor {
         let mut all = Vec::new();
         while let Some((_, ids)) = nodes.next_entry::<IgnoredAny, Option<Ids>>()? {
             all.extend(ids.unwrap_or_default().0);
-            not_more(all.len())?;
+            check_count(all.len())?;
         }
         Ok(Ids(all))
     }
 }
 
-fn not_more<E: Error>(ids: usize) -> Result<(), E> {
-    if ids > MOST_IDS {
+fn check_count<E: Error>(ids: usize) -> Result<(), E> {
+    if ids > MAX_IDS {
         return Err(E::custom(format_args!(
-            "pods have more than {MOST_IDS} devices"
+            "pods have more than {MAX_IDS} devices"
         )));
     }
     Ok(())
@@ -150,9 +169,9 @@ mod tests {
     #[test]
     fn ids_of_every_kubelet() {
         for ids in [r#"["x","y"]"#, r#"{"-1":["x"],"0":null,"1":["y"]}"#] {
-            let held = of_ids(ids).unwrap();
+            let devices = of_ids(ids).unwrap();
             assert!(
-                held.holds("intel.com/a", "x") && held.holds("intel.com/a", "y"),
+                devices.is_in_use("intel.com/a", "x") && devices.is_in_use("intel.com/a", "y"),
                 "{ids}"
             );
         }
@@ -170,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn ids_without_end() {
-        let list = format!("[{}\"x\"]", "\"x\",".repeat(MOST_IDS));
+    fn there_is_a_limit_on_ids() {
+        let list = format!("[{}\"x\"]", "\"x\",".repeat(MAX_IDS));
         for ids in [list.clone(), format!("{{\"0\":{list}}}")] {
             let error = of_ids(&ids).unwrap_err().to_string();
             assert!(

@@ -1,0 +1,190 @@
+//! A pool as a device plugin of the kubelet: its device list, and its responses.
+
+mod in_flight;
+mod messages;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sriovdp_kubelet::deviceplugin as dp;
+use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
+use sriovdp_providers::malloc;
+use sriovdp_report::inline;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use in_flight::InFlight;
+pub use messages::device_list;
+use messages::{container_response, preferred_response};
+
+use crate::host_paths::HostPaths;
+use crate::output::cdi::PoolSpec;
+use crate::output::{WriteError, device_info};
+use crate::pools::{
+    AllocateError, ContainerAllocation, Pool, allocate, check_preferred_request, check_request,
+};
+
+/// With more ids and containers than this, a request leaves a hole in the heap.
+const LARGE_REQUEST: usize = 4096;
+
+/// One pool, as its socket serves it.
+#[derive(Clone, Debug)]
+pub struct PoolPlugin {
+    /// The states of the pool.
+    pub pool: watch::Receiver<Arc<Pool>>,
+    /// The device lists of these states.
+    pub devices: watch::Receiver<Arc<[Device]>>,
+    /// The pool's CDI specification, when containers get device nodes through CDI. It is replaced when the pool's device
+    /// type changes, before the pool is.
+    pub cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
+    /// The directory of the device-info files.
+    pub device_info: PathBuf,
+    /// The devices of the calls of Allocate that are under way.
+    pub in_flight: InFlight,
+}
+
+/// Where the kubelet's directories are on this node.
+pub fn kubelet_paths(tree: &HostPaths) -> KubeletPaths {
+    let directory = |host_path| KubeletDirectory {
+        path: tree.real(&host_path),
+        host_path,
+    };
+    KubeletPaths {
+        device_plugins: directory(tree.device_plugins()),
+        plugins_registry: directory(tree.plugins_registry()),
+    }
+}
+
+/// Returns the memory of a large request to the kernel.
+#[derive(Debug, Default)]
+struct TrimAfter {
+    ids: usize,
+}
+
+impl Drop for TrimAfter {
+    fn drop(&mut self) {
+        if self.ids > LARGE_REQUEST {
+            malloc::trim();
+        }
+    }
+}
+
+#[async_trait]
+impl DevicePlugin for PoolPlugin {
+    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+        self.devices.clone()
+    }
+
+    fn options(&self) -> dp::DevicePluginOptions {
+        dp::DevicePluginOptions {
+            pre_start_required: false,
+            get_preferred_allocation_available: true,
+        }
+    }
+
+    /// Fails for requests that no kubelet sends: an error refuses the pod, and an empty response leaves the choice to
+    /// the kubelet.
+    async fn preferred_allocation(
+        &self,
+        request: dp::PreferredAllocationRequest,
+    ) -> Result<dp::PreferredAllocationResponse, Status> {
+        let pool = Arc::clone(&self.pool.borrow());
+        // Dropped after the request.
+        let mut trim = TrimAfter::default();
+        let containers = request.container_requests;
+        let ids = containers.iter().map(|container| {
+            [
+                container.available_device_i_ds.as_slice(),
+                container.must_include_device_i_ds.as_slice(),
+            ]
+        });
+        trim.ids = containers.len() + ids.clone().flatten().map(<[_]>::len).sum::<usize>();
+        check_preferred_request(&pool, ids)
+            .map_err(|error| refuse("GetPreferredAllocation", &error))?;
+        let preferred = containers
+            .iter()
+            .map(|container| preferred_response(&pool, container));
+        Ok(dp::PreferredAllocationResponse {
+            container_responses: preferred.collect(),
+        })
+    }
+
+    async fn allocate(&self, request: dp::AllocateRequest) -> Result<dp::AllocateResponse, Status> {
+        // Dropped after the request.
+        let mut trim = TrimAfter::default();
+        let containers = request.container_requests;
+        let lists = containers
+            .iter()
+            .map(|container| container.devices_ids.as_slice());
+        trim.ids = containers.len() + lists.clone().map(<[_]>::len).sum::<usize>();
+        let pool = Arc::clone(&self.pool.borrow());
+        check_request(&pool, lists.clone()).map_err(|error| refuse("Allocate", &error))?;
+        // Before the pool is read, so that a device which is in it stays.
+        let _allocating = self.in_flight.begin(lists.flatten().cloned().collect());
+        // Both at one moment, because they change together.
+        let pool = Arc::clone(&self.pool.borrow());
+        let cdi = self.cdi.borrow().clone();
+        // The kubelet admits no other pod meanwhile, so this is for all containers of the request together.
+        let deadline = Instant::now() + pool.resource.allocate_timeout();
+        let mut allocations = Vec::new();
+        for container in &containers {
+            let allocation = allocate(&pool, &container.devices_ids, deadline).await;
+            allocations.push(allocation.map_err(|error| refuse("Allocate", &error))?);
+        }
+        // Effects come last, so that a failure above leaves no file behind.
+        self.write(&allocations, cdi.as_deref()).map_err(|error| {
+            let error = inline(&error);
+            tracing::error!(
+                event = "allocate_failed",
+                error,
+                "cannot write what Allocate needs"
+            );
+            Status::internal(error)
+        })?;
+        let container_responses = allocations
+            .into_iter()
+            .map(|allocation| container_response(allocation, cdi.as_deref()))
+            .collect();
+        Ok(dp::AllocateResponse {
+            container_responses,
+        })
+    }
+}
+
+impl PoolPlugin {
+    fn write(
+        &self,
+        allocations: &[ContainerAllocation],
+        cdi: Option<&PoolSpec>,
+    ) -> Result<(), WriteError> {
+        for allocation in allocations {
+            if let Some(cdi) = cdi {
+                cdi.update(allocation.nodes_by_device.iter().cloned())?;
+            }
+            for file in &allocation.device_info {
+                device_info::write(&self.device_info, file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(call: &str, error: &AllocateError) -> Status {
+    let text = inline(error);
+    tracing::error!(
+        event = "allocate_refused",
+        call,
+        error = text,
+        "{call} is refused: {text}"
+    );
+    match error {
+        AllocateError::UnknownDevice { .. } => Status::not_found(text),
+        AllocateError::Twice { .. }
+        | AllocateError::TooManyContainers { .. }
+        | AllocateError::TooManyIds { .. } => Status::invalid_argument(text),
+        AllocateError::Left { .. }
+        | AllocateError::Mismatch { .. }
+        | AllocateError::Provider { .. } => Status::failed_precondition(text),
+        AllocateError::WrongNumber(_) | AllocateError::Forbidden(_) => Status::internal(text),
+    }
+}
