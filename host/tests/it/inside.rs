@@ -15,6 +15,13 @@ pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletOptions>) -> Reco
     patient_reconciler(world, kubelet, Duration::from_secs(1))
 }
 
+/// The same, after its first full reconcile, which has loaded every library anew.
+pub(crate) async fn reconciled(world: &World) -> Reconciler {
+    let mut reconciler = reconciler(world, None);
+    reconciler.look().await;
+    reconciler
+}
+
 /// The same, with the time for which a reconcile waits for a discovery.
 pub(crate) fn patient_reconciler(
     world: &World,

@@ -53,8 +53,6 @@ mod limits;
 mod log;
 /// The manifests are what a cluster and the program understand.
 mod manifests;
-/// Many pools and many devices.
-mod many;
 /// Mistakes in a configuration, reported at once.
 mod mistakes;
 /// Crates that the program writes for authors of providers.

@@ -6,27 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use sriovdp::cli::Arguments;
 
-use crate::repository::{documents, files, list, of_kind, path, text};
-
-#[test]
-fn every_document_has_what_each_object_needs() {
-    let files = ["deployments", "examples"].map(|directory| files(directory, "yaml"));
-    let mut count = 0;
-    for file in files.into_iter().flatten() {
-        for document in documents(&file) {
-            let kind = document["kind"].as_str().unwrap_or_default();
-            assert!(!kind.is_empty(), "{file}: no `kind`");
-            assert!(document["apiVersion"].is_string(), "{file}: {kind}");
-            let name = document["metadata"]["name"].is_string();
-            assert!(
-                name || ["Kustomization", "Component"].contains(&kind),
-                "{file}: {kind}"
-            );
-            count += 1;
-        }
-    }
-    assert!(count >= 9, "only {count} documents");
-}
+use crate::repository::{documents, list, of_kind, path, text};
 
 #[test]
 fn kustomizations_name_files_that_exist() {

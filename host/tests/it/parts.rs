@@ -9,7 +9,7 @@ use sriovdp_fake_kubelet::ResourceView;
 use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use tokio::sync::watch;
 
-use crate::inside::{patient_reconciler, reconciler};
+use crate::inside::{patient_reconciler, reconciled, reconciler};
 use crate::world::{Way, World, built};
 
 const NODE: &str = "
@@ -132,8 +132,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
         let touched: BTreeSet<_> = touched.split(' ').filter_map(|a| a.parse().ok()).collect();
         lives.reconcile_functions(&touched).await;
         // It has loaded the libraries anew, so nothing is remembered.
-        let mut starts = reconciler(&world, None);
-        starts.look().await;
+        let starts = reconciled(&world).await;
         for (name, devices) in pools(&starts) {
             assert_eq!(pools(&lives)[&name], devices, "`{name}` after `{change}`");
         }
@@ -145,8 +144,7 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
 #[tokio::test]
 async fn a_look_at_functions_reads_no_others() {
     let world = World::with_config(NODE, Way::Watcher, POOLS);
-    let mut lives = reconciler(&world, None);
-    lives.look().await;
+    let mut lives = reconciled(&world).await;
     let before = pools(&lives);
     // Nobody tells of these.
     world.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
@@ -169,7 +167,7 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
         directory_changes: DirectoryChanges::new(ticks),
         cdi: None,
     };
-    let complete = reconciler_pools(&world).await;
+    let complete = pools(&reconciled(&world).await);
     let mut lives = patient_reconciler(&world, Some(kubelet), Duration::ZERO);
     lives.look().await;
     while pools(&lives) != complete {
@@ -183,13 +181,6 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
         lives.look().await;
         assert_eq!(pools(&lives), complete);
     }
-}
-
-/// What a first full reconcile of `world` leads to.
-async fn reconciler_pools(world: &World) -> Pools {
-    let mut afresh = reconciler(world, None);
-    afresh.look().await;
-    pools(&afresh)
 }
 
 /// The host reads `numa_node`, and a provider `acpi_index`. The next rescan is a minute away.

@@ -1,19 +1,11 @@
 //! From a provider file in a directory to a device in a container, over a node captured from a real kernel.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
 use sriovdp_fake_kubelet::ResourceView;
 
 use crate::world::{CAPTURED, Way, World, both_ways};
 
 both_ways!(
     the_captured_node_is_offered,
-    containers_get_what_their_driver_needs,
-    ids_stay_in_the_kubelets_order,
-    unknown_ids_are_refused_by_name,
-    a_missing_device_node_refuses_the_pod,
-    a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy,
     device_info_outlives_the_plugin,
 );
 
@@ -73,128 +65,6 @@ async fn the_captured_node_is_offered(way: Way) {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-async fn containers_get_what_their_driver_needs(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
-    for (resource, id, nodes, info) in [
-        (
-            "intel.com/kernel",
-            "0000:41:10.0",
-            &[][..],
-            json!({"0000:41:10.0": {"generic": {"deviceID": "0000:41:10.0"}}}),
-        ),
-        (
-            "intel.com/dpdk",
-            "0000:41:10.2",
-            &["/dev/vfio/vfio", "/dev/vfio/19"],
-            json!({"0000:41:10.2": {
-                "generic": {"deviceID": "0000:41:10.2"},
-                "vfio": {"dev-mount": "/dev/vfio/19", "mount": "/dev/vfio/vfio"},
-                "extra": {"site": "<one>"}
-            }}),
-        ),
-        (
-            "intel.com/uio",
-            "0000:41:10.4",
-            &["/dev/uio0"],
-            json!({"0000:41:10.4": {"generic": {"deviceID": "0000:41:10.4"}, "uio": {"mount": "/dev/uio0"}}}),
-        ),
-    ] {
-        kubelet
-            .wait_for(resource, |view| view.allocatable() > 0)
-            .await
-            .unwrap();
-        let container = kubelet.allocate(resource, &[id]).await.unwrap();
-        let variable = format!(
-            "PCIDEVICE_{}",
-            resource.replace(['/', '.'], "_").to_uppercase()
-        );
-        let parsed: Value =
-            serde_json::from_str(&container.envs[&format!("{variable}_INFO")]).unwrap();
-        assert_eq!(parsed, info);
-        assert_eq!(container.envs[&variable], id);
-        assert_eq!(container.envs.len(), 2);
-        let given: Vec<&str> = container
-            .devices
-            .iter()
-            .map(|device| device.host_path.as_str())
-            .collect();
-        assert_eq!(given, nodes);
-        assert!(
-            container
-                .devices
-                .iter()
-                .all(|d| d.permissions == "rw" && d.container_path == d.host_path)
-        );
-
-        let file = world.root().join(format!(
-            "var/run/k8s.cni.cncf.io/devinfo/dp/{}-{id}-device.json",
-            resource.replace('/', "-")
-        ));
-        let written: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        assert_eq!(
-            written,
-            json!({"type": "pci", "version": "1.1.0", "pci": {"pci-address": id}})
-        );
-    }
-    let container = kubelet
-        .allocate("intel.com/dpdk", &["0000:41:10.2"])
-        .await
-        .unwrap();
-    let info = &container.envs["PCIDEVICE_INTEL_COM_DPDK_INFO"];
-    assert!(
-        info.contains("\\u003cone\\u003e"),
-        "Go escapes these characters: {info}"
-    );
-}
-
-async fn ids_stay_in_the_kubelets_order(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
-    kubelet
-        .wait_for("example.org/far", |view| view.allocatable() == 2)
-        .await
-        .unwrap();
-    let container = kubelet
-        .allocate("example.org/far", &["0000:81:10.2", "0000:81:10.0"])
-        .await
-        .unwrap();
-    let expected: BTreeMap<&str, &str> = [
-        ("PCIDEVICE_EXAMPLE_ORG_FAR", "0000:81:10.2,0000:81:10.0"),
-        (
-            "PCIDEVICE_EXAMPLE_ORG_FAR_INFO",
-            r#"{"0000:81:10.0":{"generic":{"deviceID":"0000:81:10.0"}},"0000:81:10.2":{"generic":{"deviceID":"0000:81:10.2"}}}"#,
-        ),
-    ]
-    .into();
-    let given: BTreeMap<&str, &str> = container
-        .envs
-        .iter()
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
-    assert_eq!(given, expected);
-}
-
-async fn unknown_ids_are_refused_by_name(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
-    for resource in ["intel.com/dpdk", "intel.com/accel"] {
-        kubelet
-            .wait_for(resource, |view| view.allocatable() > 0)
-            .await
-            .unwrap();
-        let status = kubelet
-            .allocate(resource, &["0000:ff:1f.7"])
-            .await
-            .unwrap_err();
-        let expected = format!("the resource `{resource}` has no device `0000:ff:1f.7`");
-        assert!(status.to_string().contains(&expected), "{status}");
-    }
-}
-
 /// The `/dev` of a container is made with it: nodes that come later are missing there, and the kernel has them.
 #[tokio::test]
 async fn device_nodes_that_the_containers_dev_lacks() {
@@ -230,68 +100,6 @@ async fn device_nodes_that_the_containers_dev_lacks() {
             "{container:?}"
         );
     }
-}
-
-async fn a_missing_device_node_refuses_the_pod(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
-    kubelet
-        .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
-        .await
-        .unwrap();
-    std::fs::remove_file(world.root().join("dev/vfio/19")).unwrap();
-    let status = kubelet
-        .allocate("intel.com/dpdk", &["0000:41:10.2"])
-        .await
-        .unwrap_err();
-    assert!(status.to_string().contains("`/dev/vfio/19`"), "{status}");
-    let left = world.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
-    assert!(!left.exists(), "a refused Allocate leaves nothing behind");
-    // What a container gets is read when it is asked for.
-    world.change("dev /dev/vfio/19");
-    kubelet
-        .allocate("intel.com/dpdk", &["0000:41:10.2"])
-        .await
-        .unwrap();
-}
-
-async fn a_new_vf_joins_its_pool_and_a_lost_one_leaves_as_unhealthy(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
-    let before = kubelet
-        .wait_for("example.org/far", |view| view.allocatable() == 2)
-        .await
-        .unwrap();
-    world.change("vf 0000:81:10.4 8086:10ca pf=0000:81:00.0 id=2 driver=igbvf net=eth20 numa=1");
-    daemon.signal(rustix::process::Signal::HUP);
-    let after = kubelet
-        .wait_for("example.org/far", |view| view.allocatable() == 3)
-        .await
-        .unwrap();
-    assert_eq!(
-        (after.messages, after.registrations),
-        (before.messages + 1, 1),
-        "one more list on the same stream"
-    );
-
-    world.change("unplug 0000:81:10.4");
-    daemon.signal(rustix::process::Signal::HUP);
-    let lost = kubelet
-        .wait_for("example.org/far", |view| view.allocatable() == 2)
-        .await
-        .unwrap();
-    assert_eq!(lost.capacity(), 3, "it stays in the list");
-    let status = kubelet
-        .allocate("example.org/far", &["0000:81:10.4"])
-        .await
-        .unwrap_err();
-    assert!(
-        status.to_string().contains("no longer on this node"),
-        "{status}"
-    );
-    assert_eq!(kubelet.violations(), [""; 0]);
 }
 
 async fn device_info_outlives_the_plugin(way: Way) {
