@@ -7,21 +7,21 @@
     reason = "a test that cannot go on says so by its line"
 )]
 
-#[path = "it/world.rs"]
+#[path = "it/test_node.rs"]
 #[allow(
     dead_code,
     unused_imports,
     unused_macros,
     reason = "the harness of the tests in `it`, of which few need all"
 )]
-mod world;
+mod test_node;
 
 use sriovdp::cli::Arguments;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
 use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
+use test_node::{RegistrationMode, TestNode};
 use tokio::sync::watch;
-use world::{Way, World};
 
 const NODE: &str = "
 pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
@@ -35,9 +35,9 @@ const POOL: &str =
 const NEVER: &str = "--rescan-interval=86400";
 
 #[tokio::test]
-async fn an_event_is_a_reason_to_look() {
-    living(async |world, kubelet, tell| {
-        world.change(SECOND);
+async fn event_triggers_a_reconcile() {
+    living(async |node, kubelet, tell| {
+        node.change(SECOND);
         tell(&[ChangeScope::Elsewhere]);
         allocatable(kubelet, 2).await;
     })
@@ -45,10 +45,10 @@ async fn an_event_is_a_reason_to_look() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_function_is_a_reason_to_look_at_that_one() {
-    living(async |world, kubelet, tell| {
+async fn function_event_triggers_an_incremental_reconcile() {
+    living(async |node, kubelet, tell| {
         // Nobody tells of the third one, and what has come is seen in any case.
-        world.change(&format!(
+        node.change(&format!(
             "{SECOND}\n{THIRD}\nfile @0000:41:02.0/numa_node 1"
         ));
         tell(&[function("0000:41:02.1")]);
@@ -56,7 +56,7 @@ async fn an_event_of_a_function_is_a_reason_to_look_at_that_one() {
         assert_eq!(numa_of_first(kubelet), [0]);
         tell(&[function("0000:41:02.0")]);
         listed(kubelet, |view| view.devices[0].numa == [1]).await;
-        world.change("unplug 0000:41:02.1");
+        node.change("unplug 0000:41:02.1");
         tell(&[function("0000:41:02.1")]);
         allocatable(kubelet, 2).await;
     })
@@ -64,15 +64,15 @@ async fn an_event_of_a_function_is_a_reason_to_look_at_that_one() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_physical_function_is_about_its_virtual_functions() {
-    living(async |world, kubelet, tell| {
-        world.change(SECOND);
+async fn physical_function_event_covers_its_virtual_functions() {
+    living(async |node, kubelet, tell| {
+        node.change(SECOND);
         tell(&[function("0000:41:02.1")]);
         allocatable(kubelet, 2).await;
-        world.change("file @0000:41:00.0/net/ens1/carrier 0");
+        node.change("file @0000:41:00.0/net/ens1/carrier 0");
         tell(&[function("0000:41:00.0")]);
         allocatable(kubelet, 0).await;
-        world.change("file @0000:41:00.0/net/ens1/carrier 1");
+        node.change("file @0000:41:00.0/net/ens1/carrier 1");
         tell(&[function("0000:41:00.0")]);
         allocatable(kubelet, 2).await;
     })
@@ -80,9 +80,9 @@ async fn an_event_of_a_physical_function_is_about_its_virtual_functions() {
 }
 
 #[tokio::test]
-async fn a_function_is_looked_at_before_everything_and_everything_after_it() {
-    living(async |world, kubelet, tell| {
-        world.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
+async fn function_events_and_full_reconciles_keep_their_order() {
+    living(async |node, kubelet, tell| {
+        node.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
         tell(&[function("0000:41:02.1"), ChangeScope::Elsewhere]);
         listed(kubelet, |view| {
             view.allocatable() == 2 && view.devices[0].numa == [1]
@@ -102,12 +102,12 @@ async fn thousands_of_functions_are_few_lists() {
         .map(|pf| format!("pf 0000:{pf:02x}:00.0 8086:1572 driver=i40e net=pf{pf}"))
         .collect();
     let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"vendors": ["8086"], "devices": ["154c"]}}]}"#;
-    let world = World::with_config(&pfs.join("\n"), Way::Watcher, config);
-    living_on(&world, 0, async |kubelet, tell| {
+    let node = TestNode::with_config(&pfs.join("\n"), RegistrationMode::Watcher, config);
+    living_on(&node, 0, async |kubelet, tell| {
         for (pf, vf) in (0..PFS).flat_map(|pf| (0..VFS).map(move |vf| (pf, vf))) {
             let address = format!("0000:{:02x}:{:02x}.{}", 0x80 + pf, vf / 8, vf % 8);
             let of = format!("pf=0000:{pf:02x}:00.0 id={vf} driver=iavf");
-            world.change(&format!("vf {address} 8086:154c {of}"));
+            node.change(&format!("vf {address} 8086:154c {of}"));
             tell(&[function(&address)]);
             // The daemon has its turn after each.
             tokio::task::yield_now().await;
@@ -127,22 +127,22 @@ async fn thousands_of_functions_are_few_lists() {
 const FEW: usize = 20;
 
 /// A daemon with one device, whose kernel is the test; `tell` is what the kernel says.
-async fn living(test: impl AsyncFnOnce(&World, &FakeKubelet, &dyn Fn(&[ChangeScope]))) {
-    let world = World::with_config(NODE, Way::Watcher, POOL);
-    living_on(&world, 1, async |kubelet, tell| {
-        test(&world, kubelet, tell).await;
+async fn living(test: impl AsyncFnOnce(&TestNode, &FakeKubelet, &dyn Fn(&[ChangeScope]))) {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOL);
+    living_on(&node, 1, async |kubelet, tell| {
+        test(&node, kubelet, tell).await;
     })
     .await;
 }
 
 /// The same on any node, on which `devices` are found at first.
 async fn living_on(
-    world: &World,
+    node: &TestNode,
     devices: usize,
     test: impl AsyncFnOnce(&FakeKubelet, &dyn Fn(&[ChangeScope])),
 ) {
-    let kubelet = world.kubelet().await;
-    let command = world.command(&[NEVER]);
+    let kubelet = node.kubelet().await;
+    let command = node.command(&[NEVER]);
     let line = [command.as_std().get_program()]
         .into_iter()
         .chain(command.as_std().get_args());
@@ -192,23 +192,23 @@ fn numa_of_first(kubelet: &FakeKubelet) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn rescan_asks_the_running_daemon() {
-    let world = World::with_config(NODE, Way::Watcher, POOL);
-    let (code, said, error) = world.run(&["rescan"]).await;
+async fn rescan_triggers_the_running_daemon() {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOL);
+    let (code, said, error) = node.run(&["rescan"]).await;
     assert_eq!((code, &*said), (Some(1), ""));
     assert!(
         error.starts_with("error: this user runs no daemon of this program here"),
         "{error}"
     );
 
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon_with(&[NEVER]);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon_with(&[NEVER]);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 1)
         .await
         .unwrap();
-    world.change(SECOND);
-    let (code, said, error) = world.run(&["rescan"]).await;
+    node.change(SECOND);
+    let (code, said, error) = node.run(&["rescan"]).await;
     assert_eq!((code, &*error), (Some(0), ""));
     assert!(said.ends_with(" looks at the node again\n"), "{said}");
     kubelet

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sriovdp_fake_kubelet::raw_grpc::{Call, RawConnection};
 use sriovdp_proto::pluginregistration::{InfoRequest, PluginInfo};
 
-use crate::world::{Daemon, World};
+use crate::test_node::{Daemon, TestNode};
 
 /// What an attack may add to the memory of the process at most.
 const MEMORY: u64 = 48 << 10;
@@ -66,10 +66,9 @@ pub(crate) async fn info(socket: &Path) -> Duration {
 }
 
 /// The socket of a resource whose daemon is found by the plugin watcher.
-pub(crate) fn socket(world: &World, resource: &str) -> PathBuf {
+pub(crate) fn socket(node: &TestNode, resource: &str) -> PathBuf {
     let name = format!("{}.sock", resource.replace('/', "_"));
-    world
-        .root()
+    node.root()
         .join("var/lib/kubelet/plugins_registry")
         .join(name)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::bounds::{Before, info, socket};
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const CONFIG: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
@@ -80,12 +80,12 @@ fn crowd(path: &Path, count: usize, bytes: &[u8]) -> Vec<UnixStream> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_frames_and_streams() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     let registered = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
     registered.await.unwrap();
-    let socket = socket(&world, "intel.com/a");
+    let socket = socket(&node, "intel.com/a");
     type Frames = fn(u32) -> Vec<u8>;
     let floods: [(&str, Frames); 10] = [
         ("PING", |_| frame(6, 0, 0, &[0; 8])),
@@ -123,17 +123,17 @@ async fn floods_of_frames_and_streams() {
         before.compare(name, &socket).await;
     }
     assert_eq!(kubelet.resource("intel.com/a").unwrap().allocatable(), 4);
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_connections() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     let registered = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
     registered.await.unwrap();
-    let socket = socket(&world, "intel.com/a");
+    let socket = socket(&node, "intel.com/a");
     // A block of headers that never ends.
     let mut held = PREFACE.to_vec();
     held.extend(frame(1, 0, 1, &[0x40; 16_000]));
@@ -151,5 +151,5 @@ async fn floods_of_connections() {
         drop(crowd);
         before.compare(name, &socket).await;
     }
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }

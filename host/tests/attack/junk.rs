@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
 use crate::bounds::{Before, socket};
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const CONFIG: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
@@ -58,58 +58,58 @@ async fn junk_in_each_directory() {
         "providers/zzz.so",
     ];
     for (kind, make) in kinds {
-        let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-        let kubelet = world.kubelet().await;
-        let mut daemon = world.daemon_with(&["--use-cdi"]);
+        let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+        let kubelet = node.kubelet().await;
+        let mut daemon = node.daemon_with(&["--use-cdi"]);
         let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
         serves.await.unwrap();
         let before = Before::of(&daemon);
         for place in places {
             let path = match place.strip_prefix("providers/") {
-                Some(name) => world.provider_dir().join(name),
-                None => world.root().join(place),
+                Some(name) => node.provider_dir().join(name),
+                None => node.root().join(place),
             };
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             make(&path);
         }
         // A new function shows that the reconcile is over, which has seen the junk.
         daemon.signal(Signal::HUP);
-        world.change("vf 0000:41:1f.0 8086:1520 pf=0000:41:00.0 id=40 driver=igbvf");
+        node.change("vf 0000:41:1f.0 8086:1520 pf=0000:41:00.0 id=40 driver=igbvf");
         daemon.signal(Signal::HUP);
         let more = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 5);
         more.await.unwrap();
         before
             .compare(
                 &format!("{kind} in each directory"),
-                &socket(&world, "intel.com/a"),
+                &socket(&node, "intel.com/a"),
             )
             .await;
-        daemon.ends_well().await;
+        daemon.terminates_cleanly().await;
         // And at the start.
-        let mut daemon = world.daemon_with(&["--use-cdi"]);
+        let mut daemon = node.daemon_with(&["--use-cdi"]);
         let serves = kubelet.wait_for("intel.com/a", |view| {
             view.registrations == 2 && view.allocatable() == 5
         });
         serves.await.unwrap();
-        daemon.ends_well().await;
+        daemon.terminates_cleanly().await;
     }
 }
 
 #[tokio::test]
 async fn many_junk_providers_and_a_large_one() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
     serves.await.unwrap();
     let before = Before::of(&daemon);
     for n in 0..JUNK_PROVIDERS {
-        world.provide_bytes(&format!("junk{n}.so"), b"\x7fELF and nothing else");
+        node.provide_bytes(&format!("junk{n}.so"), b"\x7fELF and nothing else");
     }
     for head in ["\x7fELF", "zeros"] {
         let mut large = head.as_bytes().to_vec();
         large.resize(32 << 20, 0);
-        world.provide_bytes(&format!("{}.so", head.trim_start_matches('\x7f')), &large);
+        node.provide_bytes(&format!("{}.so", head.trim_start_matches('\x7f')), &large);
     }
     daemon.signal(Signal::HUP);
     let further = JUNK_PROVIDERS + 2 - NAMED;
@@ -119,7 +119,7 @@ async fn many_junk_providers_and_a_large_one() {
         .await
         .unwrap();
     before
-        .compare("junk providers", &socket(&world, "intel.com/a"))
+        .compare("junk providers", &socket(&node, "intel.com/a"))
         .await;
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::world::{Way, World, built};
+use crate::test_node::{RegistrationMode, TestNode, built};
 
 const ROUNDS: usize = 60;
 const NODE: &str = "
@@ -29,24 +29,24 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn kills_leave_no_broken_file() {
-    for way in [Way::Watcher, Way::Register] {
-        let world = World::without_providers(NODE, way);
-        world.provide("net-device", &built("sriovdp_net_device"));
-        world.configure(CONFIGS[0]);
-        let kubelet = world.kubelet().await;
+async fn sigkill_leaves_no_partial_file() {
+    for mode in [RegistrationMode::Watcher, RegistrationMode::Register] {
+        let node = TestNode::without_providers(NODE, mode);
+        node.provide("net-device", &built("sriovdp_net_device"));
+        node.configure(CONFIGS[0]);
+        let kubelet = node.kubelet().await;
         let directories = ["var/run/cdi", "var/run/k8s.cni.cncf.io/devinfo/dp"];
         for round in 0..ROUNDS {
-            let mut daemon = world.daemon_with(&["--use-cdi"]);
+            let mut daemon = node.daemon_with(&["--use-cdi"]);
             // The kill comes at another point of the life each time.
-            let life = Duration::from_millis(u64::try_from(round % 20 * 10).unwrap());
+            let simulation = Duration::from_millis(u64::try_from(round % 20 * 10).unwrap());
             let living = async {
                 let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() > 0);
                 let _ = serves.await;
                 let mut ticks = tokio::time::interval(Duration::from_millis(2));
                 for n in 0.. {
                     ticks.tick().await;
-                    world.configure(CONFIGS[n % 2]);
+                    node.configure(CONFIGS[n % 2]);
                     let id = format!("0000:01:01.{}", n % 6);
                     let _ = kubelet.allocate("intel.com/a", &[&id]).await;
                 }
@@ -56,11 +56,11 @@ async fn kills_leave_no_broken_file() {
                 let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() > 0);
                 serves.await.unwrap();
             }
-            let _ = tokio::time::timeout(life, living).await;
+            let _ = tokio::time::timeout(simulation, living).await;
             daemon.signal(Signal::KILL);
             daemon.ended().await;
             for (name, content) in directories
-                .map(|name| files(&world.root().join(name)))
+                .map(|name| files(&node.root().join(name)))
                 .concat()
             {
                 let parsed = serde_json::from_slice::<serde_json::Value>(&content);
@@ -71,17 +71,17 @@ async fn kills_leave_no_broken_file() {
                 );
             }
         }
-        world.configure(CONFIGS[0]);
-        let mut daemon = world.daemon_with(&["--use-cdi"]);
+        node.configure(CONFIGS[0]);
+        let mut daemon = node.daemon_with(&["--use-cdi"]);
         let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 8);
         serves.await.unwrap();
         kubelet
             .allocate("intel.com/a", &["0000:01:01.0"])
             .await
             .unwrap();
-        daemon.ends_well().await;
+        daemon.terminates_cleanly().await;
         for name in directories {
-            for (name, _) in files(&world.root().join(name)) {
+            for (name, _) in files(&node.root().join(name)) {
                 assert!(!name.starts_with('.'), "`{name}` is left over");
             }
         }

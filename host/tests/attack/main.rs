@@ -13,8 +13,8 @@
 )]
 
 #[allow(dead_code, unused_imports, reason = "shared with the other tests")]
-#[path = "../it/world.rs"]
-mod world;
+#[path = "../it/test_node.rs"]
+mod test_node;
 
 /// A process, and what it may take of the machine.
 mod bounds;

@@ -2,15 +2,15 @@
 
 use tokio::process::Command;
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// The processor time of `sriovdp check` for so many resources, in seconds.
-async fn check(world: &World, resources: usize) -> f64 {
+async fn check(node: &TestNode, resources: usize) -> f64 {
     let resource =
         |n| format!(r#"{{"resourceName": "r{n}", "selectors": {{"pfNames": ["pf{n}"]}}}}"#);
     let list: Vec<String> = (0..resources).map(resource).collect();
-    world.configure(&format!(r#"{{"resourceList": [{}]}}"#, list.join(",")));
-    let program = world.command(&["check"]);
+    node.configure(&format!(r#"{{"resourceList": [{}]}}"#, list.join(",")));
+    let program = node.command(&["check"]);
     let program = program.as_std();
     let output = Command::new("sh")
         // The times of the shell and of its children, each a line of user and system time.
@@ -31,9 +31,9 @@ async fn check(world: &World, resources: usize) -> f64 {
 
 #[tokio::test]
 async fn processor_time_is_linear_in_the_number_of_resources() {
-    let world = World::new(CAPTURED, Way::Watcher);
-    let few = check(&world, 2_000).await;
-    let many = check(&world, 16_000).await;
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let few = check(&node, 2_000).await;
+    let many = check(&node, 16_000).await;
     println!("2,000 resources: {few:.2} s, 16,000: {many:.2} s");
     // Eight times as many; square time would be 64 times as much.
     assert!(many < 20.0 * few, "{few} s, then {many} s");

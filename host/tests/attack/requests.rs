@@ -19,7 +19,7 @@ use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 
 use crate::bounds::{Before, socket};
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}},
@@ -95,16 +95,16 @@ async fn notify(socket: &Path, error: String) -> Result<(), Infallible> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_up_to_the_limit_of_a_message() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     for pool in ["intel.com/a", "intel.com/b"] {
         let registered = kubelet.wait_for(pool, |view| view.allocatable() > 0);
         registered.await.unwrap();
     }
     let other = kubelet.resource("intel.com/b").unwrap().devices;
     let other = other.first().unwrap().id.clone();
-    let socket = socket(&world, "intel.com/a");
+    let socket = socket(&node, "intel.com/a");
     let bodies: [(&str, Vec<Vec<String>>); 6] = [
         ("ids of one byte", vec![vec!["x".to_owned(); 1_390_000]]),
         (
@@ -150,5 +150,5 @@ async fn bodies_up_to_the_limit_of_a_message() {
     before.compare("long notifications", &socket).await;
     assert!(!daemon.log().contains("\nline"), "a forged line");
     assert!(daemon.log().len() < 1 << 20, "a long log");
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::limits::{USER, allow_threads, can_be_limited, give_to_user};
-use crate::world::{CAPTURED, Daemon, Way, World, built};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "faulty", "deviceType": "faulty"},
@@ -19,20 +19,20 @@ fn blocking_threads(daemon: &Daemon) -> usize {
 }
 
 #[tokio::test]
-async fn a_call_without_a_thread_is_refused_and_nothing_else_happens() {
+async fn allocate_without_a_thread_fails_alone() {
     if !can_be_limited().await {
         return;
     }
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    world.environment("FAULTY_PROVIDER", "allocate=hang");
-    let kubelet = world.kubelet().await;
-    for directory in [world.root(), world.provider_dir()] {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    node.environment("FAULTY_PROVIDER", "allocate=hang");
+    let kubelet = node.kubelet().await;
+    for directory in [node.root(), node.provider_dir()] {
         give_to_user(directory);
     }
-    let mut command = world.command(&[]);
+    let mut command = node.command(&[]);
     command.uid(USER).gid(USER);
-    let mut daemon = world.daemon_of(command);
+    let mut daemon = node.daemon_of(command);
     for pool in ["intel.com/a", "intel.com/faulty"] {
         let serves = kubelet.wait_for(pool, |view| view.allocatable() > 0);
         serves.await.unwrap();
@@ -55,5 +55,5 @@ async fn a_call_without_a_thread_is_refused_and_nothing_else_happens() {
     let allocated = kubelet.allocate("intel.com/a", &["0000:41:10.0"]).await;
     allocated.unwrap();
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 /// A pool of the faulty provider beside a good one.
 const BESIDE_FAULTY: &str = r#"{"resourceList": [
@@ -14,13 +14,13 @@ const GOOD: &str =
 
 /// A provider that does not come back costs only itself, and its pools keep what they have.
 #[tokio::test]
-async fn a_provider_that_hangs_keeps_its_pools() {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, BESIDE_FAULTY);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
+async fn hanging_provider_keeps_its_pools() {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, BESIDE_FAULTY);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
     // It hangs in the second discovery, when the pool has its device.
-    world.environment("FAULTY_PROVIDER", "discover=hang-later");
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    node.environment("FAULTY_PROVIDER", "discover=hang-later");
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await
@@ -28,7 +28,7 @@ async fn a_provider_that_hangs_keeps_its_pools() {
     daemon.signal(rustix::process::Signal::HUP);
     daemon.says("has not answered `discover` within").await;
     // The look after that finds it busy, and others still change.
-    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(rustix::process::Signal::HUP);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 5)
@@ -41,13 +41,13 @@ async fn a_provider_that_hangs_keeps_its_pools() {
 
 #[tokio::test]
 async fn a_configuration_that_is_no_file() {
-    let world = World::new(CAPTURED, Way::Watcher);
-    let directory = world.root().join("etc/pcidp");
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let directory = node.root().join("etc/pcidp");
     std::fs::create_dir_all(&directory).unwrap();
     let fifo = directory.join("config.json");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
-    let (code, output, _) = world.run(&["check"]).await;
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.contains("Caused by: it is not a regular file"),
@@ -57,16 +57,16 @@ async fn a_configuration_that_is_no_file() {
 
 /// What `sriovdp check` prints, and its exit code.
 async fn check(config: &str, expected: Expect) {
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let (code, output, _) = world.run(&["check"]).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let (code, output, _) = node.run(&["check"]).await;
     expected.assert_eq(&format!("{output}exit {}", code.unwrap_or(-1)));
 }
 
 /// What `sriovdp providers` says about one more file in the directory.
 async fn provider(file: &str, bytes: &[u8], expected: Expect) {
-    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
-    world.provide_bytes(file, bytes);
-    let (code, output, _) = world.run(&["providers"]).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
+    node.provide_bytes(file, bytes);
+    let (code, output, _) = node.run(&["providers"]).await;
     assert_eq!(code, Some(1), "{output}");
     let about: Vec<&str> = output.lines().filter(|line| line.contains(file)).collect();
     // Numbers differ from build to build and from machine to machine.
@@ -79,8 +79,8 @@ async fn provider(file: &str, bytes: &[u8], expected: Expect) {
         .collect();
     expected.assert_eq(&shown.join("N"));
     // The others serve.
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -141,8 +141,8 @@ async fn a_broken_file() {
 
 #[tokio::test]
 async fn the_daemon_does_not_start_with_a_broken_file() {
-    let world = World::with_config(CAPTURED, Way::Watcher, "[]");
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, "[]");
+    let mut daemon = node.daemon();
     assert_eq!(daemon.ended().await.code(), Some(1));
     let log = daemon.log();
     assert!(
@@ -155,14 +155,14 @@ async fn the_daemon_does_not_start_with_a_broken_file() {
 }
 
 #[tokio::test]
-async fn nothing_to_do_is_no_crash_loop() {
+async fn daemon_without_resources_keeps_running() {
     for config in [None, Some("{}"), Some(r#"{"resourceList": []}"#)] {
-        let world = World::new(CAPTURED, Way::Watcher);
+        let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
         if let Some(config) = config {
-            world.configure(config);
+            node.configure(config);
         }
-        let kubelet = world.kubelet().await;
-        let mut daemon = world.daemon();
+        let kubelet = node.kubelet().await;
+        let mut daemon = node.daemon();
         daemon.says("starting").await;
         if config.is_none() {
             daemon
@@ -170,7 +170,7 @@ async fn nothing_to_do_is_no_crash_loop() {
                 .await;
         }
         // It serves as soon as there is something to serve.
-        world.configure(GOOD);
+        node.configure(GOOD);
         kubelet
             .wait_for("intel.com/a", |view| view.allocatable() == 4)
             .await
@@ -180,15 +180,15 @@ async fn nothing_to_do_is_no_crash_loop() {
 }
 
 #[tokio::test]
-async fn a_broken_update_keeps_the_last_good_configuration() {
-    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+async fn invalid_configuration_keeps_the_last_valid_one() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    world.configure("{");
+    node.configure("{");
     daemon
         .says("the file ends before the object that begins at 1:1 is closed")
         .await;
@@ -202,19 +202,19 @@ async fn a_broken_update_keeps_the_last_good_configuration() {
 
 #[tokio::test]
 async fn no_providers() {
-    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
-    for file in std::fs::read_dir(world.provider_dir()).unwrap().flatten() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
+    for file in std::fs::read_dir(node.provider_dir()).unwrap().flatten() {
         std::fs::remove_file(file.path()).unwrap();
     }
-    let mut daemon = world.daemon();
+    let mut daemon = node.daemon();
     daemon.says("no provider is loaded").await;
     assert!(daemon.is_running());
     for command in ["providers", "list"] {
-        let (code, _, error) = world.run(&[command]).await;
+        let (code, _, error) = node.run(&[command]).await;
         assert_eq!(code, Some(1));
         assert!(error.starts_with("error: no provider is loaded"), "{error}");
     }
-    let (code, output, _) = world.run(&["check"]).await;
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.contains("no loaded provider brings a default device type"),
@@ -248,27 +248,27 @@ async fn files_that_are_no_providers() {
 #[tokio::test]
 async fn files_that_others_may_change() {
     use std::os::unix::fs::PermissionsExt;
-    let world = World::with_config(CAPTURED, Way::Watcher, GOOD);
-    let file = world.provider_dir().join("net-device.so");
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
+    let file = node.provider_dir().join("net-device.so");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o646)).unwrap();
-    let (code, output, _) = world.run(&["providers"]).await;
+    let (code, output, _) = node.run(&["providers"]).await;
     assert_eq!(code, Some(1));
     let expected = "net-device.so: refused: its mode is 0646, so others than its owner may write to it (hint: `chmod go-w` the file)";
     assert!(output.contains(expected), "{output}");
     if rustix::process::geteuid().is_root() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
-        let (_, output, _) = world.run(&["providers"]).await;
+        let (_, output, _) = node.run(&["providers"]).await;
         assert!(output.contains("it belongs to user 12345"), "{output}");
     }
 }
 
 #[tokio::test]
 async fn a_panic_in_the_manifest_refuses_the_provider() {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, GOOD);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    world.environment("FAULTY_PROVIDER", "manifest=panic");
-    let (code, output, errors) = world.run(&["providers"]).await;
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    node.environment("FAULTY_PROVIDER", "manifest=panic");
+    let (code, output, errors) = node.run(&["providers"]).await;
     assert_eq!(code, Some(1));
     let expected = "faulty.so: refused: it does not answer `manifest`: the provider panicked in `manifest` at ";
     assert!(output.contains(expected), "{output}");
@@ -295,11 +295,11 @@ async fn a_panic_in_any_other_method_costs_that_call() {
             "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`",
         ),
     ] {
-        let mut world = World::with_config(CAPTURED, Way::Watcher, BESIDE_FAULTY);
-        world.provide("faulty", &built("sriovdp_faulty_provider"));
-        world.environment("FAULTY_PROVIDER", fault);
-        let kubelet = world.kubelet().await;
-        let mut daemon = world.daemon();
+        let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, BESIDE_FAULTY);
+        node.provide("faulty", &built("sriovdp_faulty_provider"));
+        node.environment("FAULTY_PROVIDER", fault);
+        let kubelet = node.kubelet().await;
+        let mut daemon = node.daemon();
         kubelet
             .wait_for("intel.com/a", |view| view.allocatable() == 4)
             .await

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}},
     {"resourceName": "mixed", "selectors": {"pfNames": ["eth2"]}}
 ]}"#;
 
-fn spec(world: &World, pool: &str) -> Value {
-    let file = world.root().join(format!(
+fn spec(node: &TestNode, pool: &str) -> Value {
+    let file = node.root().join(format!(
         "var/run/cdi/sriov-dp-intel.com-net-pci-{pool}.yaml"
     ));
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
@@ -18,9 +18,9 @@ fn spec(world: &World, pool: &str) -> Value {
 
 #[tokio::test]
 async fn containers_get_names_and_the_runtime_finds_nodes() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon_with(&["--use-cdi"]);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon_with(&["--use-cdi"]);
     kubelet
         .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
         .await
@@ -36,12 +36,12 @@ async fn containers_get_names_and_the_runtime_finds_nodes() {
         .map(|device| device.name.as_str())
         .collect();
     assert_eq!(names, ["intel.com/net-pci=0000:41:10.2"]);
-    let node = |path| json!({"path": path, "hostPath": path, "permissions": "rw"});
+    let device_node = |path| json!({"path": path, "hostPath": path, "permissions": "rw"});
     assert_eq!(
-        spec(&world, "dpdk")["devices"],
+        spec(&node, "dpdk")["devices"],
         json!([{
             "name": "0000:41:10.2",
-            "containerEdits": {"deviceNodes": [node("/dev/vfio/vfio"), node("/dev/vfio/19")]}
+            "containerEdits": {"deviceNodes": [device_node("/dev/vfio/vfio"), device_node("/dev/vfio/19")]}
         }])
     );
     // Of the mixed pool only the device on uio has a node, and the others are given out without a name.
@@ -63,15 +63,15 @@ async fn containers_get_names_and_the_runtime_finds_nodes() {
 
 #[tokio::test]
 async fn an_allocation_brings_the_specification_up_to_date() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon_with(&["--use-cdi"]);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon_with(&["--use-cdi"]);
     kubelet
         .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
         .await
         .unwrap();
     // The same VF in another IOMMU group, as after a new boot of its driver.
-    world.change(
+    node.change(
         "rm @0000:41:10.2/iommu_group\n\
          link @0000:41:10.2/iommu_group ../../../../kernel/iommu_groups/77\n\
          dir /sys/kernel/iommu_groups/77\n\
@@ -81,24 +81,24 @@ async fn an_allocation_brings_the_specification_up_to_date() {
         .allocate("intel.com/dpdk", &["0000:41:10.2"])
         .await
         .unwrap();
-    let nodes = &spec(&world, "dpdk")["devices"][0]["containerEdits"]["deviceNodes"];
+    let nodes = &spec(&node, "dpdk")["devices"][0]["containerEdits"]["deviceNodes"];
     assert_eq!(nodes[1]["path"], "/dev/vfio/77");
     // A container may be restarted after the plugin has ended.
     daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(0));
-    assert_eq!(spec(&world, "dpdk")["devices"][0]["name"], "0000:41:10.2");
+    assert_eq!(spec(&node, "dpdk")["devices"][0]["name"], "0000:41:10.2");
 }
 
 #[tokio::test]
-async fn a_device_that_changes_its_pool_is_in_one_specification() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon_with(&["--use-cdi"]);
+async fn device_that_changes_pools_is_in_one_cdi_specification() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon_with(&["--use-cdi"]);
     kubelet
         .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
         .await
         .unwrap();
-    world.configure(
+    node.configure(
         r#"{"resourceList": [
             {"resourceName": "all", "selectors": {"pfNames": ["eth2"]}},
             {"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}},
@@ -120,7 +120,7 @@ async fn a_device_that_changes_its_pool_is_in_one_specification() {
     });
     left.await.unwrap();
     let holding = || {
-        let entries = std::fs::read_dir(world.root().join("var/run/cdi")).unwrap();
+        let entries = std::fs::read_dir(node.root().join("var/run/cdi")).unwrap();
         let holds = |path: &std::path::Path| {
             std::fs::read_to_string(path).is_ok_and(|text| text.contains(device))
         };
@@ -142,22 +142,22 @@ async fn a_device_that_changes_its_pool_is_in_one_specification() {
 }
 
 #[tokio::test]
-async fn a_pod_keeps_its_entry_when_its_resource_is_withdrawn() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon_with(&["--use-cdi"]);
+async fn pod_device_keeps_its_device_info_when_its_resource_is_withdrawn() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon_with(&["--use-cdi"]);
     kubelet
         .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
         .await
         .unwrap();
     let pod = kubelet.run_pod_with("pod", "intel.com/dpdk", &["0000:41:10.2"]);
     pod.await.unwrap();
-    let before = spec(&world, "dpdk");
-    world.configure(
+    let before = spec(&node, "dpdk");
+    node.configure(
         r#"{"resourceList": [{"resourceName": "uio", "selectors": {"drivers": ["uio_pci_generic"]}}]}"#,
     );
     // It was in the pool `mixed`, whose file goes in the same look that keeps the other one.
-    let mixed = world
+    let mixed = node
         .root()
         .join("var/run/cdi/sriov-dp-intel.com-net-pci-mixed.yaml");
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
@@ -168,14 +168,14 @@ async fn a_pod_keeps_its_entry_when_its_resource_is_withdrawn() {
     };
     let gone = tokio::time::timeout(std::time::Duration::from_secs(30), gone).await;
     assert!(gone.is_ok(), "the file of a pool that nobody uses stays");
-    assert_eq!(spec(&world, "dpdk"), before);
+    assert_eq!(spec(&node, "dpdk"), before);
 }
 
 #[tokio::test]
-async fn two_pools_of_one_prefix_meet_in_a_container_as_annotations() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon_with(&["--use-cdi", "--cdi-names=annotations"]);
+async fn two_pools_of_one_prefix_share_a_container_by_annotations() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon_with(&["--use-cdi", "--cdi-names=annotations"]);
     kubelet
         .wait_for("intel.com/mixed", |view| view.allocatable() == 3)
         .await
@@ -213,11 +213,11 @@ async fn another_device_type_is_another_specification() {
             r#"{{"resourceList": [{{"resourceName": "x", "deviceType": "{kind}", "selectors": {{"drivers": ["vfio-pci"]}}}}]}}"#
         )
     };
-    let world = World::with_config(CARDS, Way::Watcher, &config("netDevice"));
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon_with(&["--use-cdi"]);
+    let node = TestNode::with_config(CARDS, RegistrationMode::Watcher, &config("netDevice"));
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon_with(&["--use-cdi"]);
     let files = || {
-        let entries = std::fs::read_dir(world.root().join("var/run/cdi")).unwrap();
+        let entries = std::fs::read_dir(node.root().join("var/run/cdi")).unwrap();
         let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
         // A file that is being written has a hidden name.
         let mut files: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
@@ -236,7 +236,7 @@ async fn another_device_type_is_another_specification() {
         .unwrap();
     assert_eq!(files(), ["sriov-dp-intel.com-net-pci-x.yaml"]);
 
-    world.configure(&config("accelerator"));
+    node.configure(&config("accelerator"));
     has("0000:17:00.0").await.unwrap();
     let container = kubelet.allocate("intel.com/x", &["0000:17:00.0"]);
     let container = container.await.unwrap();

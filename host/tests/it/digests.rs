@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "accel", "deviceType": "accelerator"},
@@ -54,18 +54,18 @@ fn sha256sum(directory: &Path, files: &[&str]) -> String {
 
 #[tokio::test]
 async fn only_listed_files_are_loaded() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let net_device = sha256sum(world.provider_dir(), &["--binary", "net-device.so"]);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let net_device = sha256sum(node.provider_dir(), &["--binary", "net-device.so"]);
     assert!(net_device.contains(" *net-device.so"), "{net_device}");
     let other = net_device.replace("net-device", "aux-net-device");
     let list = List::new(&format!("{net_device}{other}"));
-    let (code, output, _) = world.run(&[&list.option(), "providers"]).await;
+    let (code, output, _) = node.run(&[&list.option(), "providers"]).await;
     assert_eq!(code, Some(1));
-    let digest = &sha256sum(world.provider_dir(), &["accelerator.so"])[..64];
+    let digest = &sha256sum(node.provider_dir(), &["accelerator.so"])[..64];
     let list_path = list.path();
     let path = list_path.display();
     assert!(output.contains(&format!("accelerator.so: refused: it is not in the list of digests `{path}` (hint: if you trust this file, add the line `{digest}  accelerator.so`; else remove the file)")), "{output}");
-    let found = &sha256sum(world.provider_dir(), &["aux-net-device.so"])[..64];
+    let found = &sha256sum(node.provider_dir(), &["aux-net-device.so"])[..64];
     assert!(
         output.contains(&format!(
             "aux-net-device.so: refused: its digest is {found}, and the list `{path}` has {}",
@@ -78,8 +78,8 @@ async fn only_listed_files_are_loaded() {
         "{output}"
     );
 
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon_with(&[&list.option()]);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon_with(&[&list.option()]);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -92,7 +92,7 @@ async fn only_listed_files_are_loaded() {
         .await
         .unwrap();
     // A newer file that the list does not have yet is not loaded in the place of the one that it has.
-    world.provide("accelerator", &built("sriovdp_raw_provider"));
+    node.provide("accelerator", &built("sriovdp_raw_provider"));
     daemon
         .says("accelerator.so` has changed and is refused, so what was loaded before goes on: its digest is ")
         .await;
@@ -100,16 +100,16 @@ async fn only_listed_files_are_loaded() {
         .allocate("intel.com/accel", &["0000:02:10.0"])
         .await
         .unwrap();
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }
 
 #[tokio::test]
 async fn a_list_that_cannot_be_used_allows_nothing() {
     use std::os::unix::fs::PermissionsExt;
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     let files = ["accelerator.so", "aux-net-device.so", "net-device.so"];
-    let list = List::new(&sha256sum(world.provider_dir(), &files));
-    let (code, _, _) = world.run(&[&list.option(), "providers"]).await;
+    let list = List::new(&sha256sum(node.provider_dir(), &files));
+    let (code, _, _) = node.run(&[&list.option(), "providers"]).await;
     assert_eq!(code, Some(0));
     let refused = |what: &str| {
         format!(
@@ -118,7 +118,7 @@ async fn a_list_that_cannot_be_used_allows_nothing() {
         )
     };
     let expect = async |what: &str| {
-        let (code, output, errors) = world.run(&[&list.option(), "providers"]).await;
+        let (code, output, errors) = node.run(&[&list.option(), "providers"]).await;
         assert_eq!((code, output.as_str()), (Some(1), ""), "{errors}");
         assert_eq!(errors.matches(&refused(what)).count(), 1, "{errors}");
     };
@@ -133,12 +133,12 @@ async fn a_list_that_cannot_be_used_allows_nothing() {
 /// The step is a step of `provider check` as well.
 #[tokio::test]
 async fn the_check_of_one_file_knows_the_list() {
-    let world = World::new(CAPTURED, Way::Watcher);
-    let list = List::new(&sha256sum(world.provider_dir(), &["net-device.so"]));
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let list = List::new(&sha256sum(node.provider_dir(), &["net-device.so"]));
     for (file, expected) in [("net-device.so", 0), ("accelerator.so", 1)] {
-        let path = world.provider_dir().join(file);
+        let path = node.provider_dir().join(file);
         let arguments = ["provider", "check", path.to_str().unwrap(), &list.option()];
-        let (code, output, _) = world.run(&arguments).await;
+        let (code, output, _) = node.run(&arguments).await;
         assert_eq!(code, Some(expected), "{output}");
         assert!(!output.contains("no list of digests was given"), "{output}");
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{Daemon, Way, World, both_ways, built};
+use crate::test_node::{Daemon, RegistrationMode, TestNode, both_modes, built};
 
-both_ways!(nothing_grows);
+both_modes!(resource_usage_is_constant);
 
 const POOL: &str = "intel.com/a";
 const CONFIG: &str = r#"{"resourceList": [
@@ -34,31 +34,31 @@ const HOURS: usize = 24;
 
 /// What one process has of the machine.
 #[derive(Clone, Copy)]
-struct Vitals {
+struct ResourceUsage {
     resident_kb: usize,
     files: usize,
     threads: usize,
     socket_files: usize,
 }
 
-async fn nothing_grows(way: Way) {
-    let world = World::without_providers(NODE, way);
-    world.provide("net-device", &built("sriovdp_net_device"));
-    world.configure(CONFIG);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn resource_usage_is_constant(mode: RegistrationMode) {
+    let node = TestNode::without_providers(NODE, mode);
+    node.provide("net-device", &built("sriovdp_net_device"));
+    node.configure(CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     let registered = |count| kubelet.wait_for(POOL, move |view| view.allocatable() == count);
     registered(8).await.unwrap();
     for hour in 0..WARM_UP {
-        live_an_hour(&world, &kubelet, &daemon, hour).await;
+        run_hour(&node, &kubelet, &daemon, hour).await;
     }
-    let before = Vitals::of(&world, &daemon);
+    let before = ResourceUsage::of(&node, &daemon);
     let hours = std::env::var("SRIOVDP_HOURS").ok();
     let hours = hours.map_or(HOURS, |hours| hours.parse().expect("a number"));
     for hour in 0..hours {
-        live_an_hour(&world, &kubelet, &daemon, hour).await;
+        run_hour(&node, &kubelet, &daemon, hour).await;
     }
-    let after = settled(&world, &daemon, before).await;
+    let after = settled(&node, &daemon, before).await;
     assert_eq!(
         after.socket_files, before.socket_files,
         "{before}, then {after}"
@@ -76,12 +76,12 @@ async fn nothing_grows(way: Way) {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-async fn live_an_hour(world: &World, kubelet: &FakeKubelet, daemon: &Daemon, hour: usize) {
+async fn run_hour(node: &TestNode, kubelet: &FakeKubelet, daemon: &Daemon, hour: usize) {
     for minute in 0..60 {
         let id = format!("0000:01:01.{}", minute % 8);
         kubelet.allocate(POOL, &[&id]).await.unwrap();
         let is_there = minute % 2 == 0;
-        world.change(&if is_there {
+        node.change(&if is_there {
             format!("vf {ONE_MORE}")
         } else {
             "unplug 0000:01:02.0".to_owned()
@@ -100,12 +100,12 @@ async fn live_an_hour(world: &World, kubelet: &FakeKubelet, daemon: &Daemon, hou
         })
         .await
         .unwrap();
-    world.configure("no configuration");
+    node.configure("no configuration");
     daemon.signal(Signal::HUP);
-    world.configure(CONFIG);
+    node.configure(CONFIG);
     daemon.signal(Signal::HUP);
     if hour.is_multiple_of(6) {
-        let mut other = world.daemon();
+        let mut other = node.daemon();
         other.says("another instance").await;
         other.signal(Signal::KILL);
         other.ended().await;
@@ -120,21 +120,21 @@ async fn has(kubelet: &FakeKubelet, devices: usize) {
 }
 
 /// What it comes to when connections and threads that are ending have ended.
-async fn settled(world: &World, daemon: &Daemon, before: Vitals) -> Vitals {
+async fn settled(node: &TestNode, daemon: &Daemon, before: ResourceUsage) -> ResourceUsage {
     let mut ticks = tokio::time::interval(Duration::from_millis(50));
-    let mut vitals = Vitals::of(world, daemon);
+    let mut usage = ResourceUsage::of(node, daemon);
     for _ in 0..100 {
-        if vitals.files <= before.files {
+        if usage.files <= before.files {
             break;
         }
         ticks.tick().await;
-        vitals = Vitals::of(world, daemon);
+        usage = ResourceUsage::of(node, daemon);
     }
-    vitals
+    usage
 }
 
-impl Vitals {
-    fn of(world: &World, daemon: &Daemon) -> Self {
+impl ResourceUsage {
+    fn of(node: &TestNode, daemon: &Daemon) -> Self {
         let process = PathBuf::from(format!("/proc/{}", daemon.id()));
         let status = std::fs::read_to_string(process.join("status")).expect("a process");
         let number = |name: &str| {
@@ -143,7 +143,7 @@ impl Vitals {
             word.and_then(|word| word.parse().ok()).expect("a number")
         };
         let count = |directory: PathBuf| std::fs::read_dir(directory).map_or(0, Iterator::count);
-        let kubelet = world.root().join("var/lib/kubelet");
+        let kubelet = node.root().join("var/lib/kubelet");
         Self {
             resident_kb: number("VmRSS:"),
             files: count(process.join("fd")),
@@ -154,7 +154,7 @@ impl Vitals {
     }
 }
 
-impl fmt::Display for Vitals {
+impl fmt::Display for ResourceUsage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             resident_kb,

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::repository::{files, list, of_kind, text};
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// Accepted by the program without a word, and by the schema of its providers.
 async fn valid(name: &str, config: &str) {
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    world.provide_extensions();
-    let (code, output, _) = world.run(&["check"]).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    node.provide_extensions();
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0), "{name}:\n{output}");
     assert!(!output.contains("warning"), "{name}:\n{output}");
-    let (_, schema, _) = world.run(&["schema"]).await;
+    let (_, schema, _) = node.run(&["schema"]).await;
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let config: Value = serde_json::from_str(config).unwrap();

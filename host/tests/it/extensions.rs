@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{CAPTURED, Way, World, both_ways, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, both_modes, built};
 
-both_ways!(an_extension_selects_and_adds_device_nodes);
+both_modes!(an_extension_selects_and_adds_device_nodes);
 
-fn with_extensions(config: &str, way: Way) -> World {
-    let world = World::with_config(CAPTURED, way, config);
-    world.provide_extensions();
-    world
+fn with_extensions(config: &str, mode: RegistrationMode) -> TestNode {
+    let node = TestNode::with_config(CAPTURED, mode, config);
+    node.provide_extensions();
+    node
 }
 
-async fn an_extension_selects_and_adds_device_nodes(way: Way) {
+async fn an_extension_selects_and_adds_device_nodes(mode: RegistrationMode) {
     let config = r#"{"resourceList": [{"resourceName": "rdma", "selectors": {"vendors": ["8086"], "IsRdma": true}}]}"#;
-    let world = with_extensions(config, way);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let node = with_extensions(config, mode);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     // One VF of the node has an RDMA device.
     let view = kubelet
         .wait_for("intel.com/rdma", |view| view.messages > 0)
@@ -40,7 +40,7 @@ async fn an_extension_selects_and_adds_device_nodes(way: Way) {
     ];
     assert_eq!(nodes, expected);
     let file = "var/run/k8s.cni.cncf.io/devinfo/dp/intel.com-rdma-0000:41:10.0-device.json";
-    let written = std::fs::read_to_string(world.root().join(file)).unwrap();
+    let written = std::fs::read_to_string(node.root().join(file)).unwrap();
     let written: Value = serde_json::from_str(&written).unwrap();
     assert_eq!(
         written,
@@ -54,39 +54,39 @@ async fn an_extension_selects_and_adds_device_nodes(way: Way) {
 }
 
 #[tokio::test]
-async fn without_the_library_its_keys_are_refused_by_name() {
+async fn missing_extension_refuses_its_keys_by_name() {
     let config = r#"{"resourceList": [
         {"resourceName": "ddp", "selectors": {"ddpProfiles": ["GTP"]}},
         {"resourceName": "rdma", "selectors": {"isRdma": true}}
     ]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let (code, output, _) = world.run(&["check"]).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1));
     for file in ["intel-ddp.so", "mellanox-rdma.so"] {
         let hint = format!("hint: put the provider `{file}` into the provider directory");
         assert!(output.contains(&hint), "{output}");
     }
-    let world = with_extensions(config, Way::Watcher);
-    let (code, output, _) = world.run(&["check"]).await;
+    let node = with_extensions(config, RegistrationMode::Watcher);
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0), "{output}");
 }
 
 #[tokio::test]
-async fn a_new_file_wakes_the_resources_that_waited_for_its_keys() {
+async fn new_extension_activates_resources_that_use_its_keys() {
     let config = r#"{"resourceList": [
         {"resourceName": "rdma", "selectors": {"isRdma": true}},
         {"resourceName": "rest", "selectors": {"pfNames": ["eth2"]}}
     ]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     daemon.says("selectors.isRdma`: no loaded provider").await;
     kubelet
         .wait_for("intel.com/rest", |view| view.allocatable() == 4)
         .await
         .unwrap();
     assert_eq!(kubelet.resource("intel.com/rdma"), None);
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
     kubelet
         .wait_for("intel.com/rdma", |view| view.allocatable() == 1)
         .await
@@ -106,7 +106,9 @@ async fn keys_that_make_no_sense_together() {
         {"resourceName": "both", "selectors": {"isRdma": true, "vdpaType": "vhost"}},
         {"resourceName": "one", "selectors": {"isRdma": false, "vdpaType": "vhost"}}
     ]}"#;
-    let (code, output, _) = with_extensions(config, Way::Watcher).run(&["check"]).await;
+    let (code, output, _) = with_extensions(config, RegistrationMode::Watcher)
+        .run(&["check"])
+        .await;
     assert_eq!(code, Some(1));
     let expected =
         "`resourceList[0].selectors.isRdma`: it cannot be asked for together with `vdpaType`";
@@ -117,14 +119,17 @@ async fn keys_that_make_no_sense_together() {
 /// The device type of an extension may be missing; then it waits for it.
 #[tokio::test]
 async fn an_extension_without_its_device_type() {
-    let world = with_extensions(r#"{"resourceList": [{"resourceName": "a"}]}"#, Way::Watcher);
-    std::fs::remove_file(world.provider_dir().join("net-device.so")).unwrap();
-    let (_, output, _) = world.run(&["check"]).await;
+    let node = with_extensions(
+        r#"{"resourceList": [{"resourceName": "a"}]}"#,
+        RegistrationMode::Watcher,
+    );
+    std::fs::remove_file(node.provider_dir().join("net-device.so")).unwrap();
+    let (_, output, _) = node.run(&["check"]).await;
     assert!(
         output.contains("no loaded provider brings a default device type"),
         "{output}"
     );
-    world.provide("net-device", &built("sriovdp_net_device"));
-    let (code, output, _) = world.run(&["check"]).await;
+    node.provide("net-device", &built("sriovdp_net_device"));
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0), "{output}");
 }

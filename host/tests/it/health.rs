@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{CAPTURED, Daemon, Way, World, built};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "kernel", "selectors": {"pfNames": ["eth2"], "drivers": ["igbvf"]}},
@@ -22,19 +22,19 @@ async fn healthy(kubelet: &FakeKubelet, resource: &str, count: usize) {
         .unwrap();
 }
 
-fn change(world: &World, daemon: &Daemon, lines: &str) {
-    world.change(lines);
+fn change(node: &TestNode, daemon: &Daemon, lines: &str) {
+    node.change(lines);
     daemon.signal(Signal::HUP);
 }
 
 #[tokio::test]
-async fn the_link_of_a_physical_function_decides() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn physical_function_link_sets_health() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     healthy(&kubelet, "kernel", 2).await;
     healthy(&kubelet, "dpdk", 1).await;
-    change(&world, &daemon, &format!("file {CARRIER} 0"));
+    change(&node, &daemon, &format!("file {CARRIER} 0"));
     healthy(&kubelet, "kernel", 0).await;
     let view = kubelet.resource("intel.com/kernel").unwrap();
     assert_eq!(view.capacity(), 2, "an unhealthy device stays");
@@ -44,57 +44,57 @@ async fn the_link_of_a_physical_function_decides() {
     // Its own link says nothing, and a resource may leave the link out.
     healthy(&kubelet, "dpdk", 1).await;
 
-    let (_, list, _) = world.run(&["list"]).await;
+    let (_, list, _) = node.run(&["list"]).await;
     assert!(
         list.contains(&format!("0000:41:10.0 numa 0 unhealthy: {DOWN}\n")),
         "{list}"
     );
-    let (_, story, _) = world.run(&["explain", "--device", "0000:41:10.0"]).await;
+    let (_, story, _) = node.run(&["explain", "--device", "0000:41:10.0"]).await;
     assert!(
         story.contains(&format!("takes it, by `selectors`; unhealthy: {DOWN}\n")),
         "{story}"
     );
 
     // The first change counts at once in both directions; from the second one on, the link has to hold.
-    change(&world, &daemon, &format!("file {CARRIER} 1"));
+    change(&node, &daemon, &format!("file {CARRIER} 1"));
     healthy(&kubelet, "kernel", 2).await;
     daemon
         .says("healthy again: 0000:41:10.0, 0000:41:10.6")
         .await;
-    change(&world, &daemon, &format!("file {CARRIER} 0"));
+    change(&node, &daemon, &format!("file {CARRIER} 0"));
     healthy(&kubelet, "kernel", 0).await;
     daemon.says("its link comes and goes").await;
     // And then it is up again without another reason to look.
-    change(&world, &daemon, &format!("file {CARRIER} 1"));
+    change(&node, &daemon, &format!("file {CARRIER} 1"));
     healthy(&kubelet, "kernel", 2).await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_device_node_has_to_be_there() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn missing_device_node_is_unhealthy() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     healthy(&kubelet, "dpdk", 1).await;
     healthy(&kubelet, "accel", 1).await;
-    change(&world, &daemon, "nodev /dev/vfio/vfio");
+    change(&node, &daemon, "nodev /dev/vfio/vfio");
     healthy(&kubelet, "dpdk", 0).await;
     healthy(&kubelet, "accel", 0).await;
     let missing = "the device node `/dev/vfio/vfio` does not exist on this node";
     daemon
         .says(&format!("{missing} resource=intel.com/accel"))
         .await;
-    change(&world, &daemon, "dev /dev/vfio/vfio");
+    change(&node, &daemon, "dev /dev/vfio/vfio");
     healthy(&kubelet, "dpdk", 1).await;
     healthy(&kubelet, "accel", 1).await;
 }
 
 #[tokio::test]
-async fn what_a_resource_leaves_out_does_not_count() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    world.change("unplug 0000:81:10.2\nvf 0000:81:10.2 8086:10ca pf=0000:81:00.0 id=1 driver=vfio-pci group=77\nnodev /dev/vfio/77");
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+async fn health_exclusion_is_respected() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    node.change("unplug 0000:81:10.2\nvf 0000:81:10.2 8086:10ca pf=0000:81:00.0 id=1 driver=vfio-pci group=77\nnodev /dev/vfio/77");
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     healthy(&kubelet, "far", 2).await;
     let refused = kubelet.allocate("intel.com/far", &["0000:81:10.2"]).await;
     let refused = refused.unwrap_err();
@@ -117,18 +117,18 @@ const CARRIED: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
-async fn a_device_node_counts_for_who_asks_for_what_it_belongs_to() {
-    let world = World::with_config(CARRIERS, Way::Watcher, CARRIED);
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn missing_device_node_is_unhealthy_only_in_pools_that_hand_it_out() {
+    let node = TestNode::with_config(CARRIERS, RegistrationMode::Watcher, CARRIED);
+    node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     for (resource, count) in [("vhost", 1), ("rdma", 1), ("plain", 2)] {
         healthy(&kubelet, resource, count).await;
     }
     let gone = "nodev /dev/vhost-vdpa-0\nnodev /dev/vhost-vdpa-1\n\
                 nodev /dev/infiniband/umad4\nnodev /dev/infiniband/umad5";
-    change(&world, &daemon, gone);
-    for (resource, id, what, node) in [
+    change(&node, &daemon, gone);
+    for (resource, id, what, device_node) in [
         (
             "vhost",
             "0000:65:00.2",
@@ -144,11 +144,11 @@ async fn a_device_node_counts_for_who_asks_for_what_it_belongs_to() {
     ] {
         healthy(&kubelet, resource, 0).await;
         let reason = format!(
-            "cannot hand out the {what}: the device node `{node}` does not exist on this node"
+            "cannot hand out the {what}: the device node `{device_node}` does not exist on this node"
         );
         let said = format!("unhealthy: {id}: {reason} resource=intel.com/{resource}");
         daemon.says(&said).await;
-        let (_, story, _) = world.run(&["explain", "--device", id]).await;
+        let (_, story, _) = node.run(&["explain", "--device", id]).await;
         let told = format!("intel.com/{resource}: takes it, by `selectors`; unhealthy: {reason}\n");
         assert!(story.contains(&told), "{story}");
     }
@@ -156,20 +156,20 @@ async fn a_device_node_counts_for_who_asks_for_what_it_belongs_to() {
     healthy(&kubelet, "plain", 2).await;
     let plain = ["0000:65:00.3", "0000:65:00.5"];
     kubelet.allocate("intel.com/plain", &plain).await.unwrap();
-    change(&world, &daemon, &gone.replace("nodev", "dev"));
+    change(&node, &daemon, &gone.replace("nodev", "dev"));
     healthy(&kubelet, "vhost", 1).await;
     healthy(&kubelet, "rdma", 1).await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
 #[tokio::test]
-async fn what_left_its_pool_is_told_with_the_selector_that_it_no_longer_fits() {
-    let world = World::with_config(CARRIERS, Way::Watcher, CARRIED);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn device_that_left_its_pool_is_logged_with_the_mismatching_selector() {
+    let node = TestNode::with_config(CARRIERS, RegistrationMode::Watcher, CARRIED);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     healthy(&kubelet, "vhost", 1).await;
     let rebound = "link @vdpa0/driver ../../../../bus/vdpa/drivers/virtio_vdpa";
-    change(&world, &daemon, rebound);
+    change(&node, &daemon, rebound);
     healthy(&kubelet, "vhost", 0).await;
     let reason = "it no longer fits its resource: `vdpaType`: it has virtio, not one of vhost";
     daemon
@@ -178,13 +178,13 @@ async fn what_left_its_pool_is_told_with_the_selector_that_it_no_longer_fits() {
 }
 
 #[tokio::test]
-async fn a_function_that_comes_back_without_a_link_has_not_lost_it() {
+async fn returning_function_without_carrier_is_not_flapping() {
     const NODE: &str = "pf 0000:65:00.0 8086:10c9 driver=igb net=ens3";
     const VF: &str = "vf 0000:65:10.0 8086:10ca pf=0000:65:00.0 id=0 driver=igbvf net=ens3v0";
     const POOL: &str =
         r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens3"]}}]}"#;
-    let world = World::with_config(NODE, Way::Watcher, POOL);
-    let mut lives = crate::inside::reconciler(&world, None);
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOL);
+    let mut lives = crate::in_process::reconciler(&node, None);
     let link = |carrier: u8| format!("file @0000:65:00.0/net/ens3/carrier {carrier}");
     // A driver resets the physical function when it makes virtual ones; later the link goes and returns.
     for (change, is_healthy) in [
@@ -195,7 +195,7 @@ async fn a_function_that_comes_back_without_a_link_has_not_lost_it() {
         (link(0), false),
         (link(1), true),
     ] {
-        world.change(&change);
+        node.change(&change);
         lives.look().await;
         let healthy: usize = lives.pools().map(|pool| pool.healthy()).sum();
         assert_eq!(healthy == 1, is_healthy, "after `{change}`");

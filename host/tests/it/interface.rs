@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::outside::Build;
+use crate::cargo_build::Build;
 use crate::repository;
-use crate::world::{Way, World};
+use crate::test_node::{RegistrationMode, TestNode};
 
 const NODE: &str = "
 pci 0000:17:00.{0-1} f0f0:0001 class=120000 driver=frozen
@@ -21,10 +21,10 @@ const CONFIG: &str = r#"{"resourceList": [
 async fn serves(library: &std::path::Path) {
     let mut config: serde_json::Value = serde_json::from_str(CONFIG).unwrap();
     config["resourceList"].as_array_mut().unwrap().reverse();
-    let world = World::with_config(NODE, Way::Watcher, &config.to_string());
-    world.provide("frozen", library);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, &config.to_string());
+    node.provide("frozen", library);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     for (resource, id) in [
         ("intel.com/odd", "0000:17:00.1"),
         ("intel.com/all", "0000:17:00.0"),
@@ -51,23 +51,23 @@ async fn serves(library: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_provider_of_the_first_interface_serves() {
+async fn provider_of_abi_1_0_serves() {
     serves(&Build::of("host/tests/frozen/sdk-1.0").library("frozen_1_0")).await;
 }
 
 #[tokio::test]
-async fn a_provider_of_a_later_interface_serves() {
+async fn provider_of_a_later_abi_serves() {
     serves(&Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99")).await;
 }
 
 #[tokio::test]
-async fn a_provider_that_needs_a_later_host_is_refused_with_both_versions() {
-    let mut world = World::with_config(NODE, Way::Watcher, CONFIG);
-    world.environment("FROZEN_NEEDS", "1");
+async fn provider_that_needs_a_later_host_is_refused_with_both_versions() {
+    let mut node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);
+    node.environment("FROZEN_NEEDS", "1");
     let library = Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99");
-    world.provide("frozen", &library);
-    let file = world.provider_dir().join("frozen.so");
-    let (code, told, _) = world
+    node.provide("frozen", &library);
+    let file = node.provider_dir().join("frozen.so");
+    let (code, told, _) = node
         .run(&["provider", "check", &file.to_string_lossy()])
         .await;
     let refused = format!(
@@ -78,7 +78,7 @@ async fn a_provider_that_needs_a_later_host_is_refused_with_both_versions() {
 }
 
 #[tokio::test]
-async fn a_provider_of_another_profile_serves() {
+async fn provider_of_another_profile_serves() {
     let build = Build::of("host/tests/frozen/sdk-1.0").with(&[
         "--release",
         "--config",
@@ -93,7 +93,7 @@ async fn a_provider_of_another_profile_serves() {
 
 /// The oldest that the SDK states, and the newest there is.
 #[tokio::test]
-async fn a_provider_of_another_toolchain_serves() {
+async fn provider_of_another_toolchain_serves() {
     let mut tried = 0;
     for wanted in ["1.85", "nightly"] {
         match installed(wanted) {
@@ -134,7 +134,7 @@ fn tell(text: &str) {
 
 /// The interface is recorded in a file, whose digest is in the changelog: it cannot change without a line there.
 #[test]
-fn a_change_of_the_interface_is_in_the_changelog() {
+fn abi_change_requires_a_changelog_entry() {
     let recorded = repository::text("sdk/src/abi/snapshot/interface.txt");
     let digest = fnv(recorded.as_bytes());
     let changelog = repository::text("CHANGELOG.md");

@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::process::{Resource, Signal, geteuid, getrlimit};
 use tokio::process::Command;
 
-use crate::world::{CAPTURED, Daemon, Way, World, both_ways};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes};
 
-both_ways!(some_pools_are_served_and_the_rest_is_named);
+both_modes!(descriptor_limit_serves_some_pools_and_names_the_rest);
 
 /// A user without any other process. RLIMIT_NPROC counts all threads of a user, and none of root's.
 pub(crate) const USER: u32 = 51_234;
@@ -65,21 +65,21 @@ pub(crate) async fn can_be_limited() -> bool {
 }
 
 #[tokio::test]
-async fn a_moment_without_threads_costs_the_calls_of_that_moment() {
+async fn thread_shortage_fails_only_the_calls_during_it() {
     let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let kubelet = world.kubelet().await;
-    for directory in [world.root(), world.provider_dir()] {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let kubelet = node.kubelet().await;
+    for directory in [node.root(), node.provider_dir()] {
         give_to_user(directory);
     }
-    let mut command = limited("--nproc=1:", &world.command(&[]));
+    let mut command = limited("--nproc=1:", &node.command(&[]));
     command.uid(USER).gid(USER);
     if !can_be_limited().await {
         return;
     }
 
     // At the start there is no thread for anything.
-    let mut daemon = world.daemon_of(command);
+    let mut daemon = node.daemon_of(command);
     let log = daemon.says("cannot start a thread").await;
     assert!(!log.contains("panicked"), "{log}");
     for _ in 0..3 {
@@ -98,18 +98,18 @@ async fn a_moment_without_threads_costs_the_calls_of_that_moment() {
     assert!(daemon.is_running(), "{}", daemon.log());
 
     allow_threads(&daemon, None).await;
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
 #[tokio::test]
-async fn a_signal_is_seen_during_a_long_first_reconcile() {
+async fn sigterm_ends_a_long_first_reconcile() {
     let resource =
         |n| format!(r#"{{"resourceName": "r{n}", "selectors": {{"pfNames": ["pf{n}"]}}}}"#);
     let list: Vec<String> = (0..20_000).map(resource).collect();
     let config = format!(r#"{{"resourceList": [{}]}}"#, list.join(","));
-    let world = World::with_config(CAPTURED, Way::Watcher, &config);
-    let mut daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, &config);
+    let mut daemon = node.daemon();
     daemon.says("starting").await;
     daemon.signal(Signal::TERM);
     let ended = tokio::time::timeout(Duration::from_secs(10), daemon.ended());
@@ -146,12 +146,12 @@ fn node() -> String {
 }
 
 /// 64 resources want about 150 descriptors.
-async fn some_pools_are_served_and_the_rest_is_named(way: Way) {
+async fn descriptor_limit_serves_some_pools_and_names_the_rest(mode: RegistrationMode) {
     for (limit, served) in [(32, 4), (48, 12), (64, 20), (128, 52)] {
-        let world = World::with_config(&node(), way, &config());
-        let kubelet = world.kubelet().await;
-        let command = limited(&format!("--nofile={limit}"), &world.command(&[]));
-        let mut daemon = world.daemon_of(command);
+        let node = TestNode::with_config(&node(), mode, &config());
+        let kubelet = node.kubelet().await;
+        let command = limited(&format!("--nofile={limit}"), &node.command(&[]));
+        let mut daemon = node.daemon_of(command);
         let named = format!("too few file descriptors: {served} resources are served");
         let log = daemon.says(&named).await;
         for n in 0..POOLS {
@@ -169,7 +169,7 @@ async fn some_pools_are_served_and_the_rest_is_named(way: Way) {
             .allocate("intel.com/p0", &["0000:01:01.0"])
             .await
             .unwrap();
-        daemon.ends_well().await;
+        daemon.terminates_cleanly().await;
         // While all of them register, a connection may have to wait for a descriptor.
         let log = daemon.log();
         let lines = log

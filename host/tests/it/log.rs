@@ -2,14 +2,14 @@
 
 use rustix::process::Signal;
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 #[tokio::test]
-async fn what_a_provider_logs_is_in_the_hosts_log() {
+async fn provider_log_reaches_the_host_log() {
     let config = r#"{"resourceList": [{"resourceName": "x", "deviceType": "faulty", "selectors": {"anything": ["a", "b"]}}]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    let daemon = world.daemon_with(&["--log-level", "debug"]);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    let daemon = node.daemon_with(&["--log-level", "debug"]);
     let log = daemon.says("2 values").await;
     let line = log.lines().find(|line| line.contains("2 values")).unwrap();
     assert!(
@@ -24,9 +24,9 @@ async fn no_value_of_additional_info_is_logged() {
         {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}, "additionalInfo": {"*": {"token": "s3cret"}}},
         {"resourceName": "b", "selectors": {"pfNames": 5}, "additionalInfo": {"*": {"token": "s3cret"}}}
     ]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon_with(&["--log-level", "trace"]);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon_with(&["--log-level", "trace"]);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -45,14 +45,14 @@ async fn no_value_of_additional_info_is_logged() {
 }
 
 #[tokio::test]
-async fn a_look_that_finds_nothing_new_says_nothing() {
+async fn unchanged_reconcile_logs_nothing() {
     let config = r#"{"resourceList": [
         {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}},
         {"resourceName": "typo", "selectors": {"pfName": ["eth2"]}}
     ]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -61,7 +61,7 @@ async fn a_look_that_finds_nothing_new_says_nothing() {
     daemon.signal(Signal::HUP);
     // The second look is over when a third one shows something new.
     daemon.says("SIGHUP").await;
-    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(Signal::HUP);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 5)

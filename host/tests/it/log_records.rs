@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{BOUND, Daemon};
+use super::{Daemon, TIMEOUT};
 
 /// One line of the log.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl<'a> IntoFuture for Query<'a> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let found = poll(|| self.now().into_iter().nth(self.times - 1));
-            match tokio::time::timeout(BOUND, found).await {
+            match tokio::time::timeout(TIMEOUT, found).await {
                 Ok(record) => record,
                 Err(_) => panic!("{self} is not logged:\n{}", self.daemon.raw_log()),
             }

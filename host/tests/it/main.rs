@@ -12,10 +12,10 @@
     reason = "a test of random events says how to play them again"
 )]
 
-mod inside;
-mod outside;
+mod cargo_build;
+mod in_process;
 mod repository;
-mod world;
+mod test_node;
 
 /// Mistakes of users and of provider authors, and what each one costs.
 mod bad_input;
@@ -23,12 +23,14 @@ mod bad_input;
 mod bad_libraries;
 /// What the plugin does, as data that is played.
 mod behaviour;
+/// From a provider file in a directory to a device in a container.
+mod captured_node;
 /// Device nodes through the Container Device Interface.
 mod cdi;
 /// The commands that look once and print.
 mod commands;
 /// A configuration that changes.
-mod configured;
+mod configuration_reload;
 /// A list of the providers that may be loaded.
 mod digests;
 /// What happens again and again, and must not add up.
@@ -41,10 +43,12 @@ mod extensions;
 mod health;
 /// The files of the image, run by themselves.
 mod image;
-/// Devices that pods have.
-mod in_use;
+/// Looks at what events are about.
+mod incremental;
 /// Old and newer providers load.
 mod interface;
+/// Mistakes in a configuration, reported at once.
+mod invalid_configuration;
 /// What kubelets do to device plugins.
 mod kubelet;
 /// Too few threads and descriptors.
@@ -53,37 +57,33 @@ mod limits;
 mod log;
 /// The manifests are what a cluster and the program understand.
 mod manifests;
-/// Mistakes in a configuration, reported at once.
-mod mistakes;
+/// Devices that pods have and that their resource would not select.
+mod mismatched_pod_devices;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.
 mod node_files;
 /// What the log and `check` say about the node.
-mod node_notes;
-/// Looks at what events are about.
-mod parts;
+mod node_warnings;
 /// Clients of a socket that do what no kubelet does.
 mod peers;
+/// Devices that pods have.
+mod pod_devices;
 /// Which devices the kubelet is advised to take.
-mod preferred;
+mod preferred_allocation;
 /// What holds for every configuration.
 mod properties;
+/// Provider files that come, change and go while the daemon runs.
+mod provider_reload;
 /// Random events, in this process.
 mod random;
 /// What the README shows.
 mod readme;
 /// The reference of keys is made from the schema.
 mod reference;
-/// Provider files that come, change and go while the daemon runs.
-mod replaced;
 /// Files that are links or mounts of their own.
 mod single_file;
-/// Device types that the host has never heard of.
-mod third_party;
 /// What every file of the repository has to keep to.
 mod tidy;
-/// Devices that pods have and that their resource would not select.
-mod unfit;
-/// From a provider file in a directory to a device in a container.
-mod whole_path;
+/// Device types that the host has never heard of.
+mod vendor_provider;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::outside::Build;
+use crate::cargo_build::Build;
 use crate::repository;
-use crate::world::{Way, World};
+use crate::test_node::{RegistrationMode, TestNode};
 
 const NODE: &str = "
 pf 0000:17:00.0 1234:0001 class=020000 driver=acme net=ens1f0
@@ -36,14 +36,14 @@ async fn a_new_extension_builds_passes_its_tests_and_loads() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_and_a_directory_that_is_there_are_refused() {
-    let world = World::new("", Way::Watcher);
-    let (code, _, error) = world.run(&["provider", "new", "Acme"]).await;
+async fn provider_new_refuses_invalid_names_and_existing_directories() {
+    let node = TestNode::new("", RegistrationMode::Watcher);
+    let (code, _, error) = node.run(&["provider", "new", "Acme"]).await;
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("such as `acme-fpga`"), "{error}");
     let parent = tempfile::tempdir().unwrap();
     std::fs::create_dir(parent.path().join("acme-fpga")).unwrap();
-    let mut command = world.command(&["provider", "new", "acme-fpga"]);
+    let mut command = node.command(&["provider", "new", "acme-fpga"]);
     let refused = command.current_dir(parent.path()).output().await.unwrap();
     assert_eq!(refused.status.code(), Some(1));
     let error = String::from_utf8_lossy(&refused.stderr);
@@ -55,10 +55,10 @@ async fn a_name_that_is_none_and_a_directory_that_is_there_are_refused() {
 
 /// Begins a provider, tests and builds it, drops it into a running node, and waits for the one device of its pool.
 async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
-    let world = World::with_config(NODE, Way::Watcher, config);
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, config);
     // Not below this workspace, which cargo would take the crate for a member of.
     let parent = tempfile::tempdir().unwrap();
-    let directory = begin(&world, parent.path(), name, options).await;
+    let directory = begin(&node, parent.path(), name, options).await;
     let sdk = repository::path("sdk").canonicalize().unwrap();
     let patch = format!(
         "patch.crates-io.sriovdp-sdk.path={:?}",
@@ -69,15 +69,15 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     let library = build().library(&name.replace('-', "_"));
 
     let file = library.to_string_lossy();
-    world.provide(name, &library);
-    let there = world.provider_dir().join(format!("{name}.so"));
-    let (code, told, error) = world
+    node.provide(name, &library);
+    let there = node.provider_dir().join(format!("{name}.so"));
+    let (code, told, error) = node
         .run(&["provider", "check", &there.to_string_lossy()])
         .await;
     assert_eq!(code, Some(0), "{file}: {told}{error}");
 
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     let view = kubelet
         .wait_for("intel.com/mine", |view| view.allocatable() == 1)
         .await
@@ -85,8 +85,8 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     assert_eq!(view.devices[0].id, device);
 }
 
-async fn begin(world: &World, parent: &Path, name: &str, options: &[&str]) -> PathBuf {
-    let mut command = world.command(&["provider", "new", name]);
+async fn begin(node: &TestNode, parent: &Path, name: &str, options: &[&str]) -> PathBuf {
+    let mut command = node.command(&["provider", "new", name]);
     let begun = command
         .args(options)
         .current_dir(parent)

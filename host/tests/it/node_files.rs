@@ -8,7 +8,7 @@ use std::process::Stdio;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::process::Command;
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const POOL: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
@@ -22,9 +22,9 @@ fn sparse(path: &Path, size: u64) {
 }
 
 /// Starts a daemon, lets it serve the pool and handle an allocation, and ends it.
-async fn serves(world: &World) {
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon_with(&["--use-cdi"]);
+async fn serves(node: &TestNode) {
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon_with(&["--use-cdi"]);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -33,15 +33,15 @@ async fn serves(world: &World) {
         .allocate("intel.com/a", &["0000:41:10.0"])
         .await
         .unwrap();
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }
 
 /// Neither an open nor a read of anything in the directories that other programs write to blocks the daemon.
 #[tokio::test]
-async fn what_is_no_regular_file_is_skipped() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOL);
+async fn non_regular_files_are_skipped() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOL);
     for directory in ["cdi", "k8s.cni.cncf.io/devinfo/dp"] {
-        let directory = world.root().join("var/run").join(directory);
+        let directory = node.root().join("var/run").join(directory);
         create_dir_all(&directory).unwrap();
         // The first is the name of the pool's own specification.
         for name in ["intel.com-net-pci-a.yaml", "other"] {
@@ -52,28 +52,28 @@ async fn what_is_no_regular_file_is_skipped() {
         fifo(&directory.join(".sriovdp-fifo"));
         fifo(&directory.join("intel.com-a-0000:41:10.9-device.json"));
     }
-    let checkpoint = world.root().join("var/lib/kubelet/device-plugins");
+    let checkpoint = node.root().join("var/lib/kubelet/device-plugins");
     create_dir_all(&checkpoint).unwrap();
     fifo(&checkpoint.join("kubelet_internal_checkpoint"));
-    serves(&world).await;
+    serves(&node).await;
 }
 
 #[tokio::test]
 async fn an_attribute_that_is_no_regular_file_cannot_be_read() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOL);
-    let function = world.root().join("sys/bus/pci/devices/0000:41:10.0");
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOL);
+    let function = node.root().join("sys/bus/pci/devices/0000:41:10.0");
     std::fs::remove_file(function.join("numa_node")).unwrap();
     fifo(&function.join("numa_node"));
     fifo(
-        &world
+        &node
             .root()
             .join("sys/bus/pci/devices/0000:41:00.0/acpi_index"),
     );
-    let route = world.root().join("proc/net/route");
+    let route = node.root().join("proc/net/route");
     create_dir_all(route.parent().unwrap()).unwrap();
     std::fs::remove_file(&route).unwrap_or_default();
     symlink("/dev/zero", route).unwrap();
-    serves(&world).await;
+    serves(&node).await;
 }
 
 /// What is at this path has the mode, whatever it is; sockets need the write permission to be connected to.
@@ -94,10 +94,13 @@ fn modes_below(directory: &Path, found: &mut Vec<(String, u32)>) {
 /// What the plugin makes is readable where other programs read it, and writable by the plugin alone.
 #[tokio::test]
 async fn modes_do_not_depend_on_the_umask() {
-    for (umask, way) in [("0", Way::Watcher), ("077", Way::Register)] {
-        let world = World::with_config(CAPTURED, way, POOL);
-        let kubelet = world.kubelet().await;
-        let daemon = world.command(&["--use-cdi"]);
+    for (umask, mode) in [
+        ("0", RegistrationMode::Watcher),
+        ("077", RegistrationMode::Register),
+    ] {
+        let node = TestNode::with_config(CAPTURED, mode, POOL);
+        let kubelet = node.kubelet().await;
+        let daemon = node.command(&["--use-cdi"]);
         let daemon = daemon.as_std();
         let _daemon = Command::new("sh")
             .args(["-c", "umask $0 && exec \"$@\"", umask])
@@ -116,9 +119,9 @@ async fn modes_do_not_depend_on_the_umask() {
             .await
             .unwrap();
         let mut found = Vec::new();
-        modes_below(&world.root().join("var/run"), &mut found);
+        modes_below(&node.root().join("var/run"), &mut found);
         for directory in ["plugins_registry", "device-plugins"] {
-            let directory = world.root().join("var/lib/kubelet").join(directory);
+            let directory = node.root().join("var/lib/kubelet").join(directory);
             modes_below(&directory, &mut found);
         }
         let of_ours = found.iter().filter(|(path, _)| {
@@ -140,16 +143,16 @@ async fn modes_do_not_depend_on_the_umask() {
 /// A process that is killed while it writes a file leaves it behind, and the next one removes it.
 #[tokio::test]
 async fn unfinished_files_of_a_killed_process_are_removed() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOL);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOL);
     let mut unfinished = Vec::new();
     for directory in ["cdi", "k8s.cni.cncf.io/devinfo/dp"] {
-        let directory = world.root().join("var/run").join(directory);
+        let directory = node.root().join("var/run").join(directory);
         create_dir_all(&directory).unwrap();
         write(directory.join(".sriovdp-x1Yz3q"), "{\"cdi").unwrap();
         write(directory.join(".x1Yz3q"), "of another program").unwrap();
         unfinished.push(directory);
     }
-    serves(&world).await;
+    serves(&node).await;
     for directory in unfinished {
         assert!(!directory.join(".sriovdp-x1Yz3q").exists());
         assert!(directory.join(".x1Yz3q").exists());
@@ -159,8 +162,8 @@ async fn unfinished_files_of_a_killed_process_are_removed() {
 /// The configuration may hold secrets. `rescan` still finds the daemon.
 #[tokio::test]
 async fn a_crash_leaves_no_core_file() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOL);
-    let daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOL);
+    let daemon = node.daemon();
     daemon.says("pool").await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core"));
@@ -169,7 +172,7 @@ async fn a_crash_leaves_no_core_file() {
         matches!(core[4..6], ["0" | "1", "0" | "1"]),
         "{core:?} in {limits}"
     );
-    let (code, output, errors) = world.run(&["rescan"]).await;
+    let (code, output, errors) = node.run(&["rescan"]).await;
     assert_eq!(code, Some(0), "{errors}");
     assert!(output.contains(&daemon.id().to_string()), "{output}");
 }
@@ -177,19 +180,19 @@ async fn a_crash_leaves_no_core_file() {
 /// The plugin reads a checkpoint in the form of every kubelet: a pod has the device, so it stays in its pool.
 #[tokio::test]
 async fn a_checkpoint_of_an_old_kubelet() {
-    let world = World::with_config(
+    let node = TestNode::with_config(
         CAPTURED,
-        Way::Watcher,
+        RegistrationMode::Watcher,
         r#"{"resourceList": [
             {"resourceName": "first", "selectors": {"pfNames": ["eth2"]}},
             {"resourceName": "second", "selectors": {"pfNames": ["eth2"]}}
         ]}"#,
     );
-    let directory = world.root().join("var/lib/kubelet/device-plugins");
+    let directory = node.root().join("var/lib/kubelet/device-plugins");
     create_dir_all(&directory).unwrap();
     let checkpoint = r#"{"Data":{"PodDeviceEntries":[{"PodUID":"u","ContainerName":"c","ResourceName":"intel.com/second","DeviceIDs":["0000:41:10.0"],"AllocResp":""}],"RegisteredDevices":{}},"Checksum":1}"#;
     write(directory.join("kubelet_internal_checkpoint"), checkpoint).unwrap();
-    let (code, output, _) = world.run(&["list"]).await;
+    let (code, output, _) = node.run(&["list"]).await;
     assert_eq!(code, Some(0));
     let second = output.split("intel.com/second").nth(1).unwrap();
     assert!(second.contains("    0000:41:10.0"), "{output}");

@@ -3,7 +3,7 @@
 use crate::repository::text;
 
 #[test]
-fn the_provider_in_it_is_the_example() {
+fn readme_provider_is_the_example() {
     let readme = text("README.md");
     let (_, code) = readme.split_once("```rust\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();

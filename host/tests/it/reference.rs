@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` says; write them \
                              anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-tests --test it reference\n";
@@ -14,14 +14,14 @@ const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be wh
 const END: &str = "<!-- end -->";
 
 #[tokio::test]
-async fn the_page_on_the_configuration_has_every_key() {
+async fn configuration_reference_has_every_key() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let committed = std::fs::read_to_string(&page).unwrap();
-    let world = World::new(CAPTURED, Way::Watcher);
-    world.provide_extensions();
-    let (_, schema, _) = world.run(&["schema"]).await;
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    node.provide_extensions();
+    let (_, schema, _) = node.run(&["schema"]).await;
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let (_, providers, _) = world.run(&["providers"]).await;
+    let (_, providers, _) = node.run(&["providers"]).await;
 
     let parts = [
         ("resource", resource_table(&schema)),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 const FIRST: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
@@ -25,10 +25,10 @@ fn write_into(file: &Path, content: &[u8]) {
 }
 
 /// The configuration of `world` is a link to the file that is returned.
-fn link_configuration(world: &World, elsewhere: &Path) -> std::path::PathBuf {
+fn link_configuration(node: &TestNode, elsewhere: &Path) -> std::path::PathBuf {
     let file = elsewhere.join("config.json");
     std::fs::write(&file, FIRST).unwrap();
-    let directory = world.root().join("etc/pcidp");
+    let directory = node.root().join("etc/pcidp");
     std::fs::create_dir_all(&directory).unwrap();
     std::os::unix::fs::symlink(&file, directory.join("config.json")).unwrap();
     file
@@ -36,12 +36,12 @@ fn link_configuration(world: &World, elsewhere: &Path) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_write_into_a_linked_configuration_takes_effect() {
-    let world = World::new(CAPTURED, Way::Watcher);
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     let elsewhere = tempfile::tempdir().unwrap();
-    let file = link_configuration(&world, elsewhere.path());
-    let kubelet = world.kubelet().await;
+    let file = link_configuration(&node, elsewhere.path());
+    let kubelet = node.kubelet().await;
     // Nothing but the write is a reason to look.
-    let daemon = world.daemon_with(&["--rescan-interval", "3600"]);
+    let daemon = node.daemon_with(&["--rescan-interval", "3600"]);
     for (resource, next) in [
         ("intel.com/a", SECOND),
         ("intel.com/b", FIRST),
@@ -60,14 +60,14 @@ async fn a_write_into_a_linked_configuration_takes_effect() {
 
 #[tokio::test]
 async fn a_write_into_a_linked_provider_takes_effect() {
-    let world = World::without_providers(CAPTURED, Way::Watcher);
-    world.configure(r#"{"resourceList": [{"resourceName": "x", "deviceType": "accelerator"}]}"#);
+    let node = TestNode::without_providers(CAPTURED, RegistrationMode::Watcher);
+    node.configure(r#"{"resourceList": [{"resourceName": "x", "deviceType": "accelerator"}]}"#);
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("vendor");
     std::fs::write(&file, "not yet").unwrap();
-    std::os::unix::fs::symlink(&file, world.provider_dir().join("vendor.so")).unwrap();
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon_with(&["--rescan-interval", "3600"]);
+    std::os::unix::fs::symlink(&file, node.provider_dir().join("vendor.so")).unwrap();
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon_with(&["--rescan-interval", "3600"]);
     daemon.says("vendor.so` is refused").await;
     write_into(&file, &std::fs::read(built("sriovdp_accelerator")).unwrap());
     kubelet
@@ -78,14 +78,14 @@ async fn a_write_into_a_linked_provider_takes_effect() {
 
 /// In a mount namespace of its own, as in a container: `hostPath` of the type `File`, or `subPath`.
 #[tokio::test]
-async fn a_mounted_configuration_is_followed_and_warned_about() {
-    let world = World::new(CAPTURED, Way::Watcher);
+async fn single_file_mount_of_the_configuration_warns() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("config.json");
     std::fs::write(&file, FIRST).unwrap();
-    world.configure("{}");
-    let mounted = world.root().join("etc/pcidp/config.json");
-    let program = world.command(&["--rescan-interval", "3600"]);
+    node.configure("{}");
+    let mounted = node.root().join("etc/pcidp/config.json");
+    let program = node.command(&["--rescan-interval", "3600"]);
     let mut inside = Command::new("unshare");
     inside
         .args(["--map-root-user", "--mount", "sh", "-c"])
@@ -109,7 +109,7 @@ async fn a_mounted_configuration_is_followed_and_warned_about() {
         );
         return;
     }
-    let kubelet = world.kubelet().await;
+    let kubelet = node.kubelet().await;
     let daemon = inside.spawn().unwrap();
     for (resource, next) in [("intel.com/a", SECOND), ("intel.com/b", FIRST)] {
         kubelet

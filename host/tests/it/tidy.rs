@@ -57,7 +57,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_file_says_in_its_first_line_what_it_is() {
+fn every_file_begins_with_a_doc_comment() {
     let files = sources(&repository());
     assert!(files.len() > 50, "the search finds too little");
     for file in files {

@@ -1,15 +1,15 @@
 //! Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 
-/// Faults that show only in calls of the running daemon.
-mod called;
+/// How bad libraries are made.
+mod build;
 /// What a directory may be full of.
 mod directory;
-/// How bad libraries are made.
-mod made;
+/// Faults that show only in calls of the running daemon.
+mod runtime_faults;
 
-use made::{Made, good, with_other_bytes};
+use build::{Made, good, with_other_bytes};
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// The timeout of those that hang; the others have the usual one.
 const SHORT: [&str; 2] = ["--provider-timeout", "2000"];
@@ -230,14 +230,14 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
 
 /// Each is refused with one sentence and a cure, at the step at which it fails, and leaves nothing behind.
 #[tokio::test]
-async fn each_is_refused_with_one_sentence() {
-    let world = World::new(CAPTURED, Way::Watcher);
+async fn bad_library_is_refused_with_one_sentence() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     let scratch = tempfile::tempdir().unwrap();
     let mut running = tokio::task::JoinSet::new();
     for (name, made, expected) in rows() {
         let directory = tempfile::tempdir().unwrap();
         let (file, variable) = made.make(directory.path());
-        let mut command = world.command(&["provider", "check"]);
+        let mut command = node.command(&["provider", "check"]);
         command.arg(&file).envs(variable);
         command.env("TMPDIR", scratch.path()).kill_on_drop(true);
         if expected.contains("within 2s") {
@@ -276,10 +276,10 @@ fn judge(ended: Option<Result<Ended, tokio::task::JoinError>>) {
 
 /// A good one passes every step, and says what it is.
 #[tokio::test]
-async fn a_good_one_passes_every_step() {
-    let mut world = World::new(CAPTURED, Way::Watcher);
-    let file = world.provider_dir().join("accelerator.so");
-    let (code, output, _) = world
+async fn provider_check_accepts_a_valid_library() {
+    let mut node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let file = node.provider_dir().join("accelerator.so");
+    let (code, output, _) = node
         .run(&["provider", "check", file.to_str().unwrap()])
         .await;
     assert_eq!(code, Some(0), "{output}");
@@ -289,14 +289,14 @@ async fn a_good_one_passes_every_step() {
         "{output}"
     );
     // One that prints is heard out, one byte after the other, and believed nothing.
-    world.environment("FAULTY_PROVIDER", "manifest=print");
-    let faulty = crate::world::built("sriovdp_faulty_provider");
+    node.environment("FAULTY_PROVIDER", "manifest=print");
+    let faulty = crate::test_node::built("sriovdp_faulty_provider");
     let check = ["provider", "check", faulty.to_str().unwrap()];
-    let (code, output, errors) = world.run(&check).await;
+    let (code, output, errors) = node.run(&check).await;
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{output}");
     // One whose discovery panics may have a better day.
-    world.environment("FAULTY_PROVIDER", "discover=panic");
-    let (code, output, _) = world.run(&check).await;
+    node.environment("FAULTY_PROVIDER", "discover=panic");
+    let (code, output, _) = node.run(&check).await;
     assert_eq!(code, Some(0), "{output}");
     assert!(output.contains("warning  where there is nothing, its discovery fails: the provider panicked in `discover`"), "{output}");
 }

@@ -6,30 +6,30 @@ use sriovdp_fake_kubelet::{FakeKubelet, ResourceView};
 use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
 
 use super::case::{Case, Section};
-use crate::world::{Daemon, Way, World, built};
+use crate::test_node::{Daemon, RegistrationMode, TestNode, built};
 
 /// Where the plugin may leave files that outlive it.
 const OUTPUTS: [&str; 2] = ["/var/run/cdi", "/var/run/k8s.cni.cncf.io/devinfo/dp"];
 
 pub(super) struct Play {
-    world: World,
+    node: TestNode,
     kubelet: FakeKubelet,
     daemon: Daemon,
 }
 
 impl Play {
     /// The beginning of a case, with all providers of the repository.
-    pub(super) async fn new(case: &Case, way: Way) -> Self {
+    pub(super) async fn new(case: &Case, mode: RegistrationMode) -> Self {
         let resources = case.beginning("config").join("\n");
         let config = format!("{{\"resourceList\": [\n{resources}\n]}}");
-        let world = World::with_config(&case.beginning("node").join("\n"), way, &config);
-        world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-        world.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+        let node = TestNode::with_config(&case.beginning("node").join("\n"), mode, &config);
+        node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+        node.provide("intel-ddp", &built("sriovdp_intel_ddp"));
         let options = case.beginning("options").iter().map(String::as_str);
         Self {
-            kubelet: world.kubelet().await,
-            daemon: world.daemon_with(&options.collect::<Vec<_>>()),
-            world,
+            kubelet: node.kubelet().await,
+            daemon: node.daemon_with(&options.collect::<Vec<_>>()),
+            node,
         }
     }
 
@@ -40,7 +40,7 @@ impl Play {
             ["pools"] => self.pools(&step.body).await,
             ["refused", resource] => self.refused(resource, &step.body).await,
             ["change"] => {
-                self.world.change(&step.body.join("\n"));
+                self.node.change(&step.body.join("\n"));
                 step.body.clone()
             }
             ["look"] => {
@@ -53,7 +53,7 @@ impl Play {
                     Err(status) => vec![format!("refused: {}", status.message())],
                 }
             }
-            ["files"] => files(self.world.root()),
+            ["files"] => files(self.node.root()),
             _ => panic!("there is no step `{}`", step.head),
         }
     }

@@ -1,13 +1,13 @@
 //! The commands that look once and print: `list`, `explain`, `schema`.
 
-mod asked;
+mod explained_device;
 mod unknown;
 mod usage;
 
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "kernel", "selectors": {"drivers": ["igbvf"], "pfNames": ["eth2"]}},
@@ -17,11 +17,11 @@ const POOLS: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
-async fn a_devices_story() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+async fn explain_traces_a_device() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
     let mut told = String::new();
     for device in ["0000:41:10.2", "0000:41:00.0", "41:10.0"] {
-        let (code, output, _) = world.run(&["explain", "--device", device]).await;
+        let (code, output, _) = node.run(&["explain", "--device", device]).await;
         assert_eq!(code, Some(0));
         told.push_str(&output);
     }
@@ -39,15 +39,13 @@ async fn a_devices_story() {
             intel.com/rest: it fits, and `intel.com/kernel` comes first
     "#]]
     .assert_eq(&told);
-    let (code, _, output) = world.run(&["explain", "--device", "0000:ff:00.0"]).await;
+    let (code, _, output) = node.run(&["explain", "--device", "0000:ff:00.0"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.contains("no provider knows a device `0000:ff:00.0`"),
         "{output}"
     );
-    let (code, _, output) = world
-        .run(&["explain", "--resource", "intel.com/none"])
-        .await;
+    let (code, _, output) = node.run(&["explain", "--resource", "intel.com/none"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.contains("no resource `intel.com/none` is offered"),
@@ -56,8 +54,8 @@ async fn a_devices_story() {
 }
 
 #[tokio::test]
-async fn a_devices_story_for_programs() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+async fn explain_traces_a_device_as_json() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
     let arguments = [
         "explain",
         "-o",
@@ -67,7 +65,7 @@ async fn a_devices_story_for_programs() {
         "--resource",
         "intel.com/dpdk",
     ];
-    let (_, output, _) = world.run(&arguments).await;
+    let (_, output, _) = node.run(&arguments).await;
     let story: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(
         story,
@@ -85,14 +83,14 @@ async fn a_devices_story_for_programs() {
 
 #[tokio::test]
 async fn the_pools() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
-    let (code, output, _) = world.run(&["list"]).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
+    let (code, output, _) = node.run(&["list"]).await;
     assert_eq!(code, Some(0));
     assert!(
         output.contains("intel.com/dpdk (netDevice)\n    0000:41:10.2 numa 0\n"),
         "{output}"
     );
-    let (_, output, _) = world.run(&["list", "--output", "json"]).await;
+    let (_, output, _) = node.run(&["list", "--output", "json"]).await;
     let pools: Value = serde_json::from_str(&output).unwrap();
     let device = json!({"id": "0000:02:10.0", "function": "0000:02:10.0", "numaNode": null, "unhealthy": null});
     assert_eq!(
@@ -111,9 +109,9 @@ async fn the_pools() {
 }
 
 #[tokio::test]
-async fn the_schema_takes_what_the_plugin_takes() {
-    let world = World::new(CAPTURED, Way::Watcher);
-    let (code, output, _) = world.run(&["schema"]).await;
+async fn schema_accepts_what_the_daemon_accepts() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let (code, output, _) = node.run(&["schema"]).await;
     assert_eq!(code, Some(0));
     let schema: Value = serde_json::from_str(&output).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -152,24 +150,24 @@ async fn the_schema_takes_what_the_plugin_takes() {
 
 #[tokio::test]
 async fn no_schema_without_providers() {
-    let world = World::new(CAPTURED, Way::Watcher);
-    for file in std::fs::read_dir(world.provider_dir()).unwrap().flatten() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    for file in std::fs::read_dir(node.provider_dir()).unwrap().flatten() {
         std::fs::remove_file(file.path()).unwrap();
     }
-    let (code, output, error) = world.run(&["schema"]).await;
+    let (code, output, error) = node.run(&["schema"]).await;
     assert_eq!((code, output.as_str()), (Some(1), ""));
     assert!(error.starts_with("error: no provider is loaded"), "{error}");
 }
 
 #[tokio::test]
 async fn a_file_named_on_the_command_line() {
-    let world = World::new(CAPTURED, Way::Watcher);
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     std::fs::write(
-        world.root().join("other.json"),
+        node.root().join("other.json"),
         r#"{"resourceList": [{"resourceName": "-"}]}"#,
     )
     .unwrap();
-    let (code, output, _) = world.run(&["check", "/other.json"]).await;
+    let (code, output, _) = node.run(&["check", "/other.json"]).await;
     assert_eq!(code, Some(1));
     assert!(
         output.starts_with("error: /other.json:1:36: `resourceList[0].resourceName`: "),
@@ -180,30 +178,30 @@ async fn a_file_named_on_the_command_line() {
 /// The shell completes a name outside of the root, and the configuration of a node is below it.
 #[tokio::test]
 async fn a_file_outside_of_the_root() {
-    let world = World::new(CAPTURED, Way::Watcher);
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("mine.json");
     std::fs::write(&file, r#"{"resourceList": [{"resourceName": "a"}]}"#).unwrap();
     let file = file.to_str().unwrap();
-    let (code, output, note) = world.run(&["check", file]).await;
+    let (code, output, note) = node.run(&["check", file]).await;
     assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with("intel.com/a: "), "{output}");
     assert!(note.contains("outside") && note.contains(file), "{note}");
     // One below the root comes first.
-    let below = format!("{}{file}", world.root().display());
+    let below = format!("{}{file}", node.root().display());
     std::fs::create_dir_all(std::path::Path::new(&below).parent().unwrap()).unwrap();
     std::fs::write(&below, r#"{"resourceList": [{"resourceName": "-"}]}"#).unwrap();
-    let (code, _, note) = world.run(&["check", file]).await;
+    let (code, _, note) = node.run(&["check", file]).await;
     assert_eq!((code, note.as_str()), (Some(1), ""));
 }
 
 /// `sriovdp list | head -n 1` must not end in a panic.
 #[tokio::test]
-async fn a_reader_that_goes_away() {
-    let world = World::with_config(CAPTURED, Way::Watcher, POOLS);
+async fn disconnecting_client_changes_nothing() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = world
+    let output = node
         .command(&["list"])
         .stdout(writer)
         .stderr(std::process::Stdio::piped())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "faulty", "deviceType": "faulty"},
@@ -10,17 +10,17 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 /// A node on which the provider of `faulty` has this fault.
-fn world(fault: &str) -> World {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    world.environment("FAULTY_PROVIDER", fault);
-    world
+fn node(fault: &str) -> TestNode {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    node.environment("FAULTY_PROVIDER", fault);
+    node
 }
 
 /// That every command says that `faulty` is not known and why, and goes on with what is.
-async fn expect_unknown(world: &World, why: &str) {
+async fn expect_unknown(node: &TestNode, why: &str) {
     let run = async |arguments: &[&str]| {
-        let (code, output, errors) = world.run(arguments).await;
+        let (code, output, errors) = node.run(arguments).await;
         assert_eq!(code, Some(1), "{arguments:?}: {output}{errors}");
         let reports = format!("{output}{errors}");
         assert!(
@@ -64,19 +64,19 @@ async fn expect_unknown(world: &World, why: &str) {
 }
 
 #[tokio::test]
-async fn a_discovery_that_fails() {
-    let world = world("discover=panic");
-    expect_unknown(&world, "the provider panicked in `discover`").await;
+async fn failing_discovery_keeps_the_devices() {
+    let node = node("discover=panic");
+    expect_unknown(&node, "the provider panicked in `discover`").await;
 }
 
 #[tokio::test]
-async fn a_discovery_that_is_late() {
-    let mut world = world("discover=wait");
-    let gate = world.root().join("gate");
+async fn late_discovery_is_applied_when_it_completes() {
+    let mut node = node("discover=wait");
+    let gate = node.root().join("gate");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
-    world.environment("FAULTY_GATE", gate.to_str().unwrap());
-    let (code, output, _) = world.run(&["--provider-timeout", "2000", "check"]).await;
+    node.environment("FAULTY_GATE", gate.to_str().unwrap());
+    let (code, output, _) = node.run(&["--provider-timeout", "2000", "check"]).await;
     assert_eq!(code, Some(1), "{output}");
     assert!(
         output.contains("error: the provider `faulty.so` failed\nCaused by: ")
@@ -89,9 +89,9 @@ async fn a_discovery_that_is_late() {
 
 /// Selectors are a question of their own.
 #[tokio::test]
-async fn a_selection_that_fails() {
-    let world = world("admit=panic");
-    let (code, output, _) = world.run(&["check"]).await;
+async fn failing_selection_keeps_the_pool() {
+    let node = node("admit=panic");
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1), "{output}");
     assert!(
         output.contains("intel.com/faulty: not known: the provider `faulty.so` failed"),
@@ -101,17 +101,17 @@ async fn a_selection_that_fails() {
 
 #[tokio::test]
 async fn a_bus_that_cannot_be_listed() {
-    let world = World::with_config(
+    let node = TestNode::with_config(
         "",
-        Way::Watcher,
+        RegistrationMode::Watcher,
         r#"{"resourceList": [{"resourceName": "a"}]}"#,
     );
-    let devices = world.root().join("sys/bus/pci/devices");
+    let devices = node.root().join("sys/bus/pci/devices");
     let _ = std::fs::remove_dir(&devices);
     std::fs::create_dir_all(devices.parent().unwrap()).unwrap();
     std::fs::write(devices, "").unwrap();
     for command in ["check", "list", "explain"] {
-        let (code, output, errors) = world.run(&[command]).await;
+        let (code, output, errors) = node.run(&[command]).await;
         assert_eq!(code, Some(1), "{command}");
         let reports = format!("{output}{errors}");
         assert!(
@@ -124,10 +124,10 @@ async fn a_bus_that_cannot_be_listed() {
 
 /// The daemon waits with such a resource, and has no pool that could keep anything.
 #[tokio::test]
-async fn the_daemon_does_not_offer_it_yet() {
-    let world = world("discover=panic");
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn daemon_postpones_a_resource_with_a_failing_provider() {
+    let node = node("discover=panic");
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/good", |view| view.allocatable() == 4)
         .await
@@ -139,14 +139,14 @@ async fn the_daemon_does_not_offer_it_yet() {
 
 #[tokio::test]
 async fn a_list_of_pods_that_cannot_be_read() {
-    let world = World::with_config(
+    let node = TestNode::with_config(
         CAPTURED,
-        Way::Register,
+        RegistrationMode::Register,
         r#"{"resourceList": [{"resourceName": "a"}]}"#,
     );
     let checkpoint = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
-    std::fs::write(world.root().join(checkpoint), "{").unwrap();
-    let (code, output, _) = world.run(&["check"]).await;
+    std::fs::write(node.root().join(checkpoint), "{").unwrap();
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1), "{output}");
     assert!(
         output.contains("error: cannot read the kubelet's checkpoint"),
@@ -158,9 +158,9 @@ async fn a_list_of_pods_that_cannot_be_read() {
 #[tokio::test]
 async fn a_refused_resource_is_an_error_of_each_command() {
     let config = r#"{"resourceList": [{"resourceName": "-"}, {"resourceName": "a"}]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
     for command in ["check", "list", "explain"] {
-        let (code, output, errors) = world.run(&[command]).await;
+        let (code, output, errors) = node.run(&[command]).await;
         assert_eq!(code, Some(1), "{command}: {output}");
         let reports = format!("{output}{errors}");
         assert!(

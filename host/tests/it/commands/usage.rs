@@ -1,19 +1,19 @@
 //! Mistakes of the command line: each is named once, with what it is about, and ends the command.
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const CONFIG: &str = r#"{"resourceList": [{"resourceName": "a"}, {"resourceName": "b"}]}"#;
 
 /// A node with a configuration, and no provider, since none is needed for a mistake.
-fn world() -> World {
-    let world = World::without_providers(CAPTURED, Way::Watcher);
-    world.configure(CONFIG);
-    world
+fn node() -> TestNode {
+    let node = TestNode::without_providers(CAPTURED, RegistrationMode::Watcher);
+    node.configure(CONFIG);
+    node
 }
 
 #[tokio::test]
 async fn values_that_make_no_sense() {
-    let world = world();
+    let node = node();
     for (arguments, told) in [
         (
             &["--resource-prefix", "Foo", "check"][..],
@@ -30,7 +30,7 @@ async fn values_that_make_no_sense() {
         ),
         (&["provider", "new", "slingshot"], "one word alone"),
     ] {
-        let (code, output, errors) = world.run(arguments).await;
+        let (code, output, errors) = node.run(arguments).await;
         let printed = format!("{output}{errors}");
         assert_eq!(code, Some(2), "{arguments:?}: {printed}");
         assert_eq!(printed.matches(told).count(), 1, "{arguments:?}: {printed}");
@@ -40,7 +40,7 @@ async fn values_that_make_no_sense() {
 
 #[tokio::test]
 async fn paths_that_are_wrong() {
-    let world = world();
+    let node = node();
     let no_root = "error: the root `/nope` does not exist";
     let no_directory = "Caused by: the provider directory `/nope` does not exist";
     let file = "error: cannot list the provider directory `/etc/passwd`";
@@ -59,7 +59,7 @@ async fn paths_that_are_wrong() {
     ] {
         for command in commands {
             let mut program = tokio::process::Command::new(sriovdp_tests::program());
-            let (root, directory) = (world.root(), world.provider_dir());
+            let (root, directory) = (node.root(), node.provider_dir());
             for (name, value) in [("--root", root), ("--provider-dir", directory)] {
                 if name != option {
                     program.arg(name).arg(value);
@@ -89,15 +89,15 @@ async fn paths_that_are_wrong() {
 }
 
 #[tokio::test]
-async fn an_extension_of_a_device_type_that_is_not_there() {
-    let world = World::new(CAPTURED, Way::Watcher);
+async fn extension_without_its_device_type_is_inert() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     for (extended, told) in [
         ("netDevice", None),
         ("netdevice", Some("hint: did you mean `netDevice`?")),
         ("nope", Some("hint: the loaded device types are ")),
     ] {
         let parent = tempfile::tempdir().unwrap();
-        let mut command = world.command(&["provider", "new", "x-y", "--extends", extended]);
+        let mut command = node.command(&["provider", "new", "x-y", "--extends", extended]);
         let ended = command.current_dir(parent.path()).output().await.unwrap();
         assert_eq!(ended.status.code(), Some(0));
         let errors = String::from_utf8_lossy(&ended.stderr);

@@ -1,7 +1,7 @@
 //! What the image holds is enough: the program and its providers run where there is nothing else.
 
 mod dockerfile;
-mod stage;
+mod image_root;
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet, Timing};
 
-use stage::{Image, providers};
+use image_root::{Image, providers};
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "dpdk", "selectors": {"vendors": ["8086"], "drivers": ["vfio-pci"]}},
@@ -28,11 +28,13 @@ const ARGUMENTS: [&str; 5] = [
 ];
 
 /// Never waited for when all is well.
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn every_provider_loads() {
-    let Some(image) = Image::stage() else { return };
+    let Some(image) = Image::assemble() else {
+        return;
+    };
     let output = image.command(&["providers"]).output().await.unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     let error = String::from_utf8_lossy(&output.stderr);
@@ -45,14 +47,16 @@ async fn every_provider_loads() {
 /// With the arguments and the mounts of the manifests that it was not written for, which have no `plugins_registry`.
 #[tokio::test]
 async fn the_daemon_serves_with_the_go_plugins_arguments() {
-    let Some(image) = Image::stage() else { return };
+    let Some(image) = Image::assemble() else {
+        return;
+    };
     image.write("etc/pcidp/node", CONFIG);
     std::fs::create_dir_all(image.root().join("var/lib/kubelet/device-plugins")).unwrap();
     let before = image.files();
     let mut config = Config::new(image.root());
     config.watcher = false;
     config.timing = Timing {
-        patience: BOUND,
+        patience: TIMEOUT,
         ..Timing::default()
     };
     let kubelet = FakeKubelet::start(config).await.unwrap();
@@ -79,7 +83,7 @@ async fn the_daemon_serves_with_the_go_plugins_arguments() {
     // `unshare`, `sh` and `chroot` have each become the next, so this is the daemon.
     let id = Pid::from_raw(i32::try_from(daemon.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(id, Signal::TERM).unwrap();
-    let status = tokio::time::timeout(BOUND, daemon.wait())
+    let status = tokio::time::timeout(TIMEOUT, daemon.wait())
         .await
         .expect("it ends");
     assert_eq!(status.unwrap().code(), Some(0), "{}", image.logged());

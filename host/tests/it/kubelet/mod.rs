@@ -20,8 +20,8 @@
 //! | the same while a pod uses it | `health::a_pod_keeps_a_device_that_fails` |
 //! | one and two of four devices fail | `health::some_of_four_devices_fail_and_recover` |
 //! | a plugin stops; its capacity is given up after a time of grace | `health::a_stopped_plugin_loses_its_devices_in_two_steps` |
-//! | `..._pod_status_test.go`: health in the pod's status | `health::the_status_of_a_pod_tells_of_its_devices` |
-//! | the same while an image is missing | `health::the_status_of_a_waiting_pod_tells_of_its_devices` |
+//! | `..._pod_status_test.go`: health in the pod's status | `health::pod_status_has_device_health` |
+//! | the same while an image is missing | `health::waiting_pod_status_has_device_health` |
 //! | `device_plugin_multiple_test.go`: a second plugin joins, either leaves | `instances`, all of it |
 //! | `GetDevicePluginOptions` fails, with one plugin and with two | `host/fake-kubelet/tests/failing_plugin.rs` |
 //! | `ListAndWatch` fails at once, or later | `host/fake-kubelet/tests/failing_plugin.rs` |
@@ -33,10 +33,8 @@
 //! `streams` has what goes wrong between a kubelet that lives and a plugin that lives. `sockets` has the files between
 //! them, `lifecycle` the plugin's own beginnings and ends, and `ends` those in the middle of a change.
 
-mod scene;
+mod pool_node;
 
-/// SIGTERM in the middle of a change.
-mod ends;
 /// Health, as nodes and pods show it.
 mod health;
 /// Two plugins on one node, as a rolling update has them for a while.
@@ -51,3 +49,5 @@ mod restarts;
 mod sockets;
 /// Registrations and streams that do not go as they should.
 mod streams;
+/// SIGTERM in the middle of a change.
+mod termination;

@@ -3,139 +3,141 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::{Authority, Happening, KubeletVersion};
 
-use crate::kubelet::scene::{Kind, MANY, POOL, Scene, ends_well, every_kubelet, id, name, plug};
-use crate::world::Way;
+use crate::kubelet::pool_node::{
+    Kind, MANY, POOL, PoolNode, id, kubelet_matrix, name, plug, terminates_cleanly,
+};
+use crate::test_node::RegistrationMode;
 
-every_kubelet!(
-    a_refused_registration_is_tried_again_and_its_reason_kept,
+kubelet_matrix!(
+    refused_registration_is_retried_and_logged_once,
     a_cancelled_stream_ends_in_a_registration,
     two_restarts_within_a_second_many_times,
-    a_device_that_leaves_during_an_allocation_stays_in_the_list,
-    a_change_is_one_more_list_on_the_same_stream,
-    a_pool_without_devices_has_a_place_for_those_that_come,
+    device_removed_during_allocate_stays_listed,
+    change_sends_one_list_on_the_same_stream,
+    empty_pool_is_registered_and_accepts_devices,
     the_streams_of_a_plugin_that_ends_end_in_order;
     every_stream_of_many_pools_is_cancelled,
 );
 
-async fn a_refused_registration_is_tried_again_and_its_reason_kept(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    scene.refuse_registration(Some("the kubelet is not in the mood"));
-    let mut daemon = scene.world.daemon();
+async fn refused_registration_is_retried_and_logged_once(kind: Kind) {
+    let node = PoolNode::new(kind).await;
+    node.refuse_registration(Some("the kubelet is not in the mood"));
+    let mut daemon = node.test_node.daemon();
     let refusals = |event: &sriovdp_fake_kubelet::Event| matches!(&event.what, Happening::Refused { message, .. } if message.contains("mood"));
     let mut seen = 0;
-    while scene
+    while node
         .journal()
         .iter()
         .filter(|event| refusals(event))
         .count()
         < 3
     {
-        seen += scene.events_after(seen).await.len();
+        seen += node.events_after(seen).await.len();
     }
     assert!(daemon.is_running());
     let log = daemon.says("the kubelet is not in the mood").await;
     let told = log.matches("not in the mood").count();
     assert!(
-        told <= scene.pools,
+        told <= node.pools,
         "the same reason again is no news:\n{log}"
     );
-    scene.refuse_registration(None);
-    scene.registered().await;
+    node.refuse_registration(None);
+    node.registered().await;
     // A refusal of one life of the kubelet means nothing in the next.
-    scene.refuse_registration(Some("out of order"));
-    scene.restart().await.unwrap();
+    node.refuse_registration(Some("out of order"));
+    node.restart().await.unwrap();
     daemon.says("out of order").await;
-    ends_well(&scene.world, daemon).await;
+    terminates_cleanly(&node.test_node, daemon).await;
 }
 
 async fn a_cancelled_stream_ends_in_a_registration(kind: Kind) {
-    let scene = Scene::with(kind, 2, 2, |_| {}).await;
-    let _daemon = scene.registered_daemon().await;
-    scene.cancel_stream(POOL).unwrap();
-    scene.registered_again(POOL, 2).await;
-    let other = scene.resource(&name(1)).unwrap();
+    let node = PoolNode::with(kind, 2, 2, |_| {}).await;
+    let _daemon = node.registered_daemon().await;
+    node.cancel_stream(POOL).unwrap();
+    node.registered_again(POOL, 2).await;
+    let other = node.resource(&name(1)).unwrap();
     assert_eq!(other.registrations, 1, "the other pool is left alone");
-    scene.no_rule_was_broken();
+    node.assert_no_violations();
 }
 
 async fn every_stream_of_many_pools_is_cancelled(kind: Kind) {
-    let scene = Scene::with(kind, MANY, 1, |_| {}).await;
-    let _daemon = scene.registered_daemon().await;
+    let node = PoolNode::with(kind, MANY, 1, |_| {}).await;
+    let _daemon = node.registered_daemon().await;
     for pool in 0..MANY {
-        scene.cancel_stream(&name(pool)).unwrap();
+        node.cancel_stream(&name(pool)).unwrap();
     }
     for pool in 0..MANY {
-        scene.registered_again(&name(pool), 2).await;
+        node.registered_again(&name(pool), 2).await;
     }
-    scene.no_rule_was_broken();
+    node.assert_no_violations();
 }
 
 async fn two_restarts_within_a_second_many_times(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let mut daemon = scene.registered_daemon().await;
+    let node = PoolNode::new(kind).await;
+    let mut daemon = node.registered_daemon().await;
     for _ in 0..20 {
-        scene.restart().await.unwrap();
-        scene.restart().await.unwrap();
-        scene.registered().await;
+        node.restart().await.unwrap();
+        node.restart().await.unwrap();
+        node.registered().await;
     }
     assert!(daemon.is_running());
-    scene.no_rule_was_broken();
-    ends_well(&scene.world, daemon).await;
+    node.assert_no_violations();
+    terminates_cleanly(&node.test_node, daemon).await;
 }
 
 /// Kubelets from 1.34 on crash when a device leaves the list meanwhile.
-async fn a_device_that_leaves_during_an_allocation_stays_in_the_list(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let daemon = scene.registered_daemon().await;
+async fn device_removed_during_allocate_stays_listed(kind: Kind) {
+    let node = PoolNode::new(kind).await;
+    let daemon = node.registered_daemon().await;
     // A frozen plugin has not answered yet when its device goes; the list comes as soon as it can.
     daemon.signal(Signal::STOP);
     let first = id(0);
     let ids = [first.as_str()];
     let meanwhile = async {
-        plug(&scene, &daemon, 0, false);
+        plug(&node, &daemon, 0, false);
         daemon.signal(Signal::CONT);
-        scene.when(POOL, |view| view.allocatable() == 1).await
+        node.when(POOL, |view| view.allocatable() == 1).await
     };
-    let (_, view) = tokio::join!(scene.allocate(POOL, &ids), meanwhile);
+    let (_, view) = tokio::join!(node.allocate(POOL, &ids), meanwhile);
     assert_eq!(view.capacity(), 2);
-    scene.no_rule_was_broken();
+    node.assert_no_violations();
 }
 
-async fn a_change_is_one_more_list_on_the_same_stream(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let daemon = scene.registered_daemon().await;
-    plug(&scene, &daemon, 0, false);
-    let view = scene.when(POOL, |view| view.allocatable() == 1).await;
+async fn change_sends_one_list_on_the_same_stream(kind: Kind) {
+    let node = PoolNode::new(kind).await;
+    let daemon = node.registered_daemon().await;
+    plug(&node, &daemon, 0, false);
+    let view = node.when(POOL, |view| view.allocatable() == 1).await;
     assert_eq!((view.messages, view.registrations), (2, 1));
-    scene.no_rule_was_broken();
+    node.assert_no_violations();
 }
 
-async fn a_pool_without_devices_has_a_place_for_those_that_come(kind: Kind) {
-    let scene = Scene::with(kind, 1, 0, |_| {}).await;
-    let daemon = scene.registered_daemon().await;
-    let view = scene.when(POOL, |view| view.messages == 1).await;
+async fn empty_pool_is_registered_and_accepts_devices(kind: Kind) {
+    let node = PoolNode::with(kind, 1, 0, |_| {}).await;
+    let daemon = node.registered_daemon().await;
+    let view = node.when(POOL, |view| view.messages == 1).await;
     assert_eq!((view.allocatable(), view.capacity()), (0, 0));
-    plug(&scene, &daemon, 0, true);
-    let view = scene.when(POOL, |view| view.allocatable() == 1).await;
+    plug(&node, &daemon, 0, true);
+    let view = node.when(POOL, |view| view.allocatable() == 1).await;
     assert_eq!((view.messages, view.registrations), (2, 1));
-    assert_eq!(scene.pod("pod", 1).await.ids(), [&id(0)]);
-    scene.no_rule_was_broken();
+    assert_eq!(node.pod("pod", 1).await.ids(), [&id(0)]);
+    node.assert_no_violations();
 }
 
 async fn the_streams_of_a_plugin_that_ends_end_in_order(kind: Kind) {
-    let scene = Scene::with(kind, 2, 2, |_| {}).await;
-    let daemon = scene.registered_daemon().await;
-    ends_well(&scene.world, daemon).await;
+    let node = PoolNode::with(kind, 2, 2, |_| {}).await;
+    let daemon = node.registered_daemon().await;
+    terminates_cleanly(&node.test_node, daemon).await;
     for pool in [POOL.to_owned(), name(1)] {
-        scene.when(&pool, |view| !view.connected).await;
+        node.when(&pool, |view| !view.connected).await;
     }
-    let journal = scene.journal();
+    let journal = node.journal();
     let reasons = journal.iter().filter_map(|event| match &event.what {
         Happening::StreamEnded { reason, .. } => Some(reason.as_str()),
         _ => None,
     });
     // The plugin watcher may see the file vanish first, and hang up.
-    let hangs_up = kind.way == Way::Watcher;
+    let hangs_up = kind.mode == RegistrationMode::Watcher;
     for reason in reasons {
         let in_order = reason == "EOF" || hangs_up && reason == "closed by the kubelet";
         assert!(in_order, "the stream ended with `{reason}`");
@@ -144,7 +146,7 @@ async fn the_streams_of_a_plugin_that_ends_end_in_order(kind: Kind) {
 
 /// However the plugin watcher spells its authority, and however its bytes arrive.
 #[tokio::test]
-async fn any_authority_in_pieces_of_any_size() {
+async fn fragmented_authorities_are_accepted() {
     for authority in [
         Authority::PercentEncodedPath,
         Authority::Literal("/var/lib/kubelet/plugins_registry/intel.com_a.sock".to_owned()),
@@ -152,12 +154,12 @@ async fn any_authority_in_pieces_of_any_size() {
         Authority::Literal("localhost".to_owned()),
     ] {
         for pieces in [None, Some(1), Some(7)] {
-            let scene = Scene::with(WATCHER, 1, 2, |config| {
+            let node = PoolNode::with(WATCHER, 1, 2, |config| {
                 config.authority = authority.clone();
             })
             .await;
-            scene.write_in_chunks(pieces);
-            scene.registered_daemon().await;
+            node.write_in_chunks(pieces);
+            node.registered_daemon().await;
         }
     }
 }
@@ -165,15 +167,15 @@ async fn any_authority_in_pieces_of_any_size() {
 /// What the kubelet sees when it looks must not change because it was asked to look twice.
 #[tokio::test]
 async fn duplicate_events_of_the_watcher() {
-    let scene = Scene::new(WATCHER).await;
-    let _daemon = scene.registered_daemon().await;
-    scene.duplicate_watcher_events();
-    scene.registered_again(POOL, 2).await;
-    scene.allocate(POOL, &[&id(0)]).await.unwrap();
+    let node = PoolNode::new(WATCHER).await;
+    let _daemon = node.registered_daemon().await;
+    node.duplicate_watcher_events();
+    node.registered_again(POOL, 2).await;
+    node.allocate(POOL, &[&id(0)]).await.unwrap();
 }
 
 const WATCHER: Kind = Kind {
-    way: Way::Watcher,
+    mode: RegistrationMode::Watcher,
     version: KubeletVersion::V1_37,
     pools: 1,
 };

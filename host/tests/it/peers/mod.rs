@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::world::{CAPTURED, Daemon, Way, World, both_ways};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes};
 
 /// Requests that no kubelet sends.
 mod requests;
@@ -29,12 +29,12 @@ const GOOD: &str = "0000:41:10.0";
 /// What each socket promises.
 const MAX_CONNECTIONS: usize = 64;
 
-async fn registered(way: Way) -> (World, FakeKubelet, Daemon) {
-    let world = World::with_config(CAPTURED, way, CONFIG);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn registered(mode: RegistrationMode) -> (TestNode, FakeKubelet, Daemon) {
+    let node = TestNode::with_config(CAPTURED, mode, CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     registered_again(&kubelet, &daemon, 1).await;
-    (world, kubelet, daemon)
+    (node, kubelet, daemon)
 }
 
 async fn registered_again(kubelet: &FakeKubelet, daemon: &Daemon, times: usize) {
@@ -72,14 +72,14 @@ fn memory(daemon: &Daemon, field: &str) -> u64 {
     number.parse().unwrap()
 }
 
-both_ways!(
-    other_readers_and_connections_do_not_shut_the_kubelet_out,
-    the_end_of_the_kubelets_stream_is_noticed_beside_a_reader,
-    texts_of_a_peer_are_cut_and_stay_on_their_line,
+both_modes!(
+    connection_flood_does_not_exclude_the_kubelet,
+    kubelet_stream_end_is_detected_beside_another_client,
+    peer_texts_are_truncated_and_escaped,
 );
 
-async fn other_readers_and_connections_do_not_shut_the_kubelet_out(way: Way) {
-    let (_world, kubelet, daemon) = registered(way).await;
+async fn connection_flood_does_not_exclude_the_kubelet(mode: RegistrationMode) {
+    let (_world, kubelet, daemon) = registered(mode).await;
     let socket = kubelet.resource(POOL).unwrap().socket;
     let mut readers = Vec::new();
     for _ in 0..MAX_CONNECTIONS {
@@ -106,8 +106,8 @@ async fn other_readers_and_connections_do_not_shut_the_kubelet_out(way: Way) {
     registered_again(&kubelet, &daemon, 2).await;
 }
 
-async fn the_end_of_the_kubelets_stream_is_noticed_beside_a_reader(way: Way) {
-    let (_world, kubelet, daemon) = registered(way).await;
+async fn kubelet_stream_end_is_detected_beside_another_client(mode: RegistrationMode) {
+    let (_world, kubelet, daemon) = registered(mode).await;
     let mut reader = reader(&kubelet).await;
     kubelet.cancel_stream(POOL).unwrap();
     registered_again(&kubelet, &daemon, 2).await;
@@ -117,8 +117,8 @@ async fn the_end_of_the_kubelets_stream_is_noticed_beside_a_reader(way: Way) {
 
 /// A reader that ends is no reason to register again, and one that came before the kubelet does not count for it.
 #[tokio::test]
-async fn a_reader_that_comes_before_the_kubelet() {
-    let (_world, kubelet, daemon) = registered(Way::Watcher).await;
+async fn other_client_may_connect_before_the_kubelet() {
+    let (_world, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
     kubelet.stop().await;
     let _early = reader(&kubelet).await;
     kubelet.start_again().unwrap();
@@ -135,8 +135,8 @@ async fn a_reader_that_comes_before_the_kubelet() {
     );
 }
 
-async fn texts_of_a_peer_are_cut_and_stay_on_their_line(way: Way) {
-    let (_world, kubelet, daemon) = registered(way).await;
+async fn peer_texts_are_truncated_and_escaped(mode: RegistrationMode) {
+    let (_world, kubelet, daemon) = registered(mode).await;
     let channel = channel(&kubelet.resource(POOL).unwrap().socket).await;
     let mut client = RegistrationClient::new(channel);
     let before = memory(&daemon, "VmRSS:");
@@ -150,7 +150,7 @@ async fn texts_of_a_peer_are_cut_and_stay_on_their_line(way: Way) {
         };
         client.notify_registration_status(status).await.unwrap();
     }
-    if way == Way::Watcher {
+    if mode == RegistrationMode::Watcher {
         daemon
             .says("the kubelet refuses the registration: no 149")
             .await;
@@ -169,12 +169,12 @@ async fn texts_of_a_peer_are_cut_and_stay_on_their_line(way: Way) {
 
 #[tokio::test]
 async fn a_lock_on_the_directory_delays_the_registration() {
-    let world = World::with_config(CAPTURED, Way::Register, CONFIG);
-    let kubelet = world.kubelet().await;
-    let directory = std::fs::File::open(world.root().join("var/lib/kubelet/device-plugins"));
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Register, CONFIG);
+    let kubelet = node.kubelet().await;
+    let directory = std::fs::File::open(node.root().join("var/lib/kubelet/device-plugins"));
     let directory = directory.unwrap();
     flock(&directory, FlockOperation::LockShared).unwrap();
-    let daemon = world.daemon();
+    let daemon = node.daemon();
     for pool in [POOL, "intel.com/b"] {
         let view = kubelet.wait_for(pool, |view| view.connected).await;
         view.unwrap_or_else(|timeout| panic!("{timeout}\n{}", daemon.log()));
@@ -184,8 +184,8 @@ async fn a_lock_on_the_directory_delays_the_registration() {
 }
 
 #[tokio::test]
-async fn a_shortage_of_descriptors_is_logged_once() {
-    let (_world, kubelet, daemon) = registered(Way::Watcher).await;
+async fn descriptor_shortage_is_logged_once() {
+    let (_world, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
     let id = Pid::from_raw(i32::try_from(daemon.id()).unwrap());
     let limit = |current: u64| {
         let all = rustix::process::getrlimit(Resource::Nofile);

@@ -2,12 +2,12 @@
 
 mod accepted;
 mod any_json;
-mod division;
+mod assignment;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::world::{Way, World, built};
+use crate::test_node::{RegistrationMode, TestNode, built};
 
 /// Each run is a process, so a few with much in them.
 const RUNS: u32 = 24;
@@ -21,9 +21,9 @@ fn for_each<S: Strategy>(
     text: impl Fn(&S::Value) -> String,
     holds: impl Fn(&S::Value, Option<i32>, &str, &str),
 ) {
-    let world = World::new(node, Way::Watcher);
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-    world.provide("intel-ddp", &built("sriovdp_intel_ddp"));
+    let node = TestNode::new(node, RegistrationMode::Watcher);
+    node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    node.provide("intel-ddp", &built("sriovdp_intel_ddp"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -37,8 +37,8 @@ fn for_each<S: Strategy>(
     // The same configurations each time, by the seed in `.cargo/config.toml`: a failure is one of what was changed.
     let mut runner = TestRunner::new(config);
     let tried = runner.run(configurations, |configuration| {
-        world.configure(&text(&configuration));
-        let (code, output, errors) = runtime.block_on(world.run(arguments));
+        node.configure(&text(&configuration));
+        let (code, output, errors) = runtime.block_on(node.run(arguments));
         holds(&configuration, code, &output, &errors);
         Ok(())
     });

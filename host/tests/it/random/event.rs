@@ -1,6 +1,6 @@
 //! What can happen to a plugin.
 
-use super::dice::Dice;
+use super::generator::Generator;
 use super::node::{CONFIGURATIONS, DEVICES, DRIVERS, PFS};
 
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +39,19 @@ pub(super) const PROVIDERS: [&str; 4] =
     ["accelerator", "aux-net-device", "mellanox-rdma", "broken"];
 
 /// Any event. What concerns devices is the most frequent, as it is on nodes.
-pub(super) fn any(dice: &mut Dice) -> Event {
-    let device = dice.below(DEVICES);
+pub(super) fn any(generator: &mut Generator) -> Event {
+    let device = generator.below(DEVICES);
     // More than there are pools: some events find nothing to happen to.
-    let pool = dice.below(5);
-    match dice.below(43) {
+    let pool = generator.below(5);
+    match generator.below(43) {
         0..=6 => Event::Unplug(device),
-        7..=14 => Event::Plug(device, dice.pick(&DRIVERS)),
-        15..=16 => Event::Hide(device, dice.pick(&ATTRIBUTES)),
-        17..=20 => Event::Configure(dice.below(CONFIGURATIONS.len())),
+        7..=14 => Event::Plug(device, generator.pick(&DRIVERS)),
+        15..=16 => Event::Hide(device, generator.pick(&ATTRIBUTES)),
+        17..=20 => Event::Configure(generator.below(CONFIGURATIONS.len())),
         21 => Event::BreakConfiguration,
         22 => Event::RemoveConfiguration,
-        23 => Event::AddProvider(dice.pick(&PROVIDERS)),
-        24 => Event::RemoveProvider(dice.pick(&PROVIDERS)),
+        23 => Event::AddProvider(generator.pick(&PROVIDERS)),
+        24 => Event::RemoveProvider(generator.pick(&PROVIDERS)),
         25 => Event::RestartKubelet,
         26 => Event::StopKubelet,
         27 => Event::StartKubelet,
@@ -60,9 +60,9 @@ pub(super) fn any(dice: &mut Dice) -> Event {
         30 => Event::CancelStream(pool),
         31 => Event::Refuse,
         32..=33 => Event::RunPod(pool),
-        34..=35 => Event::DeletePod(dice.below(3)),
+        34..=35 => Event::DeletePod(generator.below(3)),
         36 => Event::AMinute,
-        37..=39 => Event::Link(dice.below(PFS), dice.one_in(2)),
+        37..=39 => Event::Link(generator.below(PFS), generator.one_in(2)),
         _ => Event::Outcome,
     }
 }

@@ -14,21 +14,21 @@
 //! printed. Time is not waited for: the clock of the runtime is set forward whenever only time can bring a change.
 
 mod devices;
-mod dice;
 mod event;
-mod life;
+mod generator;
 mod node;
-mod told;
+mod regressions;
+mod simulation;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use sriovdp_fake_kubelet::KubeletVersion;
 
-use crate::world::Way;
+use crate::test_node::RegistrationMode;
 
-use dice::Dice;
-use life::Life;
+use generator::Generator;
+use simulation::Simulation;
 
 /// Of each seed that is not fixed, unless another number or a time is asked for.
 const SEQUENCES: usize = 500;
@@ -44,39 +44,59 @@ const REGISTER_1_37: &[Play] = &[(2_779_600_183_380, 303)];
 
 #[tokio::test]
 async fn sequences_of_events_watcher_1_36() {
-    play(Way::Watcher, KubeletVersion::V1_36, WATCHER_1_36).await;
+    play(
+        RegistrationMode::Watcher,
+        KubeletVersion::V1_36,
+        WATCHER_1_36,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn sequences_of_events_watcher_1_37() {
-    play(Way::Watcher, KubeletVersion::V1_37, WATCHER_1_37).await;
+    play(
+        RegistrationMode::Watcher,
+        KubeletVersion::V1_37,
+        WATCHER_1_37,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn sequences_of_events_register_1_36() {
-    play(Way::Register, KubeletVersion::V1_36, REGISTER_1_36).await;
+    play(
+        RegistrationMode::Register,
+        KubeletVersion::V1_36,
+        REGISTER_1_36,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn sequences_of_events_register_1_37() {
-    play(Way::Register, KubeletVersion::V1_37, REGISTER_1_37).await;
+    play(
+        RegistrationMode::Register,
+        KubeletVersion::V1_37,
+        REGISTER_1_37,
+    )
+    .await;
 }
 
 /// Plays the seeds that the environment asks for, or else the `fixed` ones, and fails with all that went wrong.
-async fn play(way: Way, version: KubeletVersion, fixed: &[Play]) {
+async fn play(mode: RegistrationMode, version: KubeletVersion, fixed: &[Play]) {
     let number = |name| Some(std::env::var(name).ok()?.parse::<u64>().expect("a number"));
     let sequences = number("SRIOVDP_SEQUENCES").map(|n| usize::try_from(n).expect("a number"));
     let time = number("SRIOVDP_SECONDS").map(Duration::from_secs);
     let of = |seed| (seed, sequences.unwrap_or(SEQUENCES));
     let plays: Vec<Play> = match (number("SRIOVDP_SEED"), number("SRIOVDP_SEEDS")) {
         (Some(seed), _) => vec![of(seed)],
-        (None, Some(count)) => (0..count).map(|_| of(dice::any_seed())).collect(),
+        (None, Some(count)) => (0..count).map(|_| of(generator::any_seed())).collect(),
         (None, None) => fixed.to_vec(),
     };
     let mut failures = Vec::new();
     for (seed, sequences) in plays {
-        tell(&format!("{way:?} {version:?}: SRIOVDP_SEED={seed}"));
-        if let Err(failure) = play_seed(way, version, seed, sequences, time).await {
+        tell(&format!("{mode:?} {version:?}: SRIOVDP_SEED={seed}"));
+        if let Err(failure) = play_seed(mode, version, seed, sequences, time).await {
             tell(&failure);
             failures.push(failure);
         }
@@ -86,27 +106,27 @@ async fn play(way: Way, version: KubeletVersion, fixed: &[Play]) {
 
 /// The same seed plays the same sequences.
 async fn play_seed(
-    way: Way,
+    mode: RegistrationMode,
     version: KubeletVersion,
     seed: u64,
     sequences: usize,
     time: Option<Duration>,
 ) -> Result<(), String> {
     let begin = Instant::now();
-    let mut dice = Dice::new(seed);
-    let mut life = Life::begin(way, version).await;
+    let mut generator = Generator::new(seed);
+    let mut simulation = Simulation::begin(mode, version).await;
     let mut played = 0;
     while time.map_or(played < sequences, |time| begin.elapsed() < time) {
-        let length = 1 + dice.below(8);
-        let events: Vec<_> = (0..length).map(|_| event::any(&mut dice)).collect();
-        if let Err(difference) = life.sequence(&events, &mut dice).await {
+        let length = 1 + generator.below(8);
+        let events: Vec<_> = (0..length).map(|_| event::any(&mut generator)).collect();
+        if let Err(difference) = simulation.sequence(&events, &mut generator).await {
             return Err(format!(
                 "after {played} sequences with SRIOVDP_SEED={seed}, {events:#?} ended in\n{difference}"
             ));
         }
         played += 1;
     }
-    life.end().await;
+    simulation.end().await;
     Ok(())
 }
 

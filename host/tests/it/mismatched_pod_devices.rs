@@ -3,10 +3,10 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{Daemon, Way, World, both_ways, built};
+use crate::test_node::{Daemon, RegistrationMode, TestNode, both_modes, built};
 
-both_ways!(
-    an_unfit_device_of_several_selectors_is_refused,
+both_modes!(
+    mismatching_pod_device_of_several_selectors_is_unhealthy,
     an_interface_in_a_pod_is_no_mismatch,
 );
 
@@ -35,10 +35,10 @@ async fn healthy(kubelet: &FakeKubelet, healthy: usize, all: usize) {
         .unwrap();
 }
 
-async fn restart(world: &World, mut daemon: Daemon) -> Daemon {
+async fn restart(node: &TestNode, mut daemon: Daemon) -> Daemon {
     daemon.signal(Signal::TERM);
     daemon.ended().await;
-    world.daemon()
+    node.daemon()
 }
 
 /// As the kubelet asks when a pod has ended of which the plugin has not heard yet.
@@ -53,22 +53,22 @@ fn reason(refusal: &str) -> &str {
     reason.split_once(" (hint: ").expect(refusal).0
 }
 
-async fn an_unfit_device_of_several_selectors_is_refused(way: Way) {
+async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: RegistrationMode) {
     const DRIVER: &str = "`drivers`: it has iavf, not one of vfio-pci";
     const NAME: &str = "`pfNames`: it is number 0 of ens1, and one of ens9 is asked for";
     let two = r#"[{"drivers": ["vfio-pci"], "pfNames": ["ens1#0,2"]}, {"pfNames": ["ens9"]}]"#;
-    let world = World::with_config(NODE, way, &config(two));
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(NODE, mode, &config(two));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     healthy(&kubelet, 1, 1).await;
     kubelet.run_pod_with("pod", VFS, &[VF]).await.unwrap();
-    world.change(TO_IAVF);
+    node.change(TO_IAVF);
     daemon.signal(Signal::HUP);
     healthy(&kubelet, 0, 1).await;
     assert_eq!(reason(&refusal(&kubelet).await), DRIVER);
 
     // A process that does not know which selector admitted it.
-    let daemon = restart(&world, daemon).await;
+    let daemon = restart(&node, daemon).await;
     daemon
         .says(&format!("unhealthy: {VF}: {DRIVER}; {NAME}"))
         .await;
@@ -77,7 +77,7 @@ async fn an_unfit_device_of_several_selectors_is_refused(way: Way) {
         reason(&refusal(&kubelet).await),
         format!("{DRIVER}; {NAME}")
     );
-    let (_, story, _) = world.run(&["explain", "--device", VF]).await;
+    let (_, story, _) = node.run(&["explain", "--device", VF]).await;
     let told = format!(
         "{VFS}: takes it; a pod has it, and nothing would select it as it is now; unhealthy: {DRIVER}; {NAME}\n"
     );
@@ -85,18 +85,18 @@ async fn an_unfit_device_of_several_selectors_is_refused(way: Way) {
 
     // Back again, the first selector admits it, also for a process that knew of none. It keeps the selector when others
     // come before it, and a new alternative that does not fit makes nothing healthy.
-    world.change(TO_VFIO);
+    node.change(TO_VFIO);
     daemon.signal(Signal::HUP);
     healthy(&kubelet, 1, 1).await;
     let three = r#"[{"vendors": ["15b3"]}, {"pfNames": ["ens9"]}, {"drivers": ["vfio-pci"], "pfNames": ["ens1#0,2"]}]"#;
-    world.configure(&config(three));
-    world.change(TO_IAVF);
+    node.configure(&config(three));
+    node.change(TO_IAVF);
     daemon.signal(Signal::HUP);
     healthy(&kubelet, 0, 1).await;
     assert_eq!(reason(&refusal(&kubelet).await), DRIVER);
     // With the end of the pod it leaves. A device that joins is a reason to ask which pods there are.
     kubelet.forget_pod("pod").unwrap();
-    world.change("vf 0000:41:02.2 8086:154c pf=0000:41:00.0 id=2 driver=vfio-pci group=9");
+    node.change("vf 0000:41:02.2 8086:154c pf=0000:41:00.0 id=2 driver=vfio-pci group=9");
     daemon.signal(Signal::HUP);
     daemon
         .says(&format!(
@@ -106,20 +106,20 @@ async fn an_unfit_device_of_several_selectors_is_refused(way: Way) {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-async fn an_interface_in_a_pod_is_no_mismatch(way: Way) {
+async fn an_interface_in_a_pod_is_no_mismatch(mode: RegistrationMode) {
     let node = "pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=ib0 ib=mlx5_0 link=infiniband
          vf 0000:41:02.{0-1} 15b3:1018 pf=0000:5e:00.0 id={0-1} driver=mlx5_core net=ib0v{0-1} ib=mlx5_{1-2} link=infiniband
          ib mlx5_{1-2} uverbs={1-2} umad={1-2} pkey=0x8001";
     // The second one admits it. While the pod has its interfaces, only the first one is contradicted.
     let two = r#"[{"pfNames": ["ib0"], "drivers": ["vfio-pci"]}, {"pfNames": ["ib0#0"], "isRdma": true}]"#;
-    let world = World::with_config(node, way, &config(two));
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(node, mode, &config(two));
+    node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     healthy(&kubelet, 1, 1).await;
     kubelet.run_pod_with("pod", VFS, &[VF]).await.unwrap();
-    world.change("rm @0000:5e:00.0/net/ib0\nrm @0000:41:02.0/net/ib0v0");
-    let _daemon = restart(&world, daemon).await;
+    node.change("rm @0000:5e:00.0/net/ib0\nrm @0000:41:02.0/net/ib0v0");
+    let _daemon = restart(&node, daemon).await;
     healthy(&kubelet, 1, 1).await;
     let container = kubelet.allocate(VFS, &[VF]).await.unwrap();
     let nodes = container.devices.iter();
@@ -129,7 +129,7 @@ async fn an_interface_in_a_pod_is_no_mismatch(way: Way) {
             .any(|node| node.host_path == "/dev/infiniband/uverbs1"),
         "{nodes:?}"
     );
-    let (_, story, _) = world.run(&["explain", "--device", VF]).await;
+    let (_, story, _) = node.run(&["explain", "--device", VF]).await;
     assert!(
         story.contains("takes it, by `selectors[1]`; a pod has it"),
         "{story}"

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sriovdp_agent::pools::Health;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::ResourceView;
-use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
+use sriovdp_kubelet::DirectoryChanges;
 use tokio::sync::watch;
 
-use crate::inside::{patient_reconciler, reconciled, reconciler};
-use crate::world::{Way, World, built};
+use crate::in_process::{reconciled, reconciler, reconciler_with_discovery_wait};
+use crate::test_node::{RegistrationMode, TestNode, built};
 
 const NODE: &str = "
 pci 0000:02:00.0 8086:1533 driver=igb net=eno1
@@ -106,9 +106,9 @@ fn notes(state: &Reconciler) -> Vec<String> {
 type Pools = BTreeMap<String, Vec<String>>;
 
 #[tokio::test]
-async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
-    let world = World::without_providers(NODE, Way::Watcher);
-    world.configure(POOLS);
+async fn incremental_reconcile_equals_a_full_one() {
+    let node = TestNode::without_providers(NODE, RegistrationMode::Watcher);
+    node.configure(POOLS);
     for (name, library) in [
         ("net-device", "sriovdp_net_device"),
         ("accelerator", "sriovdp_accelerator"),
@@ -117,9 +117,9 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
         // It does not go function by function, and is asked about everything.
         ("faulty", "sriovdp_faulty_provider"),
     ] {
-        world.provide(name, &built(library));
+        node.provide(name, &built(library));
     }
-    let mut lives = reconciler(&world, None);
+    let mut lives = reconciler(&node, None);
     let first = lives.look().await;
     assert!(first.problems.is_empty(), "{:?}", first.problems);
     assert!(
@@ -128,11 +128,11 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
         pools(&lives)
     );
     for (change, touched) in STEPS {
-        world.change(change);
+        node.change(change);
         let touched: BTreeSet<_> = touched.split(' ').filter_map(|a| a.parse().ok()).collect();
         lives.reconcile_functions(&touched).await;
         // It has loaded the libraries anew, so nothing is remembered.
-        let starts = reconciled(&world).await;
+        let starts = reconciled(&node).await;
         for (name, devices) in pools(&starts) {
             assert_eq!(pools(&lives)[&name], devices, "`{name}` after `{change}`");
         }
@@ -142,12 +142,12 @@ async fn a_look_at_functions_comes_to_what_a_look_at_everything_comes_to() {
 }
 
 #[tokio::test]
-async fn a_look_at_functions_reads_no_others() {
-    let world = World::with_config(NODE, Way::Watcher, POOLS);
-    let mut lives = reconciled(&world).await;
+async fn incremental_reconcile_reads_only_its_functions() {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOLS);
+    let mut lives = reconciled(&node).await;
     let before = pools(&lives);
     // Nobody tells of these.
-    world.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
+    node.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
     lives
         .reconcile_functions(&["0000:65:00.3".parse().unwrap()].into())
         .await;
@@ -158,8 +158,8 @@ async fn a_look_at_functions_reads_no_others() {
 
 /// No reconcile waits for a discovery here, so each one publishes what the answers before it lead to.
 #[tokio::test]
-async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools() {
-    let world = World::with_config(NODE, Way::Watcher, POOLS);
+async fn late_provider_keeps_its_pools_after_an_incremental_reconcile() {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOLS);
     let (_directories, ticks) = watch::channel(0);
     // With a kubelet, a reconcile continues without a late discovery.
     let kubelet = KubeletOptions {
@@ -167,8 +167,8 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
         directory_changes: DirectoryChanges::new(ticks),
         cdi: None,
     };
-    let complete = pools(&reconciled(&world).await);
-    let mut lives = patient_reconciler(&world, Some(kubelet), Duration::ZERO);
+    let complete = pools(&reconciled(&node).await);
+    let mut lives = reconciler_with_discovery_wait(&node, Some(kubelet), Duration::ZERO);
     lives.look().await;
     while pools(&lives) != complete {
         lives.news().await.unwrap();
@@ -185,20 +185,20 @@ async fn a_provider_that_is_late_after_an_incremental_reconcile_keeps_its_pools(
 
 /// The host reads `numa_node`, and a provider `acpi_index`. The next rescan is a minute away.
 #[tokio::test]
-async fn what_could_not_be_read_when_a_device_came_is_read_again() {
+async fn unreadable_attribute_is_read_again_by_the_daemon() {
     let node = "pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
                 vf 0000:41:02.{0-1} 8086:154c pf=0000:41:00.0 id={0-1} driver=iavf numa=-";
     let config = r#"{"resourceList": [
         {"resourceName": "index", "selectors": {"acpiIndexes": ["7"]}},
         {"resourceName": "all", "selectors": {"pfNames": ["ens1"]}}
     ]}"#;
-    let world = World::with_config(node, Way::Watcher, config);
-    let functions = world.root().join("sys/bus/pci/devices");
+    let node = TestNode::with_config(node, RegistrationMode::Watcher, config);
+    let functions = node.root().join("sys/bus/pci/devices");
     let index = functions.join("0000:41:02.1/acpi_index");
     // A directory in place of an attribute fails each read of it.
     std::fs::create_dir(&index).unwrap();
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     let all = |view: &ResourceView, numa: &[i64]| {
         view.capacity() == 2 && view.devices.iter().all(|device| device.numa == numa)
     };

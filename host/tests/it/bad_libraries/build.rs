@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::world::built;
+use crate::test_node::built;
 
 /// The note that the SDK writes, in a library that has nothing else of it.
 const FORGED_NOTE: &str = r#"

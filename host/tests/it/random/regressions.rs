@@ -2,10 +2,10 @@
 
 use sriovdp_fake_kubelet::KubeletVersion;
 
-use super::dice::Dice;
 use super::event::Event;
-use super::life::Life;
-use crate::world::Way;
+use super::generator::Generator;
+use super::simulation::Simulation;
+use crate::test_node::RegistrationMode;
 
 /// The same devices belong to other resources in these.
 const EARLIER: usize = 0;
@@ -14,21 +14,21 @@ const LATER: usize = 5;
 const TWO_SELECTORS: usize = 4;
 
 async fn play(sequences: &[&[Event]]) {
-    for way in [Way::Watcher, Way::Register] {
-        let mut life = Life::begin(way, KubeletVersion::V1_37).await;
-        let mut dice = Dice::new(1);
+    for mode in [RegistrationMode::Watcher, RegistrationMode::Register] {
+        let mut simulation = Simulation::begin(mode, KubeletVersion::V1_37).await;
+        let mut generator = Generator::new(1);
         for events in sequences {
-            if let Err(difference) = life.sequence(events, &mut dice).await {
-                panic!("{way:?}: {events:?} ended in\n{difference}");
+            if let Err(difference) = simulation.sequence(events, &mut generator).await {
+                panic!("{mode:?}: {events:?} ended in\n{difference}");
             }
         }
-        life.end().await;
+        simulation.end().await;
     }
 }
 
 /// Nothing else happens on the node, and no pool is left that waits for the pod.
 #[tokio::test]
-async fn a_device_of_a_withdrawn_resource_is_offered_when_its_pod_has_ended() {
+async fn device_of_a_withdrawn_resource_is_offered_when_its_pod_ends() {
     play(&[
         &[Event::Configure(EARLIER)],
         &[Event::RunPod(0)],
@@ -39,7 +39,7 @@ async fn a_device_of_a_withdrawn_resource_is_offered_when_its_pod_has_ended() {
 }
 
 #[tokio::test]
-async fn a_device_that_has_left_with_its_pod_is_forgotten_when_that_has_ended() {
+async fn removed_pod_device_is_forgotten_when_the_pod_ends() {
     play(&[
         &[Event::Configure(EARLIER)],
         &[Event::RunPod(0), Event::Unplug(0)],
@@ -51,7 +51,7 @@ async fn a_device_that_has_left_with_its_pod_is_forgotten_when_that_has_ended() 
 
 /// Neither selector fits the device any more, so a plugin that starts must not take one of them for the one that did.
 #[tokio::test]
-async fn a_device_that_no_selector_can_have_admitted_is_unhealthy_also_after_a_start() {
+async fn pod_device_without_matching_selector_is_unhealthy_after_a_restart() {
     play(&[
         &[
             Event::Configure(TWO_SELECTORS),
@@ -71,7 +71,7 @@ async fn a_device_that_no_selector_can_have_admitted_is_unhealthy_also_after_a_s
 
 /// Which of the reconciles comes between the events is up to the dice, so all of them come.
 #[tokio::test]
-async fn an_attribute_that_could_not_be_read_when_its_device_came_is_read_again() {
+async fn unreadable_attribute_of_a_new_device_is_read_again() {
     let gone: &[Event] = &[Event::Unplug(4)];
     let hidden: &[Event] = &[Event::Plug(4, "vfio-pci"), Event::Hide(4, "numa_node")];
     let mut sequences: Vec<&[Event]> = vec![&[Event::Configure(EARLIER)]];

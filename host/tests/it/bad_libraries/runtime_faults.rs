@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{CAPTURED, Daemon, Way, World, built};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
 
 /// A pool of each bad provider beside a good one.
 const CONFIG: &str = r#"{"resourceList": [
@@ -13,20 +13,20 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 /// A node, its kubelet and a daemon with a provider that has the fault `what` in the variable `variable`.
-async fn start(variable: &str, what: &str) -> (World, FakeKubelet, Daemon) {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
+async fn start(variable: &str, what: &str) -> (TestNode, FakeKubelet, Daemon) {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     match variable {
-        "RAW_PROVIDER" => world.provide("raw", &built("sriovdp_raw_provider")),
-        _ => world.provide("faulty", &built("sriovdp_faulty_provider")),
+        "RAW_PROVIDER" => node.provide("raw", &built("sriovdp_raw_provider")),
+        _ => node.provide("faulty", &built("sriovdp_faulty_provider")),
     }
-    world.environment(variable, what);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
-    (world, kubelet, daemon)
+    node.environment(variable, what);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    (node, kubelet, daemon)
 }
 
 /// The others are offered, their devices can be had, and the daemon ends as it should.
-async fn everything_else_goes_on(kubelet: &FakeKubelet, mut daemon: Daemon) {
+async fn other_pools_are_unaffected(kubelet: &FakeKubelet, mut daemon: Daemon) {
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -36,11 +36,11 @@ async fn everything_else_goes_on(kubelet: &FakeKubelet, mut daemon: Daemon) {
         .await
         .unwrap();
     assert_eq!(kubelet.violations(), [""; 0]);
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }
 
 #[tokio::test]
-async fn a_look_that_fails_is_told() {
+async fn failed_rescan_is_reported() {
     for (variable, fault, says) in [
         (
             "FAULTY_PROVIDER",
@@ -100,12 +100,12 @@ async fn a_look_that_fails_is_told() {
     ] {
         let (_world, kubelet, daemon) = start(variable, fault).await;
         daemon.says(says).await;
-        everything_else_goes_on(&kubelet, daemon).await;
+        other_pools_are_unaffected(&kubelet, daemon).await;
     }
 }
 
 #[tokio::test]
-async fn an_allocate_that_fails_is_told() {
+async fn failing_allocate_is_reported() {
     for (variable, fault, says) in [
         (
             "FAULTY_PROVIDER",
@@ -144,13 +144,13 @@ async fn an_allocate_that_fails_is_told() {
             .unwrap();
         let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
         assert!(refused.to_string().contains(says), "{fault}: {refused}");
-        everything_else_goes_on(&kubelet, daemon).await;
+        other_pools_are_unaffected(&kubelet, daemon).await;
     }
 }
 
 /// The kubelet has its answer within three seconds, and the thread that is stuck keeps nobody from anything.
 #[tokio::test]
-async fn an_allocate_that_hangs_is_answered() {
+async fn hanging_allocate_times_out() {
     let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=hang").await;
     let pool = "intel.com/faulty";
     kubelet
@@ -164,12 +164,12 @@ async fn an_allocate_that_hangs_is_answered() {
     let says = "the provider `faulty.so` is still busy with an earlier call";
     assert!(refused.to_string().contains(says), "{refused}");
     assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 /// Positions that no device has, and the same one twice, are worth nothing.
 #[tokio::test]
-async fn a_selection_of_what_is_not_there() {
+async fn selection_of_an_unknown_device_fails_the_provider() {
     let (_world, kubelet, daemon) =
         start("RAW_PROVIDER", r#"select={"admitted": [7, 0, 0]}"#).await;
     let view = kubelet
@@ -177,7 +177,7 @@ async fn a_selection_of_what_is_not_there() {
         .await
         .unwrap();
     assert_eq!(view.devices.len(), 1);
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 #[tokio::test]
@@ -194,11 +194,11 @@ async fn a_panic_in_one_of_a_thousand_keeps_the_pool() {
         .says("the pool `intel.com/faulty` keeps its devices: the provider `faulty.so` failed")
         .await;
     assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 900);
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 #[tokio::test]
-async fn facts_that_panic_when_they_go() {
+async fn panicking_destructor_of_facts_is_contained() {
     let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=3,drop=panic").await;
     let pool = "intel.com/faulty";
     kubelet
@@ -209,24 +209,24 @@ async fn facts_that_panic_when_they_go() {
     daemon.signal(Signal::HUP);
     daemon.says("the provider panicked in `drop`").await;
     assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 3);
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 /// Others are there before it has answered, and its answer counts whenever it comes.
 #[tokio::test]
 async fn a_slow_discovery_delays_only_its_own_pools() {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    let gate = world.root().join("gate");
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    let gate = node.root().join("gate");
     let (kind, mode) = (
         rustix::fs::FileType::Fifo,
         rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
     );
     rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
-    world.environment("FAULTY_PROVIDER", "discover=wait");
-    world.environment("FAULTY_GATE", gate.to_str().unwrap());
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    node.environment("FAULTY_PROVIDER", "discover=wait");
+    node.environment("FAULTY_GATE", gate.to_str().unwrap());
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -246,17 +246,17 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await
         .unwrap();
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 /// A discovery that takes too long is told without anybody asking, and its provider is left alone until it is back.
 #[tokio::test]
-async fn a_discovery_that_hangs_stops_its_provider() {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    world.environment("FAULTY_PROVIDER", "discover=hang-later");
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon_with(&["--provider-timeout", "3000"]);
+async fn hanging_discovery_disables_its_provider() {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    node.environment("FAULTY_PROVIDER", "discover=hang-later");
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon_with(&["--provider-timeout", "3000"]);
     let pool = "intel.com/faulty";
     kubelet
         .wait_for(pool, |view| view.allocatable() > 0)
@@ -270,20 +270,20 @@ async fn a_discovery_that_hangs_stops_its_provider() {
     let busy = "the provider `faulty.so` is still busy with an earlier call";
     assert!(refused.to_string().contains(busy), "{refused}");
     assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
 /// A daemon that is told to end while it probes a file takes the probe with it.
 #[tokio::test]
-async fn an_end_in_the_middle_of_a_probe() {
-    let mut world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    world.environment("FAULTY_PROVIDER", "manifest=hang");
+async fn sigterm_ends_a_running_probe() {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    node.environment("FAULTY_PROVIDER", "manifest=hang");
     // Probes of others would end by themselves.
     for name in ["accelerator.so", "aux-net-device.so", "net-device.so"] {
-        std::fs::remove_file(world.provider_dir().join(name)).unwrap();
+        std::fs::remove_file(node.provider_dir().join(name)).unwrap();
     }
-    let mut daemon = world.daemon();
+    let mut daemon = node.daemon();
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
     let probe = loop {
         looks.tick().await;
@@ -304,11 +304,11 @@ async fn an_end_in_the_middle_of_a_probe() {
 }
 
 #[tokio::test]
-async fn a_library_that_does_not_want_to_go() {
+async fn library_with_an_endless_destructor_does_not_delay_termination() {
     let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "destructor=hang").await;
     kubelet
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await
         .unwrap();
-    everything_else_goes_on(&kubelet, daemon).await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
 }

@@ -14,7 +14,7 @@ use sriovdp_sdk::testing::Tree;
 use tokio::process::Command;
 
 use crate::repository;
-use crate::world::{CAPTURED, built};
+use crate::test_node::{CAPTURED, built};
 
 /// The libraries of the base image (glibc and GCC's run-time library) that may be needed, besides the dynamic linker.
 const BASE: [&str; 3] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1"];
@@ -44,7 +44,7 @@ pub(super) fn providers() -> Vec<String> {
 impl Image {
     /// The files of this build; or nothing, when this machine lets nobody enter a directory of their own. Then the
     /// reason is written past the capture of the test's output, so that it is in every log.
-    pub(super) fn stage() -> Option<Self> {
+    pub(super) fn assemble() -> Option<Self> {
         let image = Self(tempfile::tempdir().unwrap());
         Tree::parse(CAPTURED).unwrap().write(image.root()).unwrap();
         for directory in ["proc", "etc"] {

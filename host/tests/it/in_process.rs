@@ -8,28 +8,28 @@ use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler, Settings};
 use sriovdp_providers::ProviderSettings;
 
-use crate::world::World;
+use crate::test_node::TestNode;
 
 /// A plugin for `world`, which has not reconciled yet. It probes providers with the real program.
-pub(crate) fn reconciler(world: &World, kubelet: Option<KubeletOptions>) -> Reconciler {
-    patient_reconciler(world, kubelet, Duration::from_secs(1))
+pub(crate) fn reconciler(node: &TestNode, kubelet: Option<KubeletOptions>) -> Reconciler {
+    reconciler_with_discovery_wait(node, kubelet, Duration::from_secs(1))
 }
 
 /// The same, after its first full reconcile, which has loaded every library anew.
-pub(crate) async fn reconciled(world: &World) -> Reconciler {
-    let mut reconciler = reconciler(world, None);
+pub(crate) async fn reconciled(node: &TestNode) -> Reconciler {
+    let mut reconciler = reconciler(node, None);
     reconciler.look().await;
     reconciler
 }
 
 /// The same, with the time for which a reconcile waits for a discovery.
-pub(crate) fn patient_reconciler(
-    world: &World,
+pub(crate) fn reconciler_with_discovery_wait(
+    node: &TestNode,
     kubelet: Option<KubeletOptions>,
     discovery_wait: Duration,
 ) -> Reconciler {
-    let tree = HostPaths::new(world.root(), "/var/lib/kubelet");
-    let mut providers = ProviderSettings::new(world.provider_dir().to_owned());
+    let tree = HostPaths::new(node.root(), "/var/lib/kubelet");
+    let mut providers = ProviderSettings::new(node.provider_dir().to_owned());
     providers.program = sriovdp_tests::program();
     let settings = Settings {
         defaults: Defaults {

@@ -2,12 +2,9 @@
 
 use sriovdp_fake_kubelet::ResourceView;
 
-use crate::world::{CAPTURED, Way, World, both_ways};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, both_modes};
 
-both_ways!(
-    the_captured_node_is_offered,
-    device_info_outlives_the_plugin,
-);
+both_modes!(captured_node_is_registered, device_info_outlives_the_plugin,);
 
 const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "kernel", "selectors": {"drivers": ["igbvf"], "rootDevices": ["0000:41:00.0"]}},
@@ -25,10 +22,10 @@ fn show(view: &ResourceView) -> Vec<String> {
         .collect()
 }
 
-async fn the_captured_node_is_offered(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+async fn captured_node_is_registered(mode: RegistrationMode) {
+    let node = TestNode::with_config(CAPTURED, mode, POOLS);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     for (resource, expected) in [
         (
             "intel.com/kernel",
@@ -47,15 +44,15 @@ async fn the_captured_node_is_offered(way: Way) {
         assert!(
             !view.options.pre_start_required && view.options.get_preferred_allocation_available
         );
-        match way {
-            Way::Watcher => {
+        match mode {
+            RegistrationMode::Watcher => {
                 let name = resource.replace('/', "_");
                 assert_eq!(
                     view.endpoint,
                     format!("/var/lib/kubelet/plugins_registry/{name}.sock")
                 );
             }
-            Way::Register => assert!(
+            RegistrationMode::Register => assert!(
                 view.endpoint.starts_with(&resource.replace('/', "_")),
                 "{}",
                 view.endpoint
@@ -67,14 +64,14 @@ async fn the_captured_node_is_offered(way: Way) {
 
 /// The `/dev` of a container is made with it: nodes that come later are missing there, and the kernel has them.
 #[tokio::test]
-async fn device_nodes_that_the_containers_dev_lacks() {
+async fn allocate_accepts_device_nodes_that_only_sysfs_has() {
     let config = r#"{"resourceList": [
         {"resourceName": "dpdk", "selectors": {"pfNames": ["eth2#1"]}},
         {"resourceName": "vdpa", "selectors": {"vdpaType": "vhost"}}
     ]}"#;
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
     // The numbers and the texts are those of the captured kernel, which gives vhost-vdpa an empty `uevent`.
-    world.change(
+    node.change(
         r"
         nodev /dev/vfio/19
         nodev /dev/vhost-vdpa-0
@@ -83,8 +80,8 @@ async fn device_nodes_that_the_containers_dev_lacks() {
         /sys/dev/char/511:0 -> ../../devices/pci0000:80/0000:80:01.0/0000:82:00.0/vdpa:0000:82:00.0/vhost-vdpa-0
         ",
     );
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     for (resource, device, expected) in [
         ("intel.com/dpdk", "0000:41:10.2", "/dev/vfio/19"),
         ("intel.com/vdpa", "0000:82:00.0", "/dev/vhost-vdpa-0"),
@@ -102,10 +99,10 @@ async fn device_nodes_that_the_containers_dev_lacks() {
     }
 }
 
-async fn device_info_outlives_the_plugin(way: Way) {
-    let world = World::with_config(CAPTURED, way, POOLS);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+async fn device_info_outlives_the_plugin(mode: RegistrationMode) {
+    let node = TestNode::with_config(CAPTURED, mode, POOLS);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     kubelet
         .wait_for("intel.com/dpdk", |view| view.allocatable() > 0)
         .await
@@ -114,14 +111,14 @@ async fn device_info_outlives_the_plugin(way: Way) {
         .allocate("intel.com/dpdk", &["0000:41:10.2"])
         .await
         .unwrap();
-    let directory = world.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
+    let directory = node.root().join("var/run/k8s.cni.cncf.io/devinfo/dp");
     let file = directory.join("intel.com-dpdk-0000:41:10.2-device.json");
     daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(0));
     assert!(file.exists(), "it is gone with the plugin");
     let before = std::fs::read(&file).unwrap();
 
-    let _daemon = world.daemon();
+    let _daemon = node.daemon();
     kubelet
         .wait_for("intel.com/dpdk", |view| {
             view.registrations > 1 && view.allocatable() > 0

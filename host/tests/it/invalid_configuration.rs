@@ -2,13 +2,13 @@
 
 use expect_test::{Expect, expect};
 
-use crate::world::{CAPTURED, Way, World, built};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
 
 /// What `sriovdp check` prints, and its exit code, with a provider whose selectors have parts of their own.
 async fn check(options: &[&str], config: &str, expected: Expect) {
-    let world = World::with_config(CAPTURED, Way::Watcher, config);
-    world.provide("faulty", &built("sriovdp_faulty_provider"));
-    let (code, output, _) = world.run(&[options, &["check"]].concat()).await;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    let (code, output, _) = node.run(&[options, &["check"]].concat()).await;
     let output = output.replace("/etc/pcidp/config.json:", "");
     expected.assert_eq(&format!("{output}exit {}", code.unwrap_or(-1)));
 }

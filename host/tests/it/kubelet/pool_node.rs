@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion, PodSpec, PodView, ResourceView};
 
-use crate::world::{Daemon, Way, World, built};
+use crate::test_node::{Daemon, RegistrationMode, TestNode, built};
 
 /// So many pools that what one needs adds up.
 pub(super) const MANY: usize = 64;
@@ -19,21 +19,21 @@ pub(super) const POOL: &str = "intel.com/pool0";
 /// Which kubelet, and how a plugin registers with it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
-    pub(super) way: Way,
+    pub(super) mode: RegistrationMode,
     pub(super) version: KubeletVersion,
     /// How many pools there are at least.
     pub(super) pools: usize,
 }
 
 /// A node and its kubelet. The kubelet's own methods are called on it directly.
-pub(super) struct Scene {
-    pub(super) world: World,
+pub(super) struct PoolNode {
+    pub(super) test_node: TestNode,
     kubelet: FakeKubelet,
     pub(super) pools: usize,
     pub(super) devices: usize,
 }
 
-impl Scene {
+impl PoolNode {
     /// Pools of two devices each.
     pub(super) async fn new(kind: Kind) -> Self {
         Self::with(kind, 1, 2, |_| {}).await
@@ -47,8 +47,8 @@ impl Scene {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let pools = pools.max(kind.pools);
-        let world = without_kubelet(kind.way, pools, devices);
-        let kubelet = world.kubelet_with(|config| {
+        let node = without_kubelet(kind.mode, pools, devices);
+        let kubelet = node.kubelet_with(|config| {
             config.version = kind.version;
             if pools < MANY {
                 config.timing.dial = Duration::from_millis(500);
@@ -62,7 +62,7 @@ impl Scene {
         });
         Self {
             kubelet: kubelet.await,
-            world,
+            test_node: node,
             pools,
             devices,
         }
@@ -70,7 +70,7 @@ impl Scene {
 
     /// The plugin, once all of its pools are registered with all of their devices.
     pub(super) async fn registered_daemon(&self) -> Daemon {
-        let daemon = self.world.daemon();
+        let daemon = self.test_node.daemon();
         self.registered().await;
         daemon
     }
@@ -130,21 +130,21 @@ impl Scene {
 
     /// What the plugins of this node have logged.
     pub(super) fn log(&self) -> String {
-        std::fs::read_to_string(self.world.root().join("daemon.log")).unwrap_or_default()
+        std::fs::read_to_string(self.test_node.root().join("daemon.log")).unwrap_or_default()
     }
 
     /// The sockets of plugins that are there, dead ones too.
     pub(super) fn plugin_sockets(&self) -> Vec<PathBuf> {
-        plugin_sockets(&self.world)
+        plugin_sockets(&self.test_node)
     }
 
     /// Nothing happened that has no consequences only because this kubelet is so forgiving.
-    pub(super) fn no_rule_was_broken(&self) {
+    pub(super) fn assert_no_violations(&self) {
         assert_eq!(self.violations(), [""; 0]);
     }
 }
 
-impl Deref for Scene {
+impl Deref for PoolNode {
     type Target = FakeKubelet;
 
     fn deref(&self) -> &FakeKubelet {
@@ -153,11 +153,11 @@ impl Deref for Scene {
 }
 
 /// The node and its pools, before there is a kubelet.
-pub(super) fn without_kubelet(way: Way, pools: usize, devices: usize) -> World {
-    let world = World::without_providers(&node(pools, devices), way);
-    world.provide("net-device", &built("sriovdp_net_device"));
-    world.configure(&config(&resources(pools)));
-    world
+pub(super) fn without_kubelet(mode: RegistrationMode, pools: usize, devices: usize) -> TestNode {
+    let node = TestNode::without_providers(&node(pools, devices), mode);
+    node.provide("net-device", &built("sriovdp_net_device"));
+    node.configure(&config(&resources(pools)));
+    node
 }
 
 /// What a configuration says about each pool.
@@ -190,9 +190,9 @@ pub(super) fn device_line(pool: usize, device: usize) -> String {
 }
 
 /// Takes a device of the first pool away, or brings it back, and tells the plugin to look.
-pub(super) fn plug(scene: &Scene, daemon: &Daemon, device: usize, there: bool) {
+pub(super) fn plug(node: &PoolNode, daemon: &Daemon, device: usize, there: bool) {
     let unplug = format!("unplug {}", id(device));
-    scene.world.change(&if there {
+    node.test_node.change(&if there {
         device_line(0, device)
     } else {
         unplug
@@ -201,13 +201,13 @@ pub(super) fn plug(scene: &Scene, daemon: &Daemon, device: usize, there: bool) {
 }
 
 /// Sends SIGTERM: the plugin ends within two seconds, successfully, and takes its sockets with it.
-pub(super) async fn ends_well(world: &World, mut daemon: Daemon) {
+pub(super) async fn terminates_cleanly(node: &TestNode, mut daemon: Daemon) {
     let asked = Instant::now();
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
     let took = asked.elapsed();
     assert!(took < Duration::from_secs(2), "the end took {took:?}");
-    assert_eq!(plugin_sockets(world), Vec::<PathBuf>::new());
+    assert_eq!(plugin_sockets(node), Vec::<PathBuf>::new());
 }
 
 pub(super) async fn kill(mut daemon: Daemon) {
@@ -215,9 +215,9 @@ pub(super) async fn kill(mut daemon: Daemon) {
     daemon.ended().await;
 }
 
-fn plugin_sockets(world: &World) -> Vec<PathBuf> {
+fn plugin_sockets(node: &TestNode) -> Vec<PathBuf> {
     let directories = ["device-plugins", "plugins_registry"];
-    let kubelet = world.root().join("var/lib/kubelet");
+    let kubelet = node.root().join("var/lib/kubelet");
     let entries = directories.map(|directory| std::fs::read_dir(kubelet.join(directory)));
     let entries = entries.into_iter().flatten().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -248,24 +248,24 @@ fn node(pools: usize, devices: usize) -> String {
 /// Runs each scenario for both ways to register, with each kubelet that treats plugins differently, and with one pool
 /// and with 64; those behind the semicolon are about many pools only. What a kubelet up to 1.32 deletes when it starts is
 /// of no concern to the plugin watcher.
-macro_rules! every_kubelet {
+macro_rules! kubelet_matrix {
     ($($scenario:ident),* $(; $($of_many:ident),+)? $(,)?) => {
-        every_kubelet!(@ watcher_1_36, Watcher, V1_36, 1, $($scenario),*);
-        every_kubelet!(@ watcher_1_37, Watcher, V1_37, 1, $($scenario),*);
-        every_kubelet!(@ register_1_32, Register, V1_32, 1, $($scenario),*);
-        every_kubelet!(@ register_1_36, Register, V1_36, 1, $($scenario),*);
-        every_kubelet!(@ register_1_37, Register, V1_37, 1, $($scenario),*);
-        every_kubelet!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
-        every_kubelet!(@ watcher_1_37_with_64_pools, Watcher, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
-        every_kubelet!(@ register_1_36_with_64_pools, Register, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
-        every_kubelet!(@ register_1_37_with_64_pools, Register, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
+        kubelet_matrix!(@ watcher_1_36, Watcher, V1_36, 1, $($scenario),*);
+        kubelet_matrix!(@ watcher_1_37, Watcher, V1_37, 1, $($scenario),*);
+        kubelet_matrix!(@ register_1_32, Register, V1_32, 1, $($scenario),*);
+        kubelet_matrix!(@ register_1_36, Register, V1_36, 1, $($scenario),*);
+        kubelet_matrix!(@ register_1_37, Register, V1_37, 1, $($scenario),*);
+        kubelet_matrix!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
+        kubelet_matrix!(@ watcher_1_37_with_64_pools, Watcher, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
+        kubelet_matrix!(@ register_1_36_with_64_pools, Register, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
+        kubelet_matrix!(@ register_1_37_with_64_pools, Register, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
     };
-    (@ $kubelet:ident, $way:ident, $version:ident, $pools:literal, $($scenario:ident),+) => {
+    (@ $kubelet:ident, $mode:ident, $version:ident, $pools:literal, $($scenario:ident),+) => {
         mod $kubelet {
             $(#[tokio::test]
             async fn $scenario() {
-                super::$scenario(crate::kubelet::scene::Kind {
-                    way: crate::world::Way::$way,
+                super::$scenario(crate::kubelet::pool_node::Kind {
+                    mode: crate::test_node::RegistrationMode::$mode,
                     version: sriovdp_fake_kubelet::KubeletVersion::$version,
                     pools: $pools,
                 })
@@ -275,4 +275,4 @@ macro_rules! every_kubelet {
     };
 }
 
-pub(super) use every_kubelet;
+pub(super) use kubelet_matrix;

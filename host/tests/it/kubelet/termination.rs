@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::kubelet::scene::{Kind, POOL, Scene, ends_well, every_kubelet, kill};
-use crate::world::Way;
+use crate::kubelet::pool_node::{Kind, POOL, PoolNode, kill, kubelet_matrix, terminates_cleanly};
+use crate::test_node::RegistrationMode;
 
-every_kubelet!(
+kubelet_matrix!(
     it_ends_as_soon_as_its_sockets_exist,
     it_ends_between_two_restarts_of_the_kubelet,
     it_ends_right_after_its_socket_was_deleted,
@@ -22,102 +22,102 @@ every_kubelet!(
 
 /// Before the kubelet has seen any of them, or just when it does.
 async fn it_ends_as_soon_as_its_sockets_exist(kind: Kind) {
-    let scene = Scene::with(kind, 3, 1, |_| {}).await;
+    let node = PoolNode::with(kind, 3, 1, |_| {}).await;
     for sockets in 1..=3 {
-        let mut daemon = scene.world.daemon();
+        let mut daemon = node.test_node.daemon();
         let mut ticks = tokio::time::interval(Duration::from_millis(1));
-        while scene.plugin_sockets().len() < sockets {
+        while node.plugin_sockets().len() < sockets {
             assert!(daemon.is_running(), "{}", daemon.log());
             ticks.tick().await;
         }
-        ends_well(&scene.world, daemon).await;
+        terminates_cleanly(&node.test_node, daemon).await;
     }
 }
 
 async fn it_ends_between_two_restarts_of_the_kubelet(kind: Kind) {
-    let scene = Scene::new(kind).await;
+    let node = PoolNode::new(kind).await;
     for _ in 0..3 {
-        let daemon = scene.registered_daemon().await;
-        scene.restart().await.unwrap();
-        scene.stop().await;
-        ends_well(&scene.world, daemon).await;
-        scene.start_again().unwrap();
+        let daemon = node.registered_daemon().await;
+        node.restart().await.unwrap();
+        node.stop().await;
+        terminates_cleanly(&node.test_node, daemon).await;
+        node.start_again().unwrap();
     }
 }
 
 async fn it_ends_right_after_its_socket_was_deleted(kind: Kind) {
-    let scene = Scene::with(kind, 2, 1, |_| {}).await;
+    let node = PoolNode::with(kind, 2, 1, |_| {}).await;
     for _ in 0..3 {
-        let daemon = scene.registered_daemon().await;
-        scene.delete_socket(POOL).unwrap();
-        ends_well(&scene.world, daemon).await;
+        let daemon = node.registered_daemon().await;
+        node.delete_socket(POOL).unwrap();
+        terminates_cleanly(&node.test_node, daemon).await;
     }
 }
 
 async fn it_ends_right_after_all_sockets_were_deleted(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let daemon = scene.registered_daemon().await;
-    scene.delete_all_sockets().unwrap();
-    ends_well(&scene.world, daemon).await;
+    let node = PoolNode::new(kind).await;
+    let daemon = node.registered_daemon().await;
+    node.delete_all_sockets().unwrap();
+    terminates_cleanly(&node.test_node, daemon).await;
 }
 
 async fn it_ends_while_the_directory_is_gone(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let daemon = scene.registered_daemon().await;
-    let directory = match kind.way {
-        Way::Watcher => scene.node().plugins_registry(),
-        Way::Register => scene.node().device_plugins(),
+    let node = PoolNode::new(kind).await;
+    let daemon = node.registered_daemon().await;
+    let directory = match kind.mode {
+        RegistrationMode::Watcher => node.node().plugins_registry(),
+        RegistrationMode::Register => node.node().device_plugins(),
     };
     fs::remove_dir_all(&directory).unwrap();
-    ends_well(&scene.world, daemon).await;
+    terminates_cleanly(&node.test_node, daemon).await;
     assert!(!directory.exists(), "it is the kubelet's to make");
 }
 
 async fn it_ends_right_after_its_stream_was_cancelled(kind: Kind) {
-    let scene = Scene::new(kind).await;
+    let node = PoolNode::new(kind).await;
     for _ in 0..3 {
-        let daemon = scene.registered_daemon().await;
-        scene.cancel_stream(POOL).unwrap();
-        ends_well(&scene.world, daemon).await;
+        let daemon = node.registered_daemon().await;
+        node.cancel_stream(POOL).unwrap();
+        terminates_cleanly(&node.test_node, daemon).await;
     }
 }
 
 /// One pool is being withdrawn and another one registered.
 async fn it_ends_right_after_a_change_of_its_configuration(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let daemon = scene.registered_daemon().await;
-    scene.world.configure(
+    let node = PoolNode::new(kind).await;
+    let daemon = node.registered_daemon().await;
+    node.test_node.configure(
         r#"{"resourceList": [{"resourceName": "other", "selectors": {"pfNames": ["pf0"]}}]}"#,
     );
     daemon.says("withdrawn resource=intel.com/pool0").await;
-    ends_well(&scene.world, daemon).await;
+    terminates_cleanly(&node.test_node, daemon).await;
 }
 
 /// It has perhaps removed them, and perhaps not yet. Those that are left are dead, and nobody's.
 async fn it_ends_at_the_dead_sockets_of_its_predecessor(kind: Kind) {
-    let scene = Scene::new(kind).await;
+    let node = PoolNode::new(kind).await;
     for moment in ["starting", "pool resource=intel.com/pool0"] {
-        let older = scene.registered_daemon().await;
+        let older = node.registered_daemon().await;
         kill(older).await;
-        let dead = scene.plugin_sockets();
-        fs::remove_file(scene.world.root().join("daemon.log")).unwrap();
-        let mut daemon = scene.world.daemon();
+        let dead = node.plugin_sockets();
+        fs::remove_file(node.test_node.root().join("daemon.log")).unwrap();
+        let mut daemon = node.test_node.daemon();
         daemon.says(moment).await;
         let asked = Instant::now();
         daemon.signal(Signal::TERM);
         assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
         assert!(asked.elapsed() < Duration::from_secs(2));
-        let left = scene.plugin_sockets();
+        let left = node.plugin_sockets();
         assert!(left.iter().all(|socket| dead.contains(socket)), "{left:?}");
     }
 }
 
 async fn it_ends_while_it_takes_over(kind: Kind) {
-    let scene = Scene::new(kind).await;
-    let mut older = scene.registered_daemon().await;
-    let newer = scene.world.daemon();
+    let node = PoolNode::new(kind).await;
+    let mut older = node.registered_daemon().await;
+    let newer = node.test_node.daemon();
     newer.says("another instance of the plugin serves").await;
     older.signal(Signal::TERM);
     assert_eq!(older.ended().await.code(), Some(0));
-    ends_well(&scene.world, newer).await;
+    terminates_cleanly(&node.test_node, newer).await;
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::world::{Way, World};
+use crate::test_node::{RegistrationMode, TestNode};
 
 const NODE: &str = "
 pci 0000:01:00.0 8086:1521 driver=igb net=eno1
@@ -20,9 +20,9 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
-async fn check_says_what_is_kept_out_and_what_allocate_will_miss() {
-    let world = World::with_config(NODE, Way::Watcher, CONFIG);
-    let (code, output, _) = world.run(&["check"]).await;
+async fn check_reports_excluded_devices_and_missing_nodes() {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0));
     expect![[r#"
         warning: `intel.com/vm`: no pod gets a device, because of `needVhostNet`
@@ -39,7 +39,7 @@ async fn check_says_what_is_kept_out_and_what_allocate_will_miss() {
         `intel.com/any` is without `0000:01:00.0`: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it
     "#]]
     .assert_eq(&output);
-    let (_, output, _) = world
+    let (_, output, _) = node
         .run(&[
             "explain",
             "--resource",
@@ -57,10 +57,10 @@ async fn check_says_what_is_kept_out_and_what_allocate_will_miss() {
 }
 
 #[tokio::test]
-async fn the_log_says_it_once() {
-    let world = World::with_config(NODE, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn node_warning_is_logged_once() {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/vm", |view| view.allocatable() == 2)
         .await
@@ -69,7 +69,7 @@ async fn the_log_says_it_once() {
         .says("`intel.com/any` is without `0000:01:00.0`")
         .await;
     // What still holds is not logged again.
-    world.change("vf 0000:60:06.2 8086:37cd pf=0000:60:00.0 id=2 driver=iavf net=eno2v2");
+    node.change("vf 0000:60:06.2 8086:37cd pf=0000:60:00.0 id=2 driver=iavf net=eno2v2");
     daemon.signal(rustix::process::Signal::HUP);
     kubelet
         .wait_for("intel.com/vm", |view| view.allocatable() == 3)

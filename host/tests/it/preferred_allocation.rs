@@ -1,8 +1,8 @@
 //! Which devices a kubelet is told to take.
 
-use crate::world::{CAPTURED, Way, World, both_ways};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, both_modes};
 
-both_ways!(each_resource_has_its_policy);
+both_modes!(each_resource_has_its_policy);
 
 /// The virtual functions of two physical functions, which are on two NUMA nodes.
 const ALL: [&str; 4] = [
@@ -12,7 +12,7 @@ const ALL: [&str; 4] = [
     "0000:81:10.2",
 ];
 
-async fn each_resource_has_its_policy(way: Way) {
+async fn each_resource_has_its_policy(mode: RegistrationMode) {
     let cases = [
         ("", &ALL[3..], 2, &["0000:81:10.2", "0000:81:10.0"][..]),
         (
@@ -34,9 +34,9 @@ async fn each_resource_has_its_policy(way: Way) {
         let config = format!(
             r#"{{"resourceList": [{{"resourceName": "vf", {policy} "selectors": {{"drivers": ["igbvf"]}}}}]}}"#
         );
-        let world = World::with_config(CAPTURED, way, &config);
-        let kubelet = world.kubelet().await;
-        let _daemon = world.daemon();
+        let node = TestNode::with_config(CAPTURED, mode, &config);
+        let kubelet = node.kubelet().await;
+        let _daemon = node.daemon();
         kubelet
             .wait_for("intel.com/vf", |view| view.allocatable() == ALL.len())
             .await

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{Daemon, Way, World, built};
+use crate::test_node::{Daemon, RegistrationMode, TestNode, built};
 
 /// RDMA in exclusive mode: a pod takes the RDMA devices of its functions along, and its network interfaces.
 const NODE: &str = "
@@ -23,10 +23,10 @@ const KEYS: &str = "intel.com/keys";
 const IN_POD: &str = "rm @0000:5e:00.1/infiniband\nrm @0000:5e:00.1/net/ib0v0\n\
                       rm @0000:5e:00.2/infiniband\nrm @0000:5e:00.2/net/ib0v1";
 
-fn world(config: &str) -> World {
-    let world = World::with_config(NODE, Way::Watcher, config);
-    world.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-    world
+fn node(config: &str) -> TestNode {
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, config);
+    node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
+    node
 }
 
 async fn counts(kubelet: &FakeKubelet, resource: &str, healthy: usize, all: usize) {
@@ -46,19 +46,19 @@ fn ids(kubelet: &FakeKubelet, resource: &str) -> Vec<String> {
         .collect()
 }
 
-async fn look(world: &World, daemon: &Daemon, change: &str) {
+async fn look(node: &TestNode, daemon: &Daemon, change: &str) {
     if !change.is_empty() {
-        world.change(change);
+        node.change(change);
     }
     daemon.signal(Signal::HUP);
 }
 
-async fn stays_over_a_restart(pod_resources: bool) {
-    let world = world(POOLS);
-    let kubelet = world
+async fn capacity_is_constant_over_a_restart(pod_resources: bool) {
+    let node = node(POOLS);
+    let kubelet = node
         .kubelet_with(|config| config.pod_resources = pod_resources)
         .await;
-    let mut daemon = world.daemon();
+    let mut daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
     kubelet
         .run_pod_with("one", KEYS, &["0000:5e:00.1"])
@@ -68,15 +68,15 @@ async fn stays_over_a_restart(pod_resources: bool) {
         .run_pod_with("two", KEYS, &["0000:5e:00.2"])
         .await
         .unwrap();
-    world.change(IN_POD);
+    node.change(IN_POD);
     daemon.signal(Signal::TERM);
     assert!(daemon.ended().await.success());
 
-    let daemon = world.daemon();
+    let daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
     // Which without the books would have them: its selectors are satisfied.
     counts(&kubelet, "intel.com/rest", 0, 0).await;
-    let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
         story.contains(
             "intel.com/keys: takes it, by `selectors`; a pod has it, and nothing would select it as it is now\n"
@@ -88,7 +88,7 @@ async fn stays_over_a_restart(pod_resources: bool) {
     kubelet.forget_pod("one").unwrap();
     kubelet.forget_pod("two").unwrap();
     look(
-        &world,
+        &node,
         &daemon,
         "unplug 0000:5e:00.3
          unplug 0000:5e:00.1
@@ -107,19 +107,19 @@ async fn stays_over_a_restart(pod_resources: bool) {
 
 #[tokio::test]
 async fn a_restart_changes_no_capacity_by_pod_resources() {
-    stays_over_a_restart(true).await;
+    capacity_is_constant_over_a_restart(true).await;
 }
 
 #[tokio::test]
 async fn a_restart_changes_no_capacity_by_the_checkpoint() {
-    stays_over_a_restart(false).await;
+    capacity_is_constant_over_a_restart(false).await;
 }
 
 #[tokio::test]
-async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
-    let world = world(POOLS);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn restarted_kubelet_without_pods_frees_no_device() {
+    let node = node(POOLS);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
     kubelet
         .run_pod_with("one", KEYS, &["0000:5e:00.1"])
@@ -129,7 +129,7 @@ async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
     kubelet.hears_of_pods(false);
     // What the selectors ask for is in the pod, so the look has to know that the device is in use.
     look(
-        &world,
+        &node,
         &daemon,
         "rm @0000:5e:00.1/infiniband\nrm @0000:5e:00.1/net/ib0v0\nunplug 0000:41:02.1",
     )
@@ -137,7 +137,7 @@ async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
     counts(&kubelet, "intel.com/names", 1, 2).await;
     counts(&kubelet, KEYS, 3, 3).await;
     counts(&kubelet, "intel.com/rest", 0, 0).await;
-    let (_, story, _) = world.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
         story.contains("intel.com/keys: takes it, by `selectors`; a pod has it"),
         "{story}"
@@ -145,45 +145,45 @@ async fn a_kubelet_that_has_not_heard_of_its_pods_frees_no_device() {
 }
 
 #[tokio::test]
-async fn a_name_that_moved_into_a_pod_does_not_empty_the_pool() {
-    let world = world(POOLS);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+async fn interface_in_a_pod_keeps_its_device_in_the_pool() {
+    let node = node(POOLS);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     counts(&kubelet, "intel.com/names", 2, 2).await;
     let both = ["0000:41:02.0", "0000:41:02.1"];
     kubelet
         .run_pod_with("both", "intel.com/names", &both)
         .await
         .unwrap();
-    world.change(
+    node.change(
         "rm @0000:41:00.0/net/ens1\nrm @0000:41:02.0/net/ens1v0\nrm @0000:41:02.1/net/ens1v1",
     );
     daemon.signal(Signal::TERM);
     daemon.ended().await;
-    let _daemon = world.daemon();
+    let _daemon = node.daemon();
     counts(&kubelet, "intel.com/names", 2, 2).await;
 }
 
 #[tokio::test]
-async fn a_device_that_a_pod_has_changes_its_pool_with_the_end_of_the_pod() {
-    let world =
-        world(r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1"]}}]}"#);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn pod_device_moves_to_its_new_pool_when_the_pod_ends() {
+    let node =
+        node(r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1"]}}]}"#);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     counts(&kubelet, "intel.com/a", 2, 2).await;
     kubelet
         .run_pod_with("pod", "intel.com/a", &["0000:41:02.0"])
         .await
         .unwrap();
     // The resource gets another name, so its devices a new pool.
-    world.configure(
+    node.configure(
         r#"{"resourceList": [{"resourceName": "b", "selectors": {"pfNames": ["ens1"]}}]}"#,
     );
     counts(&kubelet, "intel.com/b", 1, 1).await;
     assert_eq!(ids(&kubelet, "intel.com/b"), ["0000:41:02.1"]);
     kubelet.forget_pod("pod").unwrap();
     // Nothing tells of the end of a pod but what it changes on the node.
-    look(&world, &daemon, "unplug 0000:41:02.1").await;
+    look(&node, &daemon, "unplug 0000:41:02.1").await;
     kubelet
         .wait_for("intel.com/b", |view| {
             view.devices
@@ -195,16 +195,16 @@ async fn a_device_that_a_pod_has_changes_its_pool_with_the_end_of_the_pod() {
 }
 
 #[tokio::test]
-async fn the_books_are_read_only_when_something_depends_on_them() {
-    let world = world(POOLS);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn pod_devices_are_read_only_when_needed() {
+    let node = node(POOLS);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
     let asked = kubelet.pod_resources_asked();
     assert!(asked >= 1, "at the start");
     for link in ["0", "1"] {
         let change = format!("file @0000:41:00.0/net/ens1/carrier {link}");
-        look(&world, &daemon, &change).await;
+        look(&node, &daemon, &change).await;
         let healthy = if link == "1" { 2 } else { 0 };
         counts(&kubelet, "intel.com/names", healthy, 2).await;
     }
@@ -213,20 +213,20 @@ async fn the_books_are_read_only_when_something_depends_on_them() {
         asked,
         "no device joined or left"
     );
-    look(&world, &daemon, "unplug 0000:41:02.1").await;
+    look(&node, &daemon, "unplug 0000:41:02.1").await;
     counts(&kubelet, "intel.com/names", 1, 2).await;
     assert_eq!(kubelet.pod_resources_asked(), asked + 1);
 }
 
 #[tokio::test]
-async fn a_device_that_a_pod_has_is_unhealthy_with_another_driver_than_its_resource_asks_for() {
+async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
     let config = r#"{"resourceList": [
         {"resourceName": "kernel", "selectors": {"pfNames": ["ens1"], "drivers": ["iavf"]}},
         {"resourceName": "dpdk", "selectors": {"rootDevices": ["0000:41:00.0"], "drivers": ["vfio-pci"]}}
     ]}"#;
-    let world = world(config);
-    let kubelet = world.kubelet().await;
-    let mut daemon = world.daemon();
+    let node = node(config);
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
     let kernel = "intel.com/kernel";
     counts(&kubelet, kernel, 2, 2).await;
     kubelet
@@ -235,36 +235,36 @@ async fn a_device_that_a_pod_has_is_unhealthy_with_another_driver_than_its_resou
         .unwrap();
     // The pod has the interface, and somebody has taken the other one of the physical function away.
     let in_pod = "rm @0000:41:02.0/net/ens1v0\nrm @0000:41:00.0/net/ens1";
-    look(&world, &daemon, in_pod).await;
+    look(&node, &daemon, in_pod).await;
     daemon.signal(Signal::TERM);
     daemon.ended().await;
-    let mut daemon = world.daemon();
+    let mut daemon = node.daemon();
     counts(&kubelet, kernel, 1, 1).await;
     let rebound = "link @0000:41:02.0/driver ../../../bus/pci/drivers/vfio-pci\n\
                    link @0000:41:02.0/iommu_group ../../../kernel/iommu_groups/7\ndev /dev/vfio/7";
-    look(&world, &daemon, rebound).await;
+    look(&node, &daemon, rebound).await;
     counts(&kubelet, kernel, 0, 1).await;
     let reason = "`drivers`: it has vfio-pci, not one of iavf";
     let unhealthy = format!("unhealthy: 0000:41:02.0: {reason} resource=intel.com/kernel");
     daemon.says(&unhealthy).await;
     let told = "intel.com/kernel: takes it, by `selectors`; a pod has it, and nothing would select it as it is now; \
                 unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
-    let (_, story, _) = world.run(&["explain", "--device", "0000:41:02.0"]).await;
+    let (_, story, _) = node.run(&["explain", "--device", "0000:41:02.0"]).await;
     assert!(story.contains(told), "{story}");
     // It is so by what is there, and not by what the process remembers.
     daemon.signal(Signal::TERM);
     daemon.ended().await;
-    let daemon = world.daemon();
+    let daemon = node.daemon();
     counts(&kubelet, kernel, 0, 1).await;
     counts(&kubelet, "intel.com/dpdk", 0, 0).await;
 
     kubelet.forget_pod("pod").unwrap();
     // The interface of the physical function is back, so the other device joins the pool.
-    look(&world, &daemon, "file @0000:41:00.0/net/ens1/carrier 1").await;
+    look(&node, &daemon, "file @0000:41:00.0/net/ens1/carrier 1").await;
     counts(&kubelet, kernel, 1, 2).await;
     // Its driver lacks the container file of its framework, which is nothing to who asks for another driver.
     counts(&kubelet, "intel.com/dpdk", 0, 1).await;
-    look(&world, &daemon, "dev /dev/vfio/vfio").await;
+    look(&node, &daemon, "dev /dev/vfio/vfio").await;
     counts(&kubelet, "intel.com/dpdk", 1, 1).await;
     let left =
         "unhealthy: 0000:41:02.0: it no longer fits its resource: `drivers`: it has vfio-pci";

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use sriovdp_fake_kubelet::{FakeKubelet, Happening};
 
-use crate::world::{CAPTURED, Daemon, Way, World, both_ways, built};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes, built};
 
-both_ways!(a_newer_file_takes_over_without_a_gap);
+both_modes!(provider_update_keeps_the_pools_registered);
 
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "accel", "deviceType": "accelerator"},
@@ -20,10 +20,10 @@ const DEVICE: &str = "0000:02:10.0";
 const OLD: &str = "PCI processing accelerators";
 const NEW: &str = "PCI PROCESSING accelerators";
 
-async fn start(way: Way) -> (World, FakeKubelet, Daemon) {
-    let world = World::with_config(CAPTURED, way, CONFIG);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn start(mode: RegistrationMode) -> (TestNode, FakeKubelet, Daemon) {
+    let node = TestNode::with_config(CAPTURED, mode, CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for(POOL, |view| view.allocatable() == 1)
         .await
@@ -35,7 +35,7 @@ async fn start(way: Way) -> (World, FakeKubelet, Daemon) {
     daemon
         .says(&format!("provider `accelerator.so` is loaded: {OLD}"))
         .await;
-    (world, kubelet, daemon)
+    (node, kubelet, daemon)
 }
 
 /// A later build of the same provider.
@@ -48,8 +48,8 @@ fn newer() -> Vec<u8> {
     bytes
 }
 
-fn accelerator(world: &World) -> std::path::PathBuf {
-    world.provider_dir().join("accelerator.so")
+fn accelerator(node: &TestNode) -> std::path::PathBuf {
+    node.provider_dir().join("accelerator.so")
 }
 
 /// Nothing that the kubelet could see has happened to the pool, and its device can be had.
@@ -60,11 +60,11 @@ async fn nothing_has_happened(kubelet: &FakeKubelet, mut daemon: Daemon) {
     assert_eq!((view.registrations, view.messages), (1, 1), "{view}");
     assert_eq!(kubelet.violations(), [""; 0]);
     assert!(!daemon.log().contains("withdrawn"), "{}", daemon.log());
-    daemon.ends_well().await;
+    daemon.terminates_cleanly().await;
 }
 
-async fn a_newer_file_takes_over_without_a_gap(way: Way) {
-    let (world, kubelet, daemon) = start(way).await;
+async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
+    let (node, kubelet, daemon) = start(mode).await;
     let streams = |kubelet: &FakeKubelet| {
         let journal = kubelet.journal();
         let listed =
@@ -72,7 +72,7 @@ async fn a_newer_file_takes_over_without_a_gap(way: Way) {
         journal.iter().filter(listed).count()
     };
     let before = streams(&kubelet);
-    world.provide_bytes("accelerator.so", &newer());
+    node.provide_bytes("accelerator.so", &newer());
     daemon
         .says("the provider `accelerator.so` has changed and is loaded anew: sriovdp-accelerator ")
         .await;
@@ -80,7 +80,7 @@ async fn a_newer_file_takes_over_without_a_gap(way: Way) {
         .says(&format!("provider `accelerator.so` is loaded: {NEW}"))
         .await;
     // A change that the kubelet sees comes after everything that the newer file could have brought about.
-    world.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
+    node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(rustix::process::Signal::HUP);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 5)
@@ -96,17 +96,17 @@ async fn a_newer_file_takes_over_without_a_gap(way: Way) {
 
 /// The same content, whatever its inode and its times are, is the same provider.
 #[tokio::test]
-async fn the_same_content_again_is_nothing_new() {
-    let (world, kubelet, daemon) = start(Way::Watcher).await;
-    world.provide("accelerator", &built("sriovdp_accelerator"));
-    look_is_over(&world, &daemon).await;
+async fn rewriting_the_same_provider_file_changes_nothing() {
+    let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
+    node.provide("accelerator", &built("sriovdp_accelerator"));
+    look_is_over(&node, &daemon).await;
     assert!(!daemon.log().contains("loaded anew"), "{}", daemon.log());
     nothing_has_happened(&kubelet, daemon).await;
 }
 
 /// What runs is a copy: no running pool notices what becomes of its file.
 #[tokio::test]
-async fn a_file_that_is_spoilt_or_removed() {
+async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
     type Spoil = fn(&Path);
     let cases: [(Spoil, &str); 4] = [
         (
@@ -127,8 +127,8 @@ async fn a_file_that_is_spoilt_or_removed() {
         ),
     ];
     for (spoil, says) in cases {
-        let (world, kubelet, daemon) = start(Way::Watcher).await;
-        let file = accelerator(&world);
+        let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
+        let file = accelerator(&node);
         spoil(&file);
         let log = daemon.says(says).await;
         let goes_on = "has changed and is refused, so what was loaded before goes on";
@@ -136,7 +136,7 @@ async fn a_file_that_is_spoilt_or_removed() {
             log.contains(goes_on) || log.contains("was removed"),
             "{log}"
         );
-        look_is_over(&world, &daemon).await;
+        look_is_over(&node, &daemon).await;
         let log = daemon.log();
         let about_it = |line: &&str| line.contains("accelerator.so` ") && line.contains(says);
         assert_eq!(
@@ -145,7 +145,7 @@ async fn a_file_that_is_spoilt_or_removed() {
             "it is said once: {log}"
         );
         // A whole file in its place counts again.
-        world.provide_bytes("accelerator.so", &newer());
+        node.provide_bytes("accelerator.so", &newer());
         daemon.says("loaded anew").await;
         nothing_has_happened(&kubelet, daemon).await;
     }
@@ -153,9 +153,9 @@ async fn a_file_that_is_spoilt_or_removed() {
 
 /// A newer version that crashes, or wants what others have, is refused, and its predecessor goes on.
 #[tokio::test]
-async fn a_newer_file_that_is_worse() {
-    let (world, kubelet, daemon) = start(Way::Watcher).await;
-    world.provide("accelerator", &built("sriovdp_net_device"));
+async fn invalid_provider_update_keeps_the_loaded_one() {
+    let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
+    node.provide("accelerator", &built("sriovdp_net_device"));
     daemon
         .says("accelerator.so` has changed and is refused, so what was loaded before goes on: it brings the device type `netDevice`, which `net-device.so` already brings")
         .await;
@@ -164,17 +164,17 @@ async fn a_newer_file_that_is_worse() {
 
 /// A slow copy in place is refused for as long as it is not whole, and loaded when it is.
 #[tokio::test]
-async fn a_file_that_is_copied_slowly() {
-    let world = World::with_config(CAPTURED, Way::Watcher, CONFIG);
-    let whole = std::fs::read(accelerator(&world)).unwrap();
-    std::fs::remove_file(accelerator(&world)).unwrap();
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn slowly_copied_provider_file_is_loaded_when_complete() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let whole = std::fs::read(accelerator(&node)).unwrap();
+    std::fs::remove_file(accelerator(&node)).unwrap();
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    let mut file = File::create(accelerator(&world)).unwrap();
+    let mut file = File::create(accelerator(&node)).unwrap();
     // Nothing, its headers, all of its segments, and all but the last byte.
     for (end, says) in [
         (0, "it is not an ELF file"),
@@ -209,8 +209,8 @@ fn open(file: &Path) -> File {
 }
 
 /// Waits until whatever happened before was looked at.
-async fn look_is_over(world: &World, daemon: &Daemon) {
-    world.provide_bytes("zz.so", b"the last file by name");
+async fn look_is_over(node: &TestNode, daemon: &Daemon) {
+    node.provide_bytes("zz.so", b"the last file by name");
     daemon.says("zz.so` is refused").await;
-    std::fs::remove_file(world.provider_dir().join("zz.so")).unwrap();
+    std::fs::remove_file(node.provider_dir().join("zz.so")).unwrap();
 }

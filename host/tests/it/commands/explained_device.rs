@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{CAPTURED, Way, World};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const NODE: &str = "
 pci 0000:00:00.0 8086:29c0 class=060000
@@ -13,14 +13,14 @@ pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0
 sf mlx5_core.sf.4 on=0000:08:00.0 num=88 net=enp8s0f0s88 driver=mlx5_core.sf
 ";
 
-fn world(config: &str) -> World {
-    World::with_config(NODE, Way::Watcher, config)
+fn node(config: &str) -> TestNode {
+    TestNode::with_config(NODE, RegistrationMode::Watcher, config)
 }
 
 #[tokio::test]
 async fn a_device_by_each_of_its_names() {
-    let world =
-        world(r#"{"resourceList": [{"resourceName": "a", "selectors": {"drivers": ["iavf"]}}]}"#);
+    let node =
+        node(r#"{"resourceList": [{"resourceName": "a", "selectors": {"drivers": ["iavf"]}}]}"#);
     for (name, device) in [
         ("0000:18:02.1", "0000:18:02.1 (netDevice)"),
         ("18:02.1", "0000:18:02.1 (netDevice)"),
@@ -30,29 +30,27 @@ async fn a_device_by_each_of_its_names() {
         ("enp8s0f0s88", "mlx5_core.sf.4 (auxNetDevice)"),
     ] {
         for arguments in [vec!["explain", name], vec!["explain", "--device", name]] {
-            let (code, output, errors) = world.run(&arguments).await;
+            let (code, output, errors) = node.run(&arguments).await;
             assert_eq!(code, Some(0), "{arguments:?}: {errors}");
             assert_eq!(output.lines().next(), Some(device), "{arguments:?}");
             let devices = output.lines().filter(|line| !line.starts_with(' '));
             assert_eq!(devices.count(), 1, "{output}");
         }
     }
-    let (code, _, _) = world
-        .run(&["explain", "ens1f0", "--device", "ens1f0"])
-        .await;
+    let (code, _, _) = node.run(&["explain", "ens1f0", "--device", "ens1f0"]).await;
     assert_eq!(code, Some(2));
 }
 
 #[tokio::test]
-async fn what_is_no_device_is_named_as_what_it_is() {
-    let world = world(r#"{"resourceList": [{"resourceName": "a"}]}"#);
+async fn explain_names_functions_that_are_no_devices() {
+    let node = node(r#"{"resourceList": [{"resourceName": "a"}]}"#);
     for (name, told) in [
         ("0000:00:00.0", "class 060000 (8086:29c0)"),
         ("0000:ff:00.0", "no PCI function 0000:ff:00.0"),
         ("eth9", "no network interface of that name"),
         ("../../bus", "no network interface of that name"),
     ] {
-        let (code, output, errors) = world.run(&["explain", name]).await;
+        let (code, output, errors) = node.run(&["explain", name]).await;
         assert_eq!((code, output.as_str()), (Some(1), ""), "{name}");
         assert!(
             errors.starts_with("error: ") && errors.contains(told),
@@ -62,21 +60,21 @@ async fn what_is_no_device_is_named_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_device_of_a_type_that_no_resource_asks_for() {
-    let world = world(r#"{"resourceList": [{"resourceName": "a"}]}"#);
-    let (code, output, _) = world.run(&["explain", "mlx5_core.sf.4"]).await;
+async fn explain_reports_a_device_type_without_resources() {
+    let node = node(r#"{"resourceList": [{"resourceName": "a"}]}"#);
+    let (code, output, _) = node.run(&["explain", "mlx5_core.sf.4"]).await;
     assert_eq!(code, Some(0));
     assert!(
         output.contains("no resource asks for the device type `auxNetDevice`"),
         "{output}"
     );
     // One resource is about the devices of its type.
-    let (_, output, _) = world.run(&["explain", "--resource", "intel.com/a"]).await;
+    let (_, output, _) = node.run(&["explain", "--resource", "intel.com/a"]).await;
     assert!(!output.contains("auxNetDevice"), "{output}");
 }
 
 #[tokio::test]
-async fn a_pool_without_devices_says_what_refuses_them() {
+async fn empty_pool_reports_its_mismatches() {
     let config = r#"{"resourceList": [
         {"resourceName": "one", "selectors": {"drivers": ["vfio-pci"], "devices": ["154c"]}},
         {"resourceName": "two", "selectors": [{"drivers": ["vfio-pci"]}, {"pfNames": ["ens1f0#7"]}]},
@@ -85,7 +83,7 @@ async fn a_pool_without_devices_says_what_refuses_them() {
         {"resourceName": "accel", "deviceType": "accelerator"},
         {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "pfNames": ["p9"]}}
     ]}"#;
-    let world = world(config);
+    let node = node(config);
     let expected = [
         (
             "one",
@@ -102,10 +100,10 @@ async fn a_pool_without_devices_says_what_refuses_them() {
         ),
         ("sf", "of 1 device most often refused by `pfNames` (1)"),
     ];
-    let (code, output, _) = world.run(&["check"]).await;
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0), "{output}");
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     kubelet
         .wait_for("intel.com/first", |view| view.allocatable() == 4)
         .await
@@ -132,12 +130,12 @@ async fn a_pool_without_devices_says_what_refuses_them() {
 }
 
 #[tokio::test]
-async fn unhealthy_devices_and_their_reason() {
-    let world = world(
+async fn list_shows_unhealthy_devices_with_reason() {
+    let node = node(
         r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["ens1f0#0-1"]}}]}"#,
     );
-    world.change("file @0000:18:00.0/net/ens1f0/carrier 0");
-    let (code, output, _) = world.run(&["check"]).await;
+    node.change("file @0000:18:00.0/net/ens1f0/carrier 0");
+    let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(0));
     assert!(
         output.contains(
@@ -149,18 +147,18 @@ async fn unhealthy_devices_and_their_reason() {
 
 /// A device in a pod fits no other resource, whatever their selectors say.
 #[tokio::test]
-async fn a_device_that_a_pod_has_by_another_name() {
-    let world = World::with_config(
+async fn pod_device_of_another_resource_is_retained() {
+    let node = TestNode::with_config(
         CAPTURED,
-        Way::Register,
+        RegistrationMode::Register,
         r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#,
     );
     let checkpoint = r#"{"Data": {"PodDeviceEntries": [{"PodUID": "1", "ContainerName": "c",
         "ResourceName": "intel.com/old", "DeviceIDs": {"0": ["0000:41:10.0"]}, "AllocResp": ""}],
         "RegisteredDevices": {}}, "Checksum": 1}"#;
     let path = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
-    std::fs::write(world.root().join(path), checkpoint).unwrap();
-    let (code, output, errors) = world.run(&["explain", "-o", "json", "0000:41:10.0"]).await;
+    std::fs::write(node.root().join(path), checkpoint).unwrap();
+    let (code, output, errors) = node.run(&["explain", "-o", "json", "0000:41:10.0"]).await;
     assert_eq!(code, Some(0), "{errors}");
     let told: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(

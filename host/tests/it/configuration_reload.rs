@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::world::{CAPTURED, Way, World, both_ways};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode, both_modes};
 
-both_ways!(
+both_modes!(
     a_mounted_configuration_is_replaced_by_a_link,
-    a_resource_that_is_removed_or_renamed_leaves_no_socket,
+    removed_or_renamed_resource_leaves_no_socket,
 );
 
 const NEAR: &str = r#"{"resourceName": "near", "selectors": {"pfNames": ["eth2"]}}"#;
@@ -45,9 +45,9 @@ async fn is_withdrawn(kubelet: &FakeKubelet, resource: &str, socket: &Path) {
 }
 
 /// As the kubelet mounts a ConfigMap: the file is a link through `..data`, which leads to another directory each time.
-async fn a_mounted_configuration_is_replaced_by_a_link(way: Way) {
-    let world = World::new(CAPTURED, way);
-    let volume = world.root().join("etc/pcidp");
+async fn a_mounted_configuration_is_replaced_by_a_link(mode: RegistrationMode) {
+    let node = TestNode::new(CAPTURED, mode);
+    let volume = node.root().join("etc/pcidp");
     let mount = |version: &str, resources: &[&str]| {
         fs::create_dir_all(volume.join(version)).unwrap();
         fs::write(volume.join(version).join("config.json"), config(resources)).unwrap();
@@ -57,8 +57,8 @@ async fn a_mounted_configuration_is_replaced_by_a_link(way: Way) {
     let far = r#"{"resourceName": "far", "selectors": {"pfNames": ["eth3"]}}"#;
     mount("..2026_01", &[NEAR, far]);
     symlink("..data/config.json", volume.join("config.json")).unwrap();
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     has(&kubelet, "near", 4).await;
     has(&kubelet, "far", 2).await;
 
@@ -75,21 +75,21 @@ async fn a_mounted_configuration_is_replaced_by_a_link(way: Way) {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-async fn a_resource_that_is_removed_or_renamed_leaves_no_socket(way: Way) {
+async fn removed_or_renamed_resource_leaves_no_socket(mode: RegistrationMode) {
     let far =
         |name| format!(r#"{{"resourceName": "{name}", "selectors": {{"pfNames": ["eth3"]}}}}"#);
-    let world = World::with_config(CAPTURED, way, &config(&[NEAR, &far("old")]));
-    let kubelet = world.kubelet().await;
-    let _daemon = world.daemon();
+    let node = TestNode::with_config(CAPTURED, mode, &config(&[NEAR, &far("old")]));
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
     has(&kubelet, "near", 4).await;
     has(&kubelet, "old", 2).await;
     let old = kubelet.resource("intel.com/old").unwrap().socket;
     assert!(old.exists());
-    world.configure(&config(&[NEAR, &far("new")]));
+    node.configure(&config(&[NEAR, &far("new")]));
     has(&kubelet, "new", 2).await;
     is_withdrawn(&kubelet, "intel.com/old", &old).await;
     let new = kubelet.resource("intel.com/new").unwrap().socket;
-    world.configure(&config(&[NEAR]));
+    node.configure(&config(&[NEAR]));
     is_withdrawn(&kubelet, "intel.com/new", &new).await;
     let near = kubelet.resource("intel.com/near").unwrap();
     assert_eq!((near.messages, near.registrations), (1, 1));
@@ -97,13 +97,13 @@ async fn a_resource_that_is_removed_or_renamed_leaves_no_socket(way: Way) {
 }
 
 #[tokio::test]
-async fn an_invalid_configuration_is_told_once_with_its_place() {
-    let world = World::with_config(CAPTURED, Way::Watcher, &config(&[NEAR]));
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+async fn invalid_configuration_is_logged_once_with_its_position() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, &config(&[NEAR]));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     has(&kubelet, "near", 4).await;
     let look = async |is_there: bool| {
-        world.change(match is_there {
+        node.change(match is_there {
             true => "vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf",
             false => "unplug 0000:41:11.0",
         });
@@ -119,7 +119,7 @@ async fn an_invalid_configuration_is_told_once_with_its_place() {
     ];
     for round in 1..=2 {
         for (mistake, place) in mistakes {
-            world.configure(mistake);
+            node.configure(mistake);
             daemon.says(place).await;
             // What was valid before goes on, and follows the node.
             for is_there in [true, false, true, false] {
@@ -134,7 +134,7 @@ async fn an_invalid_configuration_is_told_once_with_its_place() {
             assert!(says, "{log}");
         }
         // Once it was valid, the same mistake is a new one.
-        world.configure(&config(&[NEAR]));
+        node.configure(&config(&[NEAR]));
         look(true).await;
         look(false).await;
     }

@@ -10,15 +10,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet, Timing};
+pub(crate) use sriovdp_kubelet::RegistrationMode;
 use sriovdp_sdk::testing::Tree;
 use tokio::process::{Child, Command};
-
-/// How pools get registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Watcher,
-    Register,
-}
 
 /// The captured node of a real kernel. One of its physical functions had no link then, and has one here.
 pub(crate) const CAPTURED: &str = concat!(
@@ -27,19 +21,19 @@ pub(crate) const CAPTURED: &str = concat!(
 );
 
 /// Long enough for a loaded machine, and never waited for when all is well.
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The variables that set what the providers of these tests do.
 const PROVIDER_ENVIRONMENT: &str = "FAULTY_PROVIDER,FAULTY_GATE,FROZEN_NEEDS,RAW_PROVIDER";
 
 /// A daemon has two seconds to end; the rest is for a loaded machine.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node without a kubelet and without a daemon.
-pub(crate) struct World {
+pub(crate) struct TestNode {
     node: sriovdp_sdk::testing::TempTree,
     providers: tempfile::TempDir,
-    way: Way,
+    mode: RegistrationMode,
     environment: Vec<(String, String)>,
 }
 
@@ -49,39 +43,39 @@ pub(crate) struct Daemon {
     log: PathBuf,
 }
 
-impl World {
+impl TestNode {
     /// The node that `tree` describes, with the built-in providers.
-    pub(crate) fn new(tree: &str, way: Way) -> Self {
-        let world = Self::without_providers(tree, way);
-        world.provide("net-device", &built("sriovdp_net_device"));
-        world.provide("accelerator", &built("sriovdp_accelerator"));
-        world.provide("aux-net-device", &built("sriovdp_aux_net_device"));
-        world
+    pub(crate) fn new(tree: &str, mode: RegistrationMode) -> Self {
+        let node = Self::without_providers(tree, mode);
+        node.provide("net-device", &built("sriovdp_net_device"));
+        node.provide("accelerator", &built("sriovdp_accelerator"));
+        node.provide("aux-net-device", &built("sriovdp_aux_net_device"));
+        node
     }
 
     /// The same with no provider, each of which a daemon needs some time to load.
-    pub(crate) fn without_providers(tree: &str, way: Way) -> Self {
-        let world = Self {
+    pub(crate) fn without_providers(tree: &str, mode: RegistrationMode) -> Self {
+        let node = Self {
             node: Tree::parse(tree).expect("a tree").temp(),
             providers: tempfile::tempdir().expect("a directory"),
-            way,
+            mode,
             environment: Vec::new(),
         };
         // Before the daemon starts, this is what it chooses its way by.
-        let directory = match way {
-            Way::Watcher => "plugins_registry",
-            Way::Register => "device-plugins",
+        let directory = match mode {
+            RegistrationMode::Watcher => "plugins_registry",
+            RegistrationMode::Register => "device-plugins",
         };
-        std::fs::create_dir_all(world.root().join("var/lib/kubelet").join(directory))
+        std::fs::create_dir_all(node.root().join("var/lib/kubelet").join(directory))
             .expect("a directory");
-        world
+        node
     }
 
     /// The same, with a configuration.
-    pub(crate) fn with_config(tree: &str, way: Way, config: &str) -> Self {
-        let world = Self::new(tree, way);
-        world.configure(config);
-        world
+    pub(crate) fn with_config(tree: &str, mode: RegistrationMode, config: &str) -> Self {
+        let node = Self::new(tree, mode);
+        node.configure(config);
+        node
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -144,11 +138,11 @@ impl World {
 
     pub(crate) async fn kubelet_with(&self, change: impl FnOnce(&mut Config)) -> FakeKubelet {
         let mut config = Config::new(self.root());
-        config.watcher = self.way == Way::Watcher;
+        config.watcher = self.mode == RegistrationMode::Watcher;
         config.timing = Timing {
             watcher_tick: Duration::from_millis(20),
             first_backoff: Duration::from_millis(50),
-            patience: BOUND,
+            patience: TIMEOUT,
             ..Timing::default()
         };
         change(&mut config);
@@ -187,7 +181,7 @@ impl World {
     /// Runs a command of the program to its end: exit code, standard output and standard error.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = self.command(arguments).output();
-        let output = tokio::time::timeout(BOUND, output)
+        let output = tokio::time::timeout(TIMEOUT, output)
             .await
             .expect("it ends")
             .expect("it starts");
@@ -246,17 +240,17 @@ impl Daemon {
     }
 
     /// Tells it to end, which it has to do at once, well, and with nothing left behind.
-    pub(crate) async fn ends_well(&mut self) {
+    pub(crate) async fn terminates_cleanly(&mut self) {
         assert_eq!(self.children(), [""; 0], "{}", self.log());
         self.signal(Signal::TERM);
-        let ended = tokio::time::timeout(AT_ONCE, self.child.wait()).await;
+        let ended = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.child.wait()).await;
         let status = ended.expect("an end").expect("a status");
         assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        match tokio::time::timeout(BOUND, self.child.wait()).await {
+        match tokio::time::timeout(TIMEOUT, self.child.wait()).await {
             Ok(status) => status.expect("a status"),
             Err(_) => panic!("the daemon goes on; its log:\n{}", self.log()),
         }
@@ -280,7 +274,7 @@ impl Daemon {
     /// Waits until the log contains a text.
     pub(crate) async fn says(&self, text: &str) -> String {
         let found = log::poll(|| Some(self.log()).filter(|log| log.contains(text)));
-        match tokio::time::timeout(BOUND, found).await {
+        match tokio::time::timeout(TIMEOUT, found).await {
             Ok(log) => log,
             Err(_) => panic!("`{text}` is not logged:\n{}", self.log()),
         }
@@ -298,22 +292,22 @@ pub(crate) fn built(name: &str) -> PathBuf {
 }
 
 /// Runs one scenario for both ways to register.
-macro_rules! both_ways {
+macro_rules! both_modes {
     ($($name:ident),+ $(,)?) => {
         mod watcher {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(crate::world::Way::Watcher).await;
+                super::$name(crate::test_node::RegistrationMode::Watcher).await;
             })+
         }
 
         mod register {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(crate::world::Way::Register).await;
+                super::$name(crate::test_node::RegistrationMode::Register).await;
             })+
         }
     };
 }
 
-pub(crate) use both_ways;
+pub(crate) use both_modes;

@@ -9,19 +9,19 @@ use sriovdp_agent::directory_watcher::DirectoryWatcher;
 use sriovdp_agent::host_paths::HostPaths;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
-use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
+use sriovdp_kubelet::DirectoryChanges;
 use sriovdp_sdk::PciAddress;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::devices::{Devices, devices_of, listed};
-use super::dice::Dice;
 use super::event::Event;
+use super::generator::Generator;
 use super::node::{
     DEVICES, RESOURCES, address, configuration, link, physical_function, plug, tree,
 };
-use crate::inside::reconciler;
-use crate::world::{Way, World, built};
+use crate::in_process::reconciler;
+use crate::test_node::{RegistrationMode, TestNode, built};
 
 /// How much the clock is set forward at a time: less than anything that a peer has to answer within.
 const STEP: Duration = Duration::from_millis(100);
@@ -31,8 +31,8 @@ const STEPS: usize = 3000;
 const PODS: usize = 3;
 const A_MINUTE: Duration = Duration::from_secs(61);
 
-pub(super) struct Life {
-    world: World,
+pub(super) struct Simulation {
+    node: TestNode,
     kubelet: FakeKubelet,
     state: Reconciler,
     /// Follows the kubelet's directories for as long as it is here.
@@ -48,13 +48,13 @@ pub(super) struct Life {
     requeue_at: Option<Instant>,
 }
 
-impl Life {
-    pub(super) async fn begin(way: Way, version: KubeletVersion) -> Self {
-        let world = World::without_providers(&tree(), way);
-        world.provide("net-device", &built("sriovdp_net_device"));
-        world.configure(&configuration(0));
-        let kubelet = world.kubelet_with(|config| config.version = version).await;
-        let tree = HostPaths::new(world.root(), "/var/lib/kubelet");
+impl Simulation {
+    pub(super) async fn begin(mode: RegistrationMode, version: KubeletVersion) -> Self {
+        let node = TestNode::without_providers(&tree(), mode);
+        node.provide("net-device", &built("sriovdp_net_device"));
+        node.configure(&configuration(0));
+        let kubelet = node.kubelet_with(|config| config.version = version).await;
+        let tree = HostPaths::new(node.root(), "/var/lib/kubelet");
         let directories = vec![
             tree.real(tree.device_plugins()),
             tree.real(tree.plugins_registry()),
@@ -63,17 +63,14 @@ impl Life {
             .expect("an inotify instance")
             .with_resync();
         let side = KubeletOptions {
-            mode: match way {
-                Way::Watcher => RegistrationMode::Watcher,
-                Way::Register => RegistrationMode::Register,
-            },
+            mode,
             directory_changes: DirectoryChanges::new(watch.ticks()),
             cdi: None,
         };
         let mut watches = JoinSet::new();
         watches.spawn(watch.run());
         Self {
-            state: reconciler(&world, Some(side)),
+            state: reconciler(&node, Some(side)),
             kubelet,
             _watch: watches,
             drivers: [Some("iavf"); DEVICES],
@@ -81,7 +78,7 @@ impl Life {
             configuration: 0,
             touched: None,
             requeue_at: None,
-            world,
+            node,
         }
     }
 
@@ -89,18 +86,18 @@ impl Life {
     pub(super) async fn sequence(
         &mut self,
         events: &[Event],
-        dice: &mut Dice,
+        generator: &mut Generator,
     ) -> Result<(), String> {
         // The plugin that was started for comparison has asked the same providers, so they go on from its scans.
         self.touched = None;
         self.look().await?;
         for event in events {
-            self.happen(*event).await;
-            if dice.one_in(2) {
+            self.apply(*event).await;
+            if generator.one_in(2) {
                 self.look().await?;
             }
         }
-        self.leave_in_peace();
+        self.undo_faults();
         self.look().await?;
         let expected = self.expected().await;
         // Devices that have left are listed for a while, and a plugin that starts does not know of them.
@@ -134,44 +131,44 @@ impl Life {
         self.state.withdraw().await;
     }
 
-    async fn happen(&mut self, event: Event) {
+    async fn apply(&mut self, event: Event) {
         match event {
             Event::Unplug(device) => self.unplug(device),
             Event::Plug(device, driver) => {
                 self.unplug(device);
                 self.touch(&address(device));
-                self.world.change(&plug(device, driver));
+                self.node.change(&plug(device, driver));
                 self.drivers[device] = Some(driver);
             }
             Event::Link(pf, is_up) => {
-                self.world.change(&link(pf, is_up));
+                self.node.change(&link(pf, is_up));
                 self.touch(&physical_function(pf));
             }
             Event::Hide(device, attribute) => self.hide(device, attribute),
             Event::Configure(which) => {
                 self.configuration = which;
-                self.world.configure(&configuration(which));
+                self.node.configure(&configuration(which));
             }
-            Event::BreakConfiguration => self.world.configure("{\"resourceList\": [,]}"),
+            Event::BreakConfiguration => self.node.configure("{\"resourceList\": [,]}"),
             Event::RemoveConfiguration => {
-                let _ = std::fs::remove_file(self.world.root().join("etc/pcidp/config.json"));
+                let _ = std::fs::remove_file(self.node.root().join("etc/pcidp/config.json"));
             }
-            Event::AddProvider("broken") => self.world.provide_bytes("broken.so", b"no library"),
+            Event::AddProvider("broken") => self.node.provide_bytes("broken.so", b"no library"),
             Event::AddProvider(name) => {
                 let library = format!("sriovdp_{}", name.replace('-', "_"));
-                self.world.provide(name, &built(&library));
+                self.node.provide(name, &built(&library));
             }
             Event::RemoveProvider(name) => {
-                let _ = std::fs::remove_file(self.world.provider_dir().join(format!("{name}.so")));
+                let _ = std::fs::remove_file(self.node.provider_dir().join(format!("{name}.so")));
             }
             Event::AMinute => advance(A_MINUTE).await,
             Event::Outcome => self.touched = None,
-            of_the_kubelet => self.happen_at_the_kubelet(of_the_kubelet).await,
+            of_the_kubelet => self.apply_to_kubelet(of_the_kubelet).await,
         }
     }
 
     /// What finds nothing to happen to does not happen.
-    async fn happen_at_the_kubelet(&self, event: Event) {
+    async fn apply_to_kubelet(&self, event: Event) {
         match event {
             Event::RestartKubelet => self.kubelet.restart().await.expect("a kubelet"),
             Event::StopKubelet => self.kubelet.stop().await,
@@ -207,12 +204,12 @@ impl Life {
             self.touch(&address(device));
             self.hidden
                 .retain(|path, _| !path.iter().any(|part| *part == *address(device)));
-            self.world.change(&format!("unplug {}", address(device)));
+            self.node.change(&format!("unplug {}", address(device)));
         }
     }
 
     fn hide(&mut self, device: usize, attribute: &str) {
-        let functions = self.world.root().join("sys/bus/pci/devices");
+        let functions = self.node.root().join("sys/bus/pci/devices");
         let path = functions.join(address(device)).join(attribute);
         if let Ok(content) = std::fs::read(&path) {
             std::fs::remove_file(&path).expect("a file");
@@ -221,11 +218,11 @@ impl Life {
     }
 
     /// Ends everything that lasts for a while.
-    fn leave_in_peace(&mut self) {
+    fn undo_faults(&mut self) {
         for (path, content) in std::mem::take(&mut self.hidden) {
             std::fs::write(path, content).expect("a file");
         }
-        self.world.configure(&configuration(self.configuration));
+        self.node.configure(&configuration(self.configuration));
         self.kubelet.refuse_registration(None);
         self.kubelet.start_again().expect("a kubelet");
     }

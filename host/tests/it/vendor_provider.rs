@@ -2,8 +2,8 @@
 
 use sriovdp_fake_kubelet::ResourceView;
 
-use crate::outside::Build;
-use crate::world::{Way, World};
+use crate::cargo_build::Build;
+use crate::test_node::{RegistrationMode, TestNode};
 
 const NODE: &str = "
 pci 0000:17:00.{0-1} ac3e:000{0-1} class=120000 driver=acme
@@ -16,16 +16,16 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
-async fn a_vendors_provider_is_dropped_into_a_running_node() {
+async fn vendor_provider_is_loaded_by_a_running_daemon() {
     let library = Build::of("examples/providers/vendor-provider").library("acme_fpga");
-    let world = World::with_config(NODE, Way::Watcher, CONFIG);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     daemon
         .says("no loaded provider brings the device type `acmeFpga`")
         .await;
 
-    world.provide("acme", &library);
+    node.provide("acme", &library);
     let view = kubelet
         .wait_for("intel.com/cards", |view| view.allocatable() > 0)
         .await
@@ -64,12 +64,12 @@ const CRYPTO: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
-async fn a_vendors_accelerators_bring_selectors_health_and_mounts() {
-    let world = World::with_config(CARDS, Way::Watcher, CRYPTO);
+async fn vendor_accelerator_provides_selectors_health_and_mounts() {
+    let node = TestNode::with_config(CARDS, RegistrationMode::Watcher, CRYPTO);
     let library = Build::of("examples/providers/accelerator-provider").library("nimbus_crypto");
-    world.provide("nimbus", &library);
-    let kubelet = world.kubelet().await;
-    let daemon = world.daemon();
+    node.provide("nimbus", &library);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
     daemon.says("`newest` is no firmware version").await;
 
     let healthy = |view: &ResourceView| view.allocatable() == 1;
@@ -94,7 +94,7 @@ async fn a_vendors_accelerators_bring_selectors_health_and_mounts() {
     );
 
     kubelet.wait_for("intel.com/any", healthy).await.unwrap();
-    world.change("file @0000:5e:00.0/nimbus/nimbus7/state updating");
+    node.change("file @0000:5e:00.0/nimbus/nimbus7/state updating");
     daemon.signal(rustix::process::Signal::HUP);
     let updating = |view: &ResourceView| view.allocatable() == 0 && view.capacity() == 1;
     kubelet.wait_for("intel.com/any", updating).await.unwrap();

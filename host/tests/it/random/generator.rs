@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 /// SplitMix64, as published by Steele, Lea and Flood.
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct Generator(u64);
 
-impl Dice {
+impl Generator {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
