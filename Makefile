@@ -53,7 +53,8 @@ lint: require ## Check formatting, lints, documentation and dependencies; every 
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked -p sriovdp-tests --test attack -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
-	cargo package --locked --allow-dirty --quiet -p sriovdp-sdk
+	@# Without a build of the packages, which would take the crates that they depend on from crates.io.
+	cargo package --locked --allow-dirty --quiet --no-verify -p sriovdp-provider-abi -p sriovdp-sdk -p sriovdp-pci-scan -p sriovdp-sdk-testing
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo cargo deny --locked check bans licenses sources; \
 		cargo deny --locked check bans licenses sources; \
@@ -85,7 +86,7 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 
 # The payload of a panic is leaked on purpose. Not a part of `lint`, because it needs a nightly toolchain and its standard library's source.
 miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.
-	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks' cargo +nightly miri test --target-dir $(TARGET_DIR)/miri -p sriovdp-sdk --lib -- abi::guard abi::note
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks' cargo +nightly miri test --target-dir $(TARGET_DIR)/miri -p sriovdp-sdk -p sriovdp-provider-abi --lib -- runtime::guard note
 
 clean: ## Remove everything that was built.
 	cargo clean

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::abi::wire::Failure;
+use sriovdp_provider_abi::wire::Failure;
+use sriovdp_provider_abi::{HINT, ParseError};
 
-/// Between a sentence and its hint where both are one text.
-const HINT: &str = "\nhint: ";
+use crate::{Finding, FindingKind};
 
 /// What went wrong in a provider, as a sentence with its causes below it.
 ///
@@ -90,6 +90,12 @@ impl Error {
         }
     }
 
+    /// A finding for what would make an allocation fail: the error and its causes are the reason.
+    pub fn to_finding(&self, kind: FindingKind) -> Finding {
+        let causes: String = self.causes().map(|cause| format!(": {cause}")).collect();
+        Finding::new(kind, format!("{self}{causes}"))
+    }
+
     /// The causes, from the nearest to the root.
     pub fn causes(&self) -> impl Iterator<Item = &str> {
         self.chain().skip(1).map(|error| error.message.as_str())
@@ -119,6 +125,12 @@ impl Error {
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |error| error.source.as_deref())
+    }
+}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        Self::new(error.to_string()).with_hint(error.hint())
     }
 }
 

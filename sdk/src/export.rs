@@ -27,25 +27,28 @@ macro_rules! export_provider {
         const _: () = {
             struct Exported;
 
-            impl $crate::abi::Export for Exported {
+            impl $crate::runtime::Export for Exported {
                 type Provider = $provider;
 
                 const PACKAGE: (&'static str, &'static str) =
                     (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-                fn state() -> &'static $crate::abi::State<$provider> {
-                    static STATE: $crate::abi::State<$provider> = $crate::abi::State::new();
+                fn state() -> &'static $crate::runtime::State<$provider> {
+                    static STATE: $crate::runtime::State<$provider> = $crate::runtime::State::new();
                     &STATE
                 }
             }
 
             #[used]
             #[unsafe(link_section = ".note.sriovdp")]
-            static NOTE: $crate::abi::Note =
-                $crate::abi::Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+            static NOTE: $crate::runtime::Note = $crate::runtime::Note::new(
+                $crate::VERSION,
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+            );
 
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
-            static HEADER: $crate::abi::LibHeader = $crate::abi::header::<Exported>();
+            static HEADER: $crate::runtime::LibHeader = $crate::runtime::header::<Exported>();
         };
     };
 }

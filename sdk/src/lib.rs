@@ -54,7 +54,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! `Cargo.toml` makes it a library that can be loaded, and switches the test tools on:
+//! `Cargo.toml` makes it a library that can be loaded, and adds the test tools:
 //!
 //! ```toml
 //! [lib]
@@ -65,11 +65,11 @@
 //!
 //! [dev-dependencies]
 //! serde_json = "1"
-//! sriovdp-sdk = { version = "1", features = ["testing"] }
+//! sriovdp-sdk-testing = "1"
 //! ```
 //!
-//! Where crates.io has no such crate yet, `[patch.crates-io]` with `sriovdp-sdk = { path = "../sriovdp/sdk" }` names the
-//! copy in a checkout.
+//! Where crates.io has no such crates yet, `[patch.crates-io]` names the copies in a checkout:
+//! `sriovdp-sdk = { path = "../sriovdp/sdk" }` and `sriovdp-sdk-testing = { path = "../sriovdp/sdk/testing" }`.
 //!
 //! From there to a node it is four commands. `provider check` says step by step whether a host would load the file, and
 //! a running one loads it as soon as it is in the directory:
@@ -195,8 +195,8 @@
 //!
 //! # Tests
 //!
-//! No hardware is needed, no root and no mock: a node is a few lines of text. `testing::Harness` asks a provider as
-//! the host does, and `testing::conformance!` is one line that tries everything a provider has to keep to: damaged
+//! No hardware is needed, no root and no mock: a node is a few lines of text. `sriovdp_sdk_testing::Harness` asks a provider as
+//! the host does, and `conformance!` there is one line that tries everything a provider has to keep to: damaged
 //! files, functions that vanish between two reads, thousands of devices, stable answers.
 //!
 //! ```
@@ -231,13 +231,13 @@
 //!     dev /dev/fpga-0000:17:00.1
 //! ";
 //!
-//! sriovdp_sdk::testing::conformance!(Fpga, NODE);
+//! sriovdp_sdk_testing::conformance!(Fpga, NODE);
 //!
 //! #[test]
 //! # fn not_seen_by_a_doctest() {}
 //! # pub
 //! fn the_node_of_a_card_is_handed_out() {
-//!     let fpga = sriovdp_sdk::testing::Harness::on(Fpga, NODE);
+//!     let fpga = sriovdp_sdk_testing::Harness::on(Fpga, NODE);
 //!     let keys = serde_json::json!({"devices": ["5001"]});
 //!     assert_eq!(fpga.select(keys.clone()), ["0000:17:00.1"]);
 //!     let allocated = fpga.allocate(keys, &["0000:17:00.1"]).unwrap();
@@ -283,6 +283,8 @@ mod error;
 mod export;
 mod health;
 pub mod log;
+#[doc(hidden)]
+pub mod lowest_metric;
 mod manifest;
 mod pci;
 mod provider;
@@ -295,20 +297,17 @@ mod vhost;
 mod view;
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "the host's door, no interface for authors")]
-pub mod abi;
-#[doc(hidden)]
 pub mod regular;
-#[cfg(feature = "testing")]
-pub mod testing;
+#[doc(hidden)]
+pub mod runtime;
 
 pub use allocation::{Allocation, DeviceNode, Mount};
-pub use device::{BaseDevice, Device, DeviceId, Discovery};
+pub use device::{BaseDevice, Device, Discovery};
 pub use driver::require_driver;
 pub use error::Error;
-pub use health::{Finding, FindingKind, Health};
+pub use health::Health;
 pub use manifest::{Manifest, Role};
-pub use pci::{HexId, PciAddress, PciFunction};
+pub use pci::{HexId, PciFunction};
 pub use provider::Provider;
 pub use ranged::{IndexRanges, one_of_ranges};
 pub use selector::{CaseInsensitive, Mismatch, one_of};
@@ -323,6 +322,7 @@ pub use view::{Devlink, HostRoot, LinkState, Netdev, Node, PciSysfs};
 
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize};
+pub use sriovdp_provider_abi::{DeviceId, Finding, FindingKind, ParseError, PciAddress};
 
 /// The version of this SDK.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

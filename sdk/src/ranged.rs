@@ -87,7 +87,7 @@ impl FromStr for IndexRanges<crate::PciAddress> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        parse_ranged(text, str::parse)
+        parse_ranged(text, |address| Ok(address.parse()?))
     }
 }
 

@@ -38,11 +38,11 @@ pub fn check_uplink(node: &Node, address: PciAddress) -> Option<Finding> {
     reason.map(|reason| Finding::new(FindingKind::Link, reason))
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::HostRoot;
-    use crate::testing::Tree;
+    use sriovdp_sdk_testing::Tree;
 
     #[track_caller]
     fn check(tree: &str, expected: Option<&str>) {

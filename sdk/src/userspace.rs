@@ -59,7 +59,7 @@ pub fn check_userspace_nodes(node: &Node, function: &PciFunction) -> Option<Find
     let Err(Missing::Node(missing)) = refused else {
         return None;
     };
-    Some(Finding::refused(FindingKind::DeviceNode, &missing))
+    Some(missing.to_finding(FindingKind::DeviceNode))
 }
 
 /// What a function lacks to be handed out.

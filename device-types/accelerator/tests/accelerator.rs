@@ -2,7 +2,7 @@
 
 use sriovdp_accelerator::Accelerator;
 use sriovdp_sdk::FindingKind;
-use sriovdp_sdk::testing::{Harness, TempTree, Tree};
+use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ fn keys_of_network_functions_are_not_in_the_schema() {
     );
 }
 
-sriovdp_sdk::testing::conformance!(Accelerator);
+sriovdp_sdk_testing::conformance!(Accelerator);
 
 #[test]
 fn a_function_without_its_device_node_is_unhealthy() {

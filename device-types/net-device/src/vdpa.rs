@@ -65,7 +65,7 @@ impl VdpaDevice {
         self.bound_to.filter(|kind| *kind == VdpaType::Vhost)?;
         let path = vhost_node(node, &self.name)?;
         let missing = require(node, &self.name, &path).err()?;
-        Some(Finding::refused(FindingKind::DeviceNode, &missing))
+        Some(missing.to_finding(FindingKind::DeviceNode))
     }
 }
 

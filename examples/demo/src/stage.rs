@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet};
-use sriovdp_sdk::testing::{TempTree, Tree};
+use sriovdp_sdk_testing::{TempTree, Tree};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 

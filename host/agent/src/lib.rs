@@ -15,7 +15,6 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host_paths;
-pub mod inventory;
 pub mod output;
 pub mod pools;
 pub mod reconcile;

@@ -7,7 +7,7 @@ use netlink_bindings::devlink;
 use netlink_bindings::devlink::{Devlink, IterableDevlink, IterableDlInfoVersion, IterableDlParam};
 use netlink_bindings::utils::{chop_header, find_attr};
 use serde_json::Value;
-use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
+use sriovdp_provider_abi::wire::{DevlinkHandle, DevlinkQuestion};
 
 use super::NetlinkError;
 use super::socket::NetlinkSocket;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use netlink_bindings::rt_route::{IterableRouteAttrs, Request, Rtmsg};
 use rustix::net::netdevice::index_to_name;
 use serde_json::Value;
-use sriovdp_sdk::abi::LowestMetric;
-use sriovdp_sdk::abi::wire::DefaultRoutes;
+use sriovdp_provider_abi::wire::DefaultRoutes;
+use sriovdp_sdk::lowest_metric::LowestMetric;
 
 use super::NetlinkError;
 use super::socket::NetlinkSocket;

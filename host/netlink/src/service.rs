@@ -10,7 +10,7 @@ use rustix::net::Protocol;
 use rustix::net::netlink::GENERIC;
 
 use serde_json::Value;
-use sriovdp_sdk::abi::wire::DevlinkQuestion;
+use sriovdp_provider_abi::wire::DevlinkQuestion;
 
 use super::socket::NetlinkSocket;
 use super::{NetlinkError, devlink, routes};

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use serde_json::{Value, json};
-use sriovdp_sdk::abi::wire::{DevlinkHandle, DevlinkQuestion};
+use sriovdp_provider_abi::wire::{DevlinkHandle, DevlinkQuestion};
 
 use super::socket::NetlinkSocket;
 use super::{NetlinkError, devlink};

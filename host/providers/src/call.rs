@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sriovdp_provider_abi::wire::method;
+use sriovdp_provider_abi::{ProviderModuleRef, wire};
 use sriovdp_sdk::Error;
-use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::abi::{ProviderModuleRef, wire};
 use tokio::time::Instant;
 
 use super::digests::Digest;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, elf};
-use sriovdp_sdk::abi::NOTE_NAME;
+use sriovdp_provider_abi::NOTE_NAME;
 
 use headers::Headers;
 
@@ -52,9 +52,9 @@ pub enum ElfError {
     #[error("its provider note does not say `{0}`")]
     NoteIncomplete(&'static str),
     /// Another major version of the interface.
-    #[error("it was built with SDK {found}, and this host takes providers of SDK {host_major}.x")]
-    WrongSdk {
-        /// The provider's SDK.
+    #[error("it has ABI {found}, and this host loads providers with ABI {host_major}.x")]
+    WrongAbi {
+        /// The provider's version of the interface.
         found: String,
         /// The host's major version.
         host_major: &'static str,
@@ -79,7 +79,7 @@ impl ElfError {
     /// Whether the file is whole and for this machine, and only its note is not what it has to be.
     pub(super) fn is_about_note(&self) -> bool {
         match self {
-            Self::NoNote | Self::NoteIncomplete(_) | Self::WrongSdk { .. } | Self::Panics(_) => {
+            Self::NoNote | Self::NoteIncomplete(_) | Self::WrongAbi { .. } | Self::Panics(_) => {
                 true
             }
             Self::NotElf
@@ -107,7 +107,7 @@ impl Hint for ElfError {
             }
             Self::NotShared => "set `crate-type = [\"cdylib\"]`",
             Self::NoteIncomplete(_) => "rebuild it with the crate `sriovdp-sdk`",
-            Self::WrongSdk { .. } => "rebuild it with an SDK of this host's major version",
+            Self::WrongAbi { .. } => "rebuild it with an SDK for this host's ABI",
             Self::Panics(_) => "remove `panic` from its Cargo profile",
         };
         Some(hint.to_owned())
@@ -279,11 +279,13 @@ fn judge_note(note: &str) -> Result<Note, ElfError> {
             .next()
             .ok_or(ElfError::NoteIncomplete(key))
     };
-    let host_major = major(sriovdp_sdk::VERSION);
+    let host_major = major(sriovdp_provider_abi::VERSION);
     let sdk = value("sdk")?;
-    if major(sdk) != host_major {
-        return Err(ElfError::WrongSdk {
-            found: sdk.to_owned(),
+    // The first SDKs had the version of the interface and wrote no line for it.
+    let abi = value("abi").unwrap_or(sdk);
+    if major(abi) != host_major {
+        return Err(ElfError::WrongAbi {
+            found: abi.to_owned(),
             host_major,
         });
     }

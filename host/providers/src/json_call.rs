@@ -3,8 +3,8 @@
 use abi_stable::std_types::{RErr, ROk, RStr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sriovdp_provider_abi::{ProviderModuleRef, feature, wire};
 use sriovdp_sdk::Error;
-use sriovdp_sdk::abi::{ProviderModuleRef, wire};
 
 use super::load;
 
@@ -40,11 +40,13 @@ impl From<Error> for CallError {
 
 /// Makes a library's provider, and lends it the host's functions.
 pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
-    let settings = serde_json::json!({
-        "host": sriovdp_sdk::VERSION,
-        "log_level": tracing::level_filters::LevelFilter::current().to_string().to_lowercase(),
-    });
-    let settings = settings.to_string();
+    let level = tracing::level_filters::LevelFilter::current();
+    let settings = wire::Settings {
+        host: sriovdp_sdk::VERSION.to_owned(),
+        log_level: Some(level.to_string().to_lowercase()),
+        features: feature::OF_HOST.map(str::to_owned).to_vec(),
+    };
+    let settings = serde_json::to_string(&settings).map_err(|e| Error::from_std(&e))?;
     match module.attach()(load::host_functions(), RStr::from(settings.as_str())) {
         ROk(_) => Ok(()),
         RErr(failure) => Err(failed(failure.as_str())),

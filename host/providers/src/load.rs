@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 use abi_stable::std_types::{RErr, ROk, RStr, RString};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use sriovdp_sdk::abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
+use sriovdp_provider_abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 
 use super::ProviderError;
 use sriovdp_report::excerpt;

@@ -1,7 +1,7 @@
 //! What a provider says of itself, when it makes sense.
 
 use serde_json::Value;
-use sriovdp_sdk::abi::wire::Manifest;
+use sriovdp_provider_abi::wire::Manifest;
 
 use super::ProviderError;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sriovdp_sdk::abi::wire;
+use sriovdp_provider_abi::wire;
 
 use super::digests::{Digest, Digests, UnusableList};
 use super::elf::Note;

@@ -14,13 +14,13 @@ use std::sync::OnceLock;
 
 use divan::Bencher;
 use serde_json::json;
-use sriovdp_agent::inventory;
 use sriovdp_net_device::NetDevice;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 use sriovdp_providers::{ProviderSettings, Providers};
 use sriovdp_sdk::HostRoot;
-use sriovdp_sdk::abi::wire::method;
-use sriovdp_sdk::abi::{Session, wire};
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk::runtime::Session;
+use sriovdp_sdk_testing::Tree;
 use tokio::runtime::Runtime;
 use tree::Size;
 
@@ -119,7 +119,7 @@ fn discover() -> wire::DiscoverRequest {
     wire::DiscoverRequest {
         root: node.display().to_string(),
         generation: 1,
-        functions: inventory::scan(&HostRoot::new(node), &[])
+        functions: sriovdp_pci_scan::scan(&HostRoot::new(node), &[])
             .expect("a PCI bus")
             .functions
             .iter()

@@ -135,7 +135,7 @@ fn tell(text: &str) {
 /// The interface is recorded in a file, whose digest is in the changelog: it cannot change without a line there.
 #[test]
 fn abi_change_requires_a_changelog_entry() {
-    let recorded = repository::text("sdk/src/abi/snapshot/interface.txt");
+    let recorded = repository::text("sdk/abi/src/snapshot/interface.txt");
     let digest = fnv(recorded.as_bytes());
     let changelog = repository::text("CHANGELOG.md");
     let (_, newest) = changelog.split_once("### ABI\n").expect("a section `ABI`");

@@ -59,12 +59,14 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     // Not below this workspace, which cargo would take the crate for a member of.
     let parent = tempfile::tempdir().unwrap();
     let directory = begin(&node, parent.path(), name, options).await;
-    let sdk = repository::path("sdk").canonicalize().unwrap();
-    let patch = format!(
-        "patch.crates-io.sriovdp-sdk.path={:?}",
-        sdk.display().to_string()
-    );
-    let build = || Build::at(&directory).with(&["--offline", "--config", &patch]);
+    let patch = |package: &str, at: &str| {
+        let path = repository::path(at).canonicalize().unwrap();
+        format!("patch.crates-io.{package}.path={path:?}")
+    };
+    let sdk = patch("sriovdp-sdk", "sdk");
+    let testing = patch("sriovdp-sdk-testing", "sdk/testing");
+    let options = ["--offline", "--config", &sdk, "--config", &testing];
+    let build = || Build::at(&directory).with(&options);
     build().test();
     let library = build().library(&name.replace('-', "_"));
 

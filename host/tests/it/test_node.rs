@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet, Timing};
 pub(crate) use sriovdp_kubelet::RegistrationMode;
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk_testing::Tree;
 use tokio::process::{Child, Command};
 
 /// The captured node of a real kernel. One of its physical functions had no link then, and has one here.
@@ -31,7 +31,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node without a kubelet and without a daemon.
 pub(crate) struct TestNode {
-    node: sriovdp_sdk::testing::TempTree,
+    node: sriovdp_sdk_testing::TempTree,
     providers: tempfile::TempDir,
     mode: RegistrationMode,
     environment: Vec<(String, String)>,

@@ -43,10 +43,10 @@ fn names(root: &HostRoot) -> impl Iterator<Item = String> {
     })
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Tree;
+    use sriovdp_sdk_testing::Tree;
 
     #[test]
     fn a_discovery_sees_what_there_was_when_it_asked_first() {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::HostRoot;
 use super::kernel::Kernel;
-use crate::abi::LowestMetric;
-use crate::abi::wire::{DefaultRoutes, method};
+use crate::lowest_metric::LowestMetric;
+use sriovdp_provider_abi::wire::{DefaultRoutes, method};
 
 /// The interface of the kernel datapath of Open vSwitch. The physical interfaces of all its bridges are below this one
 /// (Linux: `net/openvswitch/vport-netdev.c`).
@@ -109,7 +109,7 @@ mod tests {
     use abi_stable::std_types::{RErr, ROk, RStr, RString};
 
     use super::*;
-    use crate::abi::{HostFunctions, Outcome};
+    use sriovdp_provider_abi::{HostFunctions, Outcome};
 
     const NONE: &str = "00000000000000000000000000000000";
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::kernel::Kernel;
 use super::{HostRoot, Node};
-use crate::abi::wire::{DevlinkHandle, DevlinkQuestion, method};
+use sriovdp_provider_abi::wire::{DevlinkHandle, DevlinkQuestion, method};
 
 /// Where the answers are below a root directory.
 const FILES: &str = "/netlink/devlink";
@@ -130,7 +130,7 @@ mod tests {
     use abi_stable::std_types::{RErr, ROk, RStr, RString};
 
     use super::*;
-    use crate::abi::{HostFunctions, Outcome};
+    use sriovdp_provider_abi::{HostFunctions, Outcome};
 
     fn node(root: &Path, host: Option<HostFunctions>) -> Node {
         Node::new(HostRoot::new(root), Vec::new(), Vec::new()).asking(host)

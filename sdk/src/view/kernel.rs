@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::HostRoot;
-use crate::abi::HostFunctions;
+use sriovdp_provider_abi::HostFunctions;
 
 /// The one that answers for the kernel.
 #[derive(Clone, Copy)]

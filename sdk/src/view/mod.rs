@@ -7,7 +7,6 @@ mod character_devices;
 mod default_routes;
 mod devlink;
 mod kernel;
-pub(crate) mod meter;
 mod net;
 mod pci_dir;
 mod root;
@@ -21,10 +20,10 @@ pub use devlink::Devlink;
 pub(crate) use net::LINK_TYPES;
 pub use net::{LinkState, Netdev};
 pub use pci_dir::PciSysfs;
-pub use root::HostRoot;
+pub use root::{HostRoot, Observer};
 
-use crate::abi::HostFunctions;
 use crate::{BaseDevice, Error, PciAddress, PciFunction};
+use sriovdp_provider_abi::HostFunctions;
 
 /// The node: what the host's last scan found, and a view of the node's files.
 #[derive(Debug)]

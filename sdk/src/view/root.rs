@@ -1,10 +1,12 @@
 //! Files of the node below one root directory.
 
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{meter, unread};
+use super::unread;
 use crate::regular::Limited;
 use crate::{Error, regular};
 
@@ -22,23 +24,46 @@ const LARGEST: u64 = 4 << 20;
 /// assert!(root.exists("/proc"));
 /// assert_eq!(root.read("/sys/no/such/attribute"), None);
 /// ```
-#[derive(Clone, Debug)]
-pub struct HostRoot(PathBuf);
+#[derive(Clone)]
+pub struct HostRoot {
+    directory: PathBuf,
+    observer: Option<Observer>,
+}
+
+/// Is called with the path before each read.
+#[doc(hidden)]
+pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl HostRoot {
     /// The root at `directory`; `/` in production.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self(directory.into())
+        Self {
+            directory: directory.into(),
+            observer: None,
+        }
+    }
+
+    /// The same root, which calls `observer` before each read. For tests of providers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn observed_by(self, observer: Option<Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    fn observe(&self, path: &str) {
+        if let Some(observer) = &self.observer {
+            observer(path);
+        }
     }
 
     /// Where a path of the node really is.
     pub fn path(&self, path: &str) -> PathBuf {
-        self.0.join(path.trim_start_matches('/'))
+        self.directory.join(path.trim_start_matches('/'))
     }
 
     /// The root directory itself.
     pub fn directory(&self) -> &Path {
-        &self.0
+        &self.directory
     }
 
     /// The text of a file without white space around it, or nothing when it cannot be read.
@@ -55,7 +80,7 @@ impl HostRoot {
     ///
     /// When it cannot be read, naming the path.
     pub fn try_read(&self, path: &str) -> Result<String, Error> {
-        meter::read(path);
+        self.observe(path);
         let real = self.path(path);
         read_trimmed(&real).map_err(|source| {
             unread::note(&real, &source);
@@ -75,7 +100,7 @@ impl HostRoot {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_link_name(&self, path: &str) -> Result<Option<String>, Error> {
-        meter::read(path);
+        self.observe(path);
         let real = self.path(path);
         match fs::read_link(&real) {
             Ok(target) => {
@@ -92,7 +117,7 @@ impl HostRoot {
 
     /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
-        meter::read(path);
+        self.observe(path);
         let real = self.path(path);
         let target = fs::read_link(&real);
         target.map_err(|error| unread::note(&real, &error)).ok()
@@ -109,7 +134,7 @@ impl HostRoot {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_list(&self, path: &str) -> Result<Vec<String>, Error> {
-        meter::read(path);
+        self.observe(path);
         let real = self.path(path);
         let entries = match fs::read_dir(&real) {
             Ok(entries) => entries,
@@ -129,8 +154,14 @@ impl HostRoot {
 
     /// Whether something is there.
     pub fn exists(&self, path: &str) -> bool {
-        meter::read(path);
+        self.observe(path);
         self.path(path).exists()
+    }
+}
+
+impl fmt::Debug for HostRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HostRoot").field(&self.directory).finish()
     }
 }
 

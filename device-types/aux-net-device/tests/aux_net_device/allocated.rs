@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sriovdp_aux_net_device::AuxNetDevice;
-use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk_testing::Harness;
 
 use crate::scan;
 

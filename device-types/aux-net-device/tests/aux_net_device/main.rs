@@ -6,7 +6,7 @@ mod offered;
 mod selected;
 
 use sriovdp_aux_net_device::AuxNetDevice;
-use sriovdp_sdk::testing::{Harness, TempTree, Tree};
+use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 /// A node and the provider that has looked at it.
 fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {
@@ -15,4 +15,4 @@ fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {
     (node, provider)
 }
 
-sriovdp_sdk::testing::conformance!(AuxNetDevice);
+sriovdp_sdk_testing::conformance!(AuxNetDevice);

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 use sriovdp_sdk::{BaseDevice, DeviceId};
+use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 use crate::IntelDdp;
 use crate::ddptool::{Ddptool, Patience};
@@ -129,4 +129,4 @@ fn the_real_tool_speaks_of_its_own_machine_only() {
     assert!(Ddptool::default().works_below(&sriovdp_sdk::HostRoot::new("/")));
 }
 
-sriovdp_sdk::testing::conformance!(IntelDdp);
+sriovdp_sdk_testing::conformance!(IntelDdp);

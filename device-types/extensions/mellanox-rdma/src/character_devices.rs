@@ -61,7 +61,7 @@ pub(crate) fn finding(parent: &Parent<'_>, names: &[String]) -> Option<Finding> 
         .iter()
         .flat_map(|name| of(parent, name).map(move |d| (name, d)));
     let missing = all.filter_map(|(name, device)| require(parent, name, &device.path).err());
-    let missing = missing.map(|error| Finding::refused(FindingKind::DeviceNode, &error));
+    let missing = missing.map(|error| error.to_finding(FindingKind::DeviceNode));
     { missing }.next()
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::FindingKind;
-use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk_testing::Harness;
 
 use crate::scan;
 

@@ -10,7 +10,7 @@ mod vdpa;
 
 use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::Error;
-use sriovdp_sdk::testing::{Harness, TempTree, Tree};
+use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 use serde_json::Value;
 
@@ -41,4 +41,4 @@ fn refused(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> String 
     format!("{error}{}", causes.collect::<String>())
 }
 
-sriovdp_sdk::testing::conformance!(NetDevice);
+sriovdp_sdk_testing::conformance!(NetDevice);

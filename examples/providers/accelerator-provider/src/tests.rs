@@ -1,7 +1,7 @@
 //! The provider on a node made of text.
 
 use serde_json::json;
-use sriovdp_sdk::testing::{conformance, Harness};
+use sriovdp_sdk_testing::{conformance, Harness};
 
 use crate::NimbusCrypto;
 

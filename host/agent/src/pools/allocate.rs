@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 
 use tokio::time::Instant;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 
 use super::resolve::Context;
 use crate::config::{Problem, SelectorMember, SelectorSpec, Severity};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
-use sriovdp_sdk::abi::wire::Allocation;
+use sriovdp_provider_abi::wire::Allocation;
 
 use super::{Pool, PoolDevice};
 

@@ -1,6 +1,6 @@
 //! The devices of one device type, as their owner found them.
 
-use sriovdp_sdk::abi::wire;
+use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{DeviceId, Error, Finding, FindingKind, PciAddress, PciFunction};
 
 /// With short ids these are half of the list that a kubelet takes.

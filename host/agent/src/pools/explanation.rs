@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 use sriovdp_sdk::Finding;
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
 
 use super::scan::{Scan, ScanError};
 use super::{ProviderSelector, Selector};

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 use sriovdp_sdk::{DeviceId, Finding};
 
 use super::scan::{Scan, ScanError};

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 use tokio::time::{Duration, Instant};
 
 use sriovdp_providers::{CallError, PendingCall, Provider};

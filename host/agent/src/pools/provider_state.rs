@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::abi::wire;
+use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{DeviceId, Finding, PciAddress};
 
 use super::discovered::findings;
@@ -45,7 +45,9 @@ impl ProviderState {
 
     /// Whether `provider` has answered in the scan `generation`, and can say what has changed since.
     pub(super) fn can_go_on(&self, provider: &Arc<Provider>, generation: u64) -> bool {
-        provider.manifest().by_function && self.is_of(provider) && self.generation == generation
+        provider.manifest().is_incremental()
+            && self.is_of(provider)
+            && self.generation == generation
     }
 
     /// Whether it selects among all devices, and not only among those on the functions that it was asked about last.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_sdk::abi::wire;
+use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{PciAddress, PciFunction};
 
 use super::discovery_plan::{DiscoveryPlan, contains};
@@ -163,7 +163,7 @@ impl Scan {
     ) -> Result<(), CallError> {
         let mut extended = self.devices_of(&extension.manifest().extends);
         if let Some(part) = node.part {
-            extended.retain(|device| part.contains(&device.function()));
+            extended.retain(|device| part.contains(&device.function));
         }
         let question = self.question(node, extended);
         let (generation, answer) = self.discover(extension, question).await?;

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sriovdp_pci_scan::Bus;
 use sriovdp_sdk::{Error, HostRoot, PciAddress};
 use tokio::time::Instant;
 
 use super::log_on_change::LogOnChange;
 use super::{Outcome, Reconciler};
-use crate::inventory;
-use crate::inventory::Bus;
 use crate::pools::{NodeNow, Resource, ScanError};
 use sriovdp_providers::blocking;
 use sriovdp_report::inline;
@@ -73,8 +72,8 @@ impl Reconciler {
         let root = HostRoot::new(self.settings.tree.root());
         let before = Arc::clone(&self.functions);
         let read = blocking::run(move || match touched {
-            Some(touched) => inventory::rescan(&root, &before, &touched),
-            None => inventory::scan(&root, &before),
+            Some(touched) => sriovdp_pci_scan::rescan(&root, &before, &touched),
+            None => sriovdp_pci_scan::scan(&root, &before),
         });
         read.await
     }

@@ -101,8 +101,11 @@ fn notes_are_judged_by_their_words() {
         judge_note("sdk=1.0.0\npanic=abort\n"),
         Err(ElfError::Panics("abort".to_owned()))
     );
+    assert!(judge_note("abi=1.3\nsdk=2.0.0\npanic=unwind\n").is_ok());
+    let wrong = judge_note("abi=2.0\nsdk=1.0.0\npanic=unwind\n");
+    assert!(matches!(wrong, Err(ElfError::WrongAbi { .. })), "{wrong:?}");
     let wrong = judge_note("sdk=2.0.0\npanic=unwind\n");
-    assert!(matches!(wrong, Err(ElfError::WrongSdk { .. })), "{wrong:?}");
+    assert!(matches!(wrong, Err(ElfError::WrongAbi { .. })), "{wrong:?}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use rustix::process::Signal;
 use serde_json::Map;
-use sriovdp_sdk::abi::wire;
-use sriovdp_sdk::abi::wire::method;
+use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::wire::method;
 
 use super::super::error::{WHILE_LOADED, in_call};
 use super::super::json_call::{CallError, ask, attach};

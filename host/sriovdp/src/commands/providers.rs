@@ -1,6 +1,6 @@
 //! `sriovdp providers`: what each file of the provider directory brings, or why it is refused.
 
-use sriovdp_sdk::abi::wire::Manifest;
+use sriovdp_provider_abi::wire::Manifest;
 
 use super::Output;
 use sriovdp_agent::reconcile::Reconciler;

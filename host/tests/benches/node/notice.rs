@@ -12,7 +12,7 @@ use sriovdp::cli::Arguments;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
 use sriovdp_fake_kubelet::{FakeKubelet, Happening};
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk_testing::Tree;
 use tokio::sync::watch;
 
 use crate::measure::Latency;

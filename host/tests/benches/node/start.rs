@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, Event, FakeKubelet, Happening, Timing};
-use sriovdp_sdk::testing::{TempTree, Tree};
+use sriovdp_sdk_testing::{TempTree, Tree};
 use tokio::process::Child;
 
 use crate::process;

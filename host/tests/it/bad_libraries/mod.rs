@@ -50,9 +50,9 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
             "it is no provider: it lacks the note",
         ),
         (
-            "another major SDK",
-            with_other_bytes(b"sdk=1.", b"sdk=2."),
-            "it was built with SDK 2.0.0, and this host takes providers of SDK 1.x",
+            "another major ABI",
+            with_other_bytes(b"abi=1.", b"abi=2."),
+            "it has ABI 2.0, and this host loads providers with ABI 1.x",
         ),
         (
             "panic = abort",

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader, ProgramHeader};
-use sriovdp_sdk::testing::Tree;
+use sriovdp_sdk_testing::Tree;
 use tokio::process::Command;
 
 use crate::repository;

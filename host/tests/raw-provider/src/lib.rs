@@ -11,7 +11,7 @@
 
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{ROk, RStr, RString};
-use sriovdp_sdk::abi::{HostFunctions, Note, Outcome, ProviderModule, ProviderModuleRef};
+use sriovdp_provider_abi::{HostFunctions, Note, Outcome, ProviderModule, ProviderModuleRef};
 
 /// The variable that names the answer.
 const ANSWER: &str = "RAW_PROVIDER";
@@ -20,7 +20,7 @@ const LARGE: usize = 10 << 20;
 
 #[used]
 #[unsafe(link_section = ".note.sriovdp")]
-static NOTE: Note = Note::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+static NOTE: Note = Note::new("1.0.0", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
 /// What the dynamic linker's user looks for.
 #[abi_stable::export_root_module]

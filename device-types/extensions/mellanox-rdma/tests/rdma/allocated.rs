@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sriovdp_mellanox_rdma::MellanoxRdma;
-use sriovdp_sdk::testing::Harness;
+use sriovdp_sdk_testing::Harness;
 
 use crate::{functions, subfunctions};
 

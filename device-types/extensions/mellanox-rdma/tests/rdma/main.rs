@@ -5,8 +5,8 @@ mod health;
 mod selected;
 
 use sriovdp_mellanox_rdma::MellanoxRdma;
-use sriovdp_sdk::testing::{Harness, TempTree, Tree};
 use sriovdp_sdk::{BaseDevice, DeviceId};
+use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 /// A node, and the extension that has looked at these PCI functions on it.
 fn functions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
@@ -46,4 +46,4 @@ fn device(device_type: &str, id: &str, function: &str) -> BaseDevice {
     }
 }
 
-sriovdp_sdk::testing::conformance!(MellanoxRdma);
+sriovdp_sdk_testing::conformance!(MellanoxRdma);

@@ -1,7 +1,7 @@
 //! The provider on a node made of text.
 
 use serde_json::json;
-use sriovdp_sdk::testing::{Harness, conformance};
+use sriovdp_sdk_testing::{Harness, conformance};
 
 use crate::ProviderName;
 

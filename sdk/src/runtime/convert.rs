@@ -1,0 +1,100 @@
+//! The SDK's types as messages, and back.
+
+use sriovdp_provider_abi::wire;
+
+use crate::{Allocation, BaseDevice, DeviceId, DeviceNode, Error, HexId, Mount, PciFunction};
+
+impl From<&PciFunction> for wire::Function {
+    fn from(f: &PciFunction) -> Self {
+        Self {
+            address: f.address,
+            vendor: f.vendor.0,
+            device: f.device.0,
+            class: f.class,
+            driver: f.driver.clone(),
+            numa_node: f.numa_node,
+            physical_function: f.physical_function,
+            vf_index: f.vf_index,
+            vf_count: f.vf_count,
+        }
+    }
+}
+
+impl From<wire::Function> for PciFunction {
+    fn from(f: wire::Function) -> Self {
+        Self {
+            address: f.address,
+            vendor: HexId(f.vendor),
+            device: HexId(f.device),
+            class: f.class,
+            driver: f.driver,
+            numa_node: f.numa_node,
+            physical_function: f.physical_function,
+            vf_index: f.vf_index,
+            vf_count: f.vf_count,
+        }
+    }
+}
+
+impl TryFrom<wire::ExtendedDevice> for BaseDevice {
+    type Error = Error;
+
+    fn try_from(device: wire::ExtendedDevice) -> Result<Self, Error> {
+        Ok(Self {
+            device_type: device.device_type,
+            id: DeviceId::new(device.id)?,
+            function: device.function,
+        })
+    }
+}
+
+impl From<Allocation> for wire::Allocation {
+    fn from(allocation: Allocation) -> Self {
+        let pairs = |nodes: Vec<DeviceNode>| {
+            nodes
+                .into_iter()
+                .map(|node| (node.host_path, node.container_path))
+                .collect()
+        };
+        Self {
+            nodes: pairs(allocation.nodes),
+            companions: pairs(allocation.companions),
+            mounts: allocation
+                .mounts
+                .into_iter()
+                .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
+                .collect(),
+            info: allocation.info,
+            device_info: allocation.device_info,
+        }
+    }
+}
+
+impl From<wire::Allocation> for Allocation {
+    fn from(allocation: wire::Allocation) -> Self {
+        let nodes = |pairs: Vec<(String, String)>| {
+            pairs
+                .into_iter()
+                .map(|(host_path, container_path)| DeviceNode {
+                    host_path,
+                    container_path,
+                })
+                .collect()
+        };
+        Self {
+            nodes: nodes(allocation.nodes),
+            companions: nodes(allocation.companions),
+            mounts: allocation
+                .mounts
+                .into_iter()
+                .map(|(host_path, container_path, read_only)| Mount {
+                    host_path,
+                    container_path,
+                    read_only,
+                })
+                .collect(),
+            info: allocation.info,
+            device_info: allocation.device_info,
+        }
+    }
+}

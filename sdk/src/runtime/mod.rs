@@ -1,0 +1,15 @@
+//! The provider's side of the boundary: what `export_provider!` expands to, and what runs behind it. Not for authors.
+
+mod convert;
+mod export;
+mod guard;
+mod plain;
+mod scan;
+mod session;
+
+pub use export::{Export, State, header};
+pub use session::Session;
+
+pub use crate::view::Observer;
+
+pub use sriovdp_provider_abi::{LibHeader, Note};

@@ -1,0 +1,313 @@
+//! One provider behind its methods: JSON in, the author's trait, JSON out.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sriovdp_provider_abi::wire::method;
+use sriovdp_provider_abi::{HostFunctions, feature, wire};
+
+use super::plain::plain;
+use super::scan::Scan;
+use crate::view::{Observer, unread};
+use crate::{Device, Discovery, Error, Health, HostRoot, Mismatch, Node, Provider, Role};
+
+/// A provider with what it found in its last discovery.
+pub struct Session<P: Provider> {
+    provider: P,
+    package: (&'static str, &'static str),
+    /// Absent under test.
+    host: Option<HostFunctions>,
+    observer: Option<Observer>,
+    scan: RwLock<Option<Arc<Scan<P::Facts>>>>,
+}
+
+impl<P: Provider> Session<P> {
+    /// A provider that has not looked at a node yet.
+    pub fn new(provider: P, package: (&'static str, &'static str)) -> Self {
+        Self {
+            provider,
+            package,
+            host: None,
+            observer: None,
+            scan: RwLock::new(None),
+        }
+    }
+
+    /// The same provider with a host to ask.
+    #[must_use]
+    pub fn attached_to(self, host: HostFunctions) -> Self {
+        Self {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    /// The same provider, where `observer` is called before each read of the node.
+    #[must_use]
+    pub fn observed_by(self, observer: Observer) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
+    }
+
+    /// Answers one method of [`wire::method`].
+    ///
+    /// # Errors
+    ///
+    /// The provider's own error, or the reason why the input cannot be understood.
+    pub fn call(&self, method: &str, input: &str) -> Result<String, wire::Failure> {
+        match method {
+            method::MANIFEST => write(&self.manifest()),
+            method::DISCOVER => write(&self.discover(read(input)?)?),
+            method::CHECK => {
+                let request: wire::CheckRequest = read(input)?;
+                let selectors = selectors::<P>(request.selectors)?;
+                self.provider.check(&selectors)?;
+                let warnings = self.provider.unmatchable(&selectors).into_iter();
+                write(&wire::Checked {
+                    warnings: warnings.map(Into::into).collect(),
+                })
+            }
+            method::SELECT => write(&self.select(read(input)?)?),
+            method::EXPLAIN => write(&self.explain(read(input)?)?),
+            method::ALLOCATE => write(&self.allocate(read(input)?)?),
+            unknown => Err(Error::new(format!(
+                "this provider was built with SDK {}, which has no method `{unknown}`",
+                crate::VERSION
+            ))
+            .into()),
+        }
+    }
+
+    fn manifest(&self) -> wire::Manifest {
+        let manifest = self.provider.manifest();
+        let (device_type, cdi_class, default_device_type, extends) = match manifest.role {
+            Role::DeviceType {
+                name,
+                cdi_class,
+                is_default,
+            } => (Some(name), Some(cdi_class), is_default, Vec::new()),
+            Role::Extension { of } => (None, None, false, of),
+        };
+        wire::Manifest {
+            package: self.package.0.to_owned(),
+            version: self.package.1.to_owned(),
+            sdk: crate::VERSION.to_owned(),
+            summary: manifest.summary,
+            device_type,
+            cdi_class,
+            default_device_type,
+            extends,
+            brought_by_others: manifest.brought_by_others.into_iter().collect(),
+            exclusive_keys: manifest.exclusive_keys,
+            needs_host: manifest.needs_host,
+            subsystems: manifest.subsystems,
+            by_function: manifest.by_function,
+            features: manifest
+                .by_function
+                .then(|| feature::INCREMENTAL.to_owned())
+                .into_iter()
+                .collect(),
+            schema: schemars::schema_for!(P::Selectors).to_value(),
+        }
+    }
+
+    fn discover(&self, request: wire::DiscoverRequest) -> Result<wire::Discovered, Error> {
+        let functions = request.functions.into_iter().map(Into::into).collect();
+        let extended = request
+            .devices
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?;
+        let part = request.part;
+        let before = part.as_ref().map(|part| self.scan_of(part.since));
+        let before = before.transpose()?;
+        let part = part.map(|part| BTreeSet::from_iter(part.functions));
+        let root = HostRoot::new(request.root).observed_by(self.observer.clone());
+        let node = Node::new(root, functions, extended)
+            .asking(self.host)
+            .only_about(part);
+        let (found, unread) = unread::during(|| self.provider.discover(&node));
+        let Discovery { devices, excluded } = found?;
+        let unread = unread.into_iter().filter(|&at| node.is_in_scope(at));
+        let unread = unread.collect();
+        let scan = match before {
+            Some(before) => before.next(request.generation, node, devices)?,
+            None => Scan::new(request.generation, node, devices)?,
+        };
+        let found = wire::Discovered {
+            devices: scan.answered().map(to_wire).collect(),
+            excluded,
+            unread,
+        };
+        *self.scan.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scan));
+        Ok(found)
+    }
+
+    fn select(&self, request: wire::SelectRequest) -> Result<wire::Selected, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        let scan = self.scan_of(request.generation)?;
+        let mut selected = wire::Selected::default();
+        for (position, device) in (0u32..).zip(scan.answered()) {
+            if self.provider.matches(&selectors, device).is_err() {
+                continue;
+            }
+            if let Some(reason) = self.provider.kept_out(&selectors, device) {
+                selected.kept_out.push((position, reason));
+            } else {
+                selected.admitted.push(position);
+                if self.provider.matches_by_alias(&selectors, device) {
+                    selected.by_alias.push(position);
+                }
+                let findings = self.provider.findings(&selectors, device).into_iter();
+                selected.findings.extend(findings.map(|f| (position, f)));
+            }
+        }
+        let warnings = self.provider.warnings(scan.node(), &selectors);
+        selected.warnings = warnings.into_iter().map(Into::into).collect();
+        Ok(selected)
+    }
+
+    fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
+        let all = selectors::<P>(request.selectors.clone())?;
+        let scan = self.scan_of(request.generation)?;
+        let device = scan.device(&request.id)?;
+        let mut refusal = self.provider.matches(&all, device).err();
+        if refusal.as_ref().is_some_and(|refusal| refusal.unreadable) {
+            refusal = self
+                .readable_refusal(request.selectors, device)?
+                .or(refusal);
+        }
+        let findings = self.provider.findings(&all, device);
+        Ok(match refusal {
+            Some(refusal) => wire::Explained {
+                key: Some(refusal.key.to_owned()),
+                unreadable: refusal.unreadable,
+                reason: Some(refusal.reason),
+                findings,
+            },
+            None => {
+                let reason = self.provider.kept_out(&all, device);
+                wire::Explained {
+                    key: None,
+                    unreadable: reason.is_some(),
+                    reason,
+                    findings,
+                }
+            }
+        })
+    }
+
+    /// The refusal by a value that the device has, with each key alone: `matches` ends with its first refusal, and a later
+    /// key may refuse the device as well.
+    fn readable_refusal(
+        &self,
+        all: Value,
+        device: &Device<P::Facts>,
+    ) -> Result<Option<Mismatch>, wire::Failure> {
+        let Value::Object(all) = all else {
+            return Ok(None);
+        };
+        for (key, value) in all {
+            let alone = selectors::<P>(Value::Object([(key, value)].into_iter().collect()))?;
+            let refusal = self.provider.matches(&alone, device).err();
+            let refusal = refusal.filter(|refusal| !refusal.unreadable);
+            if refusal.is_some() {
+                return Ok(refusal);
+            }
+        }
+        Ok(None)
+    }
+
+    fn allocate(&self, request: wire::AllocateRequest) -> Result<wire::Allocated, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        let scan = self.last_scan()?;
+        let allocate = |id: &String| {
+            let allocation = self
+                .provider
+                .allocate(scan.node(), &selectors, scan.device(id)?)?;
+            Ok(allocation.into())
+        };
+        let devices = request
+            .ids
+            .iter()
+            .map(allocate)
+            .collect::<Result<_, Error>>()?;
+        Ok(wire::Allocated { devices })
+    }
+
+    fn last_scan(&self) -> Result<Arc<Scan<P::Facts>>, Error> {
+        let scan = self.scan.read().unwrap_or_else(PoisonError::into_inner);
+        scan.clone()
+            .ok_or_else(|| Error::new("the provider has not seen the node yet"))
+    }
+
+    fn scan_of(&self, generation: u64) -> Result<Arc<Scan<P::Facts>>, Error> {
+        let scan = self.last_scan()?;
+        if scan.generation() == generation {
+            return Ok(scan);
+        }
+        Err(Error::new(format!(
+            "the host asks about scan {generation}, and the provider's last one is {}",
+            scan.generation()
+        )))
+    }
+}
+
+impl<P: Provider> fmt::Debug for Session<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("package", &self.package)
+            .finish_non_exhaustive()
+    }
+}
+
+fn to_wire<F>(device: &Device<F>) -> wire::Device {
+    let implied = device.id == device.function.into();
+    wire::Device {
+        id: device.id.clone(),
+        function: (!implied).then_some(device.function),
+        numa_node: device.numa_node,
+        unhealthy: match &device.health {
+            Health::Healthy => None,
+            Health::Unhealthy(reason) => Some(reason.clone()),
+            Health::Findings(findings) => findings.first().map(|first| first.reason.clone()),
+        },
+        findings: match &device.health {
+            Health::Findings(findings) => findings.clone(),
+            Health::Healthy | Health::Unhealthy(_) => Vec::new(),
+        },
+    }
+}
+
+/// The author's selector struct, with the place of a mistake.
+fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failure> {
+    serde_path_to_error::deserialize(selectors).map_err(|error| {
+        let path = error.path().to_string();
+        wire::Failure {
+            path: (path != ".").then_some(path),
+            ..plain(&error.into_inner().to_string()).into()
+        }
+    })
+}
+
+fn read<T: DeserializeOwned>(input: &str) -> Result<T, wire::Failure> {
+    serde_json::from_str(input).map_err(|e| {
+        Error::from_std(&e)
+            .context("the provider cannot read the host's request")
+            .into()
+    })
+}
+
+fn write(output: &impl Serialize) -> Result<String, wire::Failure> {
+    serde_json::to_string(output).map_err(|e| {
+        Error::from_std(&e)
+            .context("the provider cannot write its answer")
+            .into()
+    })
+}

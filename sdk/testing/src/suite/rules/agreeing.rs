@@ -1,0 +1,79 @@
+//! Selecting and explaining are one judgement.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::suite::stage::Stage;
+use crate::suite::subject::{Subject, told};
+use crate::suite::{Violation, values};
+use sriovdp_sdk::Provider;
+
+/// For whatever selectors: `select` takes the devices for which `explain` has no reason, a reason names a key of the
+/// provider unless the device is kept out, and selectors that ask for nothing take every other device.
+///
+/// # Errors
+///
+/// Where the two disagree.
+pub fn agreeing<P: Provider>(author: &str) -> Result<(), Violation> {
+    for stage in &Stage::all(author)? {
+        for mut subject in Subject::<P>::each()? {
+            subject.discover_all(stage)?;
+            for selectors in values::of(&subject.manifest.schema, stage) {
+                judge(&subject, &selectors)
+                    .map_err(|violation| violation.on(format!("with the selectors {selectors}")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Violation> {
+    let checked = subject.check(selectors)?;
+    let selected = match (subject.select(selectors)?, checked) {
+        (Ok(selected), _) => selected,
+        (Err(_), Err(_)) => return Ok(()),
+        (Err(error), Ok(_)) => {
+            return Err(Violation::new(format!(
+                "`check` takes what `select` refuses: {}",
+                told(&error)
+            )));
+        }
+    };
+    let selected: BTreeSet<String> = selected.into_iter().collect();
+    for id in subject.ids() {
+        let explained = subject.explain(selectors, &id)?.map_err(|error| {
+            Violation::new(format!("`{id}` cannot be explained: {}", told(&error)))
+        })?;
+        match explained.key {
+            None if selected.contains(&id) != explained.reason.is_some() => {}
+            None if explained.reason.is_some() => {
+                return Err(Violation::new(format!(
+                    "`{id}` is selected, and kept out by what `explain` says"
+                )));
+            }
+            None => {
+                return Err(Violation::new(format!(
+                    "`{id}` is not selected, and nothing speaks against it"
+                )));
+            }
+            Some(key) if selected.contains(&id) => {
+                return Err(Violation::new(format!(
+                    "`{id}` is selected, and `{key}` speaks against it"
+                )));
+            }
+            Some(key) if *selectors == json!({}) => {
+                return Err(Violation::new(format!(
+                    "`{id}` is refused because of `{key}`, which nobody asks for"
+                )));
+            }
+            Some(key) if !subject.keys().contains_key(&key) => {
+                return Err(Violation::new(format!(
+                    "`{id}` is refused because of `{key}`, which is no selector key of this provider"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! A scan of the host's that does not fit the files.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::damaged::{cannot_damage, try_out};
+use crate::suite::Violation;
+use crate::suite::stage::Stage;
+use crate::suite::subject::Subject;
+use sriovdp_sdk::{PciFunction, Provider};
+
+/// What the scan says of each function.
+type Change = fn(&mut PciFunction);
+
+/// No panic when the host's scan says what the files do not say: it is older, or the kernel said nonsense.
+///
+/// # Errors
+///
+/// What the scan said, and what happened.
+pub fn odd_scan<P: Provider>(author: &str) -> Result<(), Violation> {
+    let odd: [(&str, Change); 7] = [
+        ("no function has a driver", |f| f.driver = None),
+        ("every driver has an empty name", |f| {
+            f.driver = Some(String::new())
+        }),
+        ("no function has a NUMA node", |f| f.numa_node = None),
+        ("physical functions are not there", |f| {
+            f.physical_function = f
+                .physical_function
+                .map(|_| "fffe:ff:1f.7".parse().unwrap_or_default());
+        }),
+        ("virtual functions have no number", |f| f.vf_index = None),
+        ("every function is its own physical function", |f| {
+            f.physical_function = Some(f.address)
+        }),
+        ("there are four thousand million virtual functions", |f| {
+            f.vf_count = u32::MAX
+        }),
+    ];
+    for (what, change) in odd {
+        for mut stage in Stage::all(author)? {
+            stage.change_functions(change);
+            for mut subject in Subject::<P>::each()? {
+                try_out(&mut subject, &stage)
+                    .map_err(|violation| violation.on(format!("the scan says that {what}")))?;
+            }
+        }
+    }
+    for stage in &Stage::all(author)? {
+        empty(stage.root()).map_err(|error| cannot_damage(&error))?;
+        for mut subject in Subject::<P>::each()? {
+            try_out(&mut subject, stage)
+                .map_err(|violation| violation.on("everything left the node after the scan"))?;
+        }
+    }
+    Ok(())
+}
+
+fn empty(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        fs::remove_dir_all(entry?.path())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! A discovery of one function is what a discovery of everything says about it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::suite::Violation;
+use crate::suite::stage::Stage;
+use crate::suite::subject::{Subject, told};
+use sriovdp_provider_abi::wire;
+use sriovdp_sdk::{PciAddress, Provider};
+
+/// A provider that says it goes function by function finds the same on each when only that one is asked about, as the
+/// host asks about it, whichever were asked about before.
+///
+/// # Errors
+///
+/// The function that something else is found on.
+pub fn parted<P: Provider>(author: &str) -> Result<(), Violation> {
+    for stage in &Stage::all(author)? {
+        for mut subject in Subject::<P>::each()? {
+            if subject.manifest.is_incremental() {
+                subject.discover_all(stage)?;
+                judge(&mut subject, stage)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Violation> {
+    let whole = std::mem::take(&mut subject.found);
+    let excluded: BTreeSet<&(String, String)> = whole.excluded.iter().collect();
+    let functions = stage.functions().iter().map(|function| function.address);
+    let functions: Vec<PciAddress> = functions.collect();
+    for &function in &functions {
+        let asked = asked_with(stage, function);
+        let part = subject.discover_part(stage, function, &asked)?;
+        let expected = whole.devices.iter();
+        let expected = expected.filter(|device| is_on_one_of(device, &asked));
+        let (expected, found) = (json!(Vec::from_iter(expected)), json!(part.devices));
+        if found != expected {
+            return Err(differs(function, &found, &expected));
+        }
+        if let Some(other) = part
+            .excluded
+            .iter()
+            .find(|left_out| !excluded.contains(left_out))
+        {
+            return Err(differs(function, &json!(other), &json!(whole.excluded)));
+        }
+    }
+    for device in &whole.devices {
+        subject
+            .explain(&json!({}), device.id.as_str())?
+            .map_err(|error| {
+                Violation::new(format!(
+                    "after discoveries of one function at a time, `{}` cannot be explained: {}",
+                    device.id,
+                    told(&error)
+                ))
+            })?;
+    }
+    Ok(())
+}
+
+/// What the host asks about when `function` has changed: its physical function or its virtual ones with it.
+fn asked_with(stage: &Stage, function: PciAddress) -> BTreeSet<PciAddress> {
+    let functions = stage.functions().iter();
+    let physical = functions
+        .clone()
+        .filter(|other| other.address == function)
+        .filter_map(|other| other.physical_function);
+    let virtual_ones = functions
+        .filter(|other| other.physical_function == Some(function))
+        .map(|other| other.address);
+    physical.chain(virtual_ones).chain([function]).collect()
+}
+
+fn is_on_one_of(device: &wire::Device, functions: &BTreeSet<PciAddress>) -> bool {
+    let on = match device.function {
+        Some(on) => Ok(on),
+        None => device.id.as_str().parse(),
+    };
+    on.is_ok_and(|on| functions.contains(&on))
+}
+
+fn differs(function: PciAddress, found: &Value, expected: &Value) -> Violation {
+    Violation::new(format!(
+        "a discovery of {function} alone finds {found}, and one of everything finds {expected}"
+    ))
+}

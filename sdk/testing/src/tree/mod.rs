@@ -1,0 +1,276 @@
+//! A node's `/sys`, `/dev` and `/proc/net` in a few lines of text.
+//!
+//! A provider reads the system through a rooted view, so a directory is as good as a machine. [`Tree`] writes such a
+//! directory from text that a reader takes in at a glance:
+//!
+//! ```
+//! use sriovdp_sdk_testing::Tree;
+//!
+//! let node = Tree::parse(
+//!     "
+//!     pf 0000:41:00.0 8086:10c9 driver=igb net=eth0 numa=1
+//!     vf 0000:41:10.0 8086:10ca pf=0000:41:00.0 id=0 driver=vfio-pci group=19
+//!     route eth0 default via=192.0.2.1
+//!     ",
+//! )?
+//! .temp();
+//!
+//! let vf = node.path().join("sys/bus/pci/devices/0000:41:10.0");
+//! assert_eq!(std::fs::read_to_string(vf.join("physfn/sriov_numvfs"))?, "1\n");
+//! assert!(node.path().join("dev/vfio/19").exists());
+//!
+//! // The node lives on: a second function appears.
+//! Tree::apply(node.path(), "vf 0000:41:10.2 8086:10ca pf=0000:41:00.0 id=1 driver=igbvf net=eth1")?;
+//! assert_eq!(std::fs::read_to_string(vf.join("physfn/sriov_numvfs"))?, "2\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The language
+//!
+//! One line is one thing, and lines act in their order. A `#` at the start of a line or after a space begins a comment;
+//! indentation is for the eye. `{a-b}` anywhere in a line makes one line for each number, and all ranges of a line
+//! advance together.
+//!
+//! *Entries* say what is there, byte for byte:
+//!
+//! ```text
+//! /sys/devices/pci0000:40/0000:40:00.0/0000:41:10.0/     this directory exists, and what follows is in it
+//!   vendor = 0x8086                                      a file; it ends in a newline, as the kernel's do
+//!   uevent = DRIVER=igbvf\nPCI_CLASS=20000               `\n`, `\\` and `\xNN` are escapes
+//!   driver_override =                                    an empty file
+//!   driver -> ../../../../bus/pci/drivers/igbvf          a link, its target as written
+//!   net/eth6/mtu = 1500                                  directories between are made
+//!   msi_irqs/                                            an empty directory
+//! /dev/vfio/19 =                                         a path from the root belongs to no directory above it
+//! @0000:41:10.0/                                         the directory of a device, by its name
+//! ```
+//!
+//! *Words* say what a kernel would show for a device:
+//!
+//! | line | meaning |
+//! | --- | --- |
+//! | `pf ADDR VEN:DEV` | a physical function: `vfs=N` or `N/TOTAL` fixes what it says of its VFs |
+//! | `vf ADDR VEN:DEV pf=ADDR id=N` | a virtual function; its PF links to it and counts it |
+//! | `pci ADDR VEN:DEV` | a function without SR-IOV |
+//! | `sf NAME on=ADDR num=N` | an auxiliary device with a subfunction number: `net=` `ib=` `link=` `driver=` |
+//! | `aux NAME on=ADDR` | an auxiliary device that is no subfunction |
+//! | `vdpa NAME on=ADDR` | a vDPA device: `driver=` `dev=vhost-vdpa-N` `virtio=N` `net=` `link=` |
+//! | `ib NAME` | character devices of an RDMA device: `uverbs=N,..` `umad=` `issm=` `ucm=`, and its `pkey=` |
+//! | `net NAME` | a netdev of no device: `link=ether` or `infiniband`, `up=1` |
+//! | `route NETDEV [default\|default6\|CIDR] [via=IP] [metric=N]` | a route in `/proc/net`; the netdev goes up |
+//! | `devlink BUS/DEV` | what devlink says of a device: `eswitch=legacy` or `switchdev`, `rdma=1` or `0`, `info.KEY=VALUE` or `info.KEY="TWO WORDS"` |
+//! | `dev PATH`, `nodev PATH` | a device node more, or one that is missing |
+//! | `file PATH TEXT`, `link PATH TARGET`, `dir PATH`, `rm PATH` | edits; a relative PATH is below `/sys` |
+//! | `unplug NAME` | a device leaves, and everything that led to it; a PF takes its VFs along |
+//!
+//! `pf`, `vf` and `pci` share the keys `class=020000` `driver=` `net=a,b` `numa=N` (or `-`: no such file) `acpi=`
+//! `group=` `noiommu=1` `uio=N` `ib=a,b` `pkey=` `link=` `switch=ID` `port=p0` `modalias=` `virtio=N`, and `pf` and
+//! `pci` may sit behind a bridge: `in=ADDR`. A VF has the NUMA node of its PF unless it says otherwise. Its netdev
+//! is down, other netdevs are up. In any path `@NAME` is the directory of a device on the bus, and links on the
+//! way are followed, so `/sys/class/net/eth0/operstate` is the file that it is on a machine.
+//!
+//! Device nodes are plain files: who makes them needs no rights, and who looks for them finds them.
+
+mod children;
+mod devlink;
+mod entries;
+mod error;
+mod net;
+mod parse;
+mod pci;
+mod route;
+mod unplug;
+mod words;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use self::entries::Entries;
+use self::parse::Statement;
+
+pub use self::error::{Problem, TreeError};
+
+/// A file system in memory that every Linux mounts, for POSIX shared memory.
+const MEMORY: &str = "/dev/shm";
+
+/// Everything that a text says of a node, ready to be written below a root directory.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    entries: Entries,
+    /// PFs whose `sriov_numvfs` the text fixed, so that no VF counts.
+    fixed_vfs: HashSet<String>,
+    /// Found when the first netdev needs it.
+    next_ifindex: Option<u32>,
+}
+
+/// A node in a temporary directory, which goes when this value does.
+#[derive(Debug)]
+pub struct TempTree {
+    directory: TempDir,
+}
+
+impl Tree {
+    /// Reads `text`; the node also has the directories that every kernel shows.
+    ///
+    /// # Errors
+    ///
+    /// When a line means nothing, with its number.
+    pub fn parse(text: &str) -> Result<Self, TreeError> {
+        let mut tree = Self::over(Entries::of_every_node());
+        tree.add(text)?;
+        Ok(tree)
+    }
+
+    /// Adds further lines; what earlier ones said is known to them.
+    ///
+    /// # Errors
+    ///
+    /// When a line means nothing. The tree then holds the lines before it.
+    pub fn add(&mut self, text: &str) -> Result<(), TreeError> {
+        let mut directory = None;
+        for statement in parse::statements(text) {
+            let (line, statement) = statement?;
+            self.state(statement, &mut directory)
+                .map_err(|problem| TreeError { line, problem })?;
+        }
+        Ok(())
+    }
+
+    /// Lets a node that was written before change: `text` acts on what is below `root` now.
+    ///
+    /// # Errors
+    ///
+    /// When a line means nothing: nothing is written then, and the error is a [`TreeError`] of the kind
+    /// [`io::ErrorKind::InvalidInput`]. When a file cannot be written, naming it.
+    pub fn apply(root: &Path, text: &str) -> io::Result<()> {
+        let mut changes = Self::over(Entries::beneath(root));
+        changes
+            .add(text)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        changes.write(root)
+    }
+
+    /// Makes the node real below `root`; files that it does not speak of stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, naming it.
+    pub fn write(&self, root: &Path) -> io::Result<()> {
+        write::write(&self.entries, root)
+    }
+
+    /// Writes the node to a new temporary directory.
+    ///
+    /// It is in memory if there is room, as sysfs is: a disk's file system can take a minute for the hundred thousand
+    /// small files of a large node when it has just deleted as many.
+    ///
+    /// # Panics
+    ///
+    /// When the directory cannot be written: there is nothing that a test could do about it.
+    pub fn temp(&self) -> TempTree {
+        tempfile::tempdir_in(MEMORY)
+            .and_then(|directory| self.fill(directory))
+            .or_else(|_| tempfile::tempdir().and_then(|directory| self.fill(directory)))
+            .unwrap_or_else(|error| panic!("cannot write a temporary node: {error}"))
+    }
+
+    fn fill(&self, directory: TempDir) -> io::Result<TempTree> {
+        self.write(directory.path())?;
+        Ok(TempTree { directory })
+    }
+
+    fn over(entries: Entries) -> Self {
+        Self {
+            entries,
+            fixed_vfs: HashSet::new(),
+            next_ifindex: None,
+        }
+    }
+
+    fn state(
+        &mut self,
+        statement: Statement,
+        directory: &mut Option<String>,
+    ) -> Result<(), Problem> {
+        match statement {
+            Statement::Enter { path } => {
+                let path = self.place(&path)?;
+                self.entries.directory(path.clone());
+                *directory = Some(path);
+            }
+            Statement::File { path, contents } => {
+                let path = self.entry(directory.as_deref(), path)?;
+                self.entries.file(path, contents);
+            }
+            Statement::Link { path, target } => {
+                let path = self.entry(directory.as_deref(), path)?;
+                self.entries.link(path, target);
+            }
+            Statement::Directory { path } => {
+                let path = self.entry(directory.as_deref(), path)?;
+                self.entries.directory(path);
+            }
+            Statement::Word { word, rest } => {
+                *directory = None;
+                words::expand(self, &word, &rest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of an entry: from the root, or in the directory that was entered last.
+    fn entry(&self, directory: Option<&str>, path: String) -> Result<String, Problem> {
+        if path.starts_with(['/', '@']) {
+            return self.place(&path);
+        }
+        match directory {
+            Some(directory) => self.place(&format!("{directory}/{path}")),
+            None => Err(Problem::NoDirectory { entry: path }),
+        }
+    }
+
+    /// The real path behind one that the text uses: `@NAME`, relative to `/sys`, or through links.
+    fn place(&self, path: &str) -> Result<String, Problem> {
+        let full = match path.strip_prefix('@') {
+            Some(rest) => {
+                let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
+                format!("{}/{below}", self.device(name)?)
+            }
+            None if path.starts_with('/') => path.to_owned(),
+            None => format!("/sys/{path}"),
+        };
+        Ok(self.entries.real_path(&full))
+    }
+
+    /// The directory of a device that is on a bus.
+    fn device(&self, name: &str) -> Result<String, Problem> {
+        self.entries.device(name).ok_or_else(|| Problem::NoDevice {
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl TempTree {
+    /// The root: what would be `/sys` on the node is `sys` in here.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// [`Tree::apply`] on this node.
+    ///
+    /// # Panics
+    ///
+    /// When a line is wrong or the directory cannot be written, as [`Tree::temp`] does.
+    #[track_caller]
+    pub fn apply(&self, text: &str) {
+        Tree::apply(self.path(), text)
+            .unwrap_or_else(|error| panic!("cannot change the node: {error}"));
+    }
+}
