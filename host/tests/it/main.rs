@@ -21,8 +21,6 @@ mod test_node;
 mod bad_input;
 /// Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 mod bad_libraries;
-/// What the plugin does, as data that is played.
-mod behaviour;
 /// From a provider file in a directory to a device in a container.
 mod captured_node;
 /// Device nodes through the Container Device Interface.

@@ -1,31 +1,34 @@
-//! One case on stage: a node, its kubelet and the daemon, and what each step finds.
+//! One run of a case: a node, its kubelet and the daemon, and what each step finds.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sriovdp_fake_kubelet::{FakeKubelet, ResourceView};
 use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
 
-use super::case::{Case, Section};
-use crate::test_node::{Daemon, RegistrationMode, TestNode, built};
+use super::case_file::{CaseFile, Section};
+use super::test_node::{Daemon, RegistrationMode, TestNode};
 
-/// Where the plugin may leave files that outlive it.
+/// Directories with files that outlive the plugin.
 const OUTPUTS: [&str; 2] = ["/var/run/cdi", "/var/run/k8s.cni.cncf.io/devinfo/dp"];
 
-pub(super) struct Play {
+/// A step whose expectation is not reached ends after so long without an event at the kubelet or in the log.
+const SETTLED: Duration = Duration::from_secs(6);
+
+pub(super) struct Run {
     node: TestNode,
     kubelet: FakeKubelet,
     daemon: Daemon,
 }
 
-impl Play {
-    /// The beginning of a case, with all providers of the repository.
-    pub(super) async fn new(case: &Case, mode: RegistrationMode) -> Self {
-        let resources = case.beginning("config").join("\n");
+impl Run {
+    /// The initial state of a case, with all providers of the repository.
+    pub(super) async fn start(case: &CaseFile, mode: RegistrationMode) -> Self {
+        let resources = case.initial("config").join("\n");
         let config = format!("{{\"resourceList\": [\n{resources}\n]}}");
-        let node = TestNode::with_config(&case.beginning("node").join("\n"), mode, &config);
-        node.provide("mellanox-rdma", &built("sriovdp_mellanox_rdma"));
-        node.provide("intel-ddp", &built("sriovdp_intel_ddp"));
-        let options = case.beginning("options").iter().map(String::as_str);
+        let node = TestNode::with_config(&case.initial("node").join("\n"), mode, &config);
+        node.provide_extensions();
+        let options = case.initial("options").iter().map(String::as_str);
         Self {
             kubelet: node.kubelet().await,
             daemon: node.daemon_with(&options.collect::<Vec<_>>()),
@@ -43,7 +46,7 @@ impl Play {
                 self.node.change(&step.body.join("\n"));
                 step.body.clone()
             }
-            ["look"] => {
+            ["reconcile"] => {
                 self.daemon.signal(rustix::process::Signal::HUP);
                 Vec::new()
             }
@@ -54,7 +57,7 @@ impl Play {
                 }
             }
             ["files"] => files(self.node.root()),
-            _ => panic!("there is no step `{}`", step.head),
+            _ => panic!("unknown step `{}`", step.head),
         }
     }
 
@@ -62,29 +65,46 @@ impl Play {
         self.daemon.log()
     }
 
-    /// Waits until the kubelet knows each pool as the file has it, and tells how it knows it.
-    async fn pools(&self, lines: &[String]) -> Vec<String> {
-        let mut found = Vec::new();
-        for line in lines {
-            let resource = line.split(": ").next().unwrap_or_default();
-            let expected = |view: &ResourceView| pool(resource, view) == *line;
-            let view = self.kubelet.wait_for(resource, expected).await.ok();
-            let view = view.or_else(|| self.kubelet.resource(resource));
-            found.push(
-                view.map_or_else(|| "not registered".to_owned(), |view| pool(resource, &view)),
-            );
-        }
-        found
+    /// The pools as the kubelet has them, after a wait for those that are expected.
+    async fn pools(&self, expected: &[String]) -> Vec<String> {
+        let found = || {
+            let resources = expected
+                .iter()
+                .map(|line| line.split(": ").next().unwrap_or_default());
+            let lines = resources.map(|name| match self.kubelet.resource(name) {
+                Some(view) => pool(name, &view),
+                None => format!("{name}: not registered"),
+            });
+            lines.collect::<Vec<_>>()
+        };
+        self.wait_until(|| found() == expected).await;
+        found()
     }
 
-    /// Waits until the log gives the reasons, and makes sure that the kubelet has not heard of the resource.
+    /// Waits until the log has the reasons. Of a resource that is registered all the same, the pool is found.
     async fn refused(&self, resource: &str, reasons: &[String]) -> Vec<String> {
-        for reason in reasons {
-            self.daemon.says(reason).await;
-        }
+        let is_logged = |reason: &&String| self.daemon.log().contains(*reason);
+        self.wait_until(|| reasons.iter().all(|reason| is_logged(&reason)))
+            .await;
         match self.kubelet.resource(resource) {
-            None => reasons.to_vec(),
+            None => reasons.iter().filter(is_logged).cloned().collect(),
             Some(view) => vec![pool(resource, &view)],
+        }
+    }
+
+    /// Returns once `is_reached`, or when nothing happens any more.
+    async fn wait_until(&self, is_reached: impl Fn() -> bool) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let progress = || (self.kubelet.journal().len(), self.daemon.log().len());
+        let mut last = (progress(), Instant::now());
+        while !is_reached() {
+            if last.1.elapsed() > SETTLED {
+                match progress() {
+                    now if now == last.0 => return,
+                    now => last = (now, Instant::now()),
+                }
+            }
+            ticks.tick().await;
         }
     }
 }
