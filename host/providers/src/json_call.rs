@@ -1,25 +1,34 @@
-//! How a loaded library is asked: JSON out, JSON back, or why not.
+//! A call into a loaded library: JSON out, JSON back, or an error.
 
 use abi_stable::std_types::{RErr, ROk, RStr};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sriovdp_provider_abi::{ProviderModuleRef, feature, wire};
 use sriovdp_sdk::Error;
 
+use super::calls::Call;
 use super::load;
 
 /// A hundred thousand devices are about six megabytes.
-const LARGEST_ANSWER: usize = 64 << 20;
+const MAX_RESPONSE: usize = 64 << 20;
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
-    /// What the provider said, or what happened to it.
+    /// The provider's error, or why there is no response.
     pub error: Error,
-    /// The place in the selectors that is meant, such as `vendors[0]`.
+    /// The place in the selectors that it is about, such as `vendors[0]`.
     pub path: Option<String>,
-    /// It did not speak at all, so nothing is known about what was asked.
-    pub is_silent: bool,
+    /// There is no response, so the error is not about the request.
+    pub no_response: bool,
+}
+
+impl CallError {
+    pub(super) fn no_response(error: Error) -> Self {
+        Self {
+            error,
+            path: None,
+            no_response: true,
+        }
+    }
 }
 
 impl From<CallError> for Error {
@@ -33,12 +42,12 @@ impl From<Error> for CallError {
         Self {
             error,
             path: None,
-            is_silent: false,
+            no_response: false,
         }
     }
 }
 
-/// Makes a library's provider, and lends it the host's functions.
+/// Creates a library's provider, and passes it the host's functions.
 pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
     let level = tracing::level_filters::LevelFilter::current();
     let settings = wire::Settings {
@@ -53,25 +62,25 @@ pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
     }
 }
 
-/// Asks one question, on this thread.
-pub(super) fn ask<Q: Serialize, A: DeserializeOwned>(
+/// Calls a method, on this thread.
+pub(super) fn call<C: Call>(
     module: ProviderModuleRef,
-    method: &str,
-    question: &Q,
-) -> Result<A, CallError> {
-    let question = serde_json::to_string(question).map_err(|e| Error::from_std(&e))?;
-    let answer = match module.call()(RStr::from(method), RStr::from(question.as_str())) {
+    params: &C::Params,
+) -> Result<C::Answer, CallError> {
+    let method = C::METHOD;
+    let params = serde_json::to_string(params).map_err(|e| Error::from_std(&e))?;
+    let answer = match module.call()(RStr::from(method), RStr::from(params.as_str())) {
         ROk(answer) => answer,
         RErr(failure) => return Err(failed(failure.as_str())),
     };
-    if answer.len() > LARGEST_ANSWER {
+    if answer.len() > MAX_RESPONSE {
         let message = format!(
-            "the provider's answer to `{method}` has {} bytes, and at most {LARGEST_ANSWER} are read",
+            "the provider's answer to `{method}` has {} bytes, and at most {MAX_RESPONSE} are read",
             answer.len()
         );
         return Err(Error::new(message).into());
     }
-    // Nothing in the process keeps a provider from making a text of what is none.
+    // A provider can return bytes that are not UTF-8 as a string.
     let text =
         std::str::from_utf8(answer.as_bytes()).map_err(|error| unreadable(method, &error))?;
     serde_json::from_str(text).map_err(|error| unreadable(method, &error).into())
@@ -88,7 +97,7 @@ fn failed(failure: &str) -> CallError {
         Ok(failure) => CallError {
             path: failure.path.clone(),
             error: failure.into(),
-            is_silent: false,
+            no_response: false,
         },
         Err(_) => Error::new("the provider failed without a readable reason").into(),
     }

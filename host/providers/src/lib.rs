@@ -7,9 +7,10 @@
 
 pub mod blocking;
 pub mod bounded_read;
-mod call;
+mod calls;
 mod device_types;
 mod digests;
+mod discovery;
 mod elf;
 mod error;
 mod exit_now;
@@ -23,14 +24,18 @@ mod manifest;
 mod path_trust;
 mod pending_call;
 pub mod probe;
+mod provider;
 mod registry;
+mod requests;
 mod sealed;
 mod timeouts;
 mod vetting;
 
-pub use call::Provider;
 pub use device_types::DeviceType;
 pub use digests::Digest;
+pub use discovery::{
+    DiscoverRequest, Discovered, Discovery, Excluded, Explained, Matches, Mismatch, ProviderDevice,
+};
 pub use elf::Note;
 #[doc(hidden)]
 pub use elf::check_bytes as check_elf;
@@ -38,6 +43,8 @@ pub use error::{ProviderError, Step};
 pub use exit_now::exit_now;
 pub use json_call::CallError;
 pub use pending_call::PendingCall;
+pub use provider::Provider;
 pub use registry::{ProviderSettings, Providers, Refused};
+pub use requests::SelectorWarning;
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};

@@ -1,4 +1,4 @@
-//! A question to a provider that is under way, whose answer may be longer in coming than anybody waits.
+//! A call to a provider that has not returned yet, and may take longer than its caller waits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use super::{CallError, Provider};
 use crate::blocking::{Progress, Running};
 
-/// A question that was asked. It goes on when it is dropped, since nobody can take it back.
+/// A call in progress. It continues when this is dropped, since it cannot be interrupted.
 #[derive(Debug)]
 pub struct PendingCall<A> {
     provider: Arc<Provider>,
     method: &'static str,
-    asked: Instant,
+    started: Instant,
     answer: Running<Result<A, CallError>>,
 }
 
@@ -29,38 +29,38 @@ impl<A> PendingCall<A> {
         Self {
             provider: Arc::clone(provider),
             method,
-            asked: Instant::now(),
+            started: Instant::now(),
             answer,
         }
     }
 
-    /// Who was asked.
+    /// The provider that is called.
     pub fn provider(&self) -> &Arc<Provider> {
         &self.provider
     }
 
-    /// When it was asked.
-    pub fn asked(&self) -> Instant {
-        self.asked
+    /// When the call started.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
-    /// Waits for the answer until `deadline`; nothing when it has not come. Not to be asked again after an answer.
+    /// Waits for the response until `deadline`; nothing when there is none yet. Not to be called again after a response.
     pub async fn wait_until(&mut self, deadline: Instant) -> Option<Result<A, CallError>> {
         let answer = poll_fn(|context| self.poll_answer(context));
         tokio::time::timeout_at(deadline, answer).await.ok()
     }
 
-    /// The answer, if it has come. Not to be asked again after an answer.
+    /// The response, if there is one. Not to be called again after a response.
     pub fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
             answer.unwrap_or_else(|error| {
-                let what = format!("cannot be asked `{}`: {error}", self.method);
+                let what = format!("failed in `{}`: {error}", self.method);
                 Err(self.provider.unresponsive(&what))
             })
         })
     }
 
-    /// The error of those who do not wait any longer.
+    /// The error of a caller that stops waiting after `waited`.
     pub fn timed_out(&self, waited: Duration) -> CallError {
         let waited = waited.as_secs_f64();
         let what = format!("has not answered `{}` within {waited:.1} s", self.method);

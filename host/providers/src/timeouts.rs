@@ -1,18 +1,17 @@
-//! How long providers may take.
+//! The timeouts of providers.
 
 use std::time::Duration;
 
-/// How long each thing that is asked of a provider may take.
+/// How long each step with a provider may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// The probe of a file, from the start of its process to the end of it.
     pub probe: Duration,
     /// Loading a file that passed the probe.
     pub load: Duration,
-    /// A discovery, which may have to ask hardware.
+    /// A discovery, which may query hardware.
     pub discover: Duration,
-    /// Any other question; and all questions of one Allocate together, for which the kubelet waits with its whole pod
-    /// loop.
+    /// Any other call; and all calls of one Allocate together, which blocks the kubelet's pod loop.
     pub answer: Duration,
 }
 

@@ -11,17 +11,19 @@ mod tree;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use divan::Bencher;
 use serde_json::json;
 use sriovdp_net_device::NetDevice;
 use sriovdp_provider_abi::wire;
 use sriovdp_provider_abi::wire::method;
-use sriovdp_providers::{ProviderSettings, Providers};
-use sriovdp_sdk::HostRoot;
+use sriovdp_providers::{DiscoverRequest, Discovery, ProviderSettings, Providers};
 use sriovdp_sdk::runtime::Session;
+use sriovdp_sdk::{HostRoot, PciFunction};
 use sriovdp_sdk_testing::Tree;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use tree::Size;
 
 const SIZE: Size = Size {
@@ -29,6 +31,7 @@ const SIZE: Size = Size {
     pools: 64,
 };
 const DEVICE_TYPE: &str = "netDevice";
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// It has a kernel driver, as every other one.
 const DEVICE: &str = "0000:07:01.0";
 
@@ -52,7 +55,12 @@ fn select_in_process(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn select_across_the_boundary(bencher: Bencher<'_, '_>) {
-    across::<_, wire::Selected>(bencher, method::SELECT, select);
+    let (runtime, discovery) = across();
+    let selectors = select().selectors;
+    bencher.bench_local(|| {
+        let matches = runtime.block_on(discovery.select(DEVICE_TYPE, &selectors));
+        matches.expect("an answer")
+    });
 }
 
 #[divan::bench]
@@ -62,7 +70,13 @@ fn allocate_in_process(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
-    across::<_, wire::Allocated>(bencher, method::ALLOCATE, allocate);
+    let (runtime, discovery) = across();
+    let (provider, request) = (discovery.provider(), allocate());
+    bencher.bench_local(|| {
+        let (ids, deadline) = (request.ids.clone(), Instant::now() + TIMEOUT);
+        let allocations = provider.allocate(deadline, DEVICE_TYPE, &request.selectors, ids);
+        runtime.block_on(allocations).expect("an answer")
+    });
 }
 
 #[divan::bench]
@@ -87,11 +101,8 @@ fn in_process(bencher: Bencher<'_, '_>, method: &str, question: &impl serde::Ser
     bencher.bench_local(|| ask(method, &text(question)));
 }
 
-fn across<Q, A>(bencher: Bencher<'_, '_>, method: &'static str, question: fn() -> Q)
-where
-    Q: serde::Serialize + Send + 'static,
-    A: serde::de::DeserializeOwned + Send + 'static,
-{
+/// The discovery of the provider that was loaded from its file.
+fn across() -> (Runtime, Discovery) {
     let library = LIBRARY.get().expect("`main` has set it");
     let runtime = runtime();
     let mut providers = Providers::default();
@@ -101,17 +112,26 @@ where
     };
     runtime.block_on(providers.take_new(&settings));
     let provider = providers.loaded().first().expect("a provider");
-    let found: wire::Discovered = runtime
-        .block_on(provider.call(method::DISCOVER, discover()))
-        .expect("a discovery");
+    let request = DiscoverRequest {
+        root: &NODE.get().expect("`main` has set it").display().to_string(),
+        generation: 1,
+        functions: &functions(),
+        devices: Vec::new(),
+        part: None,
+    };
+    let answer = runtime.block_on(async {
+        let mut call = provider.discover(request).expect("a thread");
+        call.wait_until(Instant::now() + TIMEOUT).await
+    });
+    let found = answer.expect("an answer").expect("a discovery");
     assert_eq!(found.devices.len(), SIZE.vfs);
-    bencher
-        .with_inputs(question)
-        .bench_local_values(|question| -> A {
-            runtime
-                .block_on(provider.call(method, question))
-                .expect("an answer")
-        });
+    (runtime, found.discovery)
+}
+
+fn functions() -> Vec<PciFunction> {
+    let node = NODE.get().expect("`main` has set it");
+    let bus = sriovdp_pci_scan::scan(&HostRoot::new(node), &[]);
+    bus.expect("a PCI bus").functions
 }
 
 fn discover() -> wire::DiscoverRequest {
@@ -119,12 +139,7 @@ fn discover() -> wire::DiscoverRequest {
     wire::DiscoverRequest {
         root: node.display().to_string(),
         generation: 1,
-        functions: sriovdp_pci_scan::scan(&HostRoot::new(node), &[])
-            .expect("a PCI bus")
-            .functions
-            .iter()
-            .map(Into::into)
-            .collect(),
+        functions: functions().iter().map(Into::into).collect(),
         devices: Vec::new(),
         part: None,
     }

@@ -292,7 +292,7 @@ async fn a_panic_in_any_other_method_costs_that_call() {
         ("allocate=panic", "the provider panicked in `allocate`"),
         (
             "allocate=escape",
-            "the provider would hand out `/etc/shadow`, which is not a device node below `/dev`",
+            "the provider returned the device node `/etc/shadow`, which is not below `/dev`",
         ),
     ] {
         let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, BESIDE_FAULTY);

@@ -45,14 +45,10 @@ pub(super) fn container_response(
     cdi: Option<&PoolSpec>,
 ) -> dp::ContainerAllocateResponse {
     let mut response = dp::ContainerAllocateResponse::default();
-    let mut nodes = allocation.nodes;
     if let Some(spec) = cdi {
-        nodes.clear();
-        let with_nodes = allocation
-            .nodes_by_device
-            .iter()
-            .filter(|(_, nodes)| !nodes.is_empty());
-        let names: Vec<String> = with_nodes.map(|(id, _)| spec.qualified(id)).collect();
+        let with_nodes = allocation.devices.iter().filter(|d| !d.nodes.is_empty());
+        let names = with_nodes.map(|device| spec.qualified(device.id.as_str()));
+        let names: Vec<String> = names.collect();
         match spec.names() {
             CdiNames::Annotations => response.annotations.extend(spec.annotation(&names)),
             CdiNames::Field => {
@@ -60,24 +56,23 @@ pub(super) fn container_response(
                 response.cdi_devices = devices.collect();
             }
         }
+    } else {
+        let nodes = allocation.nodes().map(|node| dp::DeviceSpec {
+            container_path: node.container_path.clone(),
+            host_path: node.host_path.clone(),
+            permissions: "rw".to_owned(),
+        });
+        response.devices = nodes.collect();
     }
     dp::ContainerAllocateResponse {
         envs: allocation.variables.into_iter().collect(),
-        devices: nodes
-            .into_iter()
-            .map(|(host_path, container_path)| dp::DeviceSpec {
-                container_path,
-                host_path,
-                permissions: "rw".to_owned(),
-            })
-            .collect(),
         mounts: allocation
             .mounts
             .into_iter()
-            .map(|(host_path, container_path, read_only)| dp::Mount {
-                container_path,
-                host_path,
-                read_only,
+            .map(|mount| dp::Mount {
+                container_path: mount.container_path,
+                host_path: mount.host_path,
+                read_only: mount.read_only,
             })
             .collect(),
         ..response

@@ -159,7 +159,7 @@ impl PoolPlugin {
     ) -> Result<(), WriteError> {
         for allocation in allocations {
             if let Some(cdi) = cdi {
-                cdi.update(allocation.nodes_by_device.iter().cloned())?;
+                cdi.update(allocation.devices.iter().cloned())?;
             }
             for file in &allocation.device_info {
                 device_info::write(&self.device_info, file)?;
@@ -185,6 +185,6 @@ fn refuse(call: &str, error: &AllocateError) -> Status {
         AllocateError::Left { .. }
         | AllocateError::Mismatch { .. }
         | AllocateError::Provider { .. } => Status::failed_precondition(text),
-        AllocateError::WrongNumber(_) | AllocateError::Forbidden(_) => Status::internal(text),
+        AllocateError::WrongNumber { .. } | AllocateError::Forbidden(_) => Status::internal(text),
     }
 }

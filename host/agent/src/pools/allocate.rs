@@ -1,17 +1,14 @@
-//! Asks the providers what a container gets for some devices of a pool.
+//! Queries the providers for what a container gets for some devices of a pool.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
-
+use sriovdp_sdk::Allocation;
 use tokio::time::Instant;
 
 use super::container_allocation::ForbiddenPath;
 use super::{ContainerAllocation, Fit, Health, Pool, PoolDevice};
 use crate::config::ResourceName;
-use sriovdp_providers::CallError;
 use sriovdp_report::count;
 
 /// How many devices an error names.
@@ -80,21 +77,32 @@ pub enum AllocateError {
         /// The selector key, and what the device has instead.
         reason: Arc<str>,
     },
-    /// A provider cannot give what the container needs.
-    #[error("cannot give `{ids}` of `{resource}` to a container")]
+    /// A provider fails.
+    #[error("cannot allocate `{ids}` from `{resource}`")]
     Provider {
         /// The resource.
         resource: ResourceName,
         /// The devices, or the first of them.
         ids: String,
-        /// What the provider said.
+        /// The provider's error.
         #[source]
         source: Box<sriovdp_sdk::Error>,
     },
-    /// A provider answers with the wrong number of devices.
-    #[error("the provider `{0}` answered for another number of devices than it was asked for")]
-    WrongNumber(String),
-    /// A provider hands out what it must not.
+    /// A provider returns another number of allocations than that of the devices.
+    #[error(
+        "the provider `{provider}` returned {} for {}",
+        count(*allocations, "allocation"),
+        count(*devices, "device")
+    )]
+    WrongNumber {
+        /// The provider's file.
+        provider: String,
+        /// How many it returned.
+        allocations: usize,
+        /// How many devices the request has.
+        devices: usize,
+    },
+    /// A provider returns a path that no container may get.
     #[error(transparent)]
     Forbidden(#[from] ForbiddenPath),
 }
@@ -201,14 +209,13 @@ pub async fn allocate(
         .iter()
         .map(|id| find(pool, id))
         .collect::<Result<Vec<_>, _>>()?;
-    // One question for all devices that the same selector admitted.
+    // One call for all devices that are allocated by the same selector.
     let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (n, &(_, selector)) in devices.iter().enumerate() {
         by_selector.entry(selector).or_default().push(n);
     }
     let devices: Vec<&PoolDevice> = devices.into_iter().map(|(device, _)| device).collect();
-    let mut contributions: Vec<Vec<wire::Allocation>> =
-        devices.iter().map(|_| Vec::new()).collect();
+    let mut contributions: Vec<Vec<Allocation>> = devices.iter().map(|_| Vec::new()).collect();
     for (selector, members) in by_selector {
         let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
         for part in parts(pool, selector, &ids, deadline).await? {
@@ -247,9 +254,9 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), Allocat
         }) => Err(mismatch(reason)),
         Some(device) => match device.selector {
             Some(selector) if selector < pool.resource.selectors.len() => Ok((device, selector)),
-            // Without a selector no provider would be asked, and the container would get no device node.
+            // Without a selector no provider would be called, and the container would get no device node.
             _ => Err(mismatch(
-                &"the selector that admitted it is not known".into(),
+                &"the selector that it matched is not known".into(),
             )),
         },
     }
@@ -264,32 +271,31 @@ fn named(ids: &[String]) -> String {
     }
 }
 
-/// What each facet of a selector contributes for `ids`: the owner's first.
+/// The contributions of the providers of a selector for `ids`: the owner's first.
 async fn parts(
     pool: &Pool,
     selector: usize,
     ids: &[String],
     deadline: Instant,
-) -> Result<Vec<Vec<wire::Allocation>>, AllocateError> {
+) -> Result<Vec<Vec<Allocation>>, AllocateError> {
+    let resource = &pool.resource;
     let mut parts = Vec::new();
-    for facet in &pool.resource.selectors[selector].facets {
-        let question = wire::AllocateRequest {
-            device_type: pool.resource.device_type.clone(),
-            selectors: facet.selectors.clone(),
-            ids: ids.to_vec(),
-        };
-        let provider = Arc::clone(&facet.provider);
-        let answer: Result<wire::Allocated, CallError> =
-            provider.call_by(deadline, method::ALLOCATE, question).await;
-        let allocated = answer.map_err(|error| AllocateError::Provider {
-            resource: pool.resource.name.clone(),
+    for part in &resource.selectors[selector].provider_selectors {
+        let (provider, device_type) = (&part.provider, &resource.device_type);
+        let allocated = provider.allocate(deadline, device_type, &part.selectors, ids.to_vec());
+        let allocated = allocated.await.map_err(|error| AllocateError::Provider {
+            resource: resource.name.clone(),
             ids: named(ids),
             source: Box::new(error.error),
         })?;
-        if allocated.devices.len() != ids.len() {
-            return Err(AllocateError::WrongNumber(provider.file_name()));
+        if allocated.len() != ids.len() {
+            return Err(AllocateError::WrongNumber {
+                provider: provider.file_name(),
+                allocations: allocated.len(),
+                devices: ids.len(),
+            });
         }
-        parts.push(allocated.devices);
+        parts.push(allocated);
     }
     Ok(parts)
 }

@@ -1,153 +1,171 @@
-//! Divides the devices among the resources: a function of values.
+//! Assigns devices to resources: a function of values.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{DiscoveredDevice, Matches};
+use sriovdp_providers::Matches;
+use sriovdp_sdk::DeviceId;
 
-/// One resource's claims.
-#[derive(Clone, Debug)]
+use super::{DiscoveredDevice, DiscoveredDevices};
+
+/// What one resource may get.
+#[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The devices of its device type.
-    pub devices: &'a [DiscoveredDevice],
-    /// For each of its selectors, the devices that it admits.
-    pub alternatives: Vec<Matches>,
+    pub devices: &'a DiscoveredDevices,
+    /// For each of its selectors, the devices that match it.
+    pub matches: &'a [Matches],
 }
 
 /// One device of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AssignedDevice {
-    /// Its position among the devices of its type.
-    pub position: u32,
-    /// The first selector that admits it. None does where it is a member because a pod has it.
+pub struct AssignedDevice<'a> {
+    /// The device.
+    pub device: &'a DiscoveredDevice,
+    /// The first selector that it matches. It matches none where it is assigned because a pod has it.
     pub selector: Option<usize>,
 }
 
-/// Whose pods have which devices: the position of a request, or nothing where it is a resource without one.
+/// The owner of each device that pods have: the position of a request, or nothing where it is a resource without one.
 pub type OwnerByDevice<'a> = HashMap<&'a str, Option<usize>>;
 
-/// Gives each device to the first resource that claims it, and within the resource to the first selector; those that
-/// are `kept` are given to nobody. A claim by an alias counts only where no resource has one without.
+/// Assigns each device to the first resource, and within it to the first selector, that it matches; the devices `kept`
+/// are assigned to none. A match by an alias counts only where no resource has one without.
 ///
-/// A device that a pod has belongs to the resource by whose name the pod has it, whatever the selectors say: what they
-/// are compared with may be in the pod now.
+/// A device that a pod has is assigned to the resource by whose name the pod has it, whether it matches or not: what
+/// selectors compare may be in the pod now.
 pub fn assign<'a>(
     requests: &[Request<'a>],
     kept: impl IntoIterator<Item = &'a str>,
-    holders: &OwnerByDevice<'_>,
-) -> Vec<Vec<AssignedDevice>> {
-    let mut taken: HashSet<&str> = kept.into_iter().collect();
-    let holding: HashSet<usize> = holders.values().copied().flatten().collect();
-    let mut shares = vec![Vec::new(); requests.len()];
-    let mut take = |n: usize, position: u32, selector| {
-        let device = requests[n].devices.get(position as usize);
-        let is_free = |id: &str| holders.get(id).is_none_or(|&holder| holder == Some(n));
-        let id = device.map(|device| device.id.as_str());
-        if id.is_some_and(|id| is_free(id) && taken.insert(id)) {
-            shares[n].push(AssignedDevice { position, selector });
+    owners: &OwnerByDevice<'_>,
+) -> Vec<Vec<AssignedDevice<'a>>> {
+    let mut assigned: HashSet<&str> = kept.into_iter().collect();
+    let mut assignments = vec![Vec::new(); requests.len()];
+    let mut assign_to = |n: usize, id: &'a DeviceId, selector| {
+        let is_free = owners
+            .get(id.as_str())
+            .is_none_or(|&owner| owner == Some(n));
+        if is_free
+            && !assigned.contains(id.as_str())
+            && let Some(device) = requests[n].devices.device(id)
+        {
+            assigned.insert(id.as_str());
+            assignments[n].push(AssignedDevice { device, selector });
         }
     };
     for is_alias in [false, true] {
         for (n, request) in requests.iter().enumerate() {
-            for (selector, admitted) in request.alternatives.iter().enumerate() {
-                for &position in &admitted.positions {
-                    if admitted.by_alias.binary_search(&position).is_ok() == is_alias {
-                        take(n, position, Some(selector));
+            for (selector, matches) in request.matches.iter().enumerate() {
+                for id in &matches.devices {
+                    if matches.by_alias.contains(id) == is_alias {
+                        assign_to(n, id, Some(selector));
                     }
                 }
             }
         }
     }
+    let used: HashSet<usize> = owners.values().copied().flatten().collect();
     for (n, request) in requests.iter().enumerate() {
-        if holding.contains(&n) {
-            for (position, device) in (0..).zip(request.devices) {
-                if holders.get(device.id.as_str()) == Some(&Some(n)) {
-                    take(n, position, None);
+        if used.contains(&n) {
+            for device in &request.devices.devices {
+                if owners.get(device.id.as_str()) == Some(&Some(n)) {
+                    assign_to(n, &device.id, None);
                 }
             }
         }
     }
-    shares
+    assignments
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::pools::sample;
 
-    fn devices(count: u8) -> Vec<DiscoveredDevice> {
-        let device = |n: u8| sample::found(&format!("0000:00:{:02x}.{}", n / 8, n % 8));
-        (0..count).map(device).collect()
+    fn id(n: u8) -> String {
+        format!("0000:00:{:02x}.{}", n / 8, n % 8)
     }
 
-    fn admitted(positions: &[u32], by_alias: &[u32]) -> Matches {
+    fn devices(count: u8) -> DiscoveredDevices {
+        DiscoveredDevices {
+            devices: (0..count).map(|n| sample::found(&id(n))).collect(),
+            excluded: Vec::new(),
+        }
+    }
+
+    fn matches(devices: &[u8], by_alias: &[u8]) -> Matches {
+        let ids = |numbers: &[u8]| -> BTreeSet<DeviceId> {
+            let ids = numbers.iter().map(|&n| DeviceId::new(id(n)).unwrap());
+            ids.collect()
+        };
         Matches {
-            positions: positions.to_vec(),
-            by_alias: by_alias.to_vec(),
+            devices: ids(devices),
+            by_alias: ids(by_alias),
             ..Matches::default()
         }
+    }
+
+    /// Each assignment as the numbers of its devices, with their selectors.
+    fn numbers(assignments: &[Vec<AssignedDevice<'_>>]) -> Vec<Vec<(u8, Option<usize>)>> {
+        let number = |device: &AssignedDevice<'_>| {
+            let n = (0..=u8::MAX).find(|&n| id(n) == device.device.id.as_str());
+            (n.unwrap(), device.selector)
+        };
+        let assignments = assignments.iter();
+        assignments
+            .map(|devices| devices.iter().map(number).collect())
+            .collect()
     }
 
     #[test]
     fn an_alias_counts_only_where_no_resource_matches_without_one() {
         let devices = devices(4);
-        let request = |alternatives: Vec<Matches>| Request {
-            devices: &devices,
-            alternatives,
-        };
-        let requests = [
-            request(vec![admitted(&[0, 1, 2, 3], &[0, 1, 2])]),
-            request(vec![admitted(&[1, 2], &[1, 2]), admitted(&[1], &[])]),
-            request(vec![admitted(&[0, 3], &[])]),
+        let all = [
+            vec![matches(&[0, 1, 2, 3], &[0, 1, 2])],
+            vec![matches(&[1, 2], &[1, 2]), matches(&[1], &[])],
+            vec![matches(&[0, 3], &[])],
         ];
-        let holders = OwnerByDevice::new();
-        let assigned = assign(&requests, [], &holders);
-        let member = |position, selector| AssignedDevice {
-            position,
-            selector: Some(selector),
-        };
-        let expected = [
-            vec![member(3, 0), member(2, 0)],
-            vec![member(1, 1)],
-            vec![member(0, 0)],
-        ];
-        assert_eq!(assigned, expected);
-        let alone = assign(&requests[..1], [], &holders);
+        let requests: Vec<Request<'_>> = all
+            .iter()
+            .map(|matches| Request {
+                devices: &devices,
+                matches,
+            })
+            .collect();
+        let owners = OwnerByDevice::new();
+        assert_eq!(
+            numbers(&assign(&requests, [], &owners)),
+            [
+                vec![(3, Some(0)), (2, Some(0))],
+                vec![(1, Some(1))],
+                vec![(0, Some(0))],
+            ]
+        );
+        let alone = assign(&requests[..1], [], &owners);
         assert_eq!(alone[0].len(), 4);
     }
 
     #[test]
     fn the_first_resource_and_its_first_selector_win() {
         let devices = devices(4);
-        let request = |alternatives: &[&[u32]]| Request {
+        let all = [
+            vec![matches(&[2], &[]), matches(&[0, 2], &[])],
+            vec![matches(&[0, 1], &[])],
+            vec![matches(&[0, 1, 2, 3, 9], &[])],
+        ];
+        let requests = all.each_ref().map(|matches| Request {
             devices: &devices,
-            alternatives: alternatives.iter().map(|at| admitted(at, &[])).collect(),
-        };
-        let members = |pairs: &[(u32, usize)]| -> Vec<AssignedDevice> {
-            pairs
-                .iter()
-                .map(|&(position, selector)| AssignedDevice {
-                    position,
-                    selector: Some(selector),
-                })
-                .collect()
-        };
-        let assigned = assign(
-            &[
-                request(&[&[2], &[0, 2]]),
-                request(&[&[0, 1]]),
-                request(&[&[0, 1, 2, 3, 9]]),
-            ],
-            [],
-            &OwnerByDevice::new(),
-        );
+            matches,
+        });
         assert_eq!(
-            assigned,
+            numbers(&assign(&requests, [], &OwnerByDevice::new())),
             [
-                members(&[(2, 0), (0, 1)]),
-                members(&[(1, 0)]),
-                members(&[(3, 0)])
+                vec![(2, Some(0)), (0, Some(1))],
+                vec![(1, Some(0))],
+                vec![(3, Some(0))],
             ]
         );
     }
@@ -155,24 +173,19 @@ mod tests {
     #[test]
     fn a_device_in_a_pod_belongs_to_the_resource_of_the_pod() {
         let devices = devices(5);
-        let request = |positions: &[u32]| Request {
+        let all = [vec![matches(&[0, 1, 3], &[])], vec![matches(&[2, 4], &[])]];
+        let requests = all.each_ref().map(|matches| Request {
             devices: &devices,
-            alternatives: vec![admitted(positions, &[])],
-        };
-        let holders = [(0, Some(1)), (1, Some(0)), (2, Some(1)), (3, None)];
-        let holders = holders.map(|(n, holder): (usize, _)| (devices[n].id.as_str(), holder));
-        let assigned = assign(
-            &[request(&[0, 1, 3]), request(&[2, 4])],
-            [],
-            &holders.into_iter().collect(),
-        );
-        let member = |position, selector| AssignedDevice { position, selector };
+            matches,
+        });
+        let owners = [(0, Some(1)), (1, Some(0)), (2, Some(1)), (3, None)];
+        let owners = owners.map(|(n, owner): (usize, _)| (devices.devices[n].id.as_str(), owner));
         assert_eq!(
-            assigned,
+            numbers(&assign(&requests, [], &owners.into_iter().collect())),
             [
-                vec![member(1, Some(0))],
-                // The first request admits device 0, and nobody hands it out twice.
-                vec![member(2, Some(0)), member(4, Some(0)), member(0, None)]
+                vec![(1, Some(0))],
+                // Device 0 matches the first resource, and is in a pod of the second one.
+                vec![(2, Some(0)), (4, Some(0)), (0, None)],
             ]
         );
     }
@@ -180,58 +193,62 @@ mod tests {
     proptest! {
         #[test]
         fn no_device_is_in_two_pools_and_none_is_lost(
-            claims in prop::collection::vec(prop::collection::vec(prop::collection::vec(0u32..20, 0..20), 1..4), 1..6),
-            aliases in prop::collection::hash_set((0usize..6, 0u32..20), 0..60),
-            held in prop::collection::hash_map(0usize..16, prop::option::of(0usize..6), 0..8),
+            matching in prop::collection::vec(prop::collection::vec(prop::collection::btree_set(0u8..20, 0..20), 1..4), 1..6),
+            aliases in prop::collection::hash_set((0usize..6, 0u8..20), 0..60),
+            used in prop::collection::hash_map(0u8..16, prop::option::of(0usize..6), 0..8),
         ) {
-            let is_alias = |n, position| aliases.contains(&(n, position));
+            let is_alias = |n, device| aliases.contains(&(n, device));
             let devices = devices(16);
-            let requests: Vec<Request<'_>> = claims
+            let all: Vec<Vec<Matches>> = matching
                 .iter()
                 .enumerate()
                 .map(|(n, alternatives)| {
-                    let alternatives = alternatives.iter().map(|at| {
-                        let mut by_alias = at.clone();
-                        by_alias.retain(|&at| is_alias(n, at));
-                        by_alias.sort_unstable();
-                        admitted(at, &by_alias)
+                    let alternatives = alternatives.iter().map(|devices| {
+                        let devices = Vec::from_iter(devices.iter().copied());
+                        let mut by_alias = devices.clone();
+                        by_alias.retain(|&device| is_alias(n, device));
+                        matches(&devices, &by_alias)
                     });
-                    Request { devices: &devices, alternatives: alternatives.collect() }
+                    alternatives.collect()
                 })
                 .collect();
-            let kept = [devices[0].id.as_str(), devices[15].id.as_str()];
-            let holders: OwnerByDevice<'_> = held.iter().map(|(&n, &holder)| (devices[n].id.as_str(), holder)).collect();
-            let assigned = assign(&requests, kept, &holders);
+            let requests: Vec<Request<'_>> = all
+                .iter()
+                .map(|matches| Request { devices: &devices, matches })
+                .collect();
+            let (first, last) = (id(0), id(15));
+            let ids: Vec<String> = (0..16).map(id).collect();
+            let owners: OwnerByDevice<'_> =
+                used.iter().map(|(&n, &owner)| (ids[usize::from(n)].as_str(), owner)).collect();
+            let assignments = numbers(&assign(&requests, [first.as_str(), last.as_str()], &owners));
             let mut seen = HashSet::new();
-            for (pool, members) in assigned.iter().enumerate() {
-                for member in members {
-                    let position = member.position;
-                    prop_assert!(seen.insert(position), "device {} is in two pools", position);
-                    let holder = held.get(&(position as usize));
-                    match (holder, member.selector) {
-                        (Some(&holder), None) => {
-                            prop_assert_eq!(holder, Some(pool));
-                            prop_assert!(!claims[pool].iter().flatten().any(|&claimed| claimed == position));
+            for (pool, assigned) in assignments.iter().enumerate() {
+                for &(device, selector) in assigned {
+                    prop_assert!(seen.insert(device), "device {} is in two pools", device);
+                    match (used.get(&device), selector) {
+                        (Some(&owner), None) => {
+                            prop_assert_eq!(owner, Some(pool));
+                            prop_assert!(!matching[pool].iter().flatten().any(|&matching| matching == device));
                         }
-                        (Some(&holder), Some(selector)) => {
-                            prop_assert_eq!(holder, Some(pool));
-                            prop_assert!(claims[pool][selector].contains(&position));
+                        (Some(&owner), Some(selector)) => {
+                            prop_assert_eq!(owner, Some(pool));
+                            prop_assert!(matching[pool][selector].contains(&device));
                         }
                         (None, selector) => {
-                            let selector = selector.expect("nobody holds it");
-                            prop_assert!(claims[pool][selector].contains(&position));
-                            let claim = |&n: &usize| claims[n].iter().flatten().any(|&claimed| claimed == position);
-                            let first = (0..claims.len()).filter(claim).min_by_key(|&n| is_alias(n, position));
-                            prop_assert_eq!(first, Some(pool), "device {}", position);
+                            let selector = selector.expect("no pod has it");
+                            prop_assert!(matching[pool][selector].contains(&device));
+                            let matches = |&n: &usize| matching[n].iter().flatten().any(|&matching| matching == device);
+                            let first = (0..matching.len()).filter(matches).min_by_key(|&n| is_alias(n, device));
+                            prop_assert_eq!(first, Some(pool), "device {}", device);
                         }
                     }
                 }
             }
-            let free = |position: u32| (1..15).contains(&position);
-            let claimed = claims.iter().flatten().flatten().copied().filter(|p| !held.contains_key(&(*p as usize)));
-            let held_here = held.iter().filter(|(_, holder)| holder.is_some_and(|n| n < requests.len()));
-            let held_here = held_here.filter_map(|(&n, _)| u32::try_from(n).ok());
-            let expected: HashSet<u32> = claimed.chain(held_here).filter(|&p| free(p)).collect();
+            let is_free = |device: u8| (1..15).contains(&device);
+            let unused = matching.iter().flatten().flatten().copied().filter(|device| !used.contains_key(device));
+            let used_here = used.iter().filter(|(_, owner)| owner.is_some_and(|n| n < requests.len()));
+            let expected = unused.chain(used_here.map(|(&device, _)| device));
+            let expected: HashSet<u8> = expected.filter(|&device| is_free(device)).collect();
             prop_assert_eq!(seen, expected);
         }
     }

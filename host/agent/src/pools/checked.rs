@@ -1,17 +1,15 @@
-//! What a provider's `check` says about the values of a selector object.
+//! The results of a provider's `check` of a selector object.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
 
 use super::resolve::Context;
 use crate::config::{Problem, SelectorMember, SelectorSpec, Severity};
-use sriovdp_providers::{CallError, Provider};
+use sriovdp_providers::Provider;
 
 impl Context<'_> {
-    /// Asks the provider, and once more without each value that it refuses, so that all of them are found at once.
+    /// Calls the provider's `check`, and again without each value that it rejects, so that all of them are found at once.
     pub(super) async fn check(
         &mut self,
         spec: &SelectorSpec,
@@ -20,19 +18,14 @@ impl Context<'_> {
     ) {
         let mut removed: Vec<String> = Vec::new();
         loop {
-            let question = wire::CheckRequest {
-                device_type: self.device_type.unwrap_or_default().to_owned(),
-                selectors: Value::Object(part.clone()),
-            };
-            let checked: Result<wire::Checked, CallError> =
-                provider.call(method::CHECK, question).await;
-            let error = match checked {
-                Ok(checked) => {
-                    for warning in checked.warnings {
-                        let (path, error) =
-                            (warning.path.clone(), sriovdp_sdk::Error::from(warning));
-                        let message = error.to_string();
-                        let problem = self.by_provider(spec, path.as_deref(), error);
+            let device_type = self.device_type.unwrap_or_default();
+            let selectors = Value::Object(part.clone());
+            let error = match provider.check(device_type, selectors).await {
+                Ok(warnings) => {
+                    for warning in warnings {
+                        let message = warning.warning.to_string();
+                        let problem =
+                            self.by_provider(spec, warning.path.as_deref(), warning.warning);
                         self.problems.push(Problem {
                             severity: Severity::Warning,
                             message,
@@ -51,7 +44,7 @@ impl Context<'_> {
                 return;
             }
             let problem = self.by_provider(spec, path, error.error);
-            if error.is_silent {
+            if error.no_response {
                 let message = "the selectors cannot be checked now".to_owned();
                 self.timed_out.push(Problem { message, ..problem });
                 return;
@@ -64,7 +57,7 @@ impl Context<'_> {
         }
     }
 
-    /// What a provider said about the value at `path` of a selector object.
+    /// A provider's error about the value at `path` of a selector object.
     fn by_provider(
         &self,
         spec: &SelectorSpec,

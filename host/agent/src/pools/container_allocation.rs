@@ -3,26 +3,33 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
-use sriovdp_provider_abi::wire::Allocation;
+use sriovdp_sdk::{Allocation, DeviceId, DeviceNode, Mount};
 
 use super::{Pool, PoolDevice};
 
 /// Version of the Device Information Specification that the files follow.
 const DEVICE_INFO_VERSION: &str = "1.1.0";
 
-/// The answer to one container.
+/// What one container gets.
 #[derive(Debug, Default, PartialEq)]
 pub struct ContainerAllocation {
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
-    /// Device nodes: host path and container path; none twice.
-    pub nodes: Vec<(String, String)>,
-    /// The device nodes of each device, in the order of the request.
-    pub nodes_by_device: Vec<(String, Vec<(String, String)>)>,
-    /// Mounts: host path, container path, read only.
-    pub mounts: Vec<(String, String, bool)>,
+    /// The devices, in the order of the request.
+    pub devices: Vec<AllocatedDevice>,
+    /// Mounts; none twice.
+    pub mounts: Vec<Mount>,
     /// Files for CNIs.
     pub device_info: Vec<DeviceInfoFile>,
+}
+
+/// A device of a container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AllocatedDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its device nodes.
+    pub nodes: Vec<DeviceNode>,
 }
 
 /// What a CNI may read about one device.
@@ -34,13 +41,13 @@ pub struct DeviceInfoFile {
     pub content: String,
 }
 
-/// Something that no container may get.
+/// A path that no container may get.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider would hand out `{0}`, which is not a device node below `/dev`")]
+#[error("the provider returned the device node `{0}`, which is not below `/dev`")]
 pub struct ForbiddenPath(String);
 
 impl ContainerAllocation {
-    /// Joins what each device's providers contribute; `contributions` has one list for each of `devices`.
+    /// Joins the contributions of each device's providers; `contributions` has one list for each of `devices`.
     ///
     /// # Errors
     ///
@@ -52,7 +59,6 @@ impl ContainerAllocation {
     ) -> Result<Self, ForbiddenPath> {
         let mut grant = Self::default();
         let mut about: BTreeMap<&str, BTreeMap<String, BTreeMap<String, String>>> = BTreeMap::new();
-        let mut handed_out = HashSet::new();
         for (device, parts) in devices.iter().zip(contributions) {
             let mut sections = BTreeMap::from([(
                 "generic".to_owned(),
@@ -73,15 +79,14 @@ impl ContainerAllocation {
                 }
             }
             nodes.append(&mut companions);
-            for (host, container) in &nodes {
-                if !is_device_path(host) || !is_device_path(container) {
-                    return Err(ForbiddenPath(host.clone()));
-                }
-                if handed_out.insert(host.clone()) {
-                    grant.nodes.push((host.clone(), container.clone()));
-                }
+            let paths = nodes.iter().flat_map(|n| [&n.host_path, &n.container_path]);
+            if let Some(path) = paths.into_iter().find(|path| !is_device_path(path)) {
+                return Err(ForbiddenPath(path.clone()));
             }
-            grant.nodes_by_device.push((device.id.to_string(), nodes));
+            grant.devices.push(AllocatedDevice {
+                id: device.id.clone(),
+                nodes,
+            });
             if let Some(additional) = &pool.resource.additional_info {
                 sections.insert(
                     "extra".to_owned(),
@@ -95,7 +100,11 @@ impl ContainerAllocation {
                     .push(device_info_file(pool, device, device_info));
             }
         }
-        grant.mounts.sort();
+        let order = |mount: &Mount| {
+            let paths = (mount.host_path.clone(), mount.container_path.clone());
+            (paths, mount.read_only)
+        };
+        grant.mounts.sort_by_cached_key(order);
         grant.mounts.dedup();
         let variable = pool.resource.name.variable();
         let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
@@ -104,6 +113,13 @@ impl ContainerAllocation {
             .insert(format!("{variable}_INFO"), as_go_writes_it(&json!(about)));
         grant.variables.insert(variable, ids.join(","));
         Ok(grant)
+    }
+
+    /// The device nodes of all devices; none twice.
+    pub fn nodes(&self) -> impl Iterator<Item = &DeviceNode> {
+        let mut seen = HashSet::new();
+        let nodes = self.devices.iter().flat_map(|device| &device.nodes);
+        nodes.filter(move |node| seen.insert(&node.host_path))
     }
 }
 
@@ -150,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_device_nodes_are_handed_out() {
+    fn only_device_nodes_are_allocated() {
         for (path, expected) in [
             ("/dev/vfio/19", true),
             ("/dev/", false),

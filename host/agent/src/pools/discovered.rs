@@ -1,28 +1,28 @@
 //! The devices of one device type, as their owner found them.
 
-use sriovdp_provider_abi::wire;
-use sriovdp_sdk::{DeviceId, Error, Finding, FindingKind, PciAddress, PciFunction};
+use sriovdp_providers::{Excluded, ProviderDevice};
+use sriovdp_sdk::{DeviceId, Error, Finding, PciAddress, PciFunction};
 
 /// With short ids these are half of the list that a kubelet takes.
-const MOST_DEVICES: usize = 1 << 16;
-/// The kubelet takes lists of 4 MiB. A quarter is for devices that have left and stay in the list for a while.
-const MOST_BYTES: usize = 3 << 20;
-/// What a device takes in a list besides its id: the word that says its health, its NUMA node, and what frames these.
+const MAX_DEVICES: usize = 1 << 16;
+/// The kubelet takes lists of 4 MiB. A quarter is for removed devices, which stay in the list for a while.
+const MAX_BYTES: usize = 3 << 20;
+/// What a device takes in a list besides its id: its health, its NUMA node, and their framing.
 const BESIDES_ID: usize = 27;
 
 /// The devices of one device type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscoveredDevices {
-    /// In the owner's order.
+    /// In the order of their ids.
     pub devices: Vec<DiscoveredDevice>,
-    /// What was left out on purpose, and why.
-    pub excluded: Vec<(String, String)>,
+    /// What was left out on purpose.
+    pub excluded: Vec<Excluded>,
 }
 
 /// One device, as its owner found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredDevice {
-    /// How the kubelet knows it.
+    /// The id for the kubelet.
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
@@ -30,20 +30,30 @@ pub struct DiscoveredDevice {
     pub physical_function: PciAddress,
     /// The NUMA node.
     pub numa_node: Option<u32>,
-    /// What its owner says against giving it to new pods.
+    /// Why it is unhealthy, by its owner.
     pub findings: Vec<Finding>,
 }
 
 impl DiscoveredDevices {
+    /// No device.
+    pub const NONE: Self = Self {
+        devices: Vec::new(),
+        excluded: Vec::new(),
+    };
+
     /// What a discovery found among `functions`, which are in the order of their addresses.
-    pub(super) fn new(answer: wire::Discovered, functions: &[PciFunction]) -> Result<Self, Error> {
+    pub(super) fn new(
+        devices: Vec<ProviderDevice>,
+        excluded: Vec<Excluded>,
+        functions: &[PciFunction],
+    ) -> Result<Self, Error> {
         let physical = |address: PciAddress| {
             let at = functions.binary_search_by_key(&address, |function| function.address);
             at.ok()
                 .and_then(|at| functions[at].physical_function)
                 .unwrap_or(address)
         };
-        let devices = answer.devices.into_iter().map(|device| {
+        let devices = devices.into_iter().map(|device| {
             let function = match device.function {
                 Some(function) => function,
                 None => device.id.as_str().parse()?,
@@ -53,49 +63,43 @@ impl DiscoveredDevices {
                 physical_function: physical(function),
                 id: device.id,
                 numa_node: device.numa_node,
-                findings: findings(device.findings, device.unhealthy),
+                findings: device.findings,
             })
         });
-        let devices: Vec<DiscoveredDevice> = devices.collect::<Result<_, Error>>()?;
-        let mut ids: Vec<&DeviceId> = devices.iter().map(|device| &device.id).collect();
-        ids.sort_unstable();
-        if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            let id = twice[0];
+        let mut devices: Vec<DiscoveredDevice> = devices.collect::<Result<_, Error>>()?;
+        devices.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(twice) = devices.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            let id = &twice[0].id;
             return Err(Error::new(format!(
                 "the provider found the device `{id}` twice"
             )));
         }
-        Ok(Self {
-            devices,
-            excluded: answer.excluded,
-        })
+        Ok(Self { devices, excluded })
+    }
+
+    /// The device with this id.
+    pub fn device(&self, id: &DeviceId) -> Option<&DiscoveredDevice> {
+        let at = self.devices.binary_search_by(|device| device.id.cmp(id));
+        Some(&self.devices[at.ok()?])
     }
 
     /// Makes sure that a kubelet takes all of them in one list.
     pub(super) fn require_one_list(&self) -> Result<(), Error> {
         let count = self.devices.len();
-        if count > MOST_DEVICES {
+        if count > MAX_DEVICES {
             return Err(Error::new(format!(
-                "the provider found {count} devices, and at most {MOST_DEVICES} can be offered"
+                "the provider found {count} devices, and at most {MAX_DEVICES} can be offered"
             )));
         }
         let sizes = self.devices.iter();
         let bytes: usize = sizes.map(|d| d.id.as_str().len() + BESIDES_ID).sum();
-        if bytes > MOST_BYTES {
+        if bytes > MAX_BYTES {
             return Err(Error::new(format!(
                 "the provider found {count} devices with ids so long that their list has up to {bytes} bytes, and at \
-                 most {MOST_BYTES} can be offered"
+                 most {MAX_BYTES} can be offered"
             )));
         }
         Ok(())
-    }
-}
-
-/// A provider of an earlier interface has one sentence at most, and no kinds.
-pub(super) fn findings(findings: Vec<Finding>, unhealthy: Option<String>) -> Vec<Finding> {
-    match unhealthy {
-        Some(reason) if findings.is_empty() => vec![Finding::new(FindingKind::Other, reason)],
-        _ => findings,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is asked in a scan, and who of them can be asked about some functions only.
+//! Which providers a scan queries, and which of them incrementally.
 
 use std::sync::Arc;
 
@@ -13,37 +13,37 @@ pub(super) struct DiscoveryPlan {
 }
 
 impl DiscoveryPlan {
-    /// All owners, and the extensions that a selector of one of `resources` speaks to.
+    /// All owners, and the extensions that a selector of one of `resources` has keys of.
     pub(super) fn of(providers: &Providers, resources: &[Arc<Resource>]) -> Self {
         let device_types = providers.device_types();
         let owners = device_types
             .filter_map(|(name, device_type)| Some((name.to_owned(), device_type.owner.clone()?)));
         let selectors = || resources.iter().flat_map(|resource| &resource.selectors);
-        let spoken_to = |provider: &Arc<Provider>| {
-            let mut facets = selectors().flat_map(|selector| &selector.facets);
-            facets.any(|facet| Arc::ptr_eq(&facet.provider, provider))
+        let is_used = |provider: &Arc<Provider>| {
+            let mut parts = selectors().flat_map(|selector| &selector.provider_selectors);
+            parts.any(|part| Arc::ptr_eq(&part.provider, provider))
         };
         let extensions = providers.loaded().iter();
         Self {
             owners: owners.collect(),
             extensions: extensions
-                .filter(|provider| !provider.manifest().extends.is_empty() && spoken_to(provider))
+                .filter(|provider| !provider.manifest().extends.is_empty() && is_used(provider))
                 .cloned()
                 .collect(),
         }
     }
 
-    /// Those that are asked about some functions, given who could be. An extension and the owners of what it extends
-    /// speak about the same devices, so they are asked did_you_mean: their answers have to fit together.
+    /// The providers to query incrementally, given those that support it. The answers of an extension and of the owners
+    /// that it extends have to fit together, so either all of them are queried incrementally or none.
     pub(super) fn partial(&self, can_be: impl Fn(&Arc<Provider>) -> bool) -> Vec<Arc<Provider>> {
         let owners = self.owners.iter().map(|(_, owner)| owner);
         let able = owners.chain(&self.extensions).filter(|p| can_be(p));
         let mut partial: Vec<Arc<Provider>> = able.cloned().collect();
-        while let Some(company) = self.groups().find(|company| {
-            let able = company.iter().filter(|p| contains(&partial, p)).count();
-            (1..company.len()).contains(&able)
+        while let Some(mixed) = self.groups().find(|group| {
+            let able = group.iter().filter(|p| contains(&partial, p)).count();
+            (1..group.len()).contains(&able)
         }) {
-            partial.retain(|provider| !contains(&company, provider));
+            partial.retain(|provider| !contains(&mixed, provider));
         }
         partial
     }
@@ -61,7 +61,7 @@ impl DiscoveryPlan {
     }
 }
 
-/// Whether one of `providers` is this one, and not just one that is equal.
+/// Whether `provider` is one of `providers`.
 pub(super) fn contains(providers: &[Arc<Provider>], provider: &Arc<Provider>) -> bool {
     providers.iter().any(|other| Arc::ptr_eq(other, provider))
 }

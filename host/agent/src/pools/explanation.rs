@@ -1,52 +1,24 @@
-//! What a selector says about one device, whether it admits the device or not.
+//! Why a selector does not match one device.
 
-use std::fmt;
+use sriovdp_providers::{Explained, Mismatch};
 
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
-use sriovdp_sdk::Finding;
-
+use super::Selector;
 use super::scan::{Scan, ScanError};
-use super::{ProviderSelector, Selector};
-use sriovdp_providers::CallError;
-
-/// The reason of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The selector key that does not fit.
-    pub key: Option<String>,
-    /// What the device has instead.
-    pub reason: String,
-    /// The device has no value that differs: what the key asks for cannot be read now.
-    pub unreadable: bool,
-}
-
-/// A selector about one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Explained {
-    /// Why the selector does not admit the device: by a value that differs if there is any, else by one that cannot be
-    /// read now; nothing when it does.
-    pub refusal: Option<Mismatch>,
-    /// What speaks against the device for this selector alone.
-    pub findings: Vec<Finding>,
-}
 
 impl Scan {
-    /// Asks the providers of a selector about a device.
+    /// Explains the result of a selector for a device. A mismatch by a value that the device has counts more than one by
+    /// a value that cannot be read.
     ///
     /// # Errors
     ///
-    /// When one of them fails: then nothing is known, and not that the selector fits.
+    /// When a provider fails, or has not answered a discovery.
     pub async fn explained(&self, selector: &Selector, id: &str) -> Result<Explained, ScanError> {
         let mut all = Explained::default();
-        for facet in &selector.facets {
-            let explained = self.explained_by(facet, id).await?;
-            let refusal = explained.reason.map(|reason| Mismatch {
-                key: explained.key,
-                reason,
-                unreadable: explained.unreadable,
-            });
-            all.refusal = match (all.refusal.take(), refusal) {
+        for (discovery, part) in self.discoveries(selector)? {
+            let explained = discovery.explain(&part.selectors, id).await;
+            let explained =
+                explained.map_err(|error| ScanError::new(discovery.provider(), error))?;
+            all.mismatch = match (all.mismatch.take(), explained.mismatch) {
                 (Some(known), Some(new)) if known.unreadable && !new.unreadable => Some(new),
                 (known, new) => known.or(new),
             };
@@ -55,43 +27,16 @@ impl Scan {
         Ok(all)
     }
 
-    /// Why a selector does not admit a device: the key and the reason; nothing when it does.
+    /// Why a selector does not match a device; nothing when it does.
     ///
     /// # Errors
     ///
-    /// When a provider cannot say.
+    /// As those of [`explained`](Self::explained).
     pub async fn mismatch(
         &self,
         selector: &Selector,
         id: &str,
     ) -> Result<Option<Mismatch>, ScanError> {
-        let explained = self.explained(selector, id).await?;
-        Ok(explained.refusal)
-    }
-
-    async fn explained_by(
-        &self,
-        facet: &ProviderSelector,
-        id: &str,
-    ) -> Result<wire::Explained, ScanError> {
-        let provider = &facet.provider;
-        let known = self.known.get(&provider.file_name());
-        let question = wire::ExplainRequest {
-            generation: known.map_or(0, |known| known.generation),
-            selectors: facet.selectors.clone(),
-            id: id.to_owned(),
-        };
-        let answer: Result<wire::Explained, CallError> =
-            provider.call(method::EXPLAIN, question).await;
-        answer.map_err(|error| ScanError::new(provider, error))
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(key) = &self.key {
-            write!(f, "`{key}`: ")?;
-        }
-        f.write_str(&self.reason)
+        Ok(self.explained(selector, id).await?.mismatch)
     }
 }

@@ -1,6 +1,6 @@
 //! Pools: which discovered devices belong to which resource, and what a container gets for them.
 //!
-//! [`resolve`] turns the specification of a resource into selectors of the loaded providers, [`Scan`] holds what the
+//! [`resolve`] turns the specification of a resource into selectors of the loaded providers, [`Scan`] is what the
 //! providers discovered, [`assign`] assigns devices to resources, [`Pool`] is the result for one resource,
 //! [`preferred_allocation`] advises the kubelet, and [`allocate`] builds the response for a container.
 //! `assign`, `preferred_allocation` and the merging inside `allocate` are functions of values.
@@ -14,6 +14,7 @@ mod discovery_plan;
 mod evaluate_health;
 mod explanation;
 mod flap_damping;
+mod key_mismatches;
 mod matching;
 mod misplaced;
 mod nested;
@@ -22,7 +23,6 @@ mod pending_discoveries;
 mod pool;
 mod preferred_allocation;
 mod provider_state;
-mod refusals;
 mod resolve;
 mod resource;
 #[cfg(test)]
@@ -31,17 +31,16 @@ mod scan;
 
 pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
-pub use container_allocation::{ContainerAllocation, DeviceInfoFile};
+pub use container_allocation::{AllocatedDevice, ContainerAllocation, DeviceInfoFile};
 pub use discovered::{DiscoveredDevice, DiscoveredDevices};
 pub use evaluate_health::evaluate_health;
-pub use explanation::{Explained, Mismatch};
 pub use flap_damping::FlapDamping;
-pub use matching::Matches;
+pub use key_mismatches::KeyMismatches;
+pub use pending_discoveries::PendingDiscoveries;
 pub use pool::{Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, device_names};
 pub use preferred_allocation::{
     AllocationPolicy, PreferredAllocationRequest, preferred_allocation,
 };
-pub use refusals::KeyRefusals;
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};
 pub use resource::{ProviderSelector, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};

@@ -1,100 +1,106 @@
-//! PendingDiscoveries under way: a look waits for each a short time, and a later one takes the answer when it has come.
+//! Discoveries in progress: a reconcile waits for each a short time, and a later one takes the answer.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
+use sriovdp_providers::{CallError, DiscoverRequest, Discovered, PendingCall, Provider};
 use tokio::time::{Duration, Instant};
 
-use sriovdp_providers::{CallError, PendingCall, Provider};
-
-/// Those whose answers have not come yet, or were not taken yet.
-#[derive(Debug, Default)]
-pub(super) struct PendingDiscoveries(Vec<PendingDiscovery>);
+/// Those without an answer yet, or whose answer was not taken yet.
+#[derive(Debug)]
+pub struct PendingDiscoveries {
+    /// How long a reconcile waits for one provider's discovery.
+    wait: Duration,
+    pending: Vec<PendingDiscovery>,
+}
 
 #[derive(Debug)]
 struct PendingDiscovery {
-    question: PendingCall<wire::Discovered>,
-    /// The scan that it is about.
-    generation: u64,
-    /// It is about some functions, so its answer means something in that scan only.
-    partial: bool,
-    answer: Option<Result<wire::Discovered, CallError>>,
-    /// It has taken longer than a discovery may.
+    call: PendingCall<Discovered>,
+    /// It is incremental, so its answer is of use in its scan only.
+    is_partial: bool,
+    answer: Option<Result<Discovered, CallError>>,
+    /// It has reached the timeout of discoveries.
     is_overdue: bool,
 }
 
 impl PendingDiscoveries {
-    /// What `provider` finds, and in which scan. A discovery that is under way is not asked for again; after the timeout
-    /// a new one is late, and its answer is there for a later look.
+    /// None; a reconcile waits for each discovery for `wait` at most.
+    pub fn new(wait: Duration) -> Self {
+        Self {
+            wait,
+            pending: Vec::new(),
+        }
+    }
+
+    /// The answer of `provider`: to the discovery in progress, or else to `request`. A discovery that has no answer
+    /// after the wait is pending, and its answer is taken later.
     ///
     /// # Errors
     ///
-    /// The provider's own error, or that it is late.
+    /// The provider's own error, or that its answer is pending.
     pub(super) async fn take(
         &mut self,
         provider: &Arc<Provider>,
-        patience: Duration,
-        generation: u64,
-        question: wire::DiscoverRequest,
-    ) -> Result<(u64, wire::Discovered), CallError> {
-        let known = self.0.iter().position(|late| late.is_of(provider));
-        let before = match known.map(|known| self.0.swap_remove(known)) {
-            Some(mut late) => {
-                late.wait_until(Instant::now()).await;
-                Some(late).filter(|late| !(late.partial && late.answer.is_some()))
+        request: DiscoverRequest<'_>,
+    ) -> Result<Discovered, CallError> {
+        let timeout = provider.timeouts().discover;
+        let wait = self.wait.min(timeout);
+        let known = self.pending.iter().position(|known| known.is_of(provider));
+        let before = match known.map(|known| self.pending.swap_remove(known)) {
+            Some(mut pending) => {
+                pending.wait_until(Instant::now()).await;
+                let is_outdated = pending.is_partial && pending.answer.is_some();
+                Some(pending).filter(|_| !is_outdated)
             }
             None => None,
         };
-        let mut late = match before {
-            Some(late) => late,
+        let mut pending = match before {
+            Some(pending) => pending,
             None => {
-                let mut asked = PendingDiscovery {
-                    generation,
-                    partial: question.part.is_some(),
-                    question: provider.ask(method::DISCOVER, question)?,
+                let mut new = PendingDiscovery {
+                    is_partial: request.part.is_some(),
+                    call: provider.discover(request)?,
                     answer: None,
                     is_overdue: false,
                 };
-                asked.wait_until(Instant::now() + patience).await;
-                asked
+                new.wait_until(Instant::now() + wait).await;
+                new
             }
         };
-        if let Some(answer) = late.answer.take() {
-            return Ok((late.generation, answer?));
+        if let Some(answer) = pending.answer.take() {
+            return answer;
         }
-        late.is_overdue |= late.due() <= Instant::now();
-        let waited = if late.is_overdue {
-            // Now it is stuck, and nothing else is asked of it either.
-            provider.mark_unresponsive(&late.question);
-            provider.timeouts().discover
+        pending.is_overdue |= pending.due() <= Instant::now();
+        let waited = if pending.is_overdue {
+            provider.mark_unresponsive(&pending.call);
+            timeout
         } else {
-            patience
+            wait
         };
-        let error = late.question.timed_out(waited);
-        self.0.push(late);
+        let error = pending.call.timed_out(waited);
+        self.pending.push(pending);
         Err(error)
     }
 
-    /// Forgets those of providers that are no longer asked.
+    /// Drops those of providers that are not loaded any more.
     pub(super) fn keep_only(&mut self, providers: &[Arc<Provider>]) {
-        self.0
-            .retain(|late| providers.iter().any(|provider| late.is_of(provider)));
+        let is_loaded = |pending: &PendingDiscovery| providers.iter().any(|p| pending.is_of(p));
+        self.pending.retain(is_loaded);
     }
 
-    /// Waits until there is a reason for a look: an answer has come, or one has not come in time.
-    pub(super) async fn news(&mut self) {
-        let waiting = self.0.iter().filter(|late| late.answer.is_none());
+    /// Waits until a pending discovery has an answer, or has reached its timeout.
+    pub async fn changed(&mut self) {
+        let waiting = self.pending.iter().filter(|p| p.answer.is_none());
         let due = waiting
-            .filter(|late| !late.is_overdue)
+            .filter(|pending| !pending.is_overdue)
             .map(PendingDiscovery::due)
             .min();
         let answered = poll_fn(|context| {
-            for late in self.0.iter_mut().filter(|late| late.answer.is_none()) {
-                if let Poll::Ready(answer) = late.question.poll_answer(context) {
-                    late.answer = Some(answer);
+            for pending in self.pending.iter_mut().filter(|p| p.answer.is_none()) {
+                if let Poll::Ready(answer) = pending.call.poll_answer(context) {
+                    pending.answer = Some(answer);
                     return Poll::Ready(());
                 }
             }
@@ -104,8 +110,8 @@ impl PendingDiscoveries {
             return answered.await;
         };
         if tokio::time::timeout_at(due, answered).await.is_err() {
-            for late in self.0.iter_mut().filter(|late| late.due() <= due) {
-                late.is_overdue = true;
+            for pending in self.pending.iter_mut().filter(|p| p.due() <= due) {
+                pending.is_overdue = true;
             }
         }
     }
@@ -114,15 +120,15 @@ impl PendingDiscoveries {
 impl PendingDiscovery {
     async fn wait_until(&mut self, end: Instant) {
         if self.answer.is_none() {
-            self.answer = self.question.wait_until(end).await;
+            self.answer = self.call.wait_until(end).await;
         }
     }
 
     fn is_of(&self, provider: &Arc<Provider>) -> bool {
-        Arc::ptr_eq(self.question.provider(), provider)
+        Arc::ptr_eq(self.call.provider(), provider)
     }
 
     fn due(&self) -> Instant {
-        self.question.asked() + self.question.provider().timeouts().discover
+        self.call.started() + self.call.provider().timeouts().discover
     }
 }

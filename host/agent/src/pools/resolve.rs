@@ -162,23 +162,23 @@ impl<'a> Context<'a> {
             }
         }
         self.exclude_each_other(spec, &providers);
-        let mut facets = Vec::new();
+        let mut provider_selectors = Vec::new();
         for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
-            // The owner always has a say; an extension only when it is spoken to.
+            // The owner is always queried; an extension only when one of its keys is there.
             if n > 0 && part.is_empty() {
                 continue;
             }
             let is_asked = n == 0 || !part.values().all(asks_for_nothing);
             self.check(spec, &provider, part.clone()).await;
-            // The operator writes every key, and an extension may have to read much to be asked for nothing.
+            // The operator writes every key, and an extension may have to read much for a key that constrains nothing.
             if is_asked {
-                facets.push(ProviderSelector {
+                provider_selectors.push(ProviderSelector {
                     provider,
                     selectors: Value::Object(part),
                 });
             }
         }
-        Selector { facets }
+        Selector { provider_selectors }
     }
 
     /// The value of a selector in its provider's spelling, without the keys that it does not know.

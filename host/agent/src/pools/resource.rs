@@ -1,4 +1,4 @@
-//! A resource whose selectors have a meaning: each is bound to the providers that understand it.
+//! A resolved resource: each part of its selectors belongs to a provider.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use super::AllocationPolicy;
 use crate::config::{AdditionalInfo, HealthChecks, ResourceName};
 use sriovdp_providers::Provider;
 
-/// One resource that can be offered.
+/// One resource that can be published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
-    /// How the kubelet knows it.
+    /// Its name for the kubelet.
     pub name: ResourceName,
     /// The device type that its devices are of.
     pub device_type: String,
     /// The class part of the CDI kind of its devices.
     pub cdi_class: String,
-    /// The alternatives, in the configuration's order. The first one that admits a device decides what it comes with.
+    /// The alternatives, in the configuration's order. A device is allocated by the first one that it matches.
     pub selectors: Vec<Selector>,
-    /// Whether the kubelet is not told the NUMA nodes.
+    /// Whether NUMA nodes are withheld from the kubelet.
     pub exclude_topology: bool,
-    /// Which of its devices a container is better off with.
+    /// Which of its devices a container preferably gets.
     pub allocation_policy: AllocationPolicy,
     /// What makes one of its devices unhealthy.
     pub health: HealthChecks,
@@ -31,10 +31,10 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// How long all questions of one Allocate may take together.
+    /// The timeout of all calls of one Allocate together.
     pub fn allocate_timeout(&self) -> Duration {
-        let mut facets = self.selectors.iter().flat_map(|selector| &selector.facets);
-        let timeouts = facets.next().map(|facet| facet.provider.timeouts());
+        let mut parts = self.selectors.iter().flat_map(|s| &s.provider_selectors);
+        let timeouts = parts.next().map(|part| part.provider.timeouts());
         timeouts.unwrap_or_default().answer
     }
 
@@ -47,20 +47,20 @@ impl Resource {
     }
 }
 
-/// One selector object: a device has to satisfy every facet of it.
+/// One selector object: a device has to match every part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selector {
-    /// The owner's facet first, then those of the extensions whose keys the object uses.
-    pub facets: Vec<ProviderSelector>,
+    /// The owner's part first, then those of the extensions whose keys the object has.
+    pub provider_selectors: Vec<ProviderSelector>,
 }
 
 impl Selector {
-    /// Whether it asks the same of the same providers, whichever version of each is loaded.
+    /// Whether it has the same keys of the same providers, whichever version of each is loaded.
     fn is_same(&self, other: &Self) -> bool {
         let parts = |selector: &Self| -> Vec<(String, Value)> {
-            let facets = selector.facets.iter();
-            facets
-                .map(|facet| (facet.provider.file_name(), facet.selectors.clone()))
+            let parts = selector.provider_selectors.iter();
+            parts
+                .map(|part| (part.provider.file_name(), part.selectors.clone()))
                 .collect()
         };
         parts(self) == parts(other)
@@ -70,7 +70,7 @@ impl Selector {
 /// One provider's part of a selector object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderSelector {
-    /// Who understands it.
+    /// The provider that declares the keys.
     pub provider: Arc<Provider>,
     /// The provider's keys, in its own spelling.
     pub selectors: Value,

@@ -1,11 +1,13 @@
-//! Plain values for tests, which say only what they are about.
+//! Plain values for tests, which set only what they are about.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use sriovdp_sdk::{DeviceId, PciAddress};
+use sriovdp_sdk::{Allocation, DeviceId, PciAddress};
 
-use super::{AllocationPolicy, DiscoveredDevice, Fit, Health, PoolDevice, Resource};
+use super::{
+    AllocatedDevice, AllocationPolicy, DiscoveredDevice, Fit, Health, PoolDevice, Resource,
+};
 use crate::config::{HealthChecks, ResourceName};
 
 pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
@@ -40,5 +42,16 @@ pub(crate) fn found(id: &str) -> DiscoveredDevice {
         physical_function: PciAddress::default(),
         numa_node: None,
         findings: Vec::new(),
+    }
+}
+
+pub(crate) fn allocated(id: &str, nodes: &[&str]) -> AllocatedDevice {
+    let mut allocation = Allocation::default();
+    for node in nodes {
+        allocation.node(*node);
+    }
+    AllocatedDevice {
+        id: DeviceId::new(id).unwrap(),
+        nodes: allocation.nodes,
     }
 }

@@ -1,18 +1,15 @@
-//! What the providers found on the node in one scan.
+//! What the providers discovered on the node.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use sriovdp_provider_abi::wire;
-use sriovdp_sdk::{PciAddress, PciFunction};
+use sriovdp_providers::{CallError, DiscoverRequest, Discovered, Discovery, Provider, Providers};
+use sriovdp_sdk::{BaseDevice, PciAddress, PciFunction};
 
 use super::discovery_plan::{DiscoveryPlan, contains};
-use super::partial_merge::PartialMerge;
 use super::pending_discoveries::PendingDiscoveries;
 use super::provider_state::ProviderState;
-use super::{DiscoveredDevices, Resource, Selector};
-use sriovdp_providers::{CallError, Provider, Providers};
+use super::{DiscoveredDevices, ProviderSelector, Resource, Selector};
 
 /// The node as the host sees it in one scan.
 #[derive(Clone, Copy, Debug)]
@@ -21,213 +18,197 @@ pub struct NodeNow<'a> {
     pub root: &'a str,
     /// The PCI bus, in the order of addresses.
     pub functions: &'a [PciFunction],
-    /// The functions that may be other than in the scan before, if not all may.
+    /// In an incremental scan: the functions that may have changed.
     pub part: Option<&'a BTreeSet<PciAddress>>,
 }
 
-/// The devices of every device type, after one scan.
-#[derive(Debug)]
+/// The devices of every device type; replaced whole by the next scan.
+#[derive(Clone, Debug, Default)]
 pub struct Scan {
     generation: u64,
-    /// How long a look waits for one provider's discovery.
-    patience: Duration,
-    discoveries: PendingDiscoveries,
-    pub(super) device_types: BTreeMap<String, DiscoveredDevices>,
-    /// The device types of which some functions were asked about in this scan.
-    pub(super) renewed: BTreeMap<String, PartialMerge>,
-    /// What each provider knows by heart, by its file name.
-    pub(super) known: HashMap<String, ProviderState>,
+    /// The functions of an incremental scan.
+    part: Option<BTreeSet<PciAddress>>,
+    device_types: BTreeMap<String, Arc<DiscoveredDevices>>,
+    /// The last answer of each provider, by its file name.
+    providers: HashMap<String, Arc<ProviderState>>,
+    failures: Vec<ScanError>,
 }
 
 impl Scan {
-    /// Nothing is discovered yet; a reconcile waits for the discovery of one provider for `patience` at most.
-    pub fn new(patience: Duration) -> Self {
-        Self {
-            generation: 0,
-            patience,
-            discoveries: PendingDiscoveries::default(),
-            device_types: BTreeMap::new(),
-            renewed: BTreeMap::new(),
-            known: HashMap::new(),
-        }
-    }
-
-    /// Waits until a discovery that was late has come back, or has taken too long.
-    pub async fn news(&mut self) {
-        self.discoveries.news().await;
-    }
-
-    /// Asks the owners what there is on the node, and the extensions that one of `resources` speaks to what they know
-    /// about it; the facts of the others would be read for nothing. A provider that fails keeps what it said before,
-    /// and the failure is told.
+    /// The scan after this one: owners are queried for their devices, and the extensions that one of `resources` has a
+    /// selector of for findings. The last answer of a provider that fails is kept.
     ///
-    /// Who can say what is on some functions only is asked about the part of the node that may have changed.
+    /// Providers that support incremental discovery are queried for the functions that may have changed only.
+    #[must_use]
     pub async fn next(
-        &mut self,
+        &self,
+        pending: &mut PendingDiscoveries,
         providers: &Providers,
         resources: &[Arc<Resource>],
         node: NodeNow<'_>,
-    ) -> Vec<ScanError> {
-        self.discoveries.keep_only(providers.loaded());
-        let asked = DiscoveryPlan::of(providers, resources);
-        let partial = asked.partial(|provider| {
-            let known = self.known.get(&provider.file_name());
-            known.is_some_and(|known| known.can_go_on(provider, self.generation))
+    ) -> Self {
+        pending.keep_only(providers.loaded());
+        let plan = DiscoveryPlan::of(providers, resources);
+        let partial = plan.partial(|provider| {
+            let state = self.providers.get(&provider.file_name());
+            state.is_some_and(|state| state.can_continue(provider, self.generation))
         });
-        let seen_by = |provider| NodeNow {
+        let scope_of = |provider| NodeNow {
             part: node.part.filter(|_| contains(&partial, provider)),
             ..node
         };
-        self.generation += 1;
-        self.renewed.clear();
-        let mut failures = Vec::new();
-        for (device_type, owner) in &asked.owners {
-            if let Err(error) = self.ask_owner(device_type, owner, seen_by(owner)).await {
-                failures.push(ScanError::new(owner, error));
+        let mut next = Self {
+            generation: self.generation + 1,
+            part: node.part.cloned(),
+            failures: Vec::new(),
+            ..self.clone()
+        };
+        for (device_type, owner) in &plan.owners {
+            let discovered = next.discover_devices(pending, device_type, owner, scope_of(owner));
+            if let Err(error) = discovered.await {
+                next.failures.push(ScanError::new(owner, error));
             }
         }
-        for extension in &asked.extensions {
-            if let Err(error) = self.ask_extension(extension, seen_by(extension)).await {
-                failures.push(ScanError::new(extension, error));
+        for extension in &plan.extensions {
+            let discovered = next.discover_findings(pending, extension, scope_of(extension));
+            if let Err(error) = discovered.await {
+                next.failures.push(ScanError::new(extension, error));
             }
         }
-        failures
+        next
+    }
+
+    /// Why the answers of some providers are older than this scan.
+    pub fn failures(&self) -> &[ScanError] {
+        &self.failures
     }
 
     /// The functions of which a provider could not read something in this scan.
     pub fn unread(&self) -> impl Iterator<Item = PciAddress> {
-        let known = self.known.values();
-        known.flat_map(|known| known.unread(self.generation))
-    }
-
-    /// That every provider of the selector has answered a discovery.
-    ///
-    /// # Errors
-    ///
-    /// When one has not, since it was loaded.
-    pub fn require_discovery(&self, selector: &Selector) -> Result<(), ScanError> {
-        let mut providers = selector.facets.iter().map(|facet| &facet.provider);
-        let has_answered = |provider: &Arc<Provider>| {
-            let known = self.known.get(&provider.file_name());
-            known.is_some_and(|known| known.is_of(provider))
-        };
-        match providers.find(|provider| !has_answered(provider)) {
-            Some(provider) => Err(ScanError::without_discovery(provider)),
-            None => Ok(()),
-        }
+        let states = self.providers.values();
+        states.flat_map(|state| state.unread(self.generation))
     }
 
     /// The devices of a device type.
     pub fn found(&self, device_type: &str) -> Option<&DiscoveredDevices> {
-        self.device_types.get(device_type)
+        self.device_types.get(device_type).map(Arc::as_ref)
     }
 
-    /// The device types that were looked for, with what was found.
+    /// The device types whose owners have answered, with their devices.
     pub fn device_types(&self) -> impl Iterator<Item = (&str, &DiscoveredDevices)> {
         self.device_types
             .iter()
-            .map(|(name, found)| (name.as_str(), found))
+            .map(|(name, found)| (name.as_str(), found.as_ref()))
     }
 
-    async fn ask_owner(
+    /// The state of a provider, unless another version of it has answered last.
+    pub(super) fn state(&self, provider: &Arc<Provider>) -> Option<&ProviderState> {
+        let state = self.providers.get(&provider.file_name())?;
+        Some(state.as_ref()).filter(|state| state.is_of(provider))
+    }
+
+    /// The discovery that each provider of a selector has answered last, with its part of the selector.
+    pub(super) fn discoveries<'a>(
+        &'a self,
+        selector: &'a Selector,
+    ) -> Result<Vec<(&'a Discovery, &'a ProviderSelector)>, ScanError> {
+        let parts = selector.provider_selectors.iter();
+        let discoveries = parts.map(|part| match self.state(&part.provider) {
+            Some(state) => Ok((&state.discovery, part)),
+            None => Err(ScanError::without_discovery(&part.provider)),
+        });
+        discoveries.collect()
+    }
+
+    /// The functions that the answer `discovery` is about, if it is incremental.
+    ///
+    /// # Errors
+    ///
+    /// When the provider has answered an incremental discovery last, and not the full one of this scan.
+    pub(super) fn part_of(
+        &self,
+        discovery: &Discovery,
+    ) -> Result<Option<&BTreeSet<PciAddress>>, ScanError> {
+        match &self.part {
+            _ if !discovery.is_partial() => Ok(None),
+            Some(part) if discovery.generation() == self.generation => Ok(Some(part)),
+            _ => Err(ScanError::partial(discovery.provider())),
+        }
+    }
+
+    async fn discover_devices(
         &mut self,
+        pending: &mut PendingDiscoveries,
         device_type: &str,
         owner: &Arc<Provider>,
         node: NodeNow<'_>,
     ) -> Result<(), CallError> {
-        let question = self.question(node, Vec::new());
-        let (generation, mut answer) = self.discover(owner, question).await?;
-        let unread = std::mem::take(&mut answer.unread);
-        let mut found = DiscoveredDevices::new(answer, node.functions)?;
-        let mut renewed = None;
-        if let (Some(part), Some(before)) = (node.part, self.device_types.get(device_type)) {
-            let (all, places) = before.renewed(found, part)?;
-            found = all;
-            renewed = Some(places);
+        let answer = self.discover(pending, owner, node, Vec::new()).await?;
+        let mut found = DiscoveredDevices::new(answer.devices, answer.excluded, node.functions)?;
+        let before = self.device_types.get(device_type);
+        if let (Some(part), Some(before)) = (node.part, before) {
+            found = before.merge_partial(found, part)?;
         }
         found.require_one_list()?;
-        let renewed = renewed.map(|renewed| (device_type.to_owned(), renewed));
-        self.renewed.extend(renewed);
-        self.known_by(owner).answered(generation, node.part, unread);
         // Mostly nothing has changed; then the values stay where they are, and the heap stays whole.
-        if self.device_types.get(device_type) != Some(&found) {
-            self.device_types.insert(device_type.to_owned(), found);
+        if before.is_none_or(|before| **before != found) {
+            let name = device_type.to_owned();
+            self.device_types.insert(name, Arc::new(found));
         }
+        self.answered(answer.discovery, answer.unread, Vec::new(), node.part);
         Ok(())
     }
 
-    async fn ask_extension(
+    async fn discover_findings(
         &mut self,
+        pending: &mut PendingDiscoveries,
         extension: &Arc<Provider>,
         node: NodeNow<'_>,
     ) -> Result<(), CallError> {
-        let mut extended = self.devices_of(&extension.manifest().extends);
-        if let Some(part) = node.part {
-            extended.retain(|device| part.contains(&device.function));
-        }
-        let question = self.question(node, extended);
-        let (generation, answer) = self.discover(extension, question).await?;
-        let known = self.known_by(extension);
-        known.answered(generation, node.part, answer.unread);
-        known.take(answer.devices, node.part);
+        let extended = extension.manifest().extends.iter();
+        let extended =
+            extended.filter_map(|name| Some((name, self.device_types.get(name)?.devices.iter())));
+        let devices = extended.flat_map(|(name, devices)| {
+            devices.map(move |device| BaseDevice {
+                device_type: name.clone(),
+                id: device.id.clone(),
+                function: device.function,
+            })
+        });
+        let devices = devices.collect();
+        let answer = self.discover(pending, extension, node, devices).await?;
+        self.answered(answer.discovery, answer.unread, answer.devices, node.part);
         Ok(())
     }
 
-    fn question(
-        &self,
-        node: NodeNow<'_>,
-        devices: Vec<wire::ExtendedDevice>,
-    ) -> wire::DiscoverRequest {
-        let is_asked = |address| node.part.is_none_or(|part| part.contains(&address));
-        let functions = node.functions.iter();
-        wire::DiscoverRequest {
-            root: node.root.to_owned(),
-            generation: self.generation,
-            functions: functions
-                .filter(|function| is_asked(function.address))
-                .map(Into::into)
-                .collect(),
-            devices,
-            part: node.part.map(|part| wire::Part {
-                since: self.generation - 1,
-                functions: part.iter().copied().collect(),
-            }),
-        }
-    }
-
     async fn discover(
-        &mut self,
+        &self,
+        pending: &mut PendingDiscoveries,
         provider: &Arc<Provider>,
-        question: wire::DiscoverRequest,
-    ) -> Result<(u64, wire::Discovered), CallError> {
-        let patience = self.patience.min(provider.timeouts().discover);
-        self.discoveries
-            .take(provider, patience, self.generation, question)
-            .await
+        node: NodeNow<'_>,
+        devices: Vec<BaseDevice>,
+    ) -> Result<Discovered, CallError> {
+        let request = DiscoverRequest {
+            root: node.root,
+            generation: self.generation,
+            functions: node.functions,
+            devices,
+            part: node.part,
+        };
+        pending.take(provider, request).await
     }
 
-    /// What is known by `provider`; a version of it that was loaded since then knows nothing yet.
-    fn known_by(&mut self, provider: &Arc<Provider>) -> &mut ProviderState {
-        let known = self.known.entry(provider.file_name());
-        let known = known.or_insert_with(|| ProviderState::new(provider));
-        if !known.is_of(provider) {
-            *known = ProviderState::new(provider);
-        }
-        known
-    }
-
-    fn devices_of(&self, device_types: &[String]) -> Vec<wire::ExtendedDevice> {
-        let found = device_types
-            .iter()
-            .filter_map(|name| Some((name, self.device_types.get(name)?)));
-        found
-            .flat_map(|(name, found)| {
-                found
-                    .devices
-                    .iter()
-                    .map(|d| wire::ExtendedDevice::new(name, d.id.as_str(), d.function))
-            })
-            .collect()
+    fn answered(
+        &mut self,
+        discovery: Discovery,
+        unread: Vec<PciAddress>,
+        devices: Vec<sriovdp_providers::ProviderDevice>,
+        part: Option<&BTreeSet<PciAddress>>,
+    ) {
+        let file = discovery.provider().file_name();
+        let before = self.providers.get(&file).map(Arc::as_ref);
+        let state = ProviderState::new(discovery, unread, devices, before, part);
+        self.providers.insert(file, Arc::new(state));
     }
 }
 
@@ -248,13 +229,13 @@ impl ScanError {
     /// The PCI bus cannot be listed.
     pub fn of_bus(error: sriovdp_sdk::Error) -> Self {
         Self {
-            failure: "cannot look at the PCI bus".to_owned(),
+            failure: "cannot read the PCI bus".to_owned(),
             source: Some(error),
         }
     }
 
-    /// No discovery of the provider has succeeded yet, so its answers to anything else mean nothing.
-    pub(super) fn without_discovery(provider: &Provider) -> Self {
+    /// No discovery of the provider has succeeded yet.
+    fn without_discovery(provider: &Provider) -> Self {
         Self {
             failure: format!(
                 "no discovery of the provider `{}` has succeeded yet",
@@ -264,9 +245,9 @@ impl ScanError {
         }
     }
 
-    /// It was asked about some functions, and has not answered about everything since.
-    pub(super) fn knows_a_part(provider: &Provider) -> Self {
-        let source = sriovdp_sdk::Error::new("it has not said what is on the whole node yet");
+    /// Its last answer is that of an incremental discovery.
+    fn partial(provider: &Provider) -> Self {
+        let source = sriovdp_sdk::Error::new("its last full discovery has not returned yet");
         Self::of_provider(provider, source)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
 
 use super::log_on_change::LogOnChange;
@@ -11,10 +12,11 @@ use super::retained::Retained;
 use super::{Outcome, Reconciler};
 use crate::config::ResourceName;
 use crate::pools::{
-    AssignedDevice, DiscoveredDevice, Fit, Health, Matches, OwnerByDevice, Pool, PoolDevice,
-    Request, Resource, Scan, ScanError, assign, evaluate_health,
+    AssignedDevice, DiscoveredDevices, Fit, Health, OwnerByDevice, Pool, PoolDevice, Request,
+    Resource, Scan, ScanError, assign, evaluate_health,
 };
 use sriovdp_kubelet::PodDevices;
+use sriovdp_providers::Matches;
 use sriovdp_report::inline;
 
 /// The share of each resource; nothing for a resource about which a provider cannot speak now.
@@ -27,8 +29,8 @@ pub(super) struct Assignment {
     pub(super) absences: RemovalReasons,
 }
 
-/// The devices of each resource that are in its pool for their pods only, by its number and their positions.
-type RetainedDevices = HashMap<(usize, u32), Retained>;
+/// The devices of each resource that are in its pool for their pods only, by its number and their ids.
+type RetainedDevices = HashMap<(usize, DeviceId), Retained>;
 
 /// What each selector of each resource admits, whoever has it.
 pub(super) type MatchesOfAll = Vec<Vec<Matches>>;
@@ -36,7 +38,8 @@ pub(super) type MatchesOfAll = Vec<Vec<Matches>>;
 /// What the selectors of all resources say.
 struct SelectorMatches<'a> {
     resources: &'a [Arc<Resource>],
-    requests: Vec<Request<'a>>,
+    scan: &'a Scan,
+    matches: MatchesOfAll,
     /// The resources about which a provider does not answer now, and why.
     unknown: BTreeMap<usize, ScanError>,
 }
@@ -96,7 +99,8 @@ impl Reconciler {
         let unknown = claims.unknown.iter();
         let unknown = unknown.map(|(&n, error)| (resources[n].name.clone(), inline(error)));
         look.unknown.extend(unknown);
-        self.admitted = claims.into_matches();
+        let matches = claims.matches;
+        self.admitted = matches;
         self.books.set_relevant(matter);
         shares
     }
@@ -106,7 +110,7 @@ impl Reconciler {
     async fn retained(
         &self,
         claims: &SelectorMatches<'_>,
-        members: &[Vec<AssignedDevice>],
+        members: &[Vec<AssignedDevice<'_>>],
         states: &[Arc<Pool>],
     ) -> Result<RetainedDevices, (usize, ScanError)> {
         let mut all = RetainedDevices::new();
@@ -114,11 +118,11 @@ impl Reconciler {
         for (n, members) in known.filter(|(n, _)| !claims.unknown.contains_key(n)) {
             let resource = &claims.resources[n];
             for member in members.iter().filter(|member| member.selector.is_none()) {
-                let id = claims.device(n, *member).id.as_str();
+                let id = &member.device.id;
                 let before = state_of(states, &resource.name);
-                let retained = Retained::of(&self.scan, resource, id, before).await;
+                let retained = Retained::of(&self.scan, resource, id.as_str(), before).await;
                 let retained = retained.map_err(|error| (n, error))?;
-                all.insert((n, member.position), retained);
+                all.insert((n, id.clone()), retained);
             }
         }
         Ok(all)
@@ -128,19 +132,19 @@ impl Reconciler {
         &self,
         claims: &SelectorMatches<'_>,
         n: usize,
-        member: AssignedDevice,
+        member: AssignedDevice<'_>,
         retained: &RetainedDevices,
     ) -> PoolDevice {
         let resource = &claims.resources[n];
-        let found = claims.device(n, member);
-        let retained = retained.get(&(n, member.position));
+        let found = member.device;
+        let retained = retained.get(&(n, found.id.clone()));
         let selector = member
             .selector
             .or_else(|| retained.and_then(|retained| retained.selector));
         let against = match (member.selector, retained) {
             (Some(selector), _) => {
-                let admitted = &claims.requests[n].alternatives[selector];
-                admitted.findings.get(&found.id)
+                let matches = &claims.matches[n][selector];
+                matches.findings.get(&found.id)
             }
             (None, retained) => retained.map(|retained| &retained.findings),
         };
@@ -168,18 +172,15 @@ impl<'a> SelectorMatches<'a> {
     async fn of(scan: &'a Scan, resources: &'a [Arc<Resource>], before: &MatchesOfAll) -> Self {
         let mut claims = Self {
             resources,
-            requests: Vec::new(),
+            scan,
+            matches: Vec::new(),
             unknown: BTreeMap::new(),
         };
         for (n, resource) in resources.iter().enumerate() {
             let mut alternatives = Vec::new();
             for (m, selector) in resource.selectors.iter().enumerate() {
                 let before = before.get(n).and_then(|selectors| selectors.get(m));
-                let answer = match scan.require_discovery(selector) {
-                    Ok(()) => scan.select(&resource.device_type, selector, before).await,
-                    Err(error) => Err(error),
-                };
-                match answer {
+                match scan.select(&resource.device_type, selector, before).await {
                     Ok(admitted) => alternatives.push(admitted),
                     Err(error) => {
                         claims.unknown.insert(n, error);
@@ -187,11 +188,7 @@ impl<'a> SelectorMatches<'a> {
                     }
                 }
             }
-            let found = scan.found(&resource.device_type);
-            claims.requests.push(Request {
-                devices: found.map_or(&[], |found| &found.devices),
-                alternatives,
-            });
+            claims.matches.push(alternatives);
         }
         claims
     }
@@ -208,21 +205,23 @@ impl<'a> SelectorMatches<'a> {
         }
     }
 
-    fn device(&self, n: usize, member: AssignedDevice) -> &DiscoveredDevice {
-        &self.requests[n].devices[member.position as usize]
-    }
-
-    fn into_matches(self) -> MatchesOfAll {
-        let requests = self.requests.into_iter();
-        requests.map(|request| request.alternatives).collect()
-    }
-
-    fn divide(&self, states: &[Arc<Pool>], held: &PodDevices) -> Vec<Vec<AssignedDevice>> {
+    fn divide<'s>(
+        &'s self,
+        states: &'s [Arc<Pool>],
+        held: &PodDevices,
+    ) -> Vec<Vec<AssignedDevice<'s>>> {
         // A pool that keeps its devices keeps them from others too.
         let keeping = self.unknown.keys();
         let keeping = keeping.filter_map(|&n| state_of(states, &self.resources[n].name));
         let kept = keeping.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
-        assign(&self.requests, kept, &self.holders(held))
+        static NONE: DiscoveredDevices = DiscoveredDevices::NONE;
+        let resources = self.resources.iter().zip(&self.matches);
+        let requests = resources.map(|(resource, matches)| Request {
+            devices: self.scan.found(&resource.device_type).unwrap_or(&NONE),
+            matches,
+        });
+        let requests: Vec<Request<'_>> = requests.collect();
+        assign(&requests, kept, &self.holders(held))
     }
 
     fn holders<'h>(&self, held: &'h PodDevices) -> OwnerByDevice<'h> {
@@ -236,7 +235,7 @@ impl<'a> SelectorMatches<'a> {
     }
 
     /// Whether a device joins or leaves a pool, or all do with their pool.
-    fn change(&self, states: &[Arc<Pool>], members: &[Vec<AssignedDevice>]) -> bool {
+    fn change(&self, states: &[Arc<Pool>], members: &[Vec<AssignedDevice<'_>>]) -> bool {
         let known = (0..self.resources.len()).filter(|n| !self.unknown.contains_key(n));
         let names: HashSet<&ResourceName> = self.resources.iter().map(|r| &r.name).collect();
         let is_withdrawn = states
@@ -248,11 +247,8 @@ impl<'a> SelectorMatches<'a> {
                 let before = state.map_or(&[][..], |pool| &pool.devices);
                 let present =
                     |device: &&PoolDevice| !matches!(device.health, Health::Removed { .. });
-                let is_new = |member: &AssignedDevice| {
-                    let id = self.requests[n].devices[member.position as usize]
-                        .id
-                        .as_str();
-                    let known = state.and_then(|pool| pool.device(id));
+                let is_new = |member: &AssignedDevice<'_>| {
+                    let known = state.and_then(|pool| pool.device(member.device.id.as_str()));
                     !known.is_some_and(|device| present(&device))
                 };
                 before.iter().filter(present).count() != members[n].len()

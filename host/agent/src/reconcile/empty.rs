@@ -55,7 +55,7 @@ impl Reconciler {
         }
         let mut parts = Vec::new();
         if offered > 0 {
-            let refusals = match self.scan.refusals(resource).await {
+            let refusals = match self.scan.key_mismatches(resource).await {
                 Ok(refusals) => refusals,
                 Err(error) => return inline(&error),
             };
@@ -89,11 +89,11 @@ impl Reconciler {
     fn fitting(&self, resource: &Resource) -> (usize, usize) {
         let position = self.resources.iter().position(|r| r.name == resource.name);
         let admitted = position.and_then(|n| self.admitted.get(n));
-        let (mut positions, mut kept_out) = (BTreeSet::<u32>::new(), BTreeSet::new());
-        for admitted in admitted.into_iter().flatten() {
-            positions.extend(&admitted.positions);
-            kept_out.extend(admitted.kept_out.keys());
+        let (mut matching, mut kept_out) = (BTreeSet::new(), BTreeSet::new());
+        for matches in admitted.into_iter().flatten() {
+            matching.extend(&matches.devices);
+            kept_out.extend(matches.kept_out.keys());
         }
-        (positions.len(), kept_out.len())
+        (matching.len(), kept_out.len())
     }
 }

@@ -40,7 +40,7 @@ use servers::{RemovalContext, ResourceServers};
 use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, Severity};
-use crate::pools::{FlapDamping, Pool, Resource, Scan, ScanError};
+use crate::pools::{FlapDamping, PendingDiscoveries, Pool, Resource, Scan, ScanError};
 use sriovdp_providers::{Providers, Step};
 use sriovdp_report::inline;
 
@@ -55,6 +55,7 @@ pub struct Reconciler {
     /// The PCI bus, as it was last seen.
     functions: Arc<[PciFunction]>,
     scan: Scan,
+    pending: PendingDiscoveries,
     /// The functions to read again soon.
     unread: Unread,
     links: FlapDamping,
@@ -96,7 +97,7 @@ pub struct Outcome {
 impl Reconciler {
     /// A state in which nothing has been looked at; without a kubelet, nothing is offered.
     pub fn new(settings: Settings, kubelet: Option<KubeletOptions>) -> Self {
-        let patience = match kubelet {
+        let wait = match kubelet {
             Some(_) => settings.discovery_wait,
             None => settings.providers.timeouts.discover,
         };
@@ -109,7 +110,8 @@ impl Reconciler {
             settings,
             providers: Providers::default(),
             functions: Arc::default(),
-            scan: Scan::new(patience),
+            scan: Scan::default(),
+            pending: PendingDiscoveries::new(wait),
             unread: Unread::default(),
             links: FlapDamping::default(),
             books: PodDevicesCache::default(),
@@ -211,7 +213,7 @@ impl Reconciler {
     pub async fn news(&mut self) -> Result<(), JoinError> {
         tokio::select! {
             error = self.offered.task_failed() => Err(error),
-            () = self.scan.news() => Ok(()),
+            () = self.pending.changed() => Ok(()),
         }
     }
 

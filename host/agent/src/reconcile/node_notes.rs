@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sriovdp_sdk::{DeviceId, Error};
 
 use super::Reconciler;
-use crate::pools::{Matches, Pool, Resource};
+use crate::pools::{Pool, Resource};
+use sriovdp_providers::Matches;
 
 /// A device that the selectors of a resource match, and that its provider keeps out all the same.
 #[derive(Debug)]
@@ -24,14 +25,15 @@ impl Reconciler {
         for (resource, selectors) in self.admitted_by_resource() {
             let on_this_node = selectors
                 .iter()
-                .filter(|admitted| !admitted.positions.is_empty());
+                .filter(|admitted| !admitted.devices.is_empty());
             let mut of_resource = Vec::new();
             for warning in on_this_node.flat_map(|admitted| &admitted.warnings) {
-                let mut warning = warning.clone();
-                if let Some(sentence) = warning.chain.first_mut() {
-                    sentence.insert_str(0, &format!("`{}`: ", resource.name));
-                }
-                let warning = Error::from(warning);
+                let prefixed = Error::new(format!("`{}`: {warning}", resource.name));
+                let prefixed = warning.causes().fold(prefixed, Error::caused_by);
+                let warning = match warning.hint() {
+                    Some(hint) => prefixed.with_hint(hint),
+                    None => prefixed,
+                };
                 if !of_resource.contains(&warning) {
                     of_resource.push(warning);
                 }

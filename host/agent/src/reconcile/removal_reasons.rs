@@ -26,7 +26,8 @@ pub(super) async fn absences(
     let found = scan.found(&resource.device_type).into_iter();
     let excluded = found.clone().flat_map(|found| &found.excluded);
     let offered = found.flat_map(|found| &found.devices);
-    let excluded = excluded.map(|(id, reason)| (id.as_str(), Some(reason.as_str())));
+    let excluded =
+        excluded.map(|excluded| (excluded.name.as_str(), Some(excluded.reason.as_str())));
     let offered = offered.map(|device| (device.id.as_str(), None));
     let by_id: HashMap<&str, Option<&str>> = offered.chain(excluded).collect();
     let mut absences = RemovalReasons::new();

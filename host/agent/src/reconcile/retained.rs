@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use sriovdp_sdk::Finding;
 
-use crate::pools::{Explained, Fit, Pool, Resource, Scan, ScanError};
+use crate::pools::{Fit, Pool, Resource, Scan, ScanError};
+use sriovdp_providers::Explained;
 
 /// What a resource makes of such a device.
 pub(super) struct Retained {
@@ -41,7 +42,7 @@ impl Retained {
     /// The `known` selector, or else the first one, of those that no value of the device contradicts.
     fn by(explained: Vec<Explained>, known: Option<usize>) -> Self {
         let mismatch = |explained: &Explained| {
-            let refusal = explained.refusal.as_ref();
+            let refusal = explained.mismatch.as_ref();
             refusal.filter(|refusal| !refusal.unreadable).cloned()
         };
         let mismatches: Vec<_> = explained.iter().map(mismatch).collect();
@@ -89,7 +90,7 @@ fn known_selector(resource: &Resource, id: &str, before: Option<&Pool>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::Mismatch;
+    use sriovdp_providers::Mismatch;
 
     /// Each of `selectors` is `+` where it fits, `?` where something cannot be read, or else what differs.
     fn retained(selectors: &[&str], known: Option<usize>) -> (Option<usize>, Option<String>) {
@@ -99,7 +100,7 @@ mod tests {
             unreadable: text == "?",
         };
         let explained = selectors.iter().map(|&text| Explained {
-            refusal: (text != "+").then(|| refusal(text)),
+            mismatch: (text != "+").then(|| refusal(text)),
             findings: Vec::new(),
         });
         let retained = Retained::by(explained.collect(), known);

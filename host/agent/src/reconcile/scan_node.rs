@@ -65,7 +65,11 @@ impl Reconciler {
             functions: &self.functions,
             part: part.as_ref(),
         };
-        Ok(self.scan.next(&self.providers, resources, node).await)
+        let next = self
+            .scan
+            .next(&mut self.pending, &self.providers, resources, node);
+        self.scan = next.await;
+        Ok(self.scan.failures().to_vec())
     }
 
     async fn read_bus(&self, touched: Option<BTreeSet<PciAddress>>) -> Result<Bus, Error> {

@@ -354,7 +354,7 @@ async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output
     for device in &pool.devices {
         let deadline = Instant::now() + pool.resource.allocate_timeout();
         match allocate(pool, &[device.id.to_string()], deadline).await {
-            Ok(grant) => entries.extend(grant.nodes_by_device),
+            Ok(allocation) => entries.extend(allocation.devices),
             Err(error) => {
                 tracing::debug!(device = %device.id, "not in the CDI specification: {}", inline(&error));
             }

@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use rustix::process::Signal;
 use serde_json::Map;
 use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
 
+use super::super::calls::{Call, Discover, Manifest};
 use super::super::error::{WHILE_LOADED, in_call};
-use super::super::json_call::{CallError, ask, attach};
+use super::super::json_call::{CallError, attach, call};
 use super::super::{ProviderError, load};
 use super::Line;
 
@@ -50,12 +50,12 @@ fn probe(copy: File, tell: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Resu
     if let Err(error) = attach(module) {
         return Ok(failed("attach", error));
     }
-    tell(&Line::Begins(in_call(method::MANIFEST)))?;
-    let manifest = match ask(module, method::MANIFEST, &Map::new()) {
+    tell(&Line::Begins(in_call(Manifest::METHOD)))?;
+    let manifest = match call::<Manifest>(module, &Map::new()) {
         Ok(manifest) => manifest,
-        Err(error) => return Ok(failed(method::MANIFEST, error)),
+        Err(error) => return Ok(failed(Manifest::METHOD, error)),
     };
-    tell(&Line::Begins(in_call(method::DISCOVER)))?;
+    tell(&Line::Begins(in_call(Discover::METHOD)))?;
     let nothing = wire::DiscoverRequest {
         root: NOWHERE.to_owned(),
         generation: 0,
@@ -63,8 +63,8 @@ fn probe(copy: File, tell: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Resu
         devices: Vec::new(),
         part: None,
     };
-    let found: Result<wire::Discovered, CallError> = ask(module, method::DISCOVER, &nothing);
-    let failure = found.err().map(|error| error.error.into());
+    let failure = call::<Discover>(module, &nothing).err();
+    let failure = failure.map(|error| error.error.into());
     Ok(Line::Passed(Box::new(manifest), failure))
 }
 

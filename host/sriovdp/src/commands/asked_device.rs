@@ -73,7 +73,7 @@ fn unknown(message: &str) -> Error {
 fn by_id(state: &Reconciler, id: &str) -> Vec<String> {
     let found = state.scan().device_types().flat_map(|(_, found)| {
         let devices = found.devices.iter().map(|device| device.id.as_str());
-        devices.chain(found.excluded.iter().map(|(id, _)| id.as_str()))
+        devices.chain(found.excluded.iter().map(|excluded| excluded.name.as_str()))
     });
     let same = found.filter(|known| known.eq_ignore_ascii_case(id));
     same.map(str::to_owned).collect()

@@ -141,14 +141,14 @@ fn excluded<'a>(
     device_type: &'a str,
     found: &'a DiscoveredDevices,
 ) -> impl Iterator<Item = (&'a str, DeviceReport<'a>)> {
-    found.excluded.iter().map(move |(device, reason)| {
+    found.excluded.iter().map(move |excluded| {
         let story = DeviceReport {
-            device: Some(device.clone()),
+            device: Some(excluded.name.clone()),
             device_type,
-            excluded: Some(reason.clone()),
+            excluded: Some(excluded.reason.clone()),
             verdicts: Vec::new(),
         };
-        (&**device, story)
+        (excluded.name.as_str(), story)
     })
 }
 

@@ -115,7 +115,7 @@ async fn failing_allocate_is_reported() {
         (
             "RAW_PROVIDER",
             r#"allocate={"devices": []}"#,
-            "the provider `raw.so` answered for another number of devices",
+            "the provider `raw.so` returned 0 allocations for 1 device",
         ),
         (
             "RAW_PROVIDER",
@@ -125,12 +125,12 @@ async fn failing_allocate_is_reported() {
         (
             "RAW_PROVIDER",
             r#"allocate={"devices": [{"nodes": [["/dev/null", "/etc/passwd"]]}]}"#,
-            "which is not a device node below `/dev`",
+            "which is not below `/dev`",
         ),
         (
             "RAW_PROVIDER",
             r#"allocate={"devices": [{"companions": [["/dev/../etc/shadow", "/dev/x"]]}]}"#,
-            "the provider would hand out `/dev/../etc/shadow`",
+            "the provider returned the device node `/dev/../etc/shadow`",
         ),
     ] {
         let (_world, kubelet, daemon) = start(variable, fault).await;

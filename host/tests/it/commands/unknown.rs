@@ -115,7 +115,7 @@ async fn a_bus_that_cannot_be_listed() {
         assert_eq!(code, Some(1), "{command}");
         let reports = format!("{output}{errors}");
         assert!(
-            reports.contains("error: cannot look at the PCI bus\nCaused by: "),
+            reports.contains("error: cannot read the PCI bus\nCaused by: "),
             "{reports}"
         );
         assert!(output.contains("not known"), "{output}");

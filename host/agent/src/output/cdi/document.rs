@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Nodes;
 use sriovdp_providers::bounded_read;
+use sriovdp_sdk::DeviceNode;
 
 /// The entry of a device with two nodes has 500 bytes. What is read takes up to ten times its size in memory.
 const LARGEST: u64 = 4 << 20;
@@ -46,10 +46,10 @@ pub(super) struct NodeEntry {
 }
 
 impl DeviceEntry {
-    pub(super) fn new(id: &str, nodes: &Nodes) -> Self {
-        let node = |(host, container): &(String, String)| NodeEntry {
-            path: container.clone(),
-            host_path: host.clone(),
+    pub(super) fn new(id: &str, nodes: &[DeviceNode]) -> Self {
+        let node = |node: &DeviceNode| NodeEntry {
+            path: node.container_path.clone(),
+            host_path: node.host_path.clone(),
             permissions: "rw".to_owned(),
         };
         Self {
@@ -60,12 +60,15 @@ impl DeviceEntry {
         }
     }
 
-    pub(super) fn into_nodes(self) -> (String, Nodes) {
+    pub(super) fn into_nodes(self) -> (String, Vec<DeviceNode>) {
         let nodes = self
             .edits
             .nodes
             .into_iter()
-            .map(|node| (node.host_path, node.path))
+            .map(|node| DeviceNode {
+                host_path: node.host_path,
+                container_path: node.path,
+            })
             .collect();
         (self.name, nodes)
     }

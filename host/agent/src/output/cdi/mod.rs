@@ -13,6 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sriovdp_sdk::DeviceNode;
+
 use document::{DeviceEntry, Document, Edits, read};
 
 pub use names::CdiNames;
@@ -20,15 +22,13 @@ pub use stale::remove_stale;
 
 use super::{WriteError, remove, write_whole};
 use crate::config::ResourceName;
+use crate::pools::AllocatedDevice;
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
 /// Container runtimes refuse versions that they do not know, so it is never a newer one.
 const VERSION: &str = "0.5.0";
 /// What the names of our files begin with, as the Go plugin's do.
 const FILE_PREFIX: &str = "sriov-dp-";
-
-/// A device's nodes: host path and container path.
-pub type Nodes = Vec<(String, String)>;
 
 /// The specification of one pool.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct PoolSpec {
     kind: String,
     names: CdiNames,
     annotation: String,
-    devices: Mutex<BTreeMap<String, Nodes>>,
+    devices: Mutex<BTreeMap<String, Vec<DeviceNode>>>,
 }
 
 impl PoolSpec {
@@ -111,11 +111,11 @@ impl PoolSpec {
     /// When the file cannot be written.
     pub fn update(
         &self,
-        entries: impl IntoIterator<Item = (String, Nodes)>,
+        allocated: impl IntoIterator<Item = AllocatedDevice>,
     ) -> Result<(), WriteError> {
-        self.change(|devices| {
-            devices.extend(entries.into_iter().filter(|(_, nodes)| !nodes.is_empty()))
-        })
+        let entries = allocated.into_iter().filter(|d| !d.nodes.is_empty());
+        let entries = entries.map(|device| (device.id.to_string(), device.nodes));
+        self.change(|devices| devices.extend(entries))
     }
 
     /// Removes the entries of devices that are not `members` of the pool.
@@ -132,7 +132,10 @@ impl PoolSpec {
         &self.file
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Nodes>)) -> Result<(), WriteError> {
+    fn change(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Vec<DeviceNode>>),
+    ) -> Result<(), WriteError> {
         let mut devices = self.devices();
         let before = devices.clone();
         change(&mut devices);
@@ -148,7 +151,7 @@ impl PoolSpec {
         written
     }
 
-    fn write(&self, devices: &BTreeMap<String, Nodes>) -> Result<(), WriteError> {
+    fn write(&self, devices: &BTreeMap<String, Vec<DeviceNode>>) -> Result<(), WriteError> {
         if devices.is_empty() {
             // A specification without devices is invalid.
             return remove(self.directory.join(&self.file));
@@ -170,7 +173,7 @@ impl PoolSpec {
         )
     }
 
-    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Nodes>> {
+    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Vec<DeviceNode>>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -200,16 +203,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pools::sample::allocated as device;
 
     fn resource(prefix: &str, name: &str) -> ResourceName {
         ResourceName::new(prefix, name, Path::new("/r")).unwrap()
-    }
-
-    fn nodes(paths: &[&str]) -> Nodes {
-        paths
-            .iter()
-            .map(|&path| (path.to_owned(), path.to_owned()))
-            .collect()
     }
 
     fn content(directory: &Path, file: &str) -> Value {
@@ -226,9 +223,8 @@ mod tests {
             CdiNames::Field,
         )
         .unwrap();
-        let entry = ("0000:03:02.0".to_owned(), nodes(&["/dev/vfio/40"]));
-        spec.update([entry, ("0000:03:02.1".to_owned(), Vec::new())])
-            .unwrap();
+        let entry = device("0000:03:02.0", &["/dev/vfio/40"]);
+        spec.update([entry, device("0000:03:02.1", &[])]).unwrap();
         assert_eq!(
             content(dir.path(), "sriov-dp-intel.com-net-pci-dpdk.yaml"),
             json!({
@@ -264,14 +260,11 @@ mod tests {
             .unwrap()
         };
         open()
-            .update([("a".to_owned(), nodes(&["/dev/infiniband/uverbs0"]))])
+            .update([device("a", &["/dev/infiniband/uverbs0"])])
             .unwrap();
         // The nodes of the device are in a pod now.
         open()
-            .update([
-                ("a".to_owned(), Vec::new()),
-                ("b".to_owned(), nodes(&["/dev/x"])),
-            ])
+            .update([device("a", &[]), device("b", &["/dev/x"])])
             .unwrap();
         let written = content(dir.path(), open().file());
         let names: Vec<&Value> = written["devices"]
@@ -288,7 +281,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let x = resource("intel.com", "x");
         let spec = PoolSpec::open(dir.path(), &x, "net-pci", CdiNames::Field).unwrap();
-        let entry = |id: &str| [(id.to_owned(), nodes(&["/dev/x"]))];
+        let entry = |id: &str| [device(id, &["/dev/x"])];
         spec.update(entry("a")).unwrap();
         let (path, aside) = (dir.path().join(spec.file()), dir.path().join("aside"));
         std::fs::rename(&path, &aside).unwrap();

@@ -56,6 +56,7 @@ mod tests {
     use super::super::{CdiNames, PoolSpec};
     use super::*;
     use crate::config::ResourceName;
+    use crate::pools::sample;
 
     #[test]
     fn only_our_own_stale_files_go() {
@@ -73,9 +74,9 @@ mod tests {
                 CdiNames::Field,
             )
             .unwrap();
-            let entry = |id: &str| (id.to_owned(), vec![("/dev/x".into(), "/dev/x".into())]);
-            let used = (name == "used").then(|| entry("b"));
-            spec.update([entry("a")].into_iter().chain(used)).unwrap();
+            let device = |id: &str| sample::allocated(id, &["/dev/x"]);
+            let used = (name == "used").then(|| device("b"));
+            spec.update([device("a")].into_iter().chain(used)).unwrap();
         }
         std::fs::write(dir.path().join("vendor.yaml"), "{}").unwrap();
         let current = BTreeSet::from(["sriov-dp-intel.com-net-pci-here.yaml".to_owned()]);

@@ -1,18 +1,16 @@
-//! One loaded provider, and how long it may take to answer.
+//! One loaded provider: what it is, and calls to it with their timeouts.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use sriovdp_provider_abi::wire::method;
 use sriovdp_provider_abi::{ProviderModuleRef, wire};
 use sriovdp_sdk::Error;
 use tokio::time::Instant;
 
+use super::calls::Call;
 use super::digests::Digest;
 use super::error::WHILE_LOADED;
-use super::json_call::{CallError, ask, attach};
+use super::json_call::{CallError, attach, call};
 use super::vetting::Candidate;
 use super::{PendingCall, ProviderError, Timeouts, load};
 use crate::blocking;
@@ -27,12 +25,12 @@ pub struct Provider {
     keys: Vec<String>,
     module: ProviderModuleRef,
     timeouts: Timeouts,
-    /// The call that did not come back in time. Until it does, nothing more is asked.
-    stuck: Mutex<Option<Progress>>,
+    /// The call that timed out. Until it returns, the provider is not called.
+    overdue: Mutex<Option<Progress>>,
 }
 
 impl Provider {
-    /// Loads a file that passed its probe. What it said there of itself counts.
+    /// Loads a file that passed its probe, with the manifest from there.
     ///
     /// # Errors
     ///
@@ -73,11 +71,11 @@ impl Provider {
             keys: declared.keys,
             module,
             timeouts,
-            stuck: Mutex::new(None),
+            overdue: Mutex::new(None),
         })
     }
 
-    /// The file's name, as users know it.
+    /// The file's name.
     pub fn file_name(&self) -> String {
         self.file
             .file_name()
@@ -96,7 +94,7 @@ impl Provider {
         self.digest
     }
 
-    /// What it says of itself.
+    /// Its manifest.
     pub fn manifest(&self) -> &wire::Manifest {
         &self.manifest
     }
@@ -106,113 +104,75 @@ impl Provider {
         self.keys.iter().map(String::as_str)
     }
 
-    /// How long it may take.
+    /// The timeouts of its calls.
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
     }
 
-    /// Asks a question on a thread of its own, for as long as such a question may take.
-    ///
-    /// # Errors
-    ///
-    /// The provider's own error, a panic in it, an answer that makes no sense, or no answer in time.
-    pub async fn call<Q, A>(
+    /// Calls a method and waits for the response until the method's timeout.
+    pub(super) async fn call<C: Call>(
         self: &Arc<Self>,
-        method: &'static str,
-        question: Q,
-    ) -> Result<A, CallError>
-    where
-        Q: Serialize + Send + 'static,
-        A: DeserializeOwned + Send + 'static,
-    {
-        let timeout = match method {
-            method::DISCOVER => self.timeouts.discover,
-            _ => self.timeouts.answer,
-        };
-        self.call_by(Instant::now() + timeout, method, question)
-            .await
+        params: C::Params,
+    ) -> Result<C::Answer, CallError> {
+        let deadline = Instant::now() + C::timeout(&self.timeouts);
+        self.call_until::<C>(deadline, params).await
     }
 
-    /// Asks a question on a thread of its own, until `deadline`.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`call`](Self::call).
-    pub async fn call_by<Q, A>(
+    /// Calls a method and waits for the response until `deadline`.
+    pub(super) async fn call_until<C: Call>(
         self: &Arc<Self>,
         deadline: Instant,
-        method: &'static str,
-        question: Q,
-    ) -> Result<A, CallError>
-    where
-        Q: Serialize + Send + 'static,
-        A: DeserializeOwned + Send + 'static,
-    {
+        params: C::Params,
+    ) -> Result<C::Answer, CallError> {
         let begin = Instant::now();
-        let mut question = self.ask(method, question)?;
-        if let Some(answer) = question.wait_until(deadline).await {
+        let mut call = self.start::<C, _>(params, Ok)?;
+        if let Some(answer) = call.wait_until(deadline).await {
             return answer;
         }
-        self.mark_unresponsive(&question);
-        Err(question.timed_out(deadline.saturating_duration_since(begin)))
+        self.mark_unresponsive(&call);
+        Err(call.timed_out(deadline.saturating_duration_since(begin)))
     }
 
-    /// Asks a question on a thread of its own and does not wait for the answer.
-    ///
-    /// # Errors
-    ///
-    /// When an earlier call has not come back yet, or no thread can be started for this one.
-    pub fn ask<Q, A>(
+    /// Calls a method on a thread of its own, where `convert` turns the response into what the caller needs.
+    pub(super) fn start<C: Call, A: Send + 'static>(
         self: &Arc<Self>,
-        method: &'static str,
-        question: Q,
-    ) -> Result<PendingCall<A>, CallError>
-    where
-        Q: Serialize + Send + 'static,
-        A: DeserializeOwned + Send + 'static,
-    {
-        if self.is_stuck() {
+        params: C::Params,
+        convert: impl FnOnce(C::Answer) -> Result<A, CallError> + Send + 'static,
+    ) -> Result<PendingCall<A>, CallError> {
+        if self.is_unresponsive() {
             return Err(self.unresponsive("is still busy with an earlier call"));
         }
         let module = self.module;
-        let answer = blocking::start(move || ask(module, method, &question));
+        let answer = blocking::start(move || call::<C>(module, &params).and_then(convert));
         let answer = answer.map_err(|error| self.not_called(error))?;
-        Ok(PendingCall::new(self, method, answer))
+        Ok(PendingCall::new(self, C::METHOD, answer))
     }
 
-    /// Asks nothing more until this question is answered.
-    pub fn mark_unresponsive<A>(&self, question: &PendingCall<A>) {
-        *self.stuck() = Some(question.progress());
+    /// Fails all further calls until this one has returned.
+    pub fn mark_unresponsive<A>(&self, call: &PendingCall<A>) {
+        *self.overdue() = Some(call.progress());
     }
 
-    /// Whether a call that took too long has still not come back.
-    fn is_stuck(&self) -> bool {
-        let mut stuck = self.stuck();
-        *stuck = stuck.take().filter(|call| !call.is_finished());
-        stuck.is_some()
+    /// Whether a call that timed out has still not returned.
+    fn is_unresponsive(&self) -> bool {
+        let mut overdue = self.overdue();
+        *overdue = overdue.take().filter(|call| !call.is_finished());
+        overdue.is_some()
     }
 
-    fn stuck(&self) -> MutexGuard<'_, Option<Progress>> {
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    fn overdue(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn not_called(&self, error: StartError) -> CallError {
         let message = format!("the provider `{}` cannot be called now", self.file_name());
-        CallError {
-            error: Error::from(error).context(message),
-            path: None,
-            is_silent: true,
-        }
+        CallError::no_response(Error::from(error).context(message))
     }
 
     pub(super) fn unresponsive(&self, what: &str) -> CallError {
         let message = format!("the provider `{}` {what}", self.file_name());
         let hint = "its pools keep what they have; if it never comes back, restart the plugin";
-        CallError {
-            error: Error::new(message).with_hint(hint),
-            path: None,
-            is_silent: true,
-        }
+        CallError::no_response(Error::new(message).with_hint(hint))
     }
 }
 

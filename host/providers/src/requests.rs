@@ -1,0 +1,90 @@
+//! The calls that refer to no discovery: checking selectors, and what a container gets.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use sriovdp_provider_abi::wire;
+use sriovdp_sdk::{Allocation, DeviceNode, Error, Mount};
+use tokio::time::Instant;
+
+use super::calls::{Allocate, Check};
+use super::{CallError, Provider};
+
+/// A warning of a provider about selectors that it accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectorWarning {
+    /// The place in the selectors that it is about, such as `vendors[0]`.
+    pub path: Option<String>,
+    /// The warning.
+    pub warning: Error,
+}
+
+impl Provider {
+    /// Checks the selectors of a resource, and returns warnings about them.
+    ///
+    /// # Errors
+    ///
+    /// Why no resource can have these selectors, or that the provider has not answered in time.
+    pub async fn check(
+        self: &Arc<Self>,
+        device_type: &str,
+        selectors: Value,
+    ) -> Result<Vec<SelectorWarning>, CallError> {
+        let params = wire::CheckRequest {
+            device_type: device_type.to_owned(),
+            selectors,
+        };
+        let answer = self.call::<Check>(params).await?;
+        let warnings = answer.warnings.into_iter();
+        let warnings = warnings.map(|warning| SelectorWarning {
+            path: warning.path.clone(),
+            warning: warning.into(),
+        });
+        Ok(warnings.collect())
+    }
+
+    /// What a container gets for each of the devices `ids`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error, or that it has not answered before `deadline`.
+    pub async fn allocate(
+        self: &Arc<Self>,
+        deadline: Instant,
+        device_type: &str,
+        selectors: &Value,
+        ids: Vec<String>,
+    ) -> Result<Vec<Allocation>, CallError> {
+        let params = wire::AllocateRequest {
+            device_type: device_type.to_owned(),
+            selectors: selectors.clone(),
+            ids,
+        };
+        let answer = self.call_until::<Allocate>(deadline, params).await?;
+        Ok(answer.devices.into_iter().map(allocation).collect())
+    }
+}
+
+fn allocation(wire: wire::Allocation) -> Allocation {
+    let nodes = |nodes: Vec<(String, String)>| {
+        let nodes = nodes.into_iter();
+        let nodes = nodes.map(|(host_path, container_path)| DeviceNode {
+            host_path,
+            container_path,
+        });
+        nodes.collect()
+    };
+    let mounts = wire.mounts.into_iter();
+    let mounts = mounts.map(|(host_path, container_path, read_only)| Mount {
+        host_path,
+        container_path,
+        read_only,
+    });
+    let mut allocation = Allocation::default();
+    allocation.nodes = nodes(wire.nodes);
+    allocation.companions = nodes(wire.companions);
+    allocation.mounts = mounts.collect();
+    allocation.info = wire.info;
+    allocation.device_info = wire.device_info;
+    allocation
+}
