@@ -114,11 +114,9 @@ impl Provider {
     /// When an earlier call has not returned yet, or no thread can be started for this one.
     pub fn discover(
         self: &Arc<Self>,
-        request: DiscoverRequest<'_>,
+        request: &DiscoverRequest<'_>,
     ) -> Result<PendingCall<Discovered>, CallError> {
-        let DiscoverRequest {
-            generation, part, ..
-        } = request;
+        let (generation, part) = (request.generation, request.part);
         let is_in_scope = |address| part.is_none_or(|part| part.contains(&address));
         let functions = request.functions.iter();
         let devices = request.devices.iter();

@@ -120,7 +120,7 @@ fn across() -> (Runtime, Discovery) {
         part: None,
     };
     let answer = runtime.block_on(async {
-        let mut call = provider.discover(request).expect("a thread");
+        let mut call = provider.discover(&request).expect("a thread");
         call.wait_until(Instant::now() + TIMEOUT).await
     });
     let found = answer.expect("an answer").expect("a discovery");

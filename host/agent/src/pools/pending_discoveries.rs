@@ -43,7 +43,7 @@ impl PendingDiscoveries {
     pub(super) async fn take(
         &mut self,
         provider: &Arc<Provider>,
-        request: DiscoverRequest<'_>,
+        request: &DiscoverRequest<'_>,
     ) -> Result<Discovered, CallError> {
         let timeout = provider.timeouts().discover;
         let wait = self.wait.min(timeout);

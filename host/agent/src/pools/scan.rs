@@ -195,7 +195,7 @@ impl Scan {
             devices,
             part: node.part,
         };
-        pending.take(provider, request).await
+        pending.take(provider, &request).await
     }
 
     fn answered(
