@@ -60,7 +60,7 @@ where
         }
     };
     if let Err(error) = served {
-        tracing::debug!("a connection ended: {error}");
+        tracing::debug!(event = "connection_failed", %error, "a connection ended");
     }
 }
 

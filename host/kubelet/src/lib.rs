@@ -89,18 +89,15 @@
 //! [`PodDevices`] reads which pods have which devices, from the pod resources API or the kubelet's checkpoint.
 #![forbid(unsafe_code)]
 
-mod backoff;
 mod checkpoint;
 mod connections;
 mod device_plugin_service;
 mod directory_changes;
 mod http2;
-mod instance_lock;
-mod kubelet_socket;
 mod paths;
 mod plugin;
-mod plugin_watcher;
 mod pod_devices;
+mod registration;
 mod registration_mode;
 mod registration_service;
 mod resource_server;

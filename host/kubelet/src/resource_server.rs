@@ -1,15 +1,18 @@
 //! One resource, served to the kubelet for as long as it exists.
 
-use std::io;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::server::Server;
-use super::{
-    DevicePlugin, DirectoryChanges, KubeletDirectory, KubeletPaths, RegistrationMode,
-    kubelet_socket, plugin_watcher,
-};
+use super::directory_changes::DirectoryChanges;
+use super::paths::KubeletPaths;
+use super::plugin::DevicePlugin;
+use super::registration::backoff::Backoff;
+use super::registration::keep_registered;
+use super::registration::kubelet_socket::KubeletSocket;
+use super::registration::plugin_watcher::PluginWatcher;
+use super::registration_mode::RegistrationMode;
 
 /// Serves one resource and keeps it registered.
 #[derive(Clone, Debug)]
@@ -28,27 +31,26 @@ impl ResourceServer {
     /// Serves and registers the resource until `stop`, whatever the kubelet does. Returns when all streams have ended
     /// and the socket is removed.
     pub async fn run(self, mode: RegistrationMode, stop: CancellationToken) {
+        let Self {
+            resource,
+            plugin,
+            paths,
+            changes,
+        } = self;
+        let backoff = Backoff::new(RandomState::new().hash_one(&resource));
+        let own_changes = changes.clone();
         match mode {
             // Each in a box of its own, so that none takes the room of the larger one.
-            RegistrationMode::Watcher => Box::pin(plugin_watcher::run(self, stop)).await,
-            RegistrationMode::Register => Box::pin(kubelet_socket::run(self, stop)).await,
+            RegistrationMode::Watcher => {
+                let directory = paths.plugins_registry;
+                let registration = PluginWatcher::new(resource, plugin, directory, own_changes);
+                Box::pin(keep_registered(registration, changes, backoff, stop)).await;
+            }
+            RegistrationMode::Register => {
+                let directory = paths.device_plugins;
+                let registration = KubeletSocket::new(resource, plugin, directory, own_changes);
+                Box::pin(keep_registered(registration, changes, backoff, stop)).await;
+            }
         }
-    }
-
-    /// `<prefix>_<name>`, which the names of the resource's sockets begin with.
-    pub(super) fn file_stem(&self) -> String {
-        self.resource.replace('/', "_")
-    }
-
-    /// Serves at the file `name` in the kubelet's directory `directory`.
-    pub(super) async fn serve(
-        &self,
-        directory: &KubeletDirectory,
-        name: &str,
-    ) -> io::Result<Server> {
-        let path = directory.path.join(name);
-        let endpoint = directory.host_path.join(name);
-        let plugin = Arc::clone(&self.plugin);
-        Server::start(&path, endpoint, self.resource.clone(), plugin).await
     }
 }

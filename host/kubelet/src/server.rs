@@ -1,7 +1,6 @@
-//! A served socket: from the first connection that it can take to the last stream that it ends.
+//! A served socket: from the first connection that it accepts to the last stream that it ends.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +13,17 @@ use tracing::Instrument;
 
 use super::connections::{Connections, MAX_CONNECTIONS};
 use super::device_plugin_service::DevicePluginService;
+use super::paths::KubeletDirectory;
 use super::plugin::DevicePlugin;
 use super::registration_service::{Notification, RegistrationService};
 use super::router::Router;
 use super::socket::{Socket, SocketState};
 use super::streams::Streams;
 
-/// How long an answer that is under way may take when the server stops.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a response that is under way may take when the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many verdicts wait to be read. Registration through `kubelet.sock` reads none.
+/// How many notifications wait to be read.
 const MAX_NOTIFICATIONS: usize = 8;
 
 /// How long to wait when a connection cannot be accepted, first
@@ -48,26 +48,25 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves `plugin` at `path`, which is `endpoint` on the host. Connections are accepted from the moment that the
-    /// file is there.
+    /// Serves `plugin` at the file `name` in `directory`. Connections are accepted from the moment that the file is there.
     pub(super) async fn start(
-        path: &Path,
-        endpoint: PathBuf,
-        resource: String,
-        plugin: Arc<dyn DevicePlugin>,
+        directory: &KubeletDirectory,
+        name: &str,
+        resource: &str,
+        plugin: &Arc<dyn DevicePlugin>,
     ) -> io::Result<Self> {
-        let (socket, listener) = Socket::listen(path).await?;
+        let (socket, listener) = Socket::listen(&directory.path.join(name)).await?;
         let end = CancellationToken::new();
         let (streams_sender, streams) = watch::channel(Streams::default());
         let (sender, notifications) = mpsc::channel(MAX_NOTIFICATIONS);
         let device_plugin = DevicePluginService {
-            plugin,
+            plugin: Arc::clone(plugin),
             streams: streams_sender.clone(),
             end: end.clone(),
         };
         let registration = RegistrationService {
-            resource,
-            endpoint,
+            resource: resource.to_owned(),
+            endpoint: directory.host_path.join(name),
             streams: streams_sender.clone(),
             notifications: sender,
         };
@@ -94,8 +93,8 @@ impl Server {
         self.socket.state()
     }
 
-    /// Ends the streams, waits for answers that are under way, and removes the socket. When it returns, no stream of
-    /// this server is open: only then may the pool be registered anew, because a kubelet up to 1.36 takes the end of an
+    /// Ends the streams, waits for responses that are under way, and removes the socket. When it returns, no stream of
+    /// this server is open: only then may the resource be registered anew, because a kubelet up to 1.36 takes the end of an
     /// old stream for the end of the new one.
     pub(super) async fn stop(mut self) {
         // First the file, so that nobody connects to a server that ends.
@@ -103,16 +102,19 @@ impl Server {
         self.end.cancel();
         let ended = async {
             while self.serving.join_next().await.is_some() {}
-            // An answer has a task of its own, and a stream counts until its task has dropped it.
+            // A response has a task of its own, and a stream counts until its task has dropped it.
             let _ = self.streams.wait_for(|streams| streams.open == 0).await;
         };
-        if tokio::time::timeout(GRACE, ended).await.is_err() {
-            tracing::debug!("an answer was still under way when its socket was closed");
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::debug!(
+                event = "calls_aborted",
+                "calls were still under way when their socket was closed"
+            );
         }
     }
 }
 
-/// Takes connections until `end`, and returns when all of them have ended.
+/// Accepts connections until `end`, and returns when all of them have ended.
 async fn accept(listener: UnixListener, router: Router, end: CancellationToken) {
     let mut connections = Connections::default();
     let mut pause = ACCEPT_PAUSE;

@@ -8,15 +8,15 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
-/// Which file is behind a path. An inode number alone may be used again at once by the file that replaces it.
+/// Identifies the file at a path. An inode number alone may be reused at once by the file that replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
     made: (i64, i64),
 }
 
-impl Identity {
+impl FileIdentity {
     /// The file at `path` now.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
@@ -32,7 +32,7 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 impl Socket {
@@ -57,7 +57,7 @@ impl Socket {
             remove_if_there(&hidden)?;
             return Err(error);
         }
-        let identity = Identity::of(path).ok_or(io::ErrorKind::NotFound)?;
+        let identity = FileIdentity::of(path).ok_or(io::ErrorKind::NotFound)?;
         let socket = Self {
             path: path.to_owned(),
             identity,
@@ -67,7 +67,7 @@ impl Socket {
 
     /// What is at the path now.
     pub(super) fn state(&self) -> SocketState {
-        match Identity::of(&self.path) {
+        match FileIdentity::of(&self.path) {
             None => SocketState::Deleted,
             // The time may be touched. While this socket listens, its inode number belongs to it.
             Some(now) if (now.device, now.inode) == (self.identity.device, self.identity.inode) => {

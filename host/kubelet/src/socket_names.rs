@@ -9,16 +9,22 @@ const LONGEST_UNIQUE_PART: usize = 20;
 /// A hash as hexadecimal digits.
 const HASH: usize = 16;
 
-/// The prefix of all socket names of the resource with this `stem` in `directory`, and of no other resource. A stem that
-/// is too long for the path of a socket is cut, and gets its hash.
-pub(super) fn socket_prefix(directory: &Path, stem: &str) -> String {
+/// `<prefix>_<name>`, for a file that belongs to a resource.
+pub(super) fn file_stem(resource: &str) -> String {
+    resource.replace('/', "_")
+}
+
+/// The prefix of all socket names of `resource` in `directory`, and of no other resource. A name that is too long for the
+/// path of a socket is cut, and gets its hash.
+pub(super) fn socket_prefix(directory: &Path, resource: &str) -> String {
+    let stem = file_stem(resource);
     let rest = ".".len() + LONGEST_UNIQUE_PART + ".sock".len();
     let room = LONGEST_SOCKET_PATH.saturating_sub(directory.as_os_str().len() + 1 + rest);
     if stem.len() <= room {
-        return stem.to_owned();
+        return stem;
     }
     let cut = stem.floor_char_boundary(room.saturating_sub("_".len() + HASH));
-    format!("{}_{:016x}", &stem[..cut], hash(stem))
+    format!("{}_{:016x}", &stem[..cut], hash(&stem))
 }
 
 /// `<prefix>.<unique part>.sock`, on which no process has listened in this directory since the kubelet started.
@@ -45,16 +51,13 @@ fn hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
-
-    use super::super::instance_lock;
     use super::*;
 
     const DIRECTORY: &str = "/var/lib/kubelet/device-plugins";
 
     #[test]
     fn names_are_unique() {
-        let prefix = socket_prefix(Path::new(DIRECTORY), "intel.com_x");
+        let prefix = socket_prefix(Path::new(DIRECTORY), "intel.com/x");
         assert_eq!(prefix, "intel.com_x");
         let (one, two) = (unique_socket_name(&prefix), unique_socket_name(&prefix));
         assert_ne!(one, two);
@@ -78,23 +81,5 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn another_instance_is_found_by_a_long_name_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let bind = |prefix: &str| {
-            let path = dir.path().join(unique_socket_name(prefix));
-            (path.clone(), UnixListener::bind(path).unwrap())
-        };
-        let stem = "a".repeat(90);
-        let ours = socket_prefix(dir.path(), &stem);
-        let (listening, _listener) = bind(&ours);
-        let (abandoned, listener) = bind(&ours);
-        drop(listener);
-        let (_, _other_resource) = bind(&socket_prefix(dir.path(), &format!("{stem}b")));
-        let found = instance_lock::listening_sockets(dir.path(), &ours).await;
-        assert_eq!(found, [listening]);
-        assert!(!abandoned.exists());
     }
 }

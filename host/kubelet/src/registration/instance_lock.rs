@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::directory_changes::DirectoryChanges;
-use super::socket::is_listening;
+use crate::directory_changes::DirectoryChanges;
+use crate::socket::is_listening;
 
 /// How often a waiting instance probes the socket of the other one.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
@@ -138,6 +138,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+    use crate::socket_names::{socket_prefix, unique_socket_name};
 
     #[tokio::test]
     async fn only_sockets_without_a_listener_are_removed() {
@@ -192,5 +193,23 @@ mod tests {
         flock(&reader, FlockOperation::NonBlockingLockShared).unwrap();
         let lock = tokio::time::timeout(LOCK_TIMEOUT * 2, registration_lock(dir.path()));
         assert!(lock.await.expect("a timeout").is_none());
+    }
+
+    #[tokio::test]
+    async fn another_instance_is_found_by_a_long_name_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let bind = |prefix: &str| {
+            let path = dir.path().join(unique_socket_name(prefix));
+            (path.clone(), UnixListener::bind(path).unwrap())
+        };
+        let stem = "a".repeat(90);
+        let ours = socket_prefix(dir.path(), &stem);
+        let (listening, _listener) = bind(&ours);
+        let (abandoned, listener) = bind(&ours);
+        drop(listener);
+        let (_, _other_resource) = bind(&socket_prefix(dir.path(), &format!("{stem}b")));
+        let found = listening_sockets(dir.path(), &ours).await;
+        assert_eq!(found, [listening]);
+        assert!(!abandoned.exists());
     }
 }
