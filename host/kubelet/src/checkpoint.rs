@@ -22,17 +22,20 @@ const MAX_SIZE: u64 = 8 << 20;
 /// More than the pods of a node can have. It bounds the memory for a file of short ids.
 const MAX_IDS: usize = 1 << 16;
 
-/// Reads the file at `path`, on a thread: a checkpoint may have megabytes.
+/// Reads the file at `path`, on a thread if one can be started: a checkpoint may have megabytes.
 ///
 /// # Errors
 ///
-/// When it is not there, is no regular file, is too large, or is no checkpoint; and when no thread can be started.
+/// When it is not there, is no regular file, is too large, or is no checkpoint.
 pub(super) async fn read(path: PathBuf) -> io::Result<PodDevices> {
     let (sender, result) = oneshot::channel();
     let thread = thread::Builder::new().name("checkpoint".to_owned());
+    let file = path.clone();
     // The receiver may be gone.
-    thread.spawn(move || drop(sender.send(read_file(&path))))?;
-    result.await.map_err(io::Error::other)?
+    match thread.spawn(move || drop(sender.send(read_file(&file)))) {
+        Ok(_) => result.await.map_err(io::Error::other)?,
+        Err(_) => read_file(&path),
+    }
 }
 
 fn read_file(path: &Path) -> io::Result<PodDevices> {

@@ -106,7 +106,7 @@ async fn run_hour(node: &TestNode, kubelet: &FakeKubelet, daemon: &Daemon, hour:
     daemon.signal(Signal::HUP);
     if hour.is_multiple_of(6) {
         let mut other = node.daemon();
-        other.says("another instance").await;
+        other.logs("peer_wait").await;
         other.signal(Signal::KILL);
         other.ended().await;
     }

@@ -57,7 +57,7 @@ async fn unchanged_reconcile_logs_nothing() {
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    daemon.says("registered with the kubelet").await;
+    daemon.logs("registered").await;
     daemon.signal(Signal::HUP);
     // The second look is over when a third one shows something new.
     daemon.says("SIGHUP").await;

@@ -111,7 +111,7 @@ fn files_are_read_in_one_bounded_way() {
     let allowed = [
         "sdk/src/regular.rs",
         // It opens a directory to lock it.
-        "host/kubelet/src/instance_lock.rs",
+        "host/kubelet/src/registration/instance_lock.rs",
     ];
     let unbounded = [
         "fs::read(",

@@ -42,8 +42,7 @@ impl PeerWait {
             tracing::info!(
                 event = "peer_wait",
                 path = %socket.display(),
-                "another instance of the plugin serves `{}`; waiting for its end",
-                socket.display()
+                "another instance of the plugin serves the resource; waiting for its end"
             );
             self.is_logged = true;
         }

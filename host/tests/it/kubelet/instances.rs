@@ -24,12 +24,10 @@ kubelet_matrix!(
     a_killed_instance_of_many_pools_is_succeeded_in_all_of_them,
 );
 
-const WAITS: &str = "another instance of the plugin serves";
-
 /// A second plugin, which has found the first one.
 async fn second_daemon(node: &PoolNode) -> Daemon {
     let daemon = node.test_node.daemon();
-    daemon.says(WAITS).await;
+    daemon.logs("peer_wait").await;
     daemon
 }
 
@@ -129,7 +127,7 @@ async fn a_killed_instance_of_many_pools_is_succeeded_in_all_of_them(kind: Kind)
     let node = PoolNode::with(kind, MANY, 1, |_| {}).await;
     let older = node.registered_daemon().await;
     let newer = node.test_node.daemon();
-    newer.says("pool63.").await;
+    newer.logs("peer_wait").with("resource", name(63)).await;
     kill(older).await;
     for pool in 0..MANY {
         node.registered_again(&name(pool), 2).await;
@@ -141,7 +139,7 @@ async fn a_killed_instance_of_many_pools_is_succeeded_in_all_of_them(kind: Kind)
 async fn two_simultaneous_instances_do_not_conflict(kind: Kind) {
     let node = PoolNode::new(kind).await;
     let (one, other) = (node.test_node.daemon(), node.test_node.daemon());
-    one.says(WAITS).await;
+    one.logs("peer_wait").await;
     node.registered().await;
     assert_eq!(node.plugin_sockets().len(), node.pools);
     // Nobody knows which of them serves, so each ends once.

@@ -48,7 +48,7 @@ async fn without_directory(node: &TestNode, mode: RegistrationMode) -> Daemon {
     };
     fs::remove_dir_all(node.root().join("var/lib/kubelet")).unwrap();
     let daemon = node.daemon_with(&["--registration", mode]);
-    daemon.says("waiting for the kubelet's").await;
+    daemon.logs("kubelet_wait").await;
     daemon
 }
 
@@ -82,7 +82,7 @@ async fn it_ends_while_the_kubelet_refuses_it(kind: Kind) {
     let node = PoolNode::new(kind).await;
     node.refuse_registration(Some("never"));
     let daemon = node.test_node.daemon();
-    daemon.says("refuses the registration").await;
+    daemon.logs("registration_refused").await;
     terminates_cleanly(&node.test_node, daemon).await;
 }
 
@@ -185,12 +185,10 @@ async fn it_ends_in_front_of_a_dead_kubelet_socket(kind: Kind) {
     node.stop().await;
     assert!(node.node().kubelet_socket().exists());
     let daemon = node.test_node.daemon();
-    daemon
-        .says(match kind.mode {
-            RegistrationMode::Register => "cannot connect to",
-            RegistrationMode::Watcher => "pool resource=intel.com/pool0",
-        })
-        .await;
+    match kind.mode {
+        RegistrationMode::Register => drop(daemon.logs("registration_failed").await),
+        RegistrationMode::Watcher => drop(daemon.says("pool resource=intel.com/pool0").await),
+    }
     terminates_cleanly(&node.test_node, daemon).await;
 }
 

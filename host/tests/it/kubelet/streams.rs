@@ -35,18 +35,25 @@ async fn refused_registration_is_retried_and_logged_once(kind: Kind) {
         seen += node.events_after(seen).await.len();
     }
     assert!(daemon.is_running());
-    let log = daemon.says("the kubelet is not in the mood").await;
-    let told = log.matches("not in the mood").count();
+    daemon
+        .logs("registration_refused")
+        .containing("error", "not in the mood")
+        .await;
+    let logged = daemon.logs("registration_refused").now().len();
     assert!(
-        told <= node.pools,
-        "the same reason again is no news:\n{log}"
+        logged <= node.pools,
+        "the same reason is logged once:\n{}",
+        daemon.log()
     );
     node.refuse_registration(None);
     node.registered().await;
     // A refusal of one life of the kubelet means nothing in the next.
     node.refuse_registration(Some("out of order"));
     node.restart().await.unwrap();
-    daemon.says("out of order").await;
+    daemon
+        .logs("registration_refused")
+        .containing("error", "out of order")
+        .await;
     terminates_cleanly(&node.test_node, daemon).await;
 }
 

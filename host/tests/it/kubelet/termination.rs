@@ -116,7 +116,7 @@ async fn it_ends_while_it_takes_over(kind: Kind) {
     let node = PoolNode::new(kind).await;
     let mut older = node.registered_daemon().await;
     let newer = node.test_node.daemon();
-    newer.says("another instance of the plugin serves").await;
+    newer.logs("peer_wait").await;
     older.signal(Signal::TERM);
     assert_eq!(older.ended().await.code(), Some(0));
     terminates_cleanly(&node.test_node, newer).await;

@@ -96,12 +96,8 @@ async fn connection_flood_does_not_exclude_the_kubelet(mode: RegistrationMode) {
     assert!(ended.is_ok(), "the oldest idle connection is still open");
     kubelet.allocate(POOL, &[GOOD]).await.unwrap();
     assert_eq!(kubelet.resource(POOL).unwrap().registrations, 1);
-    let log = daemon.log();
-    assert_eq!(
-        log.matches("connections to the socket are open").count(),
-        1,
-        "{log}"
-    );
+    let warnings = daemon.logs("connections_limit").now();
+    assert_eq!(warnings.len(), 1, "{}", daemon.log());
     kubelet.restart().await.unwrap();
     registered_again(&kubelet, &daemon, 2).await;
 }
@@ -127,12 +123,8 @@ async fn other_client_may_connect_before_the_kubelet() {
     kubelet.cancel_stream(POOL).unwrap();
     registered_again(&kubelet, &daemon, 3).await;
     assert_eq!(kubelet.resource(POOL).unwrap().registrations, 3);
-    let log = daemon.log();
-    assert_eq!(
-        log.matches("the kubelet ended the stream").count(),
-        1,
-        "{log}"
-    );
+    let lost = daemon.logs("registration_lost").now();
+    assert_eq!(lost.len(), 1, "{}", daemon.log());
 }
 
 async fn peer_texts_are_truncated_and_escaped(mode: RegistrationMode) {
@@ -152,7 +144,8 @@ async fn peer_texts_are_truncated_and_escaped(mode: RegistrationMode) {
     }
     if mode == RegistrationMode::Watcher {
         daemon
-            .says("the kubelet refuses the registration: no 149")
+            .logs("registration_refused")
+            .containing("error", "no 149")
             .await;
     }
     let log = daemon.log();
@@ -179,8 +172,8 @@ async fn a_lock_on_the_directory_delays_the_registration() {
         let view = kubelet.wait_for(pool, |view| view.connected).await;
         view.unwrap_or_else(|timeout| panic!("{timeout}\n{}", daemon.log()));
     }
-    let log = daemon.log();
-    assert_eq!(log.matches("has locked the directory").count(), 1, "{log}");
+    let warnings = daemon.logs("lock_timeout").now();
+    assert_eq!(warnings.len(), 1, "{}", daemon.log());
 }
 
 #[tokio::test]
@@ -204,7 +197,7 @@ async fn descriptor_shortage_is_logged_once() {
     let before = limit(open as u64);
     let socket = kubelet.resource(POOL).unwrap().socket;
     let mut waiting = Vec::new();
-    while !daemon.log().contains("cannot accept a connection") {
+    while daemon.logs("accept_failed").now().is_empty() {
         waiting.push(UnixStream::connect(&socket).await.unwrap());
     }
     // Each of these meets the shortage again, and so does the reader behind them, until the daemon closes an idle
@@ -215,10 +208,6 @@ async fn descriptor_shortage_is_logged_once() {
     let _served = tokio::time::timeout(Duration::from_millis(700), reader(&kubelet)).await;
     limit(before);
     drop(reader(&kubelet).await);
-    let log = daemon.log();
-    assert_eq!(
-        log.matches("cannot accept a connection").count(),
-        1,
-        "{log}"
-    );
+    let warnings = daemon.logs("accept_failed").now();
+    assert_eq!(warnings.len(), 1, "{}", daemon.log());
 }
