@@ -1,36 +1,36 @@
-//! Who brings what: device types, their owners, and what extends them.
+//! Device types with their owners and extensions, and conflicts among them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::manifest::Declared;
+use super::manifest::ValidManifest;
 use super::{Provider, ProviderError};
 
-/// The loaded providers, by what they bring.
+/// The loaded providers, and the device types that they own or extend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeviceTypes {
-    /// In the order in which they were taken.
+    /// In the order of loading.
     providers: Vec<Arc<Provider>>,
     device_types: BTreeMap<String, DeviceType>,
 }
 
-/// A device type, its owner, and what extends it.
+/// A device type, its owner, and its extensions.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceType {
-    /// The provider that discovers its devices. Absent while only extensions of it are loaded.
+    /// The provider that discovers its devices. Absent while only extensions are loaded.
     pub owner: Option<Arc<Provider>>,
-    /// Providers that add to it, in the order in which they were taken.
+    /// The providers that extend it, in the order of loading.
     pub extensions: Vec<Arc<Provider>>,
 }
 
 impl DeviceTypes {
-    /// All of them.
+    /// All loaded providers.
     pub(super) fn providers(&self) -> &[Arc<Provider>] {
         &self.providers
     }
 
-    /// The one that was loaded from `file`.
+    /// The provider that was loaded from `file`.
     pub(super) fn of_file(&self, file: &Path) -> Option<&Arc<Provider>> {
         self.providers
             .iter()
@@ -45,8 +45,8 @@ impl DeviceTypes {
             .map(|(name, device_type)| (name.as_str(), device_type))
     }
 
-    /// Whether what `file` declares fits beside the others. Two owners of one device type, or of one key of a device
-    /// type, are a conflict that the one which was taken first wins; whatever was loaded from `file` itself makes room.
+    /// Checks that no other provider owns the same device type or the same selector key of a device type. The provider
+    /// that was loaded first wins; the previous version of `file` itself is no conflict.
     ///
     /// # Errors
     ///
@@ -54,9 +54,9 @@ impl DeviceTypes {
     pub(super) fn check_conflicts(
         &self,
         file: &Path,
-        declared: &Declared,
+        manifest: &ValidManifest,
     ) -> Result<(), ProviderError> {
-        let manifest = &declared.manifest;
+        let (manifest, keys) = (&manifest.wire, &manifest.keys);
         let conflict = |what: String, first: &Arc<Provider>| {
             Err(ProviderError::Conflict {
                 what,
@@ -73,17 +73,16 @@ impl DeviceTypes {
                     return conflict("the default device type".to_owned(), first);
                 }
             }
-            let touched = |name: &&String| {
+            let concerned = |name: &&String| {
                 theirs.device_type.as_ref() == Some(name) || theirs.extends.contains(name)
             };
             let mut shared = manifest.device_type.iter().chain(&manifest.extends);
-            let Some(name) = shared.find(touched) else {
+            let Some(name) = shared.find(concerned) else {
                 continue;
             };
-            let own = &declared.keys;
             let twice = first
                 .keys()
-                .find(|key| own.iter().any(|own| own.eq_ignore_ascii_case(key)));
+                .find(|key| keys.iter().any(|own| own.eq_ignore_ascii_case(key)));
             if let Some(key) = twice {
                 return conflict(format!("the selector key `{key}` of `{name}`"), first);
             }
@@ -91,8 +90,8 @@ impl DeviceTypes {
         Ok(())
     }
 
-    /// Takes a provider in, in the place of the one that was loaded from the same file before.
-    pub(super) fn take(&mut self, provider: Arc<Provider>) {
+    /// Adds a provider, which replaces a previous version from the same file.
+    pub(super) fn insert(&mut self, provider: Arc<Provider>) {
         let before = self
             .providers
             .iter_mut()

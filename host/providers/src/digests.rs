@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::path_trust::{OTHERS_WRITE, is_ours};
+use super::path_trust::{OTHERS_WRITE, is_trusted};
 use crate::bounded_read;
 use sriovdp_report::Hint;
 
 /// A line has about a hundred bytes.
-const LARGEST: u64 = 1 << 20;
+const MAX_SIZE: u64 = 1 << 20;
 
 /// The SHA-256 digest of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub(super) struct Digests {
     by_name: BTreeMap<OsString, Digest>,
 }
 
-/// Why a file may not be loaded by the list.
+/// Why the list does not allow a file.
 #[derive(Debug, thiserror::Error)]
 pub enum DigestError {
-    /// There is no list to look at.
+    /// The list is unusable.
     #[error(transparent)]
     List(#[from] UnusableList),
     /// The list does not name the file.
@@ -57,7 +57,7 @@ pub enum DigestError {
     },
 }
 
-/// A list by which nothing may be loaded.
+/// An unusable list, which allows no file.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the list of digests `{}` cannot be used", list.display())]
 pub struct UnusableList {
@@ -66,20 +66,20 @@ pub struct UnusableList {
     source: ListError,
 }
 
-/// Why a list cannot be used.
+/// Why a list is unusable.
 #[derive(Clone, Debug, thiserror::Error)]
 enum ListError {
-    /// It cannot be read.
+    /// The list cannot be read.
     #[error("cannot read it")]
     Read(#[source] Arc<io::Error>),
-    /// Others may write to it.
+    /// Untrusted users may write to the list.
     #[error("others than root and the user of this process may write to it")]
     Writable,
-    /// It is not what `sha256sum` prints.
+    /// A line is not in the format of `sha256sum`.
     #[error("line {0} is not a digest of 64 hexadecimal digits, two blanks and a file name")]
     Line(usize),
-    /// It says two things about a file.
-    #[error("line {0} has another digest for a file name that is in the list already")]
+    /// Two lines have different digests for one file name.
+    #[error("line {0} repeats a file name with another digest")]
     Twice(usize),
 }
 
@@ -108,7 +108,7 @@ impl Digests {
     ///
     /// # Errors
     ///
-    /// When it is not there, or is no list; then nothing may be loaded.
+    /// When the list cannot be read or is malformed.
     pub(super) fn read(list: &Path) -> Result<Self, UnusableList> {
         match read(list) {
             Ok(by_name) => Ok(Self {
@@ -122,12 +122,12 @@ impl Digests {
         }
     }
 
-    /// Whether the file `name` with this digest may be loaded.
+    /// Checks that the list has the file `name` with this digest.
     ///
     /// # Errors
     ///
-    /// When it may not.
-    pub(super) fn admit(&self, name: &OsStr, digest: Digest) -> Result<(), DigestError> {
+    /// When it has not.
+    pub(super) fn check(&self, name: &OsStr, digest: Digest) -> Result<(), DigestError> {
         match self.by_name.get(name) {
             Some(&listed) if listed == digest => Ok(()),
             Some(&listed) => Err(DigestError::Differs {
@@ -176,7 +176,7 @@ impl Hint for DigestError {
                 )
             }
             Self::Differs { .. } => {
-                "find out who changed the file; if you trust it, put its digest into the list"
+                "find out how the file has changed; if you trust it, put its digest into the list"
                     .to_owned()
             }
         })
@@ -186,13 +186,13 @@ impl Hint for DigestError {
 fn read(list: &Path) -> Result<BTreeMap<OsString, Digest>, ListError> {
     let unread = |error| ListError::Read(Arc::new(error));
     let (file, metadata) = bounded_read::open(list).map_err(unread)?;
-    if !is_ours(metadata.uid()) || metadata.mode() & OTHERS_WRITE != 0 {
+    if !is_trusted(metadata.uid()) || metadata.mode() & OTHERS_WRITE != 0 {
         return Err(ListError::Writable);
     }
-    parse(&bounded_read::read(file, LARGEST).map_err(unread)?)
+    parse(&bounded_read::read(file, MAX_SIZE).map_err(unread)?)
 }
 
-/// A name may have a directory in front, as it has when `sha256sum` is given one; files are known by their last name.
+/// Directories in front of a file name are ignored; `sha256sum DIR/*.so` prints them.
 fn parse(text: &[u8]) -> Result<BTreeMap<OsString, Digest>, ListError> {
     let mut by_name = BTreeMap::new();
     for (n, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
@@ -225,7 +225,7 @@ mod tests {
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn a_list_is_what_sha256sum_prints() {
+    fn the_format_of_sha256sum() {
         let text = format!("# ours\n{ABC}  a.so\n{ABC} */opt/x/b.so\r\n\n");
         let by_name = parse(text.as_bytes()).unwrap();
         let abc = Digest::from(Sha256::new_with_prefix("abc"));
@@ -236,17 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_list() {
+    fn malformed_lines_are_refused() {
         let other = ABC.replace('b', "c");
         for (text, expected) in [
             (format!("{ABC}  a.so\n{ABC} a.so\n"), "line 2 is not"),
             (format!("{ABC}  \n"), "line 1 is not"),
             (format!("{}  a.so\n", &ABC[1..]), "line 1 is not"),
             (ABC.replace('b', "x"), "line 1 is not"),
-            (
-                format!("{ABC}  a.so\n{other}  d/a.so"),
-                "line 2 has another",
-            ),
+            (format!("{ABC}  a.so\n{other}  d/a.so"), "line 2 repeats"),
         ] {
             let refused = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(refused.starts_with(expected), "{text}: {refused}");

@@ -1,4 +1,4 @@
-//! The judgement of an ELF file: this machine's, whole, and with the note of the SDK.
+//! Checks of an ELF file: for this machine, complete, and with the note of the SDK.
 
 mod headers;
 
@@ -14,10 +14,10 @@ use headers::Headers;
 
 use sriovdp_report::Hint;
 
-/// Why an ELF file is no provider for this host.
+/// Why a file is refused for its ELF headers or its note.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
-    /// It begins with other bytes.
+    /// It has another magic number.
     #[error("it is not an ELF file")]
     NotElf,
     /// A header is broken.
@@ -37,8 +37,8 @@ pub enum ElfError {
     /// It is a program or an object file.
     #[error("it is not a shared library")]
     NotShared,
-    /// Loading it would crash with `SIGBUS`, or it is still being copied.
-    #[error("it is truncated: what its headers name ends at byte {needed}, and it has {length}")]
+    /// A segment or section is incomplete: the file is still being copied, or loading it would crash with `SIGBUS`.
+    #[error("it is truncated: its headers need {needed} bytes, and it has {length}")]
     Truncated {
         /// Where the last segment or section ends.
         needed: u64,
@@ -46,10 +46,10 @@ pub enum ElfError {
         length: u64,
     },
     /// It was not built with the SDK.
-    #[error("it is no provider: it lacks the note that `export_provider!` writes")]
+    #[error("it is not a provider: it lacks the note of `export_provider!`")]
     NoNote,
-    /// The note is there and says too little.
-    #[error("its provider note does not say `{0}`")]
+    /// The note lacks an entry.
+    #[error("its provider note lacks `{0}`")]
     NoteIncomplete(&'static str),
     /// Another major version of the interface.
     #[error("it has ABI {found}, and this host loads providers with ABI {host_major}.x")]
@@ -59,24 +59,24 @@ pub enum ElfError {
         /// The host's major version.
         host_major: &'static str,
     },
-    /// A panic in it would end the host.
-    #[error("it was built with `panic = \"{0}\"`, so that a panic in it would end this host")]
+    /// A panic would abort the host.
+    #[error("it was built with `panic = \"{0}\"`, so a panic in it would end this host")]
     Panics(String),
 }
 
-/// What the SDK wrote into a provider when it was built.
+/// The note that the SDK writes into a provider at build time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
     /// The SDK's version.
     pub sdk: String,
-    /// The package, if the note says so.
+    /// The package.
     pub package: Option<String>,
-    /// The package's version, if the note says so.
+    /// The package's version.
     pub version: Option<String>,
 }
 
 impl ElfError {
-    /// Whether the file is whole and for this machine, and only its note is not what it has to be.
+    /// Whether the error is about the note, in an otherwise valid file.
     pub(super) fn is_about_note(&self) -> bool {
         match self {
             Self::NoNote | Self::NoteIncomplete(_) | Self::WrongAbi { .. } | Self::Panics(_) => {
@@ -114,16 +114,16 @@ impl Hint for ElfError {
     }
 }
 
-/// A library that is whole.
+/// A valid library.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Library {
-    /// What the SDK wrote into it.
+    /// The SDK's note.
     pub(super) note: Note,
     /// The parts of the file that the dynamic linker reads, in ascending order, without overlaps.
     pub loaded: Vec<Range<u64>>,
 }
 
-/// Checks everything that can be checked without running the file. Only its headers and notes are read.
+/// Checks a file without running it. Only its headers and notes are read.
 pub(super) fn check(file: &File) -> Result<Library, ElfError> {
     check_for(machine_of(std::env::consts::ARCH), &Headers::of(file))
 }
@@ -169,7 +169,7 @@ fn check_for<'d>(own_machine: Option<u16>, data: impl ReadRef<'d>) -> Result<Lib
     }
     let note = note(endian, segments, data).ok_or(ElfError::NoNote)?;
     Ok(Library {
-        note: judge_note(&note)?,
+        note: parse_note(&note)?,
         loaded: loaded(endian, header, segments),
     })
 }
@@ -206,8 +206,8 @@ fn loaded(
     ranges
 }
 
-/// Where the sections and the table of them end. The linker needs neither, but they come last in a file, so one that is
-/// written slowly is not whole before they are there.
+/// Where the sections and their table end. The linker needs neither, but they are last in the file, so a file that is
+/// still being written lacks them.
 fn end_of_sections<'d>(
     endian: Endianness,
     header: &elf::FileHeader64<Endianness>,
@@ -233,8 +233,8 @@ fn end_of_sections<'d>(
     Ok(ends.max().unwrap_or(0).max(end_of_table))
 }
 
-/// `e_machine` of the architectures that this host is built for, both byte orders; on any other one the dynamic linker
-/// judges.
+/// `e_machine` of the architectures that this host is built for, both byte orders; on other ones, the dynamic linker
+/// checks it.
 fn machine_of(architecture: &str) -> Option<u16> {
     match architecture {
         "x86_64" => Some(elf::EM_X86_64.0),
@@ -270,7 +270,7 @@ fn note<'d>(
     None
 }
 
-fn judge_note(note: &str) -> Result<Note, ElfError> {
+fn parse_note(note: &str) -> Result<Note, ElfError> {
     let value = |key: &'static str| {
         let lines = note.lines().filter_map(|line| line.split_once('='));
         lines

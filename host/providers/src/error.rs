@@ -1,18 +1,20 @@
-//! Why a file is no provider, and at which step of the way it turned out.
+//! Why a provider file is refused, and at which step of vetting.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::digests::DigestError;
 use super::elf::ElfError;
 use super::list_files::NoProvider;
-use super::path_trust::PlaceError;
+use super::path_trust::PathTrustError;
 use crate::blocking::StartError;
 use crate::limits::is_shortage;
 use sriovdp_report::Hint;
 
-/// Why a file is no provider.
+/// Why a provider file, or the whole provider directory, is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The directory cannot be listed.
@@ -20,191 +22,206 @@ pub enum ProviderError {
     List {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// There is none that can be used.
+    /// No provider is loaded.
     #[error("no provider is loaded, so no resource can be offered")]
     NoneLoaded(#[source] NoProvider),
-    /// Others may put files into the directory, or another directory in its place.
+    /// Untrusted users can write to the directory or replace it.
     #[error("the provider directory `{}` is not used", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The untrusted part of its path.
         #[source]
-        source: PlaceError,
+        source: PathTrustError,
     },
-    /// Others may put another file in its place.
+    /// Untrusted users can replace the file.
     #[error(transparent)]
-    Place(PlaceError),
+    PathTrust(PathTrustError),
     /// The file cannot be read.
     #[error("cannot read it")]
     Read(#[source] io::Error),
-    /// The system starts no thread that could read it.
-    #[error("it cannot be examined now")]
+    /// The system starts no thread to read the file.
+    #[error("cannot check it now")]
     NoThread(#[from] StartError),
-    /// Somebody else may change it.
-    #[error("it belongs to user {owner}, who is neither root nor the user of this process")]
+    /// An untrusted user owns the file.
+    #[error("it belongs to user {owner}, which is neither root nor the user of this process")]
     ForeignOwner {
         /// The owner's user id.
         owner: u32,
     },
-    /// Somebody else may change it.
+    /// Untrusted users can write to the file.
     #[error("its mode is {mode:04o}, so others than its owner may write to it")]
     Writable {
         /// The permission bits.
         mode: u32,
     },
-    /// It is larger than any provider.
-    #[error("it is {size} bytes long, and a provider has at most {limit}")]
+    /// The file exceeds the size limit.
+    #[error("its size is {size} bytes; the limit is {limit}")]
     TooLarge {
         /// In bytes.
         size: u64,
         /// In bytes.
         limit: u64,
     },
-    /// Too much of it would be loaded into memory.
-    #[error("{size} bytes of it are loaded into memory, and at most {limit} may be")]
+    /// The loadable segments exceed the memory limit.
+    #[error("its loadable segments have {size} bytes; the limit is {limit}")]
     LoadsTooMuch {
         /// In bytes.
         size: u64,
         /// In bytes.
         limit: u64,
     },
-    /// It changed under the reader's eyes.
+    /// The file changed while it was read.
     #[error("it is being written")]
     BeingWritten,
     /// The sealed copy cannot be made.
     #[error("cannot make a sealed copy of it in memory")]
     Copy(#[source] io::Error),
-    /// It is no library for this machine.
+    /// The file is no provider library for this machine.
     #[error(transparent)]
     Elf(#[from] ElfError),
-    /// It is not one of those that may be loaded.
+    /// The list of digests does not allow the file.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// The probe says nothing about it.
-    #[error("it cannot be probed: cannot run `{}` for it", program.display())]
+    /// The probe cannot run.
+    #[error("cannot run its probe, `{}`", program.display())]
     NoProbe {
-        /// The program of the probe, which is this one.
+        /// The program of the probe.
         program: PathBuf,
-        /// Why.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// It ended the probe by a signal.
-    #[error("it crashes {at}: {signal}")]
+    /// A signal ended the probe.
+    #[error("it crashes {}: {signal}", at.phase())]
     Crashes {
-        /// The step, such as `while it is loaded`.
-        at: String,
+        /// The step that the probe had begun.
+        at: Step,
         /// The signal's name.
         signal: String,
     },
-    /// It ended the probe.
-    #[error("it ends its process {at}, with exit code {code}")]
+    /// The provider ended the probe's process.
+    #[error("it ends its process {}, with exit code {code}", at.phase())]
     Exits {
-        /// The step.
-        at: String,
+        /// The step that the probe had begun.
+        at: Step,
         /// The exit code.
         code: i32,
     },
-    /// It does not come back.
-    #[error("it has not come back within {limit:?} {at}")]
+    /// The step did not end within its timeout.
+    #[error("it timed out after {limit:?} {}", at.phase())]
     Hangs {
-        /// The step.
-        at: String,
-        /// How long it was waited for.
+        /// The step that had begun.
+        at: Step,
+        /// The timeout.
         limit: Duration,
     },
-    /// It spoke in place of the probe.
-    #[error("its probe ended without an answer that can be read")]
+    /// The probe's output is not in its format.
+    #[error("its probe ended without a readable result")]
     Garbage,
-    /// The dynamic linker refuses it.
+    /// The dynamic linker refuses the file.
     #[error("the dynamic linker refuses it: {0}")]
     Link(String),
-    /// It was built against another interface.
-    #[error("its interface is not this host's: {0}")]
+    /// The file was built against another ABI.
+    #[error("its ABI differs from this host's: {0}")]
     Interface(String),
     /// Another file hangs in the dynamic linker.
-    #[error("`{}` hangs while it is loaded, and nothing can be loaded behind it", .0.display())]
+    #[error("not loaded: `{}` hangs in dlopen() and holds the linker's lock", .0.display())]
     BlockedByHang(PathBuf),
-    /// It answers wrongly or with an error.
-    #[error("it does not answer `{method}`")]
+    /// A call failed.
+    #[error("it fails {}", at.phase())]
     Call {
-        /// The method.
-        method: String,
-        /// What it said.
+        /// The step of the call.
+        at: Step,
+        /// The provider's error.
         #[source]
         source: sriovdp_sdk::Error,
     },
-    /// Its manifest makes no sense.
-    #[error("its manifest {0}")]
+    /// The manifest is invalid.
+    #[error("invalid manifest: {0}")]
     Manifest(String),
-    /// It is of no use without something that this host is too old for.
-    #[error("it needs a host of SDK {needed} or newer, and this host is of SDK {host}")]
+    /// The provider requires a newer host.
+    #[error("it requires a host of SDK {needed} or newer; this host has SDK {host}")]
     NeedsHost {
-        /// The oldest that will do.
+        /// The oldest sufficient version.
         needed: String,
-        /// This one's.
+        /// This host's version.
         host: &'static str,
     },
-    /// Another file was first.
-    #[error("it brings {what}, which `{first}` already brings")]
+    /// Another provider has the same device type or selector key.
+    #[error("conflict: `{first}` already provides {what}")]
     Conflict {
-        /// A device type or a key.
+        /// The device type or the key.
         what: String,
-        /// The file that has it.
+        /// The file that was loaded first.
         first: String,
     },
 }
 
-/// What a file has to pass, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The steps of vetting a file, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The directories on the way to it.
-    Place,
-    /// Itself: owner, mode and size.
+    /// Path trust: the directories on its path.
+    PathTrust,
+    /// Owner, mode and size of the file.
     File,
     /// Its ELF headers.
     Elf,
-    /// The SDK's note in it.
+    /// The note of the SDK.
     Note,
-    /// The list of those that may be loaded.
+    /// The list of digests.
     Digest,
-    /// The dynamic linker and its constructors.
-    Link,
-    /// The layouts of both sides of the interface.
+    /// The dynamic linker and the file's constructors.
+    Load,
+    /// The layouts of the ABI, and the call `attach`.
     Interface,
-    /// What it says of itself.
+    /// The call `manifest`, and the manifest's content.
     Manifest,
-    /// A discovery where there is nothing.
+    /// A discovery on an empty node.
     Discovery,
 }
 
 impl Step {
-    /// All of them.
+    /// All steps.
     pub const ALL: [Self; 9] = [
-        Self::Place,
+        Self::PathTrust,
         Self::File,
         Self::Elf,
         Self::Note,
         Self::Digest,
-        Self::Link,
+        Self::Load,
         Self::Interface,
         Self::Manifest,
         Self::Discovery,
     ];
+
+    /// The step as the end of a sentence.
+    fn phase(self) -> &'static str {
+        match self {
+            Self::PathTrust | Self::File | Self::Elf | Self::Note | Self::Digest => {
+                "before it is loaded"
+            }
+            Self::Load => "while it is loaded",
+            Self::Interface => "in `attach`",
+            Self::Manifest => "in `manifest`",
+            Self::Discovery => "in `discover`",
+        }
+    }
 }
 
 impl ProviderError {
-    /// The step at which it turned out.
+    /// The step that failed.
     pub fn step(&self) -> Step {
         match self {
-            Self::List { .. } | Self::NoneLoaded(_) | Self::Directory { .. } | Self::Place(_) => {
-                Step::Place
-            }
+            Self::List { .. }
+            | Self::NoneLoaded(_)
+            | Self::Directory { .. }
+            | Self::PathTrust(_) => Step::PathTrust,
             Self::Read(_)
             | Self::NoThread(_)
             | Self::ForeignOwner { .. }
@@ -217,19 +234,19 @@ impl ProviderError {
             Self::Elf(_) => Step::Elf,
             Self::Digest(_) => Step::Digest,
             Self::NoProbe { .. } | Self::Garbage | Self::Link(_) | Self::BlockedByHang(_) => {
-                Step::Link
+                Step::Load
             }
-            Self::Crashes { at, .. } | Self::Exits { at, .. } | Self::Hangs { at, .. } => {
-                at_step(at)
-            }
+            Self::Crashes { at, .. }
+            | Self::Exits { at, .. }
+            | Self::Hangs { at, .. }
+            | Self::Call { at, .. } => *at,
             Self::Interface(_) => Step::Interface,
-            Self::Call { method, .. } => at_step(&in_call(method)),
             Self::Manifest(_) | Self::NeedsHost { .. } | Self::Conflict { .. } => Step::Manifest,
         }
     }
 
-    /// Whether the next look may find otherwise although the file stays as it is.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether a retry may succeed although the file has not changed.
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::NoProbe { .. } | Self::NoThread(_) | Self::Copy(_) => true,
             Self::Read(error) => is_shortage(error),
@@ -238,60 +255,42 @@ impl ProviderError {
     }
 }
 
-/// How a call is named as the place of a crash.
-pub(super) fn in_call(method: &str) -> String {
-    format!("in `{method}`")
-}
-
-/// How loading is named as the place of a crash.
-pub(super) const WHILE_LOADED: &str = "while it is loaded";
-
-fn at_step(at: &str) -> Step {
-    match at {
-        WHILE_LOADED => Step::Link,
-        "in `discover`" => Step::Discovery,
-        _ => Step::Manifest,
-    }
-}
-
 impl Hint for ProviderError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Directory { source, .. } | Self::Place(source) => return source.hint(),
+            Self::Directory { source, .. } | Self::PathTrust(source) => return source.hint(),
             Self::NoneLoaded(source) => return source.hint(),
             Self::ForeignOwner { .. } => "`chown root` the file",
             Self::Writable { .. } => "`chmod go-w` the file",
-            Self::BeingWritten => "it is looked at again when it has been written",
+            Self::BeingWritten => "it is checked again when it has been written",
             Self::NoThread(error) => return error.hint(),
             Self::Elf(error) => return error.hint(),
             Self::Digest(error) => return error.hint(),
             Self::Copy(error) | Self::Read(error) if is_shortage(error) => {
-                "raise the limit on open files or memory; it is tried again"
+                "raise the limit on open files or memory; the next reconcile retries"
             }
             Self::Copy(_) => "the sysctl `vm.memfd_noexec` must not be 2",
             Self::NoProbe { .. } => {
-                "the plugin has to be able to start one more process of its own program; it is tried again"
+                "the plugin must be able to start its own program once more; the next reconcile retries"
             }
             Self::Link(_) => "build the provider on the oldest distribution that it has to run on",
             Self::Interface(_) => "rebuild it with an SDK of this host's major version",
             Self::Call { source, .. } => return source.hint().map(str::to_owned),
             Self::BlockedByHang(_) => "remove that file, then restart the plugin",
             Self::Crashes { signal, .. } if signal == "SIGILL" => {
-                "it may need another processor than this node's; else report this to the provider's author"
+                "it may be built for another processor model; else report this to the provider's author"
             }
             Self::Crashes { .. }
             | Self::Exits { .. }
             | Self::Hangs { .. }
             | Self::Garbage
             | Self::Manifest(_) => "report this to the provider's author",
-            Self::NeedsHost { .. } => "update the plugin, or take an older version of the provider",
+            Self::NeedsHost { .. } => "update the plugin, or use an older version of the provider",
             Self::Conflict { .. } => "remove one of the two files; the first one by name counts",
             Self::LoadsTooMuch { .. } => {
                 "build it for release, and link large libraries dynamically"
             }
-            Self::List { .. } | Self::Read(_) | Self::TooLarge { .. } => {
-                return None;
-            }
+            Self::List { .. } | Self::Read(_) | Self::TooLarge { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -1,4 +1,4 @@
-//! What can be said about a file without running any of it: whose it is, and whether it is a provider that may be loaded.
+//! Inspection: the checks of a provider file that run none of its code.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,36 +10,36 @@ use super::sealed::SealedCopy;
 use super::{ProviderError, elf, path_trust};
 use crate::bounded_read;
 
-/// A provider is about half a megabyte, and fourteen in a debug build, most of which only a debugger reads.
-const LARGEST: u64 = 256 << 20;
-/// What is loaded of it stays in memory for good.
-const LARGEST_LOADED: u64 = 32 << 20;
+/// A provider has about half a megabyte, fourteen in a debug build.
+const MAX_SIZE: u64 = 256 << 20;
+/// Loaded segments stay in memory forever.
+const MAX_LOADED: u64 = 32 << 20;
 
-/// Which files may be loaded: all, those in a list, or none because there is no list where one was asked for.
+/// Which files may be loaded: all, those in the list of digests, or none because that list is unusable.
 pub(super) type Allowed = Option<Result<Digests, UnusableList>>;
 
-/// A file that may be run.
+/// A file that passed the inspection.
 #[derive(Debug)]
-pub(super) struct Verified {
-    /// What will be run.
+pub(super) struct InspectedFile {
+    /// What is probed and loaded.
     pub(super) copy: SealedCopy,
     /// Of the whole file.
     pub(super) digest: Digest,
-    /// What the SDK wrote into it.
+    /// The SDK's note.
     pub(super) note: Note,
 }
 
-/// Judges a file by its headers, copies what is loaded of it through one descriptor, and judges the copy, which is what
-/// is loaded. A file that is no provider costs no memory.
+/// Checks the headers of a file, copies its loadable segments through the same descriptor, and checks the copy, which is
+/// what gets loaded. The first check keeps other files from costing memory.
 ///
 /// # Errors
 ///
 /// The reason to refuse it.
-pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, ProviderError> {
-    path_trust::check(path).map_err(ProviderError::Place)?;
+pub(super) fn inspect_file(path: &Path, allowed: &Allowed) -> Result<InspectedFile, ProviderError> {
+    path_trust::check(path).map_err(ProviderError::PathTrust)?;
     let (file, metadata) = bounded_read::open(path).map_err(ProviderError::Read)?;
     let owner = metadata.uid();
-    if !path_trust::is_ours(owner) {
+    if !path_trust::is_trusted(owner) {
         return Err(ProviderError::ForeignOwner { owner });
     }
     let mode = metadata.mode() & 0o7777;
@@ -47,27 +47,27 @@ pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, Provide
         return Err(ProviderError::Writable { mode });
     }
     let size = metadata.len();
-    if size > LARGEST {
+    if size > MAX_SIZE {
         return Err(ProviderError::TooLarge {
             size,
-            limit: LARGEST,
+            limit: MAX_SIZE,
         });
     }
     let loaded = elf::check(&file)?.loaded;
     let loaded_size = loaded.iter().map(|part| part.end - part.start).sum();
-    if loaded_size > LARGEST_LOADED {
+    if loaded_size > MAX_LOADED {
         return Err(ProviderError::LoadsTooMuch {
             size: loaded_size,
-            limit: LARGEST_LOADED,
+            limit: MAX_LOADED,
         });
     }
     let name = path.file_name().unwrap_or_default();
     let (copy, digest) = SealedCopy::of(&name.to_string_lossy(), &file, size, &loaded)
         .map_err(ProviderError::Copy)?;
     let after = file.metadata().map_err(ProviderError::Read)?;
-    let written =
+    let version =
         |metadata: &std::fs::Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-    if written(&metadata) != written(&after) {
+    if version(&metadata) != version(&after) {
         return Err(ProviderError::BeingWritten);
     }
     let note = elf::check(copy.file())?.note;
@@ -75,7 +75,7 @@ pub(super) fn verify(path: &Path, allowed: &Allowed) -> Result<Verified, Provide
         let list = list
             .as_ref()
             .map_err(|error| DigestError::List(error.clone()))?;
-        list.admit(name, digest)?;
+        list.check(name, digest)?;
     }
-    Ok(Verified { copy, digest, note })
+    Ok(InspectedFile { copy, digest, note })
 }

@@ -1,17 +1,17 @@
-//! What the system lets this process have: descriptors, and how a shortage shows.
+//! Limits of this process: open files, and errors that a shortage causes.
 
 use std::io;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors of the process itself (standard streams, epoll, inotify, signals, netlink), those that a reconcile or
-/// the probe of one provider opens for a moment, and one for accepting a connection.
+/// Descriptors of the process itself (standard streams, epoll, inotify, signals, netlink), short-lived ones of a reconcile
+/// or a probe, and one for accepting a connection.
 const RESERVED: u64 = 24;
-/// A served resource has its listening socket and the connection of the kubelet.
+/// The listening socket of a resource, and the kubelet's connection.
 const PER_RESOURCE: u64 = 2;
 
-/// Raises the soft limit on open files to the hard one, which needs no right. It stays as it is where that fails.
+/// Raises the soft limit on open files to the hard one, which needs no privilege.
 pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum
@@ -23,22 +23,26 @@ pub fn raise_open_files() {
             },
         )
     {
-        tracing::warn!("cannot raise the soft limit on open files to the hard one: {error}");
+        tracing::warn!(
+            event = "open_files_limit",
+            %error,
+            "cannot raise the soft limit on open files to the hard limit"
+        );
     }
 }
 
-/// The limit on open files; nothing where there is none.
+/// The soft limit on open files; nothing when unlimited.
 pub fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many resources can be served with so many descriptors: one at least, since that is what the process is for.
+/// How many resources can be served with so many descriptors: at least one.
 pub fn resources_served_with(open_files: u64) -> usize {
     let served = open_files.saturating_sub(RESERVED) / PER_RESOURCE;
     usize::try_from(served).unwrap_or(usize::MAX).max(1)
 }
 
-/// Whether the system lacked something that it may have again in a moment.
+/// Whether the error is a shortage of the system, so that a retry may succeed.
 pub fn is_shortage(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

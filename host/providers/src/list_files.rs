@@ -1,20 +1,20 @@
-//! The files of a provider directory.
+//! The provider files in the provider directory.
 
 use std::path::{Path, PathBuf};
 
 use super::ProviderError;
 use sriovdp_report::Hint;
 
-/// Why there is no provider at all.
+/// Why no provider is loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NoProvider {
-    /// There is no directory.
+    /// The directory does not exist.
     #[error("the provider directory `{}` does not exist", .0.display())]
     Directory(PathBuf),
-    /// There is no file.
+    /// No file is a candidate.
     #[error("no file in the provider directory `{}` ends with `.so`", .0.display())]
     File(PathBuf),
-    /// There are files.
+    /// All files are refused.
     #[error("every file of the provider directory `{}` is refused", .0.display())]
     Refused(PathBuf),
 }
@@ -26,17 +26,17 @@ impl Hint for NoProvider {
                 "name the directory of the provider libraries with `--provider-dir`".to_owned()
             }
             Self::File(path) => format!("put provider libraries into `{}`", path.display()),
-            Self::Refused(_) => "`sriovdp providers` says why".to_owned(),
+            Self::Refused(_) => "`sriovdp providers` lists the reasons".to_owned(),
         })
     }
 }
 
-/// The `*.so` files in `directory`, by name. A directory that does not exist has none.
+/// The `*.so` files in `directory`, sorted by name. A directory that does not exist has none.
 ///
 /// # Errors
 ///
-/// When it exists and cannot be listed.
-pub(super) fn find(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
+/// When the directory exists and cannot be listed.
+pub(super) fn list_files(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
     let failed = |source: std::io::Error| ProviderError::List {
         path: directory.to_owned(),
         source,

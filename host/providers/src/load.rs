@@ -1,6 +1,5 @@
-//! Loads a sealed copy of a file: the dynamic linker, the interface check, and what the host lends.
+//! Loads a sealed copy with the dynamic linker, checks the ABI's layouts, and provides the host's functions.
 
-// The one module of the host that is unsafe: running a foreign library cannot be anything else.
 #![allow(unsafe_code, reason = "it opens shared libraries")]
 
 use std::ffi::CStr;
@@ -20,14 +19,14 @@ use sriovdp_report::excerpt;
 ///
 /// # Errors
 ///
-/// When it cannot be linked, or its interface is another one.
+/// When the linker refuses it or its ABI differs.
 pub(super) fn open(copy: File) -> Result<ProviderModuleRef, ProviderError> {
-    // The linker knows a library by the name that it was opened with, so this descriptor must never be closed: with
-    // its number used again, opening the next library would silently return this one.
+    // The linker identifies a library by its path, so this descriptor must never be closed: once its number is reused,
+    // opening the next library would silently return this one.
     let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
     std::mem::forget(copy);
-    // SAFETY: opening a library runs its constructors. The file was verified to be one that the SDK built, and whoever
-    // may write to the provider directory is trusted as much as whoever may replace this program.
+    // SAFETY: opening a library runs its constructors. Vetting has found the SDK's note in the file, and users who may
+    // write to the provider directory are trusted as much as those who may replace this program.
     let library =
         unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| link_error(&e))?;
     let symbol = CStr::from_bytes_with_nul(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes())
@@ -36,7 +35,7 @@ pub(super) fn open(copy: File) -> Result<ProviderModuleRef, ProviderError> {
     let header = unsafe { library.get::<AbiHeaderRef>(symbol.to_bytes_with_nul()) }
         .map_err(|e| link_error(&e))?;
     let header = *header;
-    // A library that is closed would take its code with it, and threads may be in it.
+    // Libraries are never unloaded: threads may run their code.
     std::mem::forget(library);
     let header = header.upgrade().map_err(|e| interface_error(&e))?;
     header
@@ -44,7 +43,7 @@ pub(super) fn open(copy: File) -> Result<ProviderModuleRef, ProviderError> {
         .map_err(|e| interface_error(&e))
 }
 
-/// The functions that the host lends to every provider.
+/// The host functions that providers may call.
 pub(super) fn host_functions() -> HostFunctions {
     HostFunctions {
         call: from_provider,
@@ -54,12 +53,12 @@ pub(super) fn host_functions() -> HostFunctions {
 extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
     let called = catch_unwind(AssertUnwindSafe(|| match method.as_str() {
         wire::method::LOG => {
-            log_for_provider(input.as_str());
+            log_record(input.as_str());
             ROk(RString::from("{}"))
         }
         wire::method::DEVLINK => match sriovdp_netlink::ask_devlink(input.as_str()) {
             Some(answer) => ROk(RString::from(answer)),
-            None => refuse("this host does not know the question to devlink".to_owned()),
+            None => refuse("this host does not support this devlink request".to_owned()),
         },
         wire::method::DEFAULT_ROUTES => ROk(RString::from(sriovdp_netlink::default_routes())),
         unknown => refuse(format!(
@@ -83,38 +82,43 @@ fn refuse(message: String) -> Outcome {
     RErr(serde_json::to_string(&failure).unwrap_or_default().into())
 }
 
-fn log_for_provider(record: &str) {
+/// Logs a message of a provider.
+fn log_record(record: &str) {
+    const EVENT: &str = "provider_log";
     let Ok(record) = serde_json::from_str::<wire::LogRecord>(record) else {
         return;
     };
     let (provider, message) = (excerpt(&record.provider), excerpt(&record.message));
     let provider = provider.as_str();
     match record.level.as_str() {
-        "error" => tracing::error!(provider, "{message}"),
-        "warn" => tracing::warn!(provider, "{message}"),
-        "info" => tracing::info!(provider, "{message}"),
-        "debug" => tracing::debug!(provider, "{message}"),
-        _ => tracing::trace!(provider, "{message}"),
+        "error" => tracing::error!(event = EVENT, provider, "{message}"),
+        "warn" => tracing::warn!(event = EVENT, provider, "{message}"),
+        "info" => tracing::info!(event = EVENT, provider, "{message}"),
+        "debug" => tracing::debug!(event = EVENT, provider, "{message}"),
+        _ => tracing::trace!(event = EVENT, provider, "{message}"),
     }
 }
 
-/// libloading keeps the linker's own words in the source.
+/// The linker's message is the source of libloading's error.
 fn link_error(error: &libloading::Error) -> ProviderError {
-    let told =
+    let message =
         std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    // The path of the sealed copy tells the reader nothing; the name of another library does.
-    let words = match told.split_once(": ") {
-        Some((path, words)) if path.starts_with("/proc/self/fd/") => words,
-        _ => told.as_str(),
+    // The path of the sealed copy is meaningless to users; the name of a missing library is not.
+    let reason = match message.split_once(": ") {
+        Some((path, reason)) if path.starts_with("/proc/self/fd/") => reason,
+        _ => message.as_str(),
     };
-    ProviderError::Link(words.replace(char::from(0), ""))
+    ProviderError::Link(reason.replace(char::from(0), ""))
 }
 
-/// `abi_stable` tells a difference in a thousand lines. The first line of what is wrong, and the versions, are enough
-/// for a person; the whole text is there at the level `debug`.
+/// `abi_stable` describes a difference in about a thousand lines. The error has the first reason, and the debug log all.
 fn interface_error(error: &LibraryError) -> ProviderError {
     let text = error.to_string();
-    tracing::debug!("abi_stable says: {text}");
+    tracing::debug!(
+        event = "provider_abi_differs",
+        details = text,
+        "layouts differ"
+    );
     let first = text
         .lines()
         .find_map(|line| line.trim().strip_prefix("Error:"));

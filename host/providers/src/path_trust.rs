@@ -1,4 +1,4 @@
-//! The judgement of a path: whether others could put another file in its place.
+//! Path trust: whether only root and the user of this process can replace the file at a path.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -10,26 +10,26 @@ use sriovdp_report::Hint;
 
 /// Write permission of group and others.
 pub(super) const OTHERS_WRITE: u32 = 0o022;
-/// Entries of such a directory belong to those who made them.
+/// In such a directory, only the owner of an entry may replace it.
 const STICKY: u32 = 0o1000;
-/// As many as the kernel follows.
-const LINKS: usize = 40;
+/// The kernel's limit.
+const MAX_LINKS: usize = 40;
 
-/// Why a path leads through somebody else's hands.
+/// Why a path is not trusted.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// The path leads nowhere.
+pub enum PathTrustError {
+    /// The path cannot be resolved.
     #[error("cannot follow the path at `{}`", path.display())]
-    Lost {
-        /// How far it went.
+    Unresolved {
+        /// The component that failed.
         path: PathBuf,
-        /// Why not further.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// A directory of somebody else.
+    /// A directory of an untrusted user.
     #[error(
-        "the directory `{}` belongs to user {owner}, who is neither root nor the user of this process",
+        "the directory `{}` belongs to user {owner}, which is neither root nor the user of this process",
         path.display()
     )]
     ForeignOwner {
@@ -38,9 +38,9 @@ pub enum PlaceError {
         /// The owner's user id.
         owner: u32,
     },
-    /// A link of somebody else, where everybody may make one.
+    /// A link of an untrusted user, in a directory that others may write to.
     #[error(
-        "the link `{}` belongs to user {owner}, who is neither root nor the user of this process",
+        "the link `{}` belongs to user {owner}, which is neither root nor the user of this process",
         path.display()
     )]
     ForeignLink {
@@ -49,7 +49,7 @@ pub enum PlaceError {
         /// The owner's user id.
         owner: u32,
     },
-    /// A directory that others may change.
+    /// A directory that others may write to.
     #[error(
         "the directory `{}` has the mode {mode:04o}, so others than its owner may put files in it",
         path.display()
@@ -62,10 +62,10 @@ pub enum PlaceError {
     },
 }
 
-impl Hint for PlaceError {
+impl Hint for PathTrustError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Lost { .. } => None,
+            Self::Unresolved { .. } => None,
             Self::ForeignLink { path, .. } => Some(format!("remove `{}`", path.display())),
             Self::ForeignOwner { path, .. } => Some(format!("`chown root {}`", path.display())),
             Self::Writable { path, .. } => Some(format!("`chmod go-w {}`", path.display())),
@@ -73,63 +73,62 @@ impl Hint for PlaceError {
     }
 }
 
-/// Whether a file or directory belongs to root or to this process.
-pub(super) fn is_ours(owner: u32) -> bool {
+/// Whether `owner` is root or the user of this process.
+pub(super) fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == rustix::process::geteuid().as_raw()
 }
 
-/// Checks every directory on the way to `path`, and `path` itself when it is one. Symbolic links are followed as the
-/// kernel does, because whoever may replace a link, or what it leads through, chooses the file. In a sticky directory
-/// that is the owner of the link.
+/// Checks every directory of `path`, and `path` itself if it is one. Symbolic links are resolved as the kernel does,
+/// and the directories of their targets are checked as well. In a sticky directory, the owner of a link counts.
 ///
 /// # Errors
 ///
-/// The first directory that somebody else may change.
-pub(super) fn check(path: &Path) -> Result<(), PlaceError> {
-    let lost = |path: &Path, source| PlaceError::Lost {
+/// The first component that an untrusted user may replace.
+pub(super) fn check(path: &Path) -> Result<(), PathTrustError> {
+    let unresolved = |path: &Path, source| PathTrustError::Unresolved {
         path: path.to_owned(),
         source,
     };
-    let path = std::path::absolute(path).map_err(|error| lost(path, error))?;
+    let path = std::path::absolute(path).map_err(|error| unresolved(path, error))?;
     let mut checked = BTreeSet::new();
     let mut links = 0;
-    let mut here = PathBuf::from("/");
-    let mut ahead = reversed(&path);
-    check_directory(&here)?;
-    while let Some(step) = ahead.pop() {
-        if step == Path::new("..") {
-            here.pop();
+    let mut current = PathBuf::from("/");
+    let mut remaining = reversed(&path);
+    check_directory(&current)?;
+    while let Some(name) = remaining.pop() {
+        if name == Path::new("..") {
+            current.pop();
             continue;
         }
-        let next = here.join(&step);
+        let next = current.join(&name);
         let metadata = next
             .symlink_metadata()
-            .map_err(|error| lost(&next, error))?;
+            .map_err(|error| unresolved(&next, error))?;
         if metadata.is_symlink() {
             links += 1;
-            if links > LINKS {
-                return Err(lost(&next, rustix::io::Errno::LOOP.into()));
+            if links > MAX_LINKS {
+                return Err(unresolved(&next, rustix::io::Errno::LOOP.into()));
             }
             let owner = metadata.uid();
-            if !is_ours(owner) && may_others_write(&here)? {
-                return Err(PlaceError::ForeignLink { path: next, owner });
+            if !is_trusted(owner) && may_others_write(&current)? {
+                return Err(PathTrustError::ForeignLink { path: next, owner });
             }
-            let target = next.read_link().map_err(|error| lost(&next, error))?;
+            let target = next.read_link().map_err(|error| unresolved(&next, error))?;
             if target.is_absolute() {
-                here = PathBuf::from("/");
+                current = PathBuf::from("/");
             }
-            ahead.extend(reversed(&target));
+            remaining.extend(reversed(&target));
             continue;
         }
         if metadata.is_dir() && checked.insert(next.clone()) {
             check_directory(&next)?;
         }
-        here = next;
+        current = next;
     }
     Ok(())
 }
 
-/// The names of a path, the last one first; `.` and the root are none.
+/// The components of a path in reverse order, without the root and `.`.
 fn reversed(path: &Path) -> Vec<PathBuf> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(PathBuf::from(name)),
@@ -141,28 +140,29 @@ fn reversed(path: &Path) -> Vec<PathBuf> {
     names
 }
 
-fn of_directory(path: &Path) -> Result<Metadata, PlaceError> {
-    path.metadata().map_err(|source| PlaceError::Lost {
-        path: path.to_owned(),
-        source,
-    })
+fn metadata_of(path: &Path) -> Result<Metadata, PathTrustError> {
+    path.metadata()
+        .map_err(|source| PathTrustError::Unresolved {
+            path: path.to_owned(),
+            source,
+        })
 }
 
-fn may_others_write(directory: &Path) -> Result<bool, PlaceError> {
-    Ok(of_directory(directory)?.mode() & OTHERS_WRITE != 0)
+fn may_others_write(directory: &Path) -> Result<bool, PathTrustError> {
+    Ok(metadata_of(directory)?.mode() & OTHERS_WRITE != 0)
 }
 
-fn check_directory(path: &Path) -> Result<(), PlaceError> {
-    let metadata = of_directory(path)?;
+fn check_directory(path: &Path) -> Result<(), PathTrustError> {
+    let metadata = metadata_of(path)?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if !is_ours(owner) {
-        return Err(PlaceError::ForeignOwner {
+    if !is_trusted(owner) {
+        return Err(PathTrustError::ForeignOwner {
             path: path.to_owned(),
             owner,
         });
     }
     if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
-        return Err(PlaceError::Writable {
+        return Err(PathTrustError::Writable {
             path: path.to_owned(),
             mode,
         });
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_directory_on_the_way_counts() {
+    fn every_directory_of_a_path_is_checked() {
         let dir = tempfile::tempdir().unwrap();
         let (above, providers) = (dir.path().join("a"), dir.path().join("a/b"));
         directory(&providers, 0o755);
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Links of others are there for root only, so this test makes one where it is root.
+    /// Only root can make a link of another user; without root the test ends early.
     #[test]
     fn in_a_sticky_directory_the_owner_of_a_link_counts() {
         let dir = tempfile::tempdir().unwrap();
@@ -220,7 +220,7 @@ mod tests {
                 return;
             }
         }
-        // Who may not write to the directory cannot replace the link in it.
+        // In a directory that others cannot write to, they cannot replace a link.
         check(&at("safe/link")).unwrap();
         let refused = check(&at("sticky/link")).unwrap_err().to_string();
         assert!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_through_what_they_lead_through() {
+    fn directories_of_link_targets_are_checked() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         directory(&at("safe/providers"), 0o755);
@@ -247,6 +247,9 @@ mod tests {
         check(&at("straight")).unwrap();
         symlink("loop", at("loop")).unwrap();
         let refused = check(&at("loop")).unwrap_err();
-        assert!(matches!(refused, PlaceError::Lost { .. }), "{refused}");
+        assert!(
+            matches!(refused, PathTrustError::Unresolved { .. }),
+            "{refused}"
+        );
     }
 }

@@ -9,10 +9,9 @@ use tokio::time::Instant;
 
 use super::calls::Call;
 use super::digests::Digest;
-use super::error::WHILE_LOADED;
 use super::json_call::{CallError, attach, call};
-use super::vetting::Candidate;
-use super::{PendingCall, ProviderError, Timeouts, load};
+use super::vetting::VettedFile;
+use super::{PendingCall, ProviderError, Step, Timeouts, load};
 use crate::blocking;
 use crate::blocking::{Progress, StartError};
 
@@ -36,20 +35,20 @@ impl Provider {
     ///
     /// Why it is refused.
     pub(super) async fn load(
-        candidate: Candidate,
+        vetted: VettedFile,
         timeouts: Timeouts,
     ) -> Result<Self, ProviderError> {
-        let Candidate {
+        let VettedFile {
             file,
-            verified,
-            declared,
+            inspected,
+            manifest,
             ..
-        } = candidate;
-        let copy = verified.copy.into_file();
+        } = vetted;
+        let copy = inspected.copy.into_file();
         let loading = blocking::start(move || {
             let module = load::open(copy)?;
             attach(module).map_err(|error| ProviderError::Call {
-                method: "attach".to_owned(),
+                at: Step::Interface,
                 source: error.error,
             })?;
             Ok::<_, ProviderError>(module)
@@ -59,16 +58,16 @@ impl Provider {
             Ok(Err(error)) => return Err(ProviderError::Read(std::io::Error::other(error))),
             Err(_) => {
                 return Err(ProviderError::Hangs {
-                    at: WHILE_LOADED.to_owned(),
+                    at: Step::Load,
                     limit: timeouts.load,
                 });
             }
         };
         Ok(Self {
             file,
-            digest: verified.digest,
-            manifest: declared.manifest,
-            keys: declared.keys,
+            digest: inspected.digest,
+            manifest: manifest.wire,
+            keys: manifest.keys,
             module,
             timeouts,
             overdue: Mutex::new(None),

@@ -1,4 +1,4 @@
-//! A copy of a file in memory that nobody can change or cut any more.
+//! A copy of a file in memory that cannot be changed or truncated any more.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::digests::Digest;
 
-/// What is read at a time.
+/// The size of one read.
 const CHUNK: usize = 64 << 10;
 
-/// The sealed copy: whatever happens to the file on disk, what was judged is what is loaded, and no call into the
-/// library can end in `SIGBUS` or in half-written code.
+/// The sealed copy: what was vetted is what is loaded, whatever happens to the file on disk, and no call into the library
+/// can end in `SIGBUS` or in half-written code.
 #[derive(Debug)]
 pub(super) struct SealedCopy {
     file: File,
@@ -22,8 +22,8 @@ pub(super) struct SealedCopy {
 }
 
 impl SealedCopy {
-    /// Copies `parts` of the first `length` bytes of `source`; the rest, such as what only a debugger reads, is a hole
-    /// and takes no memory. The digest is that of all of these bytes.
+    /// Copies `parts` of the first `length` bytes of `source`; the rest, such as debug information, is a hole and takes no
+    /// memory. The digest is that of all `length` bytes.
     pub(super) fn of(
         name: &str,
         source: &File,
@@ -31,7 +31,7 @@ impl SealedCopy {
         parts: &[Range<u64>],
     ) -> io::Result<(Self, Digest)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // Kernels before 6.3 do not know the flag and allow execution always.
+        // Kernels before 6.3 lack the flag and always allow execution.
         let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC)
             .or_else(|_| rustix::fs::memfd_create(name, flags))?;
         let file = File::from(memory);
@@ -62,7 +62,7 @@ impl SealedCopy {
         Ok((Self { file, size }, digest.into()))
     }
 
-    /// The memory that it takes.
+    /// The memory that the copy takes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -72,7 +72,7 @@ impl SealedCopy {
         &self.file
     }
 
-    /// The descriptor itself, for the one who loads it.
+    /// The descriptor itself, to load it.
     pub(super) fn into_file(self) -> File {
         self.file
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_loaded_takes_memory() {
+    fn only_loadable_parts_take_memory() {
         let mut content: Vec<u8> = (0..=255).cycle().take(5 * CHUNK + 7).collect();
         let source = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(source.path(), &content).unwrap();

@@ -1,4 +1,4 @@
-//! A file on its way to a provider: verified, probed, and with a manifest that makes sense, but not loaded yet.
+//! Vetting: a file is inspected and probed and its manifest validated, before it is loaded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,75 +8,75 @@ use sriovdp_provider_abi::wire;
 
 use super::digests::{Digest, Digests, UnusableList};
 use super::elf::Note;
-use super::inspect_file::{Allowed, Verified, verify};
-use super::manifest::Declared;
+use super::inspect_file::{Allowed, InspectedFile, inspect_file};
+use super::manifest::ValidManifest;
 use super::probe::{Probed, probe};
 use super::{ProviderError, ProviderSettings};
 use crate::blocking;
 
-/// What decides over a file.
+/// The settings of vetting.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     allowed: Arc<Allowed>,
     program: PathBuf,
-    probe: Duration,
+    probe_timeout: Duration,
 }
 
-/// A file that may be loaded.
+/// A file that passed.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(super) struct VettedFile {
     pub(super) file: PathBuf,
-    pub(super) verified: Verified,
-    pub(super) declared: Declared,
-    /// Why a discovery without any devices fails, if it does.
+    pub(super) inspected: InspectedFile,
+    pub(super) manifest: ValidManifest,
+    /// The error of the discovery on an empty node.
     pub(super) discovery: Option<sriovdp_sdk::Error>,
 }
 
-/// What there is to know of a file that may be loaded.
+/// What vetting found out about a file that passed.
 #[derive(Debug)]
 pub struct Inspection {
-    /// What the SDK wrote into it.
+    /// The SDK's note.
     pub note: Note,
-    /// Its digest.
+    /// The file's digest.
     pub digest: Digest,
-    /// Whether a list of digests names it.
+    /// Whether a list of digests names the file.
     pub is_listed: bool,
-    /// What it says of itself.
+    /// The provider's manifest.
     pub manifest: wire::Manifest,
-    /// The selector keys that it declares.
+    /// The selector keys of the manifest's schema.
     pub keys: Vec<String>,
-    /// Why a discovery without any devices fails, if it does.
+    /// The error of the discovery on an empty node.
     pub discovery: Option<sriovdp_sdk::Error>,
-    /// How long it took to find out.
+    /// The duration of vetting.
     pub took: Duration,
 }
 
-/// Checks a file as it is checked before it is loaded, and does not load it.
+/// Vets a file without loading it.
 ///
 /// # Errors
 ///
-/// Why it would be refused.
+/// The reason to refuse it.
 pub async fn inspect(
     file: &Path,
     settings: &ProviderSettings,
 ) -> Result<Inspection, ProviderError> {
     let begin = Instant::now();
     let rules = Rules::new(settings).await;
-    let verified = rules.verify(file).await?;
-    let candidate = rules.judge(file, verified).await?;
+    let inspected = rules.inspect(file).await?;
+    let vetted = rules.probe(file, inspected).await?;
     Ok(Inspection {
-        note: candidate.verified.note,
-        digest: candidate.verified.digest,
+        note: vetted.inspected.note,
+        digest: vetted.inspected.digest,
         is_listed: rules.allowed.is_some(),
-        manifest: candidate.declared.manifest,
-        keys: candidate.declared.keys,
-        discovery: candidate.discovery,
+        manifest: vetted.manifest.wire,
+        keys: vetted.manifest.keys,
+        discovery: vetted.discovery,
         took: begin.elapsed(),
     })
 }
 
 impl Rules {
-    /// Reads the list of digests, if there is one. One that cannot be used allows nothing.
+    /// Reads the list of digests, if one is configured. An unusable list allows nothing.
     pub(super) async fn new(settings: &ProviderSettings) -> Self {
         let allowed = match settings.digests.clone() {
             Some(list) => Some(blocking::run(move || Digests::read(&list)).await),
@@ -85,43 +85,43 @@ impl Rules {
         Self {
             allowed: Arc::new(allowed),
             program: settings.program.clone(),
-            probe: settings.timeouts.probe,
+            probe_timeout: settings.timeouts.probe,
         }
     }
 
-    /// Why the list of digests allows no file.
+    /// Why the list of digests is unusable.
     pub(super) fn unusable_list(&self) -> Option<UnusableList> {
         self.allowed.as_ref().as_ref()?.as_ref().err().cloned()
     }
 
-    /// Judges a file without running any of it.
+    /// Checks a file without running any of it.
     ///
     /// # Errors
     ///
-    /// Why it is refused.
-    pub(super) async fn verify(&self, file: &Path) -> Result<Verified, ProviderError> {
+    /// The reason to refuse it.
+    pub(super) async fn inspect(&self, file: &Path) -> Result<InspectedFile, ProviderError> {
         let (path, allowed) = (file.to_owned(), Arc::clone(&self.allowed));
-        blocking::run(move || verify(&path, &allowed)).await
+        blocking::run(move || inspect_file(&path, &allowed)).await
     }
 
-    /// Probes a verified file, and judges what it says of itself.
+    /// Probes an inspected file and validates its manifest.
     ///
     /// # Errors
     ///
-    /// Why it is refused.
-    pub(super) async fn judge(
+    /// The reason to refuse it.
+    pub(super) async fn probe(
         &self,
         file: &Path,
-        verified: Verified,
-    ) -> Result<Candidate, ProviderError> {
+        inspected: InspectedFile,
+    ) -> Result<VettedFile, ProviderError> {
         let Probed {
             manifest,
             discovery,
-        } = probe(&self.program, &verified.copy, self.probe).await?;
-        Ok(Candidate {
+        } = probe(&self.program, &inspected.copy, self.probe_timeout).await?;
+        Ok(VettedFile {
             file: file.to_owned(),
-            verified,
-            declared: Declared::new(manifest)?,
+            inspected,
+            manifest: ValidManifest::new(manifest)?,
             discovery,
         })
     }

@@ -110,7 +110,7 @@ fn across() -> (Runtime, Discovery) {
         program: sriovdp_tests::program(),
         ..ProviderSettings::new(library.parent().expect("a directory").to_owned())
     };
-    runtime.block_on(providers.take_new(&settings));
+    runtime.block_on(providers.reload(&settings));
     let provider = providers.loaded().first().expect("a provider");
     let request = DiscoverRequest {
         root: &NODE.get().expect("`main` has set it").display().to_string(),

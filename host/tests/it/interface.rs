@@ -71,7 +71,7 @@ async fn provider_that_needs_a_later_host_is_refused_with_both_versions() {
         .run(&["provider", "check", &file.to_string_lossy()])
         .await;
     let refused = format!(
-        "refused  it needs a host of SDK 1.99 or newer, and this host is of SDK {}",
+        "refused  it requires a host of SDK 1.99 or newer; this host has SDK {}",
         sriovdp_sdk::VERSION
     );
     assert!(code == Some(1) && told.contains(&refused), "{told}");

@@ -74,7 +74,7 @@ async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
     let before = streams(&kubelet);
     node.provide_bytes("accelerator.so", &newer());
     daemon
-        .says("the provider `accelerator.so` has changed and is loaded anew: sriovdp-accelerator ")
+        .says("event=\"provider_replaced\" provider=\"accelerator.so\" package=\"sriovdp-accelerator\"")
         .await;
     daemon
         .says(&format!("provider `accelerator.so` is loaded: {NEW}"))
@@ -157,7 +157,7 @@ async fn invalid_provider_update_keeps_the_loaded_one() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_net_device"));
     daemon
-        .says("accelerator.so` has changed and is refused, so what was loaded before goes on: it brings the device type `netDevice`, which `net-device.so` already brings")
+        .says("accelerator.so` has changed and is refused, so what was loaded before goes on: conflict: `net-device.so` already provides the device type `netDevice`")
         .await;
     nothing_has_happened(&kubelet, daemon).await;
 }

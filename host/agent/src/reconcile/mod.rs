@@ -218,7 +218,7 @@ impl Reconciler {
     }
 
     async fn reload_providers(&mut self, saying: &mut LogOnChange) {
-        self.providers.take_new(&self.settings.providers).await;
+        self.providers.reload(&self.settings.providers).await;
         if let Some(error) = self.providers.unusable() {
             saying.error(inline(error));
         }

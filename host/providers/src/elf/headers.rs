@@ -1,4 +1,4 @@
-//! The headers and notes of an ELF file, read one by one: a file is judged before it is copied, whatever its size.
+//! Reads of the headers and notes of an ELF file, limited in size, before the file is copied.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use object::read::{ReadCache, ReadRef};
 
-/// A library has some kilobytes of headers and notes. What a file says of their size is not to be believed.
-const LARGEST: u64 = 4 << 20;
+/// A library has some kilobytes of headers and notes; the sizes in a file's headers are not trusted.
+const MAX_READ: u64 = 4 << 20;
 
 /// An open file.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl<'f> Headers<'f> {
     pub(super) fn of(file: &'f File) -> Self {
         Self {
             cache: ReadCache::new(file),
-            left: Cell::new(LARGEST),
+            left: Cell::new(MAX_READ),
         }
     }
 }
@@ -36,7 +36,7 @@ impl<'h> ReadRef<'h> for &'h Headers<'_> {
         self.cache.read_bytes_at(offset, size)
     }
 
-    /// Texts of unknown length are in tables of symbols only.
+    /// Only symbol tables have strings of unknown length, and they are not read.
     fn read_bytes_at_until(self, _: Range<u64>, _: u8) -> Result<&'h [u8], ()> {
         Err(())
     }

@@ -84,27 +84,27 @@ fn a_library_is_taken_by_hosts_of_its_own_architecture_only() {
 
 #[test]
 fn notes_are_judged_by_their_words() {
-    let note = judge_note("sdk=1.7.0\npanic=unwind\nprovider=fpga\n").unwrap();
+    let note = parse_note("sdk=1.7.0\npanic=unwind\nprovider=fpga\n").unwrap();
     assert_eq!(
         (note.sdk.as_str(), note.package.as_deref()),
         ("1.7.0", Some("fpga"))
     );
     assert_eq!(
-        judge_note("panic=unwind\n"),
+        parse_note("panic=unwind\n"),
         Err(ElfError::NoteIncomplete("sdk"))
     );
     assert_eq!(
-        judge_note("sdk=1.0.0\n"),
+        parse_note("sdk=1.0.0\n"),
         Err(ElfError::NoteIncomplete("panic"))
     );
     assert_eq!(
-        judge_note("sdk=1.0.0\npanic=abort\n"),
+        parse_note("sdk=1.0.0\npanic=abort\n"),
         Err(ElfError::Panics("abort".to_owned()))
     );
-    assert!(judge_note("abi=1.3\nsdk=2.0.0\npanic=unwind\n").is_ok());
-    let wrong = judge_note("abi=2.0\nsdk=1.0.0\npanic=unwind\n");
+    assert!(parse_note("abi=1.3\nsdk=2.0.0\npanic=unwind\n").is_ok());
+    let wrong = parse_note("abi=2.0\nsdk=1.0.0\npanic=unwind\n");
     assert!(matches!(wrong, Err(ElfError::WrongAbi { .. })), "{wrong:?}");
-    let wrong = judge_note("sdk=2.0.0\npanic=unwind\n");
+    let wrong = parse_note("sdk=2.0.0\npanic=unwind\n");
     assert!(matches!(wrong, Err(ElfError::WrongAbi { .. })), "{wrong:?}");
 }
 

@@ -1,4 +1,4 @@
-//! The probe's other side: loads its standard input as a provider, asks it the first questions, and tells how it goes.
+//! The probe's child process: loads its standard input as a provider, makes the first calls, and reports each step.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,66 +8,61 @@ use rustix::process::Signal;
 use serde_json::Map;
 use sriovdp_provider_abi::wire;
 
-use super::super::calls::{Call, Discover, Manifest};
-use super::super::error::{WHILE_LOADED, in_call};
-use super::super::json_call::{CallError, attach, call};
-use super::super::{ProviderError, load};
+use super::super::calls::{Discover, Manifest};
+use super::super::json_call::{attach, call};
+use super::super::{ProviderError, Step, load};
 use super::Line;
 
-/// A directory that never exists: no process has this number. A discovery below it finds nothing.
+/// A directory that never exists, since no process has the number 0: a discovery below it finds nothing.
 const NOWHERE: &str = "/proc/0";
 
-/// Answers the probe of the process that started this one.
+/// Runs the probe in this process.
 ///
 /// # Errors
 ///
-/// When it cannot be told to.
+/// When standard input or output fail.
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let copy = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    // What the provider itself prints must not be taken for the answer.
+    // Output of the provider itself must not mix with the report.
     rustix::stdio::dup2_stdout(io::stderr())?;
-    let mut tell = |line: &Line| -> io::Result<()> {
+    let mut report = |line: &Line| -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         output.write_all(&text)
     };
-    let last = probe(copy, &mut tell)?;
-    tell(&last)
+    let last = probe(copy, &mut report)?;
+    report(&last)
 }
 
-/// Each step is told before it begins, so that the last line names the place of a crash.
-fn probe(copy: File, tell: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Result<Line> {
-    tell(&Line::Begins(WHILE_LOADED.to_owned()))?;
+/// Reports each step before it begins, so that the last line names the step of a crash.
+fn probe(copy: File, report: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Result<Line> {
+    report(&Line::Begins(Step::Load))?;
     let module = match load::open(copy) {
         Ok(module) => module,
-        Err(ProviderError::Interface(words)) => return Ok(Line::Interface(words)),
-        Err(ProviderError::Link(words)) => return Ok(Line::Link(words)),
+        Err(ProviderError::Interface(reason)) => return Ok(Line::Interface(reason)),
+        Err(ProviderError::Link(reason)) => return Ok(Line::Link(reason)),
         Err(other) => return Ok(Line::Link(other.to_string())),
     };
-    tell(&Line::Begins(in_call("attach")))?;
+    report(&Line::Begins(Step::Interface))?;
     if let Err(error) = attach(module) {
-        return Ok(failed("attach", error));
+        return Ok(Line::Failed(Step::Interface, error.error.into()));
     }
-    tell(&Line::Begins(in_call(Manifest::METHOD)))?;
+    report(&Line::Begins(Step::Manifest))?;
     let manifest = match call::<Manifest>(module, &Map::new()) {
         Ok(manifest) => manifest,
-        Err(error) => return Ok(failed(Manifest::METHOD, error)),
+        Err(error) => return Ok(Line::Failed(Step::Manifest, error.error.into())),
     };
-    tell(&Line::Begins(in_call(Discover::METHOD)))?;
-    let nothing = wire::DiscoverRequest {
+    report(&Line::Begins(Step::Discovery))?;
+    let empty_node = wire::DiscoverRequest {
         root: NOWHERE.to_owned(),
         generation: 0,
         functions: Vec::new(),
         devices: Vec::new(),
         part: None,
     };
-    let failure = call::<Discover>(module, &nothing).err();
+    let failure = call::<Discover>(module, &empty_node).err();
     let failure = failure.map(|error| error.error.into());
     Ok(Line::Passed(Box::new(manifest), failure))
-}
-
-fn failed(method: &str, error: CallError) -> Line {
-    Line::Failed(method.to_owned(), error.error.into())
 }

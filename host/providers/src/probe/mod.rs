@@ -1,7 +1,7 @@
-//! The probe: a short-lived process of this program loads a file first, so that what crashes there is refused here.
+//! The probe: a child process of this program loads a file first, so that a file that crashes it is refused.
 //!
-//! The process gets the sealed copy as its standard input and tells its progress on its standard output, one JSON
-//! value on each line.
+//! The child gets the sealed copy as its standard input and reports its progress on its standard output, one JSON value
+//! per line.
 
 mod child;
 
@@ -20,43 +20,41 @@ use tokio::process::{Child, ChildStdout, Command};
 
 pub use child::answer;
 
-use super::ProviderError;
-use super::error::WHILE_LOADED;
 use super::sealed::SealedCopy;
+use super::{ProviderError, Step};
 
-/// The command of this program that answers a probe.
+/// The command of this program that runs the probe.
 pub const COMMAND: &str = "probe-provider";
-/// Names further variables that a provider reads, with commas between them.
+/// Names further variables for the child, separated by commas.
 const PROVIDER_ENVIRONMENT: &str = "SRIOVDP_PROVIDER_ENV";
-/// Where the dynamic linker and the provider find libraries and programs.
-const ALWAYS_KEPT: [&str; 2] = ["LD_LIBRARY_PATH", "PATH"];
-/// A manifest of ours has five kilobytes.
-const LARGEST_ANSWER: u64 = 1 << 20;
-/// How long the kernel may take to end a process that was killed.
-const REAP: Duration = Duration::from_secs(1);
+/// Variables that the child always gets: where it finds libraries and programs.
+const ALWAYS_PASSED: [&str; 2] = ["LD_LIBRARY_PATH", "PATH"];
+/// Manifests of the built-in providers have five kilobytes.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// For the kernel to end a killed process.
+const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a file does when it is loaded.
+/// The result of a probe.
 #[derive(Debug)]
 pub(super) struct Probed {
     pub(super) manifest: wire::Manifest,
-    /// Why a discovery without any devices fails, if it does. That is no reason to refuse the file: something that it
-    /// needs may be missing now.
+    /// The error of the discovery on an empty node. No reason to refuse the file: a dependency may be missing for now.
     pub(super) discovery: Option<sriovdp_sdk::Error>,
 }
 
-/// A line of the child's.
+/// A line of the child's report.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// What it does next.
-    Begins(String),
-    /// It cannot be linked.
+    /// The step that begins.
+    Begins(Step),
+    /// The dynamic linker refused the file.
     Link(String),
-    /// It has another interface.
+    /// The ABI differs.
     Interface(String),
     /// A call failed.
-    Failed(String, wire::Failure),
-    /// All calls were answered.
+    Failed(Step, wire::Failure),
+    /// The file passed, and the discovery may have failed.
     Passed(Box<wire::Manifest>, Option<wire::Failure>),
 }
 
@@ -64,7 +62,7 @@ enum Line {
 ///
 /// # Errors
 ///
-/// Why it must not be loaded.
+/// The reason to refuse the file.
 pub(super) async fn probe(
     program: &Path,
     copy: &SealedCopy,
@@ -76,35 +74,34 @@ pub(super) async fn probe(
     };
     let mut child = start(program, copy).map_err(no_probe)?;
     let group = group_of(&child);
-    let mut said = Vec::new();
-    let listened = tokio::time::timeout(limit, listen(&mut child, &mut said)).await;
+    let mut output = Vec::new();
+    let ended = tokio::time::timeout(limit, read_to_end(&mut child, &mut output)).await;
     if let Some(group) = group {
-        // Nothing is left of the group when this fails, as it mostly is. Its number is its own for as long as something
-        // is, and comes round again only after all others.
+        // Fails when no process of the group is left, which is the usual case; its number is not reused so soon.
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
     if child.id().is_some() {
-        // One that the kernel does not let go is waited for by the runtime.
-        let _ = tokio::time::timeout(REAP, child.wait()).await;
+        // The runtime reaps a process that takes longer.
+        let _ = tokio::time::timeout(REAP_TIMEOUT, child.wait()).await;
     }
-    let lines: Vec<Line> = said
+    let lines: Vec<Line> = output
         .split_inclusive(|&byte| byte == b'\n')
         .map_while(|line| serde_json::from_slice(line).ok())
         .collect();
     let begun = lines.iter().rev().find_map(|line| match line {
-        Line::Begins(step) => Some(step.clone()),
+        Line::Begins(step) => Some(*step),
         _ => None,
     });
-    let at = begun.unwrap_or_else(|| WHILE_LOADED.to_owned());
-    match listened {
+    let at = begun.unwrap_or(Step::Load);
+    match ended {
         Err(_) => Err(ProviderError::Hangs { at, limit }),
         Ok(Err(error)) => Err(no_probe(error)),
         Ok(Ok(None)) => Err(ProviderError::Manifest(format!(
-            "has more than {LARGEST_ANSWER} bytes"
+            "it has more than {MAX_OUTPUT} bytes"
         ))),
         Ok(Ok(Some(status))) => {
-            let is_readable = lines.len() == said.split_inclusive(|&byte| byte == b'\n').count();
-            judge(lines, at, is_readable, status)
+            let is_readable = lines.len() == output.split_inclusive(|&byte| byte == b'\n').count();
+            result(lines, at, is_readable, status)
         }
     }
 }
@@ -122,13 +119,12 @@ fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
         .spawn()
 }
 
-/// What the dynamic linker and the provider read of the environment. The rest, which may hold secrets, is not for a
-/// process that nothing is known about yet.
+/// The variables for the child. The rest may contain secrets, and the provider is not vetted yet.
 fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     let listed = std::env::var(PROVIDER_ENVIRONMENT).unwrap_or_default();
     std::env::vars_os().filter(move |(name, _)| {
-        let names = ALWAYS_KEPT.into_iter().chain(listed.split(','));
-        names.into_iter().any(|kept| name == kept)
+        let names = ALWAYS_PASSED.into_iter().chain(listed.split(','));
+        names.into_iter().any(|passed| name == passed)
     })
 }
 
@@ -138,27 +134,27 @@ fn group_of(child: &Child) -> Option<Pid> {
     id.and_then(Pid::from_raw)
 }
 
-/// Reads what the child says, and waits for its end. One that says too much is not listened to any longer. What the
-/// provider prints is nobody's answer, and a pipe that nobody reads would stop it.
-async fn listen(child: &mut Child, said: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
-    if let (Some(output), Some(mut noise)) = (child.stdout.take(), child.stderr.take()) {
-        let mut nowhere = tokio::io::sink();
-        let answer = read_answer(output, said);
-        tokio::try_join!(answer, tokio::io::copy(&mut noise, &mut nowhere))?;
+/// Reads the child's report and waits for its end; nothing when the report exceeds its limit. The provider's own output
+/// is read and discarded, since a full pipe would block it.
+async fn read_to_end(child: &mut Child, output: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
+    if let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) {
+        let mut sink = tokio::io::sink();
+        let report = read_report(stdout, output);
+        tokio::try_join!(report, tokio::io::copy(&mut stderr, &mut sink))?;
     }
-    if said.len() as u64 > LARGEST_ANSWER {
+    if output.len() as u64 > MAX_OUTPUT {
         return Ok(None);
     }
     child.wait().await.map(Some)
 }
 
-async fn read_answer(output: ChildStdout, said: &mut Vec<u8>) -> io::Result<usize> {
-    output.take(LARGEST_ANSWER + 1).read_to_end(said).await
+async fn read_report(stdout: ChildStdout, output: &mut Vec<u8>) -> io::Result<usize> {
+    stdout.take(MAX_OUTPUT + 1).read_to_end(output).await
 }
 
-fn judge(
+fn result(
     lines: Vec<Line>,
-    at: String,
+    at: Step,
     is_readable: bool,
     status: ExitStatus,
 ) -> Result<Probed, ProviderError> {
@@ -167,10 +163,10 @@ fn judge(
             manifest: *manifest,
             discovery: discovery.map(Into::into),
         }),
-        Some(Line::Link(words)) => Err(ProviderError::Link(words)),
-        Some(Line::Interface(words)) => Err(ProviderError::Interface(words)),
-        Some(Line::Failed(method, failure)) => Err(ProviderError::Call {
-            method,
+        Some(Line::Link(reason)) => Err(ProviderError::Link(reason)),
+        Some(Line::Interface(reason)) => Err(ProviderError::Interface(reason)),
+        Some(Line::Failed(at, failure)) => Err(ProviderError::Call {
+            at,
             source: failure.into(),
         }),
         _ => Err(match (status.signal(), status.code()) {
@@ -196,8 +192,8 @@ fn signal_name(number: i32) -> String {
         (Signal::TERM, "SIGTERM"),
         (Signal::TRAP, "SIGTRAP"),
     ];
-    let known = named.iter().find(|(signal, _)| signal.as_raw() == number);
-    known.map_or_else(
+    let named = named.iter().find(|(signal, _)| signal.as_raw() == number);
+    named.map_or_else(
         || format!("signal {number}"),
         |(_, name)| (*name).to_owned(),
     )

@@ -39,7 +39,7 @@ pub(super) async fn begin(
 /// The device type may be one of a provider that is not here, but mostly it is a typo.
 async fn warn_of_unknown(page: &mut Output, extended: &str, settings: &ProviderSettings) {
     let mut providers = Providers::default();
-    providers.take_new(settings).await;
+    providers.reload(settings).await;
     let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
     if known.contains(&extended) {
         return;

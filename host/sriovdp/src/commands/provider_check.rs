@@ -1,68 +1,68 @@
-//! `sriovdp provider check`: everything that the daemon checks before it loads a file, step by step.
+//! `sriovdp provider check`: vets a file as the daemon does, step by step.
 
 use std::path::Path;
 
 use super::Output;
-use super::providers::brings;
+use super::providers::role;
 use sriovdp_providers::{Inspection, ProviderError, ProviderSettings, Step, inspect};
 use sriovdp_report::inline;
 
-pub(super) async fn check(page: &mut Output, file: &Path, settings: &ProviderSettings) {
+pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderSettings) {
     let inspected = inspect(file, settings).await;
     let failed = inspected.as_ref().err().map(ProviderError::step);
     for step in Step::ALL
         .into_iter()
         .take_while(|step| Some(*step) != failed)
     {
-        page.line(format_args!("ok       {}", words(step)));
+        output.line(format_args!("ok       {}", description(step)));
     }
     match inspected {
-        Ok(inspected) => tell(page, &inspected),
+        Ok(inspected) => print(output, &inspected),
         Err(reason) => {
-            page.line(format_args!("refused  {}", inline(&reason)));
-            page.fail();
+            output.line(format_args!("refused  {}", inline(&reason)));
+            output.fail();
         }
     }
 }
 
-fn words(step: Step) -> &'static str {
+fn description(step: Step) -> &'static str {
     match step {
-        Step::Place => "place: nobody else may put another file in its place",
-        Step::File => "file: it is a regular file, and nobody else may write to it",
-        Step::Elf => "ELF: it is whole, and a shared library for this machine",
-        Step::Note => "note: built with a fitting SDK, and a panic in it can be caught",
-        Step::Digest => "digest: it may be loaded",
-        Step::Link => "link: a process of its own loads it and goes on",
-        Step::Interface => "interface: the layouts of both sides are the same",
-        Step::Manifest => "manifest: it says what it brings, with a schema of its selectors",
-        Step::Discovery => "discovery: it comes back where there is nothing to find",
+        Step::PathTrust => "path: only trusted users can replace the file",
+        Step::File => "file: a regular file that only trusted users can write to",
+        Step::Elf => "ELF: a complete shared library for this machine",
+        Step::Note => "note: built with a compatible SDK, and panics can be caught",
+        Step::Digest => "digest: allowed",
+        Step::Load => "load: a child process loads it",
+        Step::Interface => "ABI: the layouts of both sides are equal",
+        Step::Manifest => "manifest: valid, with a schema of the selectors",
+        Step::Discovery => "discovery: returns on an empty node",
     }
 }
 
-fn tell(page: &mut Output, inspected: &Inspection) {
+fn print(output: &mut Output, inspected: &Inspection) {
     let manifest = &inspected.manifest;
     if let Some(error) = &inspected.discovery {
-        page.line(format_args!(
-            "warning  where there is nothing, its discovery fails: {}",
+        output.line(format_args!(
+            "warning  the discovery on an empty node failed: {}",
             inline(error)
         ));
     }
     if !inspected.is_listed {
-        page.line(format_args!(
-            "warning  no list of digests was given (hint: see `--provider-digests`)"
+        output.line(format_args!(
+            "warning  no list of digests (hint: see `--provider-digests`)"
         ));
     }
-    page.line(format_args!(
+    output.line(format_args!(
         "It would be loaded: {} ({} {}, SDK {}).",
-        brings(manifest),
+        role(manifest),
         manifest.package,
         manifest.version,
         inspected.note.sdk
     ));
-    page.line(format_args!("    {}", manifest.summary));
-    page.line(format_args!("    selectors: {}", inspected.keys.join(", ")));
-    page.line(format_args!("    sha256: {}", inspected.digest));
-    page.line(format_args!(
+    output.line(format_args!("    {}", manifest.summary));
+    output.line(format_args!("    selectors: {}", inspected.keys.join(", ")));
+    output.line(format_args!("    sha256: {}", inspected.digest));
+    output.line(format_args!(
         "    checked in {} ms",
         inspected.took.as_millis()
     ));

@@ -1,4 +1,4 @@
-//! `sriovdp providers`: what each file of the provider directory brings, or why it is refused.
+//! `sriovdp providers`: the device type or extension of each provider file, or why the file is refused.
 
 use sriovdp_provider_abi::wire::Manifest;
 
@@ -6,35 +6,35 @@ use super::Output;
 use sriovdp_agent::reconcile::Reconciler;
 use sriovdp_report::inline;
 
-pub(super) fn providers(page: &mut Output, state: &Reconciler) {
+pub(super) fn providers(output: &mut Output, state: &Reconciler) {
     for provider in state.providers().loaded() {
         let manifest = provider.manifest();
-        page.line(format_args!(
+        output.line(format_args!(
             "{}: {} ({} {}, SDK {})",
             provider.file_name(),
-            brings(manifest),
+            role(manifest),
             manifest.package,
             manifest.version,
             manifest.sdk
         ));
-        page.line(format_args!("    {}", manifest.summary));
-        page.line(format_args!(
+        output.line(format_args!("    {}", manifest.summary));
+        output.line(format_args!(
             "    selectors: {}",
             provider.keys().collect::<Vec<_>>().join(", ")
         ));
     }
     for refused in state.providers().refused() {
-        page.line(format_args!(
+        output.line(format_args!(
             "{}: refused: {}",
             refused.file.display(),
             inline(&refused.reason)
         ));
-        page.fail();
+        output.fail();
     }
 }
 
-/// What a provider is there for, in a few words.
-pub(super) fn brings(manifest: &Manifest) -> String {
+/// The role of a provider, for people.
+pub(super) fn role(manifest: &Manifest) -> String {
     match &manifest.device_type {
         Some(device_type) => format!("device type {device_type}"),
         None => format!("extension of {}", manifest.extends.join(", ")),

@@ -65,7 +65,7 @@ async fn provider_directory_with_a_thousand_files() {
     let mut daemon = serves(&node).await;
     let log = daemon.log();
     assert_eq!(log.matches("it is not an ELF file").count(), 5);
-    let conflict = "it brings the device type `accelerator`, which `accelerator.so` already brings";
+    let conflict = "conflict: `accelerator.so` already provides the device type `accelerator`";
     assert_eq!(log.matches(conflict).count(), 5);
     let others = "990 further files of the provider directory";
     assert_eq!(log.matches(others).count(), 1, "{log}");
@@ -116,7 +116,7 @@ async fn conflicts() {
     assert_eq!(
         about(&node, "bad-type.so").await,
         [format!(
-            "bad-type.so: refused: it brings the device type `accelerator`, which `accelerator.so` already brings {hint}"
+            "bad-type.so: refused: conflict: `accelerator.so` already provides the device type `accelerator` {hint}"
         )]
     );
     // One extension of two device types.
@@ -128,7 +128,7 @@ async fn conflicts() {
     assert_eq!(
         told[1..],
         [format!(
-            "extends-b.so: refused: it brings the selector key `isRdma` of `netDevice`, which `extends-a.so` already brings {hint}"
+            "extends-b.so: refused: conflict: `extends-a.so` already provides the selector key `isRdma` of `netDevice` {hint}"
         )]
     );
     // An extension of what nobody brings is loaded, and waits for it.
@@ -151,7 +151,7 @@ async fn a_probe_that_does_not_work() {
             program: program.into(),
             ..ProviderSettings::new(node.provider_dir().to_owned())
         };
-        providers.take_new(&settings).await;
+        providers.reload(&settings).await;
         let refused = providers.refused().iter();
         let reasons: Vec<String> = refused.map(|refused| refused.reason.to_string()).collect();
         (providers.loaded().len(), reasons)
@@ -159,10 +159,7 @@ async fn a_probe_that_does_not_work() {
     let all = |reason: &str| vec![reason.to_owned(); 3];
     assert_eq!(
         told("/no/such/program").await,
-        (
-            0,
-            all("it cannot be probed: cannot run `/no/such/program` for it")
-        )
+        (0, all("cannot run its probe, `/no/such/program`"))
     );
     // Without a change of the files. This one prints its arguments.
     let garbage = "its probe ended without an answer that can be read";

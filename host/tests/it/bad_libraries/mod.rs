@@ -37,7 +37,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "cut at its very end",
             bytes(|b| b.truncate(b.len() - 1)),
-            "it is truncated: what its headers name ends at byte ",
+            "it is truncated: its headers need ",
         ),
         (
             "a program",
@@ -47,7 +47,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "no note",
             with_other_bytes(b"sriovdp\0", b"sriowdp\0"),
-            "it is no provider: it lacks the note",
+            "it is not a provider: it lacks the note",
         ),
         (
             "another major ABI",
@@ -65,12 +65,12 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
                 b"abi stable library for Rust",
                 b"abi stable library for rust",
             ),
-            "its interface is not this host's: ",
+            "its ABI differs from this host's: ",
         ),
         (
             "another layout of the same version",
             with_other_bytes(b"attach;host,settings,call", b"attack;host,settings,call"),
-            "its interface is not this host's: ",
+            "its ABI differs from this host's: ",
         ),
         (
             "a note that lies",
@@ -119,14 +119,14 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
             Made::C(
                 "#include <unistd.h>\n__attribute__((constructor)) void f(void) { for (;;) pause(); }",
             ),
-            "it has not come back within 2s while it is loaded",
+            "it timed out after 2s while it is loaded",
         ),
         (
             "a constructor that forks and goes",
             Made::C(
                 "#include <unistd.h>\n__attribute__((constructor)) void f(void) { if (!fork()) for (;;) pause(); _exit(0); }",
             ),
-            "it has not come back within 2s while it is loaded",
+            "it timed out after 2s while it is loaded",
         ),
         (
             "a constructor that talks",
@@ -138,7 +138,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a manifest that panics",
             Made::Faulty("manifest=panic"),
-            "it does not answer `manifest`: the provider panicked in `manifest` at ",
+            "it fails in `manifest`: the provider panicked in `manifest` at ",
         ),
         (
             "a panic that panics when it goes",
@@ -148,7 +148,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a manifest that hangs",
             Made::Faulty("manifest=hang"),
-            "it has not come back within 2s in `manifest`",
+            "it timed out after 2s in `manifest`",
         ),
         (
             "a manifest that aborts",
@@ -168,7 +168,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a manifest of 10 MB",
             raw("manifest=large"),
-            "its manifest has more than 1048576 bytes",
+            "invalid manifest: it has more than 1048576 bytes",
         ),
         (
             "a manifest that is no text",
@@ -188,7 +188,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a schema that is none",
             manifest(r#""device_type": "t", "schema": 7"#),
-            "its manifest has a selector schema that is no JSON schema of an object: it is no object itself",
+            "invalid manifest: the selector schema must be a JSON schema of an object: it is not an object",
         ),
         (
             "a schema of a text",
@@ -203,22 +203,22 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "one key twice",
             manifest(r#""device_type": "t", "schema": {"properties": {"a": {}, "A": {}}}"#),
-            "its manifest declares the selector key `a` twice",
+            "invalid manifest: it has the selector key `a` twice",
         ),
         (
             "neither an owner nor an extension",
             manifest(r#""schema": {}"#),
-            "its manifest names neither a device type nor what it extends",
+            "invalid manifest: it has neither `device_type` nor `extends`",
         ),
         (
             "a device type that is no word",
             manifest(r#""device_type": "", "schema": {}"#),
-            "its manifest has `` as a device type, which is no word",
+            "invalid manifest: the device type `` is empty",
         ),
         (
             "a discovery that hangs",
             Made::Faulty("discover=hang"),
-            "it has not come back within 2s in `discover`",
+            "it timed out after 2s in `discover`",
         ),
         (
             "a discovery that aborts",
@@ -298,5 +298,10 @@ async fn provider_check_accepts_a_valid_library() {
     node.environment("FAULTY_PROVIDER", "discover=panic");
     let (code, output, _) = node.run(&check).await;
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.contains("warning  where there is nothing, its discovery fails: the provider panicked in `discover`"), "{output}");
+    assert!(
+        output.contains(
+            "warning  the discovery on an empty node failed: the provider panicked in `discover`"
+        ),
+        "{output}"
+    );
 }
