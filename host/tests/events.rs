@@ -38,7 +38,7 @@ const NEVER: &str = "--rescan-interval=86400";
 async fn event_triggers_a_reconcile() {
     living(async |node, kubelet, tell| {
         node.change(SECOND);
-        tell(&[ChangeScope::Elsewhere]);
+        tell(&[ChangeScope::Unknown]);
         allocatable(kubelet, 2).await;
     })
     .await;
@@ -83,7 +83,7 @@ async fn physical_function_event_covers_its_virtual_functions() {
 async fn function_events_and_full_reconciles_keep_their_order() {
     living(async |node, kubelet, tell| {
         node.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
-        tell(&[function("0000:41:02.1"), ChangeScope::Elsewhere]);
+        tell(&[function("0000:41:02.1"), ChangeScope::Unknown]);
         listed(kubelet, |view| {
             view.allocatable() == 2 && view.devices[0].numa == [1]
         })
@@ -159,7 +159,7 @@ async fn living_on(
     };
     tokio::select! {
         () = test => {}
-        ended = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::given(events.clone())) => panic!("the daemon ended: {ended:?}"),
+        ended = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::from_sender(events.clone())) => panic!("the daemon ended: {ended:?}"),
     }
 }
 

@@ -22,8 +22,8 @@ use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use sriovdp_providers::malloc;
 use sriovdp_report::Hint;
 
-/// All pools end at the same time, each within half a second.
-const DRAIN: Duration = Duration::from_millis(1500);
+/// For all pools to end, at the same time and each within half a second.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How long a reconcile waits for the discovery of one provider, because the pools of the others wait with it.
 pub const DISCOVERY_WAIT: Duration = Duration::from_secs(1);
@@ -31,17 +31,20 @@ pub const DISCOVERY_WAIT: Duration = Duration::from_secs(1);
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The first configuration is no configuration.
+    /// The first configuration is invalid.
     #[error("the configuration cannot be used")]
     Config(#[source] ConfigError),
-    /// The command line names no root.
+    /// The root is not a directory.
     #[error(transparent)]
     HostRoot(#[from] RootError),
-    /// The kernel does not let it follow directories or signals.
-    #[error("cannot follow {0}")]
-    Follow(&'static str, #[source] io::Error),
-    /// A fault of this program.
-    #[error("a task of the plugin failed, so it cannot go on")]
+    /// inotify fails.
+    #[error("cannot watch directories")]
+    WatchDirectories(#[source] io::Error),
+    /// A signal handler cannot be installed.
+    #[error("cannot handle signals")]
+    HandleSignals(#[source] io::Error),
+    /// A bug of this program.
+    #[error("a task of the plugin failed")]
     Task(#[source] JoinError),
 }
 
@@ -50,23 +53,23 @@ impl Hint for DaemonError {
         match self {
             Self::Config(error) => error.hint(),
             Self::HostRoot(error) => error.hint(),
-            Self::Follow("directories", _) => {
+            Self::WatchDirectories(_) => {
                 Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned())
             }
-            Self::Follow(..) => None,
+            Self::HandleSignals(_) => None,
             Self::Task(_) => Some("report this with the log to the authors of sriovdp".to_owned()),
         }
     }
 }
 
-/// How the daemon runs, besides what [`Settings`] say about the node.
+/// The options of the daemon beside the [`Settings`] for the node.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How resources register; without a mode, the kubelet's directories decide.
     pub registration: Option<RegistrationMode>,
     /// The time between two full reconciles.
     pub rescan_interval: Duration,
-    /// With a kind of names, containers get device nodes through CDI.
+    /// How CDI names reach the container runtime; nothing without CDI.
     pub cdi_names: Option<CdiNames>,
 }
 
@@ -81,50 +84,48 @@ pub async fn run(
     events: NodeEvents,
 ) -> Result<(), DaemonError> {
     settings.tree.require_root()?;
-    let signals = |kind| signal(kind).map_err(|error| DaemonError::Follow("signals", error));
-    let (mut terminate, mut interrupt) = (
-        signals(SignalKind::terminate())?,
-        signals(SignalKind::interrupt())?,
-    );
+    let signals = |kind| signal(kind).map_err(DaemonError::HandleSignals);
+    let mut terminate = signals(SignalKind::terminate())?;
+    let mut interrupt = signals(SignalKind::interrupt())?;
     let hang_up = signals(SignalKind::hangup())?;
     let mode = options.registration.unwrap_or_else(|| {
-        RegistrationMode::detect(&settings.tree.real(settings.tree.plugins_registry()))
+        RegistrationMode::detect(&settings.tree.below_root(settings.tree.plugins_registry()))
     });
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
+    tracing::info!(event = "starting", version = env!("CARGO_PKG_VERSION"), registration = %mode, "starting");
 
-    let mut watches = JoinSet::new();
+    let mut watchers = JoinSet::new();
     let kubelet_directories = vec![
-        settings.tree.real(settings.tree.device_plugins()),
-        settings.tree.real(settings.tree.plugins_registry()),
+        settings.tree.below_root(settings.tree.device_plugins()),
+        settings.tree.below_root(settings.tree.plugins_registry()),
     ];
-    let kubelet_watch = DirectoryWatcher::new(kubelet_directories);
-    let kubelet_ticks = follow(
-        &mut watches,
-        kubelet_watch.map(DirectoryWatcher::with_resync),
+    let kubelet_watcher = DirectoryWatcher::new(kubelet_directories);
+    let kubelet_changes = watch_directories(
+        &mut watchers,
+        kubelet_watcher.map(DirectoryWatcher::with_resync),
     )?;
-    let config_file = settings.tree.real(&settings.config_file);
+    let config_file = settings.tree.below_root(&settings.config_file);
     let config_dir = config_file.parent().map(Path::to_path_buf);
     let list_dir = settings.providers.digests.as_deref().and_then(Path::parent);
     let file_directories = config_dir
         .into_iter()
         .chain([settings.providers.directory.clone()])
         .chain(list_dir.map(Path::to_path_buf));
-    let file_watch = DirectoryWatcher::new(file_directories.collect());
+    let file_watcher = DirectoryWatcher::new(file_directories.collect());
     let files = [config_file.clone()].into_iter();
     let files = files.chain(settings.providers.digests.clone());
-    let (files, followed) = watch::channel(files.collect());
-    let file_ticks = follow(
-        &mut watches,
-        file_watch.map(|watch| watch.with_files(followed)),
+    let (files, watched_files) = watch::channel(files.collect());
+    let file_changes = watch_directories(
+        &mut watchers,
+        file_watcher.map(|watcher| watcher.with_files(watched_files)),
     )?;
     let NodeEvents {
-        news,
+        changes,
         subsystems,
         kernel,
     } = events;
-    let mut reasons = Triggers::new(hang_up, options.rescan_interval, file_ticks, news);
+    let mut triggers = Triggers::new(hang_up, options.rescan_interval, file_changes, changes);
     if let Some(kernel) = kernel {
-        watches.spawn(async {
+        watchers.spawn(async {
             kernel.run().await;
             Ok(())
         });
@@ -132,57 +133,64 @@ pub async fn run(
 
     let kubelet = KubeletOptions {
         mode,
-        directory_changes: DirectoryChanges::new(kubelet_ticks),
+        directory_changes: DirectoryChanges::new(kubelet_changes),
         cdi: options.cdi_names,
     };
     let mut state = Reconciler::new(settings, Some(kubelet));
     let mut first = true;
     let serving = async {
-        let mut touched = None;
+        let mut scope = None;
         loop {
-            let look = match &touched {
+            let outcome = match &scope {
                 Some(functions) => state.reconcile_functions(functions).await,
                 None => state.look().await,
             };
             malloc::trim();
             files.send_replace(state.files());
-            reasons.looked(look.was_whole);
+            triggers.reconciled(outcome.was_whole);
             subsystems.send_replace(Some(state.providers().subsystems()));
-            if let (true, Some(error)) =
-                (first, look.config_error.filter(|error| !error.may_appear()))
-            {
+            if let (true, Some(error)) = (
+                first,
+                outcome.config_error.filter(|error| !error.may_appear()),
+            ) {
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let again = look.requeue_at.map(|at| (at, look.again_in_part));
-            touched = reasons.next(&mut state, again).await?;
+            let requeue = outcome.requeue_at.map(|at| (at, outcome.again_in_part));
+            scope = triggers.next(&mut state, requeue).await?;
         }
     };
     let ended = tokio::select! {
         ended = serving => ended,
         // These tasks end only when they fail.
-        Some(ended) = watches.join_next() => match ended {
-            Ok(Err(error)) => Err(DaemonError::Follow("directories", error)),
-            Ok(Ok(())) => Err(DaemonError::Follow("directories", io::ErrorKind::UnexpectedEof.into())),
+        Some(ended) = watchers.join_next() => match ended {
+            Ok(Err(error)) => Err(DaemonError::WatchDirectories(error)),
+            Ok(Ok(())) => Err(DaemonError::WatchDirectories(io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(DaemonError::Task(error)),
         },
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
-    tracing::info!("ending");
-    if tokio::time::timeout(DRAIN, state.withdraw()).await.is_err() {
-        tracing::warn!("not every pool ended in time");
+    tracing::info!(event = "stopping", "stopping");
+    if tokio::time::timeout(DRAIN_TIMEOUT, state.withdraw())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            event = "stop_timeout",
+            "some pools did not end within their timeout"
+        );
     }
     ended
 }
 
-/// Lets a follower of directories run, on a task that ends with `watches`.
-fn follow(
-    watches: &mut JoinSet<io::Result<()>>,
-    watch: io::Result<DirectoryWatcher>,
+/// Runs a watcher on a task of `watchers`.
+fn watch_directories(
+    watchers: &mut JoinSet<io::Result<()>>,
+    watcher: io::Result<DirectoryWatcher>,
 ) -> Result<watch::Receiver<u64>, DaemonError> {
-    let watch = watch.map_err(|error| DaemonError::Follow("directories", error))?;
-    let ticks = watch.ticks();
-    watches.spawn(watch.run());
-    Ok(ticks)
+    let watcher = watcher.map_err(DaemonError::WatchDirectories)?;
+    let changes = watcher.changes();
+    watchers.spawn(watcher.run());
+    Ok(changes)
 }

@@ -1,7 +1,7 @@
-//! Directories, and files in them, that are followed by inotify: one task, one counter that rises when anything in them may have changed.
+//! Watches directories, and files in them, by inotify: one task, and one counter that rises with every possible change.
 //!
-//! Whoever waits looks for itself at what it cares about. That a directory does not exist yet, is deleted or replaced
-//! is part of the job: its nearest existing ancestor is followed as well.
+//! Subscribers read the state that they need themselves. Directories may be missing, deleted or replaced: the nearest
+//! existing ancestor is watched as well.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,125 +13,124 @@ use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
-/// Events come in bursts and each one only says "look again", so a small buffer does.
+/// Events are only triggers, so a small buffer is sufficient.
 const BUFFER: usize = 4096;
 
-/// Not everything gives an event: a directory may be made between a look at it and the watch on its parent, and a
-/// mount over one is unresponsive. So the kubelet's directories are looked at again after this long.
+/// Some changes cause no event: a directory that is created just before the watch on its parent, or a mount over one. So
+/// the counter also rises after this long without an event.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A follower of directories.
+/// A watcher of directories.
 pub struct DirectoryWatcher {
     directories: Vec<PathBuf>,
     events: EventStream<[u8; BUFFER]>,
-    ticks: watch::Sender<u64>,
-    /// The files that are followed themselves.
+    changes: watch::Sender<u64>,
+    /// Files with watches of their own.
     files: watch::Receiver<Vec<PathBuf>>,
-    /// Which directory or file each of the kernel's watches is on.
+    /// The paths of the kernel's watches.
     watched: HashMap<WatchDescriptor, PathBuf>,
-    tick_without_event: Option<Duration>,
+    resync_interval: Option<Duration>,
 }
 
 impl DirectoryWatcher {
-    /// Follows `directories`: what changes from now on is told once [`run`](Self::run) is polled.
+    /// Watches `directories`: changes from now on count once [`run`](Self::run) is polled.
     ///
     /// # Errors
     ///
     /// When the kernel has no inotify instance left for this user.
     pub fn new(directories: Vec<PathBuf>) -> std::io::Result<Self> {
-        let mut watch = Self {
+        let mut watcher = Self {
             directories,
             events: Inotify::init()?.into_event_stream([0; BUFFER])?,
-            ticks: watch::channel(0).0,
+            changes: watch::channel(0).0,
             files: watch::channel(Vec::new()).1,
             watched: HashMap::new(),
-            tick_without_event: None,
+            resync_interval: None,
         };
-        watch.follow();
-        Ok(watch)
+        watcher.add_watches();
+        Ok(watcher)
     }
 
-    /// Ticks now and then without an event, for those who do not look again by themselves.
+    /// Also reports a change after an interval without events.
     #[must_use]
     pub fn with_resync(self) -> Self {
         Self {
-            tick_without_event: Some(RESYNC_INTERVAL),
+            resync_interval: Some(RESYNC_INTERVAL),
             ..self
         }
     }
 
-    /// Follows also `files` of these directories, anew with each value. An entry may be a link, or a mount of its own;
-    /// then a write into the file is no event of the directory.
+    /// Also watches `files` of these directories, renewed with each value: a write to a file that is a link or a mount
+    /// causes no event of its directory.
     #[must_use]
     pub fn with_files(self, files: watch::Receiver<Vec<PathBuf>>) -> Self {
-        let mut watch = Self { files, ..self };
-        watch.follow_files();
-        watch
+        let mut watcher = Self { files, ..self };
+        watcher.add_file_watches();
+        watcher
     }
 
     /// A counter that rises with each change.
-    pub fn ticks(&self) -> watch::Receiver<u64> {
-        self.ticks.subscribe()
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
-    /// Follows the directories until it is dropped.
+    /// Watches until it is dropped.
     ///
     /// # Errors
     ///
-    /// When the kernel takes the inotify instance away.
+    /// When reading inotify fails.
     pub async fn run(mut self) -> std::io::Result<()> {
         loop {
-            let silence = self.tick_without_event.unwrap_or(Duration::MAX);
+            let silence = self.resync_interval.unwrap_or(Duration::MAX);
             let event = tokio::select! {
                 event = tokio::time::timeout(silence, self.events.next()) => event,
                 Ok(()) = self.files.changed() => {
-                    self.follow_files();
+                    self.add_file_watches();
                     continue;
                 }
             };
             match event.map(|event| event.transpose()) {
-                // The file or directory is gone, which was told before.
+                // Follows the event for the removal itself.
                 Ok(Ok(Some(event))) if event.mask.contains(EventMask::IGNORED) => {
                     self.watched.remove(&event.wd);
                     continue;
                 }
-                Ok(Ok(Some(event))) if !self.concerns_us(&event) => continue,
+                Ok(Ok(Some(event))) if !self.is_relevant(&event) => continue,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
                 Ok(Ok(Some(_))) | Err(_) => {}
             }
-            // A directory may have come or gone with this event.
-            self.follow();
-            self.ticks.send_modify(|tick| *tick += 1);
+            // The event may have created or removed a directory.
+            self.add_watches();
+            self.changes.send_modify(|tick| *tick += 1);
         }
     }
 
-    /// Parents are followed for one child each; what else happens in them, such as in a busy `/tmp`, is nobody's
-    /// business here.
-    fn concerns_us(&self, event: &Event<OsString>) -> bool {
+    /// Events of other entries in a watched ancestor, such as a busy `/tmp`, do not count.
+    fn is_relevant(&self, event: &Event<OsString>) -> bool {
         let Some(directory) = self.watched.get(&event.wd) else {
-            // The kernel lost events, or has just ended a watch.
+            // Events were lost, or the watch has just ended.
             return true;
         };
         let path = match &event.name {
             Some(name) => directory.join(name),
             None => directory.clone(),
         };
-        let ours = |followed: &PathBuf| path.starts_with(followed) || followed.starts_with(&path);
-        self.directories.iter().any(ours)
+        let concerns = |watched: &PathBuf| path.starts_with(watched) || watched.starts_with(&path);
+        self.directories.iter().any(concerns)
     }
 
-    fn follow_files(&mut self) {
+    fn add_file_watches(&mut self) {
         let changes = WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
         for file in self.files.borrow_and_update().iter() {
-            // That one comes or goes is an event of its directory.
+            // Its creation and removal are events of its directory.
             if let Ok(watch) = self.events.watches().add(file, changes) {
                 self.watched.insert(watch, file.clone());
             }
         }
     }
 
-    fn follow(&mut self) {
+    fn add_watches(&mut self) {
         let changes = WatchMask::CREATE
             | WatchMask::DELETE
             | WatchMask::MOVE
@@ -142,16 +141,16 @@ impl DirectoryWatcher {
             | WatchMask::ONLYDIR;
         for directory in &self.directories {
             let existing = directory.ancestors().find(|path| path.is_dir());
-            // Following the parent as well shows a directory that is replaced by another one of its name.
+            // The watch on the parent covers a replaced directory.
             let both = existing.into_iter().chain(existing.and_then(Path::parent));
             for path in both {
-                // Adding a watch again changes nothing; a directory that vanished just now is caught by its parent.
+                // Adding a watch twice has no effect, and the parent's watch covers a directory that vanished just now.
                 match self.events.watches().add(path, changes) {
                     Ok(watch) => {
                         self.watched.insert(watch, path.to_owned());
                     }
                     Err(error) => {
-                        tracing::debug!(path = %path.display(), %error, "cannot follow the directory");
+                        tracing::debug!(event = "directory_unwatched", path = %path.display(), %error, "cannot watch a directory");
                     }
                 }
             }
@@ -172,23 +171,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_what_happens_to_the_directory_counts() {
+    async fn only_events_of_the_directory_count() {
         let dir = tempfile::tempdir().unwrap();
-        let followed = dir.path().join("a/b");
-        let watch = DirectoryWatcher::new(vec![followed.clone()]).unwrap();
-        let mut ticks = watch.ticks();
-        let running = tokio::spawn(watch.run());
+        let watched = dir.path().join("a/b");
+        let watcher = DirectoryWatcher::new(vec![watched.clone()]).unwrap();
+        let mut changes = watcher.changes();
+        let running = tokio::spawn(watcher.run());
         std::fs::write(dir.path().join("unrelated"), "").unwrap();
-        // The directory comes into being, step by step, and then something happens in it.
+        // The directory is created step by step, and then an entry in it.
         for step in ["a", "a/b", "a/b/file"] {
             std::fs::create_dir(dir.path().join(step)).unwrap();
-            ticks.changed().await.unwrap();
+            changes.changed().await.unwrap();
         }
-        let before = *ticks.borrow_and_update();
+        let before = *changes.borrow_and_update();
         std::fs::write(dir.path().join("a/unrelated"), "").unwrap();
-        std::fs::remove_dir(followed.join("file")).unwrap();
-        ticks.changed().await.unwrap();
-        assert_eq!(*ticks.borrow(), before + 1);
+        std::fs::remove_dir(watched.join("file")).unwrap();
+        changes.changed().await.unwrap();
+        assert_eq!(*changes.borrow(), before + 1);
         running.abort();
     }
 }

@@ -48,7 +48,7 @@ pub fn elf(file: &[u8]) {
 
 /// A message of the kernel.
 pub fn events(message: &[u8]) {
-    let _ = events::places(message);
+    let _ = events::scopes(message);
 }
 
 /// Bytes of a peer: what the filter makes of them does not depend on the pieces in which they come.

@@ -1,4 +1,4 @@
-//! Where things are on the node, below one root directory.
+//! Paths on the node, below one root directory.
 
 use std::path::{Path, PathBuf};
 
@@ -6,30 +6,29 @@ use sriovdp_report::Hint;
 
 /// The device-plugin sockets, `kubelet.sock` among them.
 const DEVICE_PLUGINS: &str = "device-plugins";
-/// The sockets that the kubelet's plugin watcher looks at.
+/// The directory of the kubelet's plugin watcher.
 const PLUGINS_REGISTRY: &str = "plugins_registry";
 const POD_RESOURCES: &str = "pod-resources/kubelet.sock";
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
-/// Where Multus looks for what a device plugin knows about a device.
+/// Where Multus reads device-info files.
 const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
-
-/// Where container runtimes look for generated CDI specifications.
+/// Where container runtimes read generated CDI specifications.
 const CDI: &str = "/var/run/cdi";
 
-/// A file system tree that stands for the node's `/`.
+/// A directory that stands for the node's `/`.
 ///
-/// Paths come in two kinds: *node paths*, which the kubelet and containers see, and real paths, where this process
-/// opens them. They are the same in production.
+/// Paths are those that the kubelet and containers use; this process opens them below the root. In production, the root
+/// is `/`.
 #[derive(Clone, Debug)]
 pub struct HostPaths {
     root: PathBuf,
-    /// The kubelet's directory as a node path.
+    /// The kubelet's directory, as a path on the node.
     kubelet: PathBuf,
 }
 
-/// There is no root.
+/// The root is not a directory.
 #[derive(Debug, thiserror::Error)]
-#[error("the root `{}` {}", root.display(), if *exists { "is no directory" } else { "does not exist" })]
+#[error("the root `{}` {}", root.display(), if *exists { "is not a directory" } else { "does not exist" })]
 pub struct RootError {
     root: PathBuf,
     exists: bool,
@@ -42,7 +41,7 @@ impl Hint for RootError {
 }
 
 impl HostPaths {
-    /// The tree below `root`, with the kubelet's directory at the node path `kubelet`.
+    /// The paths below `root`, with the kubelet's directory at the path `kubelet` on the node.
     pub fn new(root: impl Into<PathBuf>, kubelet: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -50,11 +49,11 @@ impl HostPaths {
         }
     }
 
-    /// That there is a root.
+    /// Checks that the root exists.
     ///
     /// # Errors
     ///
-    /// When it is no directory.
+    /// When it is not a directory.
     pub fn require_root(&self) -> Result<(), RootError> {
         match self.root.is_dir() {
             true => Ok(()),
@@ -70,40 +69,40 @@ impl HostPaths {
         &self.root
     }
 
-    /// Where a node path really is.
-    pub fn real(&self, node_path: impl AsRef<Path>) -> PathBuf {
-        let path = node_path.as_ref();
+    /// Where this process opens a path on the node.
+    pub fn below_root(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// The node path of `device-plugins`.
+    /// The path on the node of `device-plugins`.
     pub fn device_plugins(&self) -> PathBuf {
         self.kubelet.join(DEVICE_PLUGINS)
     }
 
-    /// The node path of `plugins_registry`.
+    /// The path on the node of `plugins_registry`.
     pub fn plugins_registry(&self) -> PathBuf {
         self.kubelet.join(PLUGINS_REGISTRY)
     }
 
-    /// The node path of the socket on which the kubelet tells which pods have which devices.
+    /// The path on the node of the kubelet's socket for pod resources.
     pub fn pod_resources_socket(&self) -> PathBuf {
         self.kubelet.join(POD_RESOURCES)
     }
 
-    /// The node path of the file in which the kubelet keeps which devices it has given to pods.
+    /// The path on the node of the kubelet's checkpoint of allocated devices.
     pub fn checkpoint(&self) -> PathBuf {
         self.device_plugins().join(CHECKPOINT)
     }
 
-    /// The real directory of the device-info files.
+    /// Where this process opens the device-info files.
     pub fn device_info(&self) -> PathBuf {
-        self.real(DEVICE_INFO)
+        self.below_root(DEVICE_INFO)
     }
 
-    /// The real directory of the CDI specifications.
+    /// Where this process opens the CDI specifications.
     pub fn cdi(&self) -> PathBuf {
-        self.real(CDI)
+        self.below_root(CDI)
     }
 }
 
@@ -112,15 +111,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn node_paths_are_found_below_the_root() {
-        let tree = HostPaths::new("/tmp/x", "/var/lib/kubelet");
-        assert_eq!(tree.real("/sys/bus"), Path::new("/tmp/x/sys/bus"));
+    fn paths_are_below_the_root() {
+        let paths = HostPaths::new("/tmp/x", "/var/lib/kubelet");
+        assert_eq!(paths.below_root("/sys/bus"), Path::new("/tmp/x/sys/bus"));
         assert_eq!(
-            tree.real(tree.device_plugins()),
+            paths.below_root(paths.device_plugins()),
             Path::new("/tmp/x/var/lib/kubelet/device-plugins")
         );
         assert_eq!(
-            HostPaths::new("/", "/k").real("/etc/pcidp"),
+            HostPaths::new("/", "/k").below_root("/etc/pcidp"),
             Path::new("/etc/pcidp")
         );
     }

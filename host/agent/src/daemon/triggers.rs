@@ -1,4 +1,4 @@
-//! Why the loop looks again, and at what.
+//! The triggers of a reconcile, and its scope.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,32 +13,32 @@ use super::DaemonError;
 use crate::events::{Debounce, PendingChanges};
 use crate::reconcile::Reconciler;
 
-/// Changes to files come in bursts (a ConfigMap is a new directory, two links and a rename), so a look waits this long.
-const GATHER: Duration = Duration::from_millis(100);
+/// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
+const FILES_SETTLE: Duration = Duration::from_millis(100);
 
-/// The functions that a look is about, or everything.
+/// The functions of an incremental reconcile; nothing for a full one.
 pub(super) type Scope = Option<BTreeSet<PciAddress>>;
 
-/// Everything that is a reason to look, but for what lies in the state itself.
+/// The triggers outside of the reconciler.
 pub(super) struct Triggers {
     hang_up: Signal,
     timer: Interval,
     files: watch::Receiver<u64>,
-    /// What the kernel tells is taken out of here.
-    news: watch::Sender<PendingChanges>,
+    /// The changes of the node, which a reconcile takes out.
+    changes: watch::Sender<PendingChanges>,
     node: watch::Receiver<PendingChanges>,
-    pace: Debounce,
-    /// The CPU time that this process had taken when the look began.
-    cpu: Duration,
+    debounce: Debounce,
+    /// The CPU time of this process when the reconcile began.
+    cpu_time_before: Duration,
 }
 
 impl Triggers {
-    /// SIGHUP, a time that is over, a change of files, and the news of the node.
+    /// Triggers by SIGHUP, the resync timer, files, and changes of the node.
     pub(super) fn new(
         hang_up: Signal,
         rescan_interval: Duration,
         files: watch::Receiver<u64>,
-        news: watch::Sender<PendingChanges>,
+        changes: watch::Sender<PendingChanges>,
     ) -> Self {
         let mut timer = tokio::time::interval(rescan_interval);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -47,37 +47,41 @@ impl Triggers {
             hang_up,
             timer,
             files,
-            node: news.subscribe(),
-            news,
-            pace: Debounce::default(),
-            cpu: cpu_time(),
+            node: changes.subscribe(),
+            changes,
+            debounce: Debounce::default(),
+            cpu_time_before: cpu_time(),
         }
     }
 
-    /// A look has been since the last reason.
-    pub(super) fn looked(&mut self, at_everything: bool) {
-        let (ended, took) = (Instant::now(), cpu_time().saturating_sub(self.cpu));
-        if at_everything {
-            self.pace.reconciled_everything(ended, took);
-            // However many changes of functions there are in between, everything is looked at in time.
+    /// A reconcile has ended.
+    pub(super) fn reconciled(&mut self, was_full: bool) {
+        let (ended, took) = (
+            Instant::now(),
+            cpu_time().saturating_sub(self.cpu_time_before),
+        );
+        if was_full {
+            self.debounce.reconciled_everything(ended, took);
+            // Incremental reconciles do not postpone the resync.
             self.timer.reset();
         } else {
-            self.pace.reconciled_functions(ended, took);
+            self.debounce.reconciled_functions(ended, took);
         }
     }
 
-    /// Waits for the next reason; at the time `again` time alone is one, and whether only for what could not be read.
+    /// Waits for the next trigger, and returns the scope of the reconcile. `requeue` is the time of a requested one, and
+    /// whether it is only for attributes that could not be read.
     ///
     /// # Errors
     ///
-    /// When a task of the state fails.
+    /// When a task of the reconciler fails.
     pub(super) async fn next(
         &mut self,
         state: &mut Reconciler,
-        again: Option<(Instant, bool)>,
+        requeue: Option<(Instant, bool)>,
     ) -> Result<Scope, DaemonError> {
-        let time_is_up = async {
-            match again {
+        let requeued = async {
+            match requeue {
                 Some((at, partial)) => {
                     tokio::time::sleep_until(at).await;
                     partial
@@ -85,41 +89,43 @@ impl Triggers {
                 None => std::future::pending().await,
             }
         };
-        let (mut of_the_node, mut of_the_unread) = (false, false);
+        let (mut by_node, mut by_unread) = (false, false);
         tokio::select! {
-            _ = self.hang_up.recv() => tracing::info!("SIGHUP: looking at the node again"),
+            _ = self.hang_up.recv() => {
+                tracing::info!(event = "rescan_requested", "SIGHUP: full reconcile");
+            },
             _ = self.timer.tick() => {}
-            partial = time_is_up => of_the_unread = partial,
+            partial = requeued => by_unread = partial,
             Ok(()) = self.node.changed() => {
-                self.pace.gather(&mut self.node).await;
-                of_the_node = true;
+                self.debounce.settle(&mut self.node).await;
+                by_node = true;
             }
-            Ok(()) = self.files.changed() => tokio::time::sleep(GATHER).await,
-            news = state.news() => news.map_err(DaemonError::Task)?,
+            Ok(()) = self.files.changed() => tokio::time::sleep(FILES_SETTLE).await,
+            changed = state.news() => changed.map_err(DaemonError::Task)?,
         }
-        self.cpu = cpu_time();
-        if of_the_unread {
-            // A reconcile of some functions reads these as well. Other changes remain reasons for the next one.
+        self.cpu_time_before = cpu_time();
+        if by_unread {
+            // An incremental reconcile reads unreadable attributes again. Other changes trigger the next one.
             return Ok(Some(BTreeSet::new()));
         }
         self.files.mark_unchanged();
         self.node.mark_unchanged();
-        // What has come until now is seen by the look that follows, or it is a reason for the next one.
-        let mut touched = None;
-        self.news.send_if_modified(|news| {
-            if of_the_node {
-                touched = news.take();
+        // The reconcile reads all changes until now; those that it does not take trigger the next one.
+        let mut scope = None;
+        self.changes.send_if_modified(|changes| {
+            if by_node {
+                scope = changes.take();
             } else {
-                *news = PendingChanges::default();
+                *changes = PendingChanges::default();
             }
-            !news.is_empty()
+            !changes.is_empty()
         });
-        Ok(touched)
+        Ok(scope)
     }
 }
 
-/// The CPU time that this process has taken, with all of its threads.
+/// The CPU time of this process and all its threads.
 fn cpu_time() -> Duration {
-    // The kernel has this clock, and it does not go back.
+    // The kernel always has this clock, and it never goes back.
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }

@@ -46,7 +46,7 @@ pub struct PoolPlugin {
 /// Where the kubelet's directories are on this node.
 pub fn kubelet_paths(tree: &HostPaths) -> KubeletPaths {
     let directory = |host_path| KubeletDirectory {
-        path: tree.real(&host_path),
+        path: tree.below_root(&host_path),
         host_path,
     };
     KubeletPaths {

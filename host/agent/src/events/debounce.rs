@@ -1,4 +1,4 @@
-//! How soon a look follows an event, and how seldom looks follow a burst of them.
+//! Debouncing: how soon a reconcile follows an event, and how reconciles are spaced in a burst of events.
 
 use std::time::Duration;
 
@@ -7,63 +7,58 @@ use tokio::time::Instant;
 
 use super::PendingChanges;
 
-/// One change of a device is several events, and they are over when nothing has come for so long.
+/// One change of a device causes several events; they have settled after this long without another one.
 const SETTLE: Duration = Duration::from_millis(10);
-/// Where they do not end, a look follows the first one no later than this.
-const LIMIT: Duration = Duration::from_millis(100);
-/// After a look, none for events follows within this many times the CPU time that it took: a kernel that makes thousands
-/// of functions speaks for seconds, and looking must not keep a CPU busy meanwhile. A look that has waited for the kernel
-/// has kept nobody.
+/// Without such a pause, a reconcile follows the first event after this long.
+const MAX_SETTLE: Duration = Duration::from_millis(100);
+/// After a reconcile, the next one for events waits for this many times its CPU time: creating thousands of VFs sends
+/// events for seconds, and reconciles must not occupy a CPU meanwhile. Waiting for the kernel does not count.
 const COOLDOWN: u32 = 4;
-/// And this long a change waits at most for that.
+/// The longest cooldown.
 const MAX_COOLDOWN: Duration = Duration::from_secs(1);
 
-/// What the last looks leave to the next one. A look at some functions takes a moment, so it does not wait until a look
-/// at everything would be due.
+/// The cooldowns of the last reconciles, one for each extent: an incremental reconcile takes a moment, so it does not
+/// wait for the cooldown of a full one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Debounce {
-    functions_rested: Option<Instant>,
-    everything_rested: Option<Instant>,
+    incremental_until: Option<Instant>,
+    full_until: Option<Instant>,
 }
 
 impl Debounce {
-    /// A look at some functions has `ended`, after so much CPU time.
-    pub fn reconciled_functions(&mut self, ended: Instant, took: Duration) {
-        self.functions_rested = Some(rested(ended, took));
+    /// An incremental reconcile has `ended`, after so much CPU time.
+    pub fn reconciled_functions(&mut self, ended: Instant, cpu_time: Duration) {
+        self.incremental_until = Some(cooldown_end(ended, cpu_time));
     }
 
-    /// A look at everything has `ended`, after so much CPU time.
-    pub fn reconciled_everything(&mut self, ended: Instant, took: Duration) {
-        self.everything_rested = Some(rested(ended, took));
+    /// A full reconcile has `ended`, after so much CPU time.
+    pub fn reconciled_everything(&mut self, ended: Instant, cpu_time: Duration) {
+        self.full_until = Some(cooldown_end(ended, cpu_time));
     }
 
-    /// Waits until it is time to look, where an event has just come.
-    pub async fn gather(&self, news: &mut watch::Receiver<PendingChanges>) {
+    /// After a first event, waits until the events have settled and the cooldown is over.
+    pub async fn settle(&self, changes: &mut watch::Receiver<PendingChanges>) {
         let first = Instant::now();
         let mut last = first;
         loop {
-            let about_functions = news.borrow().names_functions_only();
+            let is_incremental = changes.borrow().names_functions_only();
+            let cooldown = if is_incremental {
+                self.incremental_until
+            } else {
+                self.full_until
+            };
+            let settled = (last + SETTLE).min(first + MAX_SETTLE);
+            let due = cooldown.map_or(settled, |until| settled.max(until));
             tokio::select! {
-                () = tokio::time::sleep_until(self.due(first, last, about_functions)) => return,
-                Ok(()) = news.changed() => last = Instant::now(),
+                () = tokio::time::sleep_until(due) => return,
+                Ok(()) = changes.changed() => last = Instant::now(),
             }
         }
     }
-
-    /// When a look is due, if the first event came at `first` and none after `last`.
-    fn due(&self, first: Instant, last: Instant, about_functions: bool) -> Instant {
-        let due = (last + SETTLE).min(first + LIMIT);
-        let rested = if about_functions {
-            self.functions_rested
-        } else {
-            self.everything_rested
-        };
-        rested.map_or(due, |rested| due.max(rested))
-    }
 }
 
-fn rested(ended: Instant, took: Duration) -> Instant {
-    ended + (took * COOLDOWN).min(MAX_COOLDOWN)
+fn cooldown_end(ended: Instant, cpu_time: Duration) -> Instant {
+    ended + (cpu_time * COOLDOWN).min(MAX_COOLDOWN)
 }
 
 #[cfg(test)]
@@ -78,18 +73,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_event_is_acted_on_soon() {
-        let (events, mut news) = watch::channel(PendingChanges::default());
+    async fn one_event_settles_at_once() {
+        let (events, mut changes) = watch::channel(PendingChanges::default());
         let begin = Instant::now();
         events.send_modify(|_| {});
-        news.changed().await.unwrap();
-        Debounce::default().gather(&mut news).await;
+        changes.changed().await.unwrap();
+        Debounce::default().settle(&mut changes).await;
         assert_eq!(begin.elapsed(), SETTLE);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn events_without_an_end_are_acted_on_after_the_limit() {
-        let (events, mut news) = watch::channel(PendingChanges::default());
+    async fn endless_events_settle_after_the_limit() {
+        let (events, mut changes) = watch::channel(PendingChanges::default());
         let begin = Instant::now();
         let endless = async {
             loop {
@@ -97,65 +92,68 @@ mod tests {
                 events.send_modify(|_| {});
             }
         };
-        let pace = Debounce::default();
+        let debounce = Debounce::default();
         tokio::select! {
-            () = pace.gather(&mut news) => {}
+            () = debounce.settle(&mut changes) => {}
             () = endless => {}
         }
-        assert_eq!(begin.elapsed(), LIMIT);
+        assert_eq!(begin.elapsed(), MAX_SETTLE);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn functions_do_not_wait_for_a_look_at_everything() {
-        let (events, mut news) = watch::channel(PendingChanges::default());
+    async fn an_incremental_reconcile_skips_the_full_cooldown() {
+        let (events, mut changes) = watch::channel(PendingChanges::default());
         let begin = Instant::now();
-        let mut pace = Debounce::default();
-        pace.reconciled_everything(begin, ms(300));
-        events.send_modify(|news| news.tell(ChangeScope::Elsewhere));
-        events.send_modify(|news| news.tell(ChangeScope::Function(PciAddress::default())));
-        news.changed().await.unwrap();
-        pace.gather(&mut news).await;
+        let mut debounce = Debounce::default();
+        debounce.reconciled_everything(begin, ms(300));
+        events.send_modify(|changes| changes.insert(ChangeScope::Unknown));
+        events.send_modify(|changes| changes.insert(ChangeScope::Function(PciAddress::default())));
+        changes.changed().await.unwrap();
+        debounce.settle(&mut changes).await;
         assert_eq!(begin.elapsed(), SETTLE);
-        pace.reconciled_functions(begin, ms(10));
-        // Everything is left.
-        events.send_modify(|news| drop(news.take()));
-        news.changed().await.unwrap();
-        pace.gather(&mut news).await;
+        debounce.reconciled_functions(begin, ms(10));
+        // The full reconcile remains.
+        events.send_modify(|changes| drop(changes.take()));
+        changes.changed().await.unwrap();
+        debounce.settle(&mut changes).await;
         assert_eq!(begin.elapsed(), MAX_COOLDOWN);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looks_that_take_long_are_few() {
-        let (events, mut news) = watch::channel(PendingChanges::default());
+    async fn expensive_reconciles_are_few() {
+        let (events, mut changes) = watch::channel(PendingChanges::default());
         let begin = Instant::now();
-        let mut looks = Vec::new();
-        // 4,096 functions come within four seconds, and a look at them takes 150 ms.
+        let mut reconciles = Vec::new();
+        // 4,096 functions appear within four seconds, and a reconcile of them takes 150 ms.
         let burst = async {
             for _ in 0..4096 {
                 tokio::time::sleep(ms(1)).await;
                 events.send_modify(|_| {});
             }
         };
-        let looking = async {
-            let mut pace = Debounce::default();
-            while news.changed().await.is_ok() {
-                pace.gather(&mut news).await;
+        let reconciling = async {
+            let mut debounce = Debounce::default();
+            while changes.changed().await.is_ok() {
+                debounce.settle(&mut changes).await;
                 let began = Instant::now();
-                news.mark_unchanged();
+                changes.mark_unchanged();
                 tokio::time::sleep(ms(150)).await;
-                pace.reconciled_everything(Instant::now(), began.elapsed());
-                looks.push(begin.elapsed());
+                debounce.reconciled_everything(Instant::now(), began.elapsed());
+                reconciles.push(begin.elapsed());
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(60), async {
-            tokio::join!(burst, looking)
+            tokio::join!(burst, reconciling)
         })
         .await;
-        assert!((2..=7).contains(&looks.len()), "{looks:?}");
+        assert!((2..=7).contains(&reconciles.len()), "{reconciles:?}");
         assert!(
-            looks.last().unwrap() > &ms(4096),
-            "the last event is seen: {looks:?}"
+            reconciles.last().unwrap() > &ms(4096),
+            "the last event counts: {reconciles:?}"
         );
-        assert!(looks[0] < ms(300), "the first one is seen soon: {looks:?}");
+        assert!(
+            reconciles[0] < ms(300),
+            "the first one is soon: {reconciles:?}"
+        );
     }
 }

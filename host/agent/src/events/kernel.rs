@@ -1,4 +1,4 @@
-//! The kernel's own words: two netlink sockets, read as long as the daemon runs.
+//! The kernel's events: a netlink socket for uevents and one for links.
 
 use std::future::pending;
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
@@ -15,16 +15,16 @@ use super::link::Link;
 use super::uevent::Uevent;
 use super::{ChangeScope, PendingChanges, Subsystems};
 
-/// The multicast group of the kernel's uevents; that of udev, which follow later, is another one.
+/// The multicast group of the kernel's uevents; udev sends later ones to another group.
 const UEVENTS: u32 = 1;
-/// `RTMGRP_LINK`: network interfaces that come, change and go (Linux: `include/uapi/linux/rtnetlink.h`).
+/// `RTMGRP_LINK`: added, changed and removed network interfaces (Linux: `include/uapi/linux/rtnetlink.h`).
 const LINKS: u32 = 1;
-/// The kernel keeps this much for us, as far as `net.core.rmem_max` lets it. What does not fit is lost, and told so.
-const BACKLOG: usize = 1 << 20;
-/// A uevent has at most 2 kB (`UEVENT_BUFFER_SIZE`), and the message of a link with many virtual functions more.
-const LARGEST: usize = 64 * 1024;
+/// The receive buffer, up to `net.core.rmem_max`. After an overflow, the kernel reports lost events.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// A uevent has at most 2 kB (`UEVENT_BUFFER_SIZE`); the message of a link with many VFs has more.
+const MAX_MESSAGE: usize = 64 * 1024;
 
-/// Why the kernel's events cannot be followed.
+/// Why a socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} the netlink socket for {what}")]
 pub struct EventsError {
@@ -36,63 +36,67 @@ pub struct EventsError {
 
 impl sriovdp_report::Hint for EventsError {}
 
-/// A netlink socket. What the runtime does with one of its own datagram sockets, to wait and to call `recv`, is right
-/// for every kind of socket; it takes a bare descriptor by an unsafe function only.
+/// A netlink socket, as a datagram socket of the runtime: waiting and `recv` are the same for both, and taking a bare
+/// descriptor would need an unsafe function.
 type Socket = UnixDatagram;
 
-/// The kernel's events about devices, with what those are about that matter.
+/// The reader of both sockets.
 pub struct KernelEvents {
     uevents: Socket,
     links: Socket,
     subsystems: watch::Receiver<Option<Subsystems>>,
-    news: watch::Sender<PendingChanges>,
+    changes: watch::Sender<PendingChanges>,
     packet: Vec<u8>,
-    has_lost: bool,
+    overflow_logged: bool,
 }
 
 impl KernelEvents {
-    /// Follows from now on: what happens is kept for [`run`](Self::run). Both are in the network namespace of this
-    /// process, and need no privilege.
+    /// Opens the sockets in the network namespace of this process; they buffer events for [`run`](Self::run). This needs
+    /// no privilege.
     ///
     /// # Errors
     ///
-    /// When the kernel does not let it.
+    /// When the kernel refuses a socket.
     pub fn open(subsystems: watch::Receiver<Option<Subsystems>>) -> Result<Self, EventsError> {
         Ok(Self {
             uevents: socket("uevents", Some(KOBJECT_UEVENT), UEVENTS)?,
             links: socket("links", None, LINKS)?,
             subsystems,
-            news: watch::Sender::default(),
-            packet: vec![0; LARGEST],
-            has_lost: false,
+            changes: watch::Sender::default(),
+            packet: vec![0; MAX_MESSAGE],
+            overflow_logged: false,
         })
     }
 
-    /// Where it tells what it has heard.
-    pub fn news(&self) -> watch::Sender<PendingChanges> {
-        self.news.clone()
+    /// The channel of the changes.
+    pub fn changes(&self) -> watch::Sender<PendingChanges> {
+        self.changes.clone()
     }
 
-    /// Follows the events until it is dropped. When a socket fails, that is logged, and from then on nothing comes.
+    /// Reads events until it is dropped, or for ever without effect after a socket has failed.
     pub async fn run(mut self) {
         let error = loop {
             let ready = tokio::select! {
                 ready = self.uevents.readable() => ready,
                 ready = self.links.readable() => ready,
             };
-            if let Err(error) = ready.and_then(|()| self.take()) {
+            if let Err(error) = ready.and_then(|()| self.drain()) {
                 break error;
             }
         };
-        self.news
-            .send_modify(|news| news.tell(ChangeScope::Anywhere));
-        tracing::warn!(%error, "the kernel tells of changes no more, so they are found by `--rescan-interval` only");
+        self.changes
+            .send_modify(|changes| changes.insert(ChangeScope::Lost));
+        tracing::warn!(
+            event = "kernel_events_failed",
+            %error,
+            "the socket for kernel events failed; only `--rescan-interval` finds changes of the node"
+        );
         pending().await
     }
 
-    /// Takes what there is off both sockets.
-    fn take(&mut self) -> io::Result<()> {
-        let mut heard = PendingChanges::default();
+    /// Reads all messages of both sockets.
+    fn drain(&mut self) -> io::Result<()> {
+        let mut changes = PendingChanges::default();
         while let Some(message) = receive(&self.uevents, &mut self.packet).transpose() {
             match message {
                 Ok(message) => match Uevent::parse(message) {
@@ -100,28 +104,28 @@ impl KernelEvents {
                         let followed = self.subsystems.borrow();
                         if followed
                             .as_ref()
-                            .is_none_or(|followed| event.concerns(followed))
+                            .is_none_or(|followed| event.is_relevant(followed))
                         {
-                            heard.tell(event.place());
+                            changes.insert(event.scope());
                         }
                     }
-                    None => heard.tell(ChangeScope::Anywhere),
+                    None => changes.insert(ChangeScope::Lost),
                 },
-                Err(error) => heard.extend(lost(&mut self.has_lost, error)?),
+                Err(error) => changes.extend(lost(&mut self.overflow_logged, error)?),
             }
         }
         while let Some(packet) = receive(&self.links, &mut self.packet).transpose() {
             match packet {
                 Ok(packet) => {
                     let links = Link::parse(packet);
-                    let ours = links.iter().filter(|link| link.concerns_us());
-                    heard.extend(ours.map(Link::place));
+                    let relevant = links.iter().filter(|link| link.is_relevant());
+                    changes.extend(relevant.map(Link::scope));
                 }
-                Err(error) => heard.extend(lost(&mut self.has_lost, error)?),
+                Err(error) => changes.extend(lost(&mut self.overflow_logged, error)?),
             }
         }
-        if !heard.is_empty() {
-            self.news.send_modify(|news| news.add(heard));
+        if !changes.is_empty() {
+            self.changes.send_modify(|pending| pending.merge(changes));
         }
         Ok(())
     }
@@ -133,17 +137,18 @@ impl fmt::Debug for KernelEvents {
     }
 }
 
-/// Events that the kernel could not keep for us may have been about anything, so the look that follows sees everything.
-fn lost(has_lost: &mut bool, error: io::Error) -> io::Result<Option<ChangeScope>> {
+/// Lost events may have concerned any device, so a full reconcile follows.
+fn lost(logged: &mut bool, error: io::Error) -> io::Result<Option<ChangeScope>> {
     match Errno::from_io_error(&error) {
         Some(Errno::INTR) => Ok(None),
         Some(Errno::NOBUFS) => {
-            if !std::mem::replace(has_lost, true) {
+            if !std::mem::replace(logged, true) {
                 tracing::warn!(
-                    "the kernel's events came too fast and some are lost; the whole node is looked at instead"
+                    event = "uevents_lost",
+                    "overflow of the buffer for kernel events; a full reconcile follows"
                 );
             }
-            Ok(Some(ChangeScope::Anywhere))
+            Ok(Some(ChangeScope::Lost))
         }
         _ => Err(error),
     }
@@ -162,15 +167,15 @@ fn socket(
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)
         .map_err(|error| failed("open", error.into()))?;
-    set_socket_recv_buffer_size(&socket, BACKLOG)
+    set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)
         .map_err(|error| failed("configure", error.into()))?;
-    // The kernel chooses the socket's number.
+    // With 0, the kernel chooses the port id.
     rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))
         .map_err(|error| failed("bind", error.into()))?;
     UnixDatagram::from_std(StdUnixDatagram::from(socket)).map_err(|error| failed("watch", error))
 }
 
-/// The next message, if there is one; of one that is too long, what fits.
+/// The next message, truncated to the buffer, if there is one.
 fn receive<'a>(socket: &Socket, packet: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
     match socket.try_recv(packet) {
         Ok(length) => Ok(Some(&packet[..length])),

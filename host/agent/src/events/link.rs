@@ -1,4 +1,4 @@
-//! One change of a network interface, as routing netlink tells it (Linux: `Documentation/netlink/specs/rt-link.yaml`).
+//! One change of a network interface, as a message of routing netlink (Linux: `Documentation/netlink/specs/rt-link.yaml`).
 
 use netlink_bindings::utils::find_attr;
 
@@ -16,21 +16,21 @@ const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_PARENT_DEV_NAME: u16 = 56;
 
-/// Leads from each network interface of this namespace to its directory.
+/// Links from the network interfaces of this namespace to their directories.
 const INTERFACES: &str = "/sys/class/net";
 
-/// A network interface that has come, changed or gone.
+/// A network interface that was added, changed or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
-    /// Software made it, and not of links of devices: a bridge, one end of a container's pair.
+    /// Created by software and not from devices: a bridge, an end of a veth pair.
     is_virtual: bool,
     name: Option<String>,
-    /// The device that it is of, by the name on its bus.
+    /// The name of its device on the bus of that.
     parent: Option<String>,
 }
 
 impl Link {
-    /// The links of a packet. What is no message of a link is left out.
+    /// The links of a packet; other messages are skipped.
     pub(super) fn parse(mut packet: &[u8]) -> Vec<Self> {
         let mut links = Vec::new();
         while let Some(message) = Message::first(&mut packet) {
@@ -39,24 +39,22 @@ impl Link {
         links
     }
 
-    /// Whether it may be the link of a device: one of the device's own, or that of a bond or team of several devices. The
-    /// interfaces of containers are not.
-    pub(super) fn concerns_us(&self) -> bool {
+    /// Whether it may be the link of a device, or a bond or team of devices. Interfaces of containers are not.
+    pub(super) fn is_relevant(&self) -> bool {
         !self.is_virtual
     }
 
-    /// What it is about. An interface of a PCI function names that, and one of another bus is looked up, as long as it
-    /// is there.
-    pub(super) fn place(&self) -> ChangeScope {
-        let told = self.parent.as_deref().map(ChangeScope::of);
-        if let Some(ChangeScope::Function(function)) = told {
+    /// The scope of the change: the PCI function that the message names, or the one above the interface's directory.
+    pub(super) fn scope(&self) -> ChangeScope {
+        let named = self.parent.as_deref().map(ChangeScope::of);
+        if let Some(ChangeScope::Function(function)) = named {
             return ChangeScope::Function(function);
         }
         let directory = self.name.as_deref().and_then(|name| {
-            // The name is one that the kernel has accepted, so it is no path.
+            // The kernel has accepted the name, so it contains no `/`.
             std::fs::read_link(format!("{INTERFACES}/{name}")).ok()
         });
-        directory.map_or(ChangeScope::Elsewhere, |directory| {
+        directory.map_or(ChangeScope::Unknown, |directory| {
             ChangeScope::of(&directory.to_string_lossy())
         })
     }
@@ -66,14 +64,14 @@ impl Link {
         if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) {
             return None;
         }
-        // Bridges tell of their ports in messages of their own address family.
+        // Messages about ports of bridges have another address family.
         if *message.body.first()? != UNSPECIFIED {
             return None;
         }
         let attributes = message.body.get(LINK_HEADER..)?;
         let kind =
             find_attr(attributes, IFLA_LINKINFO).and_then(|info| find_attr(info, IFLA_INFO_KIND));
-        // Kernels before 5.14 name no parent, so an interface without a kind counts as one of a device.
+        // Kernels before 5.14 name no parent, so an interface without a kind counts as that of a device.
         let parent = find_attr(attributes, IFLA_PARENT_DEV_NAME).and_then(text);
         let is_of_devices = matches!(kind.and_then(text).as_deref(), None | Some("bond" | "team"));
         Some(Self {
@@ -84,7 +82,7 @@ impl Link {
     }
 }
 
-/// A text of the kernel's, which ends with a zero.
+/// A string of the kernel, which ends with a zero.
 fn text(attribute: &[u8]) -> Option<String> {
     let bytes = attribute.split(|&byte| byte == 0).next()?;
     String::from_utf8(bytes.to_vec()).ok()
@@ -111,15 +109,15 @@ mod tests {
         sriovdp_netlink::message(kind, 0, 0, &body)
     }
 
-    fn concerns(packet: &[u8]) -> Vec<bool> {
+    fn relevance(packet: &[u8]) -> Vec<bool> {
         Link::parse(packet)
             .into_iter()
-            .map(|link| link.concerns_us())
+            .map(|link| link.is_relevant())
             .collect()
     }
 
     #[test]
-    fn links_of_devices_and_others() {
+    fn relevant_and_other_links() {
         let of_kind = |kind| attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, kind));
         let veth = of_kind(b"veth\0");
         let parent = attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0");
@@ -135,41 +133,38 @@ mod tests {
             (RTM_NEWLINK, 7, vec![], &[]),
             (RTM_NEWLINK + 4, 0, vec![], &[]),
         ] {
-            assert_eq!(concerns(&message(kind, family, &attributes)), expected);
+            assert_eq!(relevance(&message(kind, family, &attributes)), expected);
         }
         let two = [
             message(RTM_NEWLINK, 0, &[veth]),
             message(RTM_NEWLINK, 0, &[]),
         ]
         .concat();
-        assert_eq!(concerns(&two), [false, true]);
+        assert_eq!(relevance(&two), [false, true]);
     }
 
     #[test]
-    fn where_a_link_is() {
+    fn scopes_of_links() {
         let function = ChangeScope::Function("0000:41:00.0".parse().unwrap());
         for (attributes, expected) in [
             (
                 vec![attribute(IFLA_PARENT_DEV_NAME, b"0000:41:00.0\0")],
                 function,
             ),
-            // Of another bus, and gone: nobody can say.
+            // On another bus, and removed.
             (
                 vec![
                     attribute(IFLA_IFNAME, b"no/such\0"),
                     attribute(IFLA_PARENT_DEV_NAME, b"virtio3\0"),
                 ],
-                ChangeScope::Elsewhere,
+                ChangeScope::Unknown,
             ),
             // It is always there, and of no device.
-            (
-                vec![attribute(IFLA_IFNAME, b"lo\0")],
-                ChangeScope::Elsewhere,
-            ),
-            (vec![], ChangeScope::Elsewhere),
+            (vec![attribute(IFLA_IFNAME, b"lo\0")], ChangeScope::Unknown),
+            (vec![], ChangeScope::Unknown),
         ] {
             let links = Link::parse(&message(RTM_NEWLINK, 0, &attributes));
-            assert_eq!(links[0].place(), expected, "{links:?}");
+            assert_eq!(links[0].scope(), expected, "{links:?}");
         }
     }
 

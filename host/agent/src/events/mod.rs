@@ -1,9 +1,9 @@
-//! What the kernel says about changes of the node: a reason to look, and where.
+//! Events of the kernel, which trigger reconciles.
 //!
-//! [`KernelEvents`] follows two netlink sockets, [`Uevent`](uevent::Uevent) and [`Link`](link::Link) are what their
-//! messages say, [`PendingChanges`] gathers which functions they are about, and [`Debounce`] turns bursts of them into few looks.
-//! What has become of a function is read when the loop looks, so a superfluous event costs a look at most, and lost ones
-//! make it a look at everything.
+//! [`KernelEvents`] reads two netlink sockets, [`Uevent`](uevent::Uevent) and [`Link`](link::Link) parse their messages,
+//! [`PendingChanges`] collects the PCI functions that they concern, and [`Debounce`] spaces reconciles in a burst. A
+//! reconcile reads the state of the node itself, so a superfluous event costs one reconcile at most, and lost events make
+//! it a full one.
 
 mod debounce;
 mod kernel;
@@ -20,55 +20,55 @@ pub use debounce::Debounce;
 pub use kernel::KernelEvents;
 pub use pending_changes::{ChangeScope, PendingChanges};
 
-/// The names of kernel subsystems whose devices matter, as their uevents spell them.
+/// The kernel subsystems whose uevents count, as `SUBSYSTEM` spells them.
 pub type Subsystems = BTreeSet<String>;
 
-/// Where the daemon hears that the node has changed.
+/// The source of changes of the node.
 #[derive(Debug)]
 pub struct NodeEvents {
-    pub(crate) news: watch::Sender<PendingChanges>,
-    /// What the loaded providers want to hear of; nothing as long as nobody knows.
+    pub(crate) changes: watch::Sender<PendingChanges>,
+    /// The subsystems of the loaded providers; nothing before the first reconcile, when all count.
     pub(crate) subsystems: watch::Sender<Option<Subsystems>>,
-    /// Has to run for news to come.
+    /// The reader of the kernel's events, which the daemon runs.
     pub(crate) kernel: Option<KernelEvents>,
 }
 
-/// The places that a message of the kernel tells of, read by both of its formats.
-pub(crate) fn places(message: &[u8]) -> Vec<ChangeScope> {
+/// The scopes of a message of the kernel, parsed in both formats.
+pub(crate) fn scopes(message: &[u8]) -> Vec<ChangeScope> {
     let links = link::Link::parse(message).into_iter();
-    let links = links.map(|link| link.place());
+    let links = links.map(|link| link.scope());
     let uevent = uevent::Uevent::parse(message).into_iter();
-    links.chain(uevent.map(|uevent| uevent.place())).collect()
+    links.chain(uevent.map(|uevent| uevent.scope())).collect()
 }
 
 impl NodeEvents {
-    /// Those of this machine's kernel, if the node below `root` is this machine. A kernel that does not tell them is
-    /// no failure; it is logged, and what changes is found by the timer.
+    /// Events of this machine's kernel, if `root` is `/`. Without them, the resync timer finds changes.
     pub fn of_node(root: &Path) -> Self {
         if root != Path::new("/") {
-            return Self::given(watch::Sender::default());
+            return Self::from_sender(watch::Sender::default());
         }
         let subsystems = watch::Sender::new(None);
         match KernelEvents::open(subsystems.subscribe()) {
             Ok(kernel) => Self {
-                news: kernel.news(),
+                changes: kernel.changes(),
                 subsystems,
                 kernel: Some(kernel),
             },
             Err(error) => {
                 tracing::warn!(
-                    "the kernel does not tell of changes, so they are found by `--rescan-interval` only: {}",
-                    sriovdp_report::inline(&error)
+                    event = "kernel_events_unavailable",
+                    error = sriovdp_report::inline(&error),
+                    "no kernel events; only `--rescan-interval` finds changes of the node"
                 );
-                Self::given(watch::Sender::default())
+                Self::from_sender(watch::Sender::default())
             }
         }
     }
 
-    /// Those that somebody else tells.
-    pub fn given(news: watch::Sender<PendingChanges>) -> Self {
+    /// Events that the holder of the sender announces.
+    pub fn from_sender(changes: watch::Sender<PendingChanges>) -> Self {
         Self {
-            news,
+            changes,
             subsystems: watch::Sender::new(None),
             kernel: None,
         }

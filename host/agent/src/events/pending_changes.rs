@@ -1,75 +1,75 @@
-//! What events have told since the last look, and what to look at because of it.
+//! The changes that events have announced since the last reconcile.
 
 use std::collections::BTreeSet;
 
 use sriovdp_sdk::PciAddress;
 
-/// What one event is about.
+/// The scope of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeScope {
-    /// A PCI function, or something below it.
+    /// A PCI function, or a device below it.
     Function(PciAddress),
-    /// Something that is below no function, and may matter to any.
-    Elsewhere,
-    /// Nobody knows: events were lost.
-    Anywhere,
+    /// A device below no PCI function, which may concern any of them.
+    Unknown,
+    /// Events were lost.
+    Lost,
 }
 
-/// What has been told and not been looked at.
+/// Changes that no reconcile has read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingChanges {
     functions: BTreeSet<PciAddress>,
-    elsewhere: bool,
-    anywhere: bool,
+    unknown: bool,
+    lost: bool,
 }
 
 impl ChangeScope {
-    /// Where in `/sys` a device is, by its directory there: the PCI function that is nearest to it.
+    /// The PCI function that is nearest to a device, by the device's directory in `/sys`.
     pub(super) fn of(path: &str) -> Self {
         let mut names = path.rsplit('/').filter(|name| is_whole_address(name));
         match names.find_map(|name| name.parse().ok()) {
             Some(function) => Self::Function(function),
-            None => Self::Elsewhere,
+            None => Self::Unknown,
         }
     }
 }
 
-/// Addresses without a domain are written by people only.
+/// The kernel writes the domain; people may omit it.
 fn is_whole_address(name: &str) -> bool {
     name.bytes().filter(|&byte| byte == b':').count() == 2
 }
 
 impl PendingChanges {
-    /// Adds what an event is about.
-    pub fn tell(&mut self, place: ChangeScope) {
-        match place {
+    /// Adds the scope of an event.
+    pub fn insert(&mut self, scope: ChangeScope) {
+        match scope {
             ChangeScope::Function(address) => drop(self.functions.insert(address)),
-            ChangeScope::Elsewhere => self.elsewhere = true,
-            ChangeScope::Anywhere => self.anywhere = true,
+            ChangeScope::Unknown => self.unknown = true,
+            ChangeScope::Lost => self.lost = true,
         }
     }
 
-    /// Adds what others have told.
-    pub fn add(&mut self, other: Self) {
+    /// Adds other changes.
+    pub fn merge(&mut self, other: Self) {
         self.functions.extend(other.functions);
-        self.elsewhere |= other.elsewhere;
-        self.anywhere |= other.anywhere;
+        self.unknown |= other.unknown;
+        self.lost |= other.lost;
     }
 
-    /// Whether nothing was told.
+    /// Whether there is no change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether what is to be looked at next is some functions.
+    /// Whether the next reconcile is incremental.
     pub fn names_functions_only(&self) -> bool {
-        !self.anywhere && !self.functions.is_empty()
+        !self.lost && !self.functions.is_empty()
     }
 
-    /// Takes out what to look at next: some functions, or else everything.
+    /// Takes the scope of the next reconcile: the functions of an incremental one, or nothing for a full one.
     ///
-    /// A change of one function often comes with an event of something that is below none, such as a device of a
-    /// class. The functions are looked at first, which takes a moment, and then everything, which may take long.
+    /// An event of a function often comes with one of unknown scope, such as that of a class device. The incremental
+    /// reconcile, which takes a moment, goes first; the full one follows.
     pub fn take(&mut self) -> Option<BTreeSet<PciAddress>> {
         if self.names_functions_only() {
             return Some(std::mem::take(&mut self.functions));
@@ -80,9 +80,9 @@ impl PendingChanges {
 }
 
 impl Extend<ChangeScope> for PendingChanges {
-    fn extend<I: IntoIterator<Item = ChangeScope>>(&mut self, places: I) {
-        for place in places {
-            self.tell(place);
+    fn extend<I: IntoIterator<Item = ChangeScope>>(&mut self, scopes: I) {
+        for scope in scopes {
+            self.insert(scope);
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_function_is_meant() {
+    fn the_nearest_function_is_the_scope() {
         for (path, expected) in [
             (
                 "/devices/pci0000:40/0000:40:00.0/0000:41:10.0",
@@ -110,36 +110,36 @@ mod tests {
                 "../../devices/pci10000:00/10000:00:02.0/net/eth0",
                 function("10000:00:02.0"),
             ),
-            ("/devices/virtual/misc/tun", ChangeScope::Elsewhere),
-            ("/devices/pci0000:40", ChangeScope::Elsewhere),
-            ("/devices/pnp0/00:05.0", ChangeScope::Elsewhere),
+            ("/devices/virtual/misc/tun", ChangeScope::Unknown),
+            ("/devices/pci0000:40", ChangeScope::Unknown),
+            ("/devices/pnp0/00:05.0", ChangeScope::Unknown),
         ] {
             assert_eq!(ChangeScope::of(path), expected, "{path}");
         }
     }
 
     #[test]
-    fn functions_come_before_everything() {
-        let mut news = PendingChanges::default();
-        assert!(news.is_empty());
-        news.tell(function("0000:41:10.0"));
-        news.tell(ChangeScope::Elsewhere);
-        news.tell(function("0000:41:10.1"));
-        let functions = news.take().unwrap();
+    fn an_incremental_reconcile_precedes_a_full_one() {
+        let mut changes = PendingChanges::default();
+        assert!(changes.is_empty());
+        changes.insert(function("0000:41:10.0"));
+        changes.insert(ChangeScope::Unknown);
+        changes.insert(function("0000:41:10.1"));
+        let functions = changes.take().unwrap();
         assert_eq!(functions.len(), 2);
-        assert!(!news.is_empty(), "everything is still to be looked at");
-        assert_eq!(news.take(), None);
-        assert!(news.is_empty());
+        assert!(!changes.is_empty(), "the full reconcile remains");
+        assert_eq!(changes.take(), None);
+        assert!(changes.is_empty());
     }
 
     #[test]
-    fn what_was_lost_may_be_anywhere() {
-        let mut news = PendingChanges::default();
+    fn lost_events_make_the_reconcile_full() {
+        let mut changes = PendingChanges::default();
         let mut others = PendingChanges::default();
-        others.tell(function("0000:41:10.0"));
-        others.tell(ChangeScope::Anywhere);
-        news.add(others);
-        assert_eq!(news.take(), None);
-        assert!(news.is_empty());
+        others.insert(function("0000:41:10.0"));
+        others.insert(ChangeScope::Lost);
+        changes.merge(others);
+        assert_eq!(changes.take(), None);
+        assert!(changes.is_empty());
     }
 }

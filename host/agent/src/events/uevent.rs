@@ -1,18 +1,17 @@
-//! One uevent: a text of the kernel's about one device (Linux: `lib/kobject_uevent.c`).
+//! One uevent: the kernel's message about one device (Linux: `lib/kobject_uevent.c`).
 
 use super::{ChangeScope, Subsystems};
 
-/// Where the kernel puts the network interfaces of no device. Each container on the node makes some.
+/// Network interfaces without a device, such as those of containers.
 const VIRTUAL_NETDEVS: &str = "/devices/virtual/net/";
 
-/// What a uevent says, as far as it matters here.
+/// A parsed uevent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Uevent<'a> {
     /// `add`, `remove`, `bind`, `unbind`, `change` or `move`.
     pub(super) action: &'a str,
     /// The device's directory below `/sys`.
     pub(super) path: &'a str,
-    /// Absent where the kernel names none.
     pub(super) subsystem: Option<&'a str>,
 }
 
@@ -33,13 +32,13 @@ impl<'a> Uevent<'a> {
         })
     }
 
-    /// What it is about.
-    pub(super) fn place(&self) -> ChangeScope {
+    /// The scope of the change.
+    pub(super) fn scope(&self) -> ChangeScope {
         ChangeScope::of(self.path)
     }
 
-    /// Whether a device is meant that may be in a pool, or that one of those needs.
-    pub(super) fn concerns(&self, subsystems: &Subsystems) -> bool {
+    /// Whether the device may be in a pool, or a device of a pool may depend on it.
+    pub(super) fn is_relevant(&self, subsystems: &Subsystems) -> bool {
         let followed =
             |subsystem: &str| matches!(subsystem, "pci" | "net") || subsystems.contains(subsystem);
         self.subsystem.is_some_and(followed) && !self.path.starts_with(VIRTUAL_NETDEVS)
@@ -95,7 +94,7 @@ mod tests {
         ] {
             let message = format!("add@{path}\0ACTION=add\0SUBSYSTEM={subsystem}\0");
             let event = Uevent::parse(message.as_bytes()).unwrap();
-            assert_eq!(event.concerns(&followed), expected, "{path}");
+            assert_eq!(event.is_relevant(&followed), expected, "{path}");
         }
     }
 

@@ -17,7 +17,7 @@ impl Reconciler {
         let file = self.settings.config_file.clone();
         let path = match self.configuration_is_outside {
             true => file.clone(),
-            false => self.settings.tree.real(&file),
+            false => self.settings.tree.below_root(&file),
         };
         let defaults = self.settings.defaults.clone();
         match blocking::run(move || config::read(&path, &file, &defaults)).await {

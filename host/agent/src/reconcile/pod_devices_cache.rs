@@ -71,8 +71,8 @@ impl PodDevicesCache {
 }
 
 async fn read(tree: &HostPaths) -> Result<PodDevices, PodResourcesError> {
-    let socket = tree.real(tree.pod_resources_socket());
-    PodDevices::read(&socket, &tree.real(tree.checkpoint())).await
+    let socket = tree.below_root(tree.pod_resources_socket());
+    PodDevices::read(&socket, &tree.below_root(tree.checkpoint())).await
 }
 
 #[cfg(test)]

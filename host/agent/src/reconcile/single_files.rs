@@ -16,7 +16,7 @@ impl Reconciler {
     /// The files that decide what is offered: the configuration, the list of digests, and the providers.
     pub fn files(&self) -> Vec<PathBuf> {
         let settings = &self.settings;
-        let configuration = settings.tree.real(&settings.config_file);
+        let configuration = settings.tree.below_root(&settings.config_file);
         let files = [configuration].into_iter();
         let files = files.chain(settings.providers.digests.clone());
         let providers = self.providers.files().map(Path::to_path_buf);

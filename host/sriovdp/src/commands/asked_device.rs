@@ -97,6 +97,6 @@ fn interface(state: &Reconciler, name: &str) -> Option<std::path::PathBuf> {
     if name.contains('/') || name.starts_with('.') {
         return None;
     }
-    let link = state.tree().real(INTERFACES).join(name);
+    let link = state.tree().below_root(INTERFACES).join(name);
     std::fs::read_link(link).ok()
 }

@@ -64,7 +64,7 @@ fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
         settings.config_file.clone(),
         settings.tree.root().to_owned(),
     );
-    let is_outside = !settings.tree.real(&file).exists() && file.exists();
+    let is_outside = !settings.tree.below_root(&file).exists() && file.exists();
     let state = Reconciler::new(settings, None);
     if !is_outside {
         return state;

@@ -58,7 +58,7 @@ pub(crate) async fn measure(
             Tree::apply(node.root(), &change)?;
             let begin = Instant::now();
             events.send_modify(|news: &mut PendingChanges| {
-                news.tell(ChangeScope::Function(function))
+                news.insert(ChangeScope::Function(function))
             });
             kubelet
                 .wait_for(RESOURCE, |view| view.allocatable() == devices)
@@ -113,7 +113,7 @@ fn start(
         runtime.block_on(async {
             tokio::select! {
                 _ = ended => {}
-                _ = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::given(events)) => {}
+                _ = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::from_sender(events)) => {}
             }
         });
         runtime.shutdown_background();

@@ -56,15 +56,15 @@ impl Simulation {
         let kubelet = node.kubelet_with(|config| config.version = version).await;
         let tree = HostPaths::new(node.root(), "/var/lib/kubelet");
         let directories = vec![
-            tree.real(tree.device_plugins()),
-            tree.real(tree.plugins_registry()),
+            tree.below_root(tree.device_plugins()),
+            tree.below_root(tree.plugins_registry()),
         ];
         let watch = DirectoryWatcher::new(directories)
             .expect("an inotify instance")
             .with_resync();
         let side = KubeletOptions {
             mode,
-            directory_changes: DirectoryChanges::new(watch.ticks()),
+            directory_changes: DirectoryChanges::new(watch.changes()),
             cdi: None,
         };
         let mut watches = JoinSet::new();

@@ -14,22 +14,25 @@ const INSIDE: &str = "SRIOVDP_TEST_IN_NAMESPACE";
 const LOOPBACK: i32 = 1;
 
 #[test]
-fn changes_of_links_are_heard() {
-    inside("changes_of_links_are_heard", async |events, mut news| {
-        let running = tokio::spawn(events.run());
-        bring_loopback(true);
-        heard(&mut news).await;
-        bring_loopback(false);
-        heard(&mut news).await;
-        running.abort();
-    });
+fn changes_of_links_are_received() {
+    inside(
+        "changes_of_links_are_received",
+        async |events, mut changes| {
+            let running = tokio::spawn(events.run());
+            bring_loopback(true);
+            changed(&mut changes).await;
+            bring_loopback(false);
+            changed(&mut changes).await;
+            running.abort();
+        },
+    );
 }
 
 #[test]
-fn events_that_are_lost_count_as_one() {
+fn lost_events_make_the_reconcile_full() {
     inside(
-        "events_that_are_lost_count_as_one",
-        async |mut events, mut news| {
+        "lost_events_make_the_reconcile_full",
+        async |mut events, mut changes| {
             // The kernel makes the smallest that it allows of this.
             set_socket_recv_buffer_size(&events.links, 1).unwrap();
             for _ in 0..100 {
@@ -37,22 +40,22 @@ fn events_that_are_lost_count_as_one() {
                 bring_loopback(false);
             }
             events.links.readable().await.unwrap();
-            events.take().unwrap();
-            assert!(events.has_lost);
-            heard(&mut news).await;
-            assert_eq!(events.news().borrow().clone().take(), None);
+            events.drain().unwrap();
+            assert!(events.overflow_logged);
+            changed(&mut changes).await;
+            assert_eq!(events.changes().borrow().clone().take(), None);
         },
     );
 }
 
-async fn heard(news: &mut watch::Receiver<PendingChanges>) {
-    tokio::time::timeout(BOUND, news.changed())
+async fn changed(changes: &mut watch::Receiver<PendingChanges>) {
+    tokio::time::timeout(BOUND, changes.changed())
         .await
         .expect("an event")
         .unwrap();
 }
 
-/// Runs `test` in this test's own process again, in new user and network namespaces, where that can be made.
+/// Runs `test` in a child process of this test in new user and network namespaces, where these can be created.
 fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<PendingChanges>)) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -62,8 +65,8 @@ fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<Pendi
         return runtime.block_on(async {
             let subsystems = watch::Sender::new(Some(Subsystems::new()));
             let events = KernelEvents::open(subsystems.subscribe()).unwrap();
-            let news = events.news().subscribe();
-            test(events, news).await;
+            let changes = events.changes().subscribe();
+            test(events, changes).await;
         });
     }
     let namespaces = || {
@@ -76,7 +79,7 @@ fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<Pendi
         .output()
         .is_ok_and(|output| output.status.success())
     {
-        #[allow(clippy::print_stdout, reason = "told to whoever runs the tests")]
+        #[allow(clippy::print_stdout, reason = "for the output of the test")]
         let () = println!("skipped: `unshare` cannot make user and network namespaces here");
         return;
     }
@@ -90,15 +93,15 @@ fn inside(name: &str, test: impl AsyncFnOnce(KernelEvents, watch::Receiver<Pendi
         .env(INSIDE, "1")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&again.stdout);
+    let output = String::from_utf8_lossy(&again.stdout);
     assert!(
-        again.status.success() && said.contains("1 passed"),
-        "{said}{}",
+        again.status.success() && output.contains("1 passed"),
+        "{output}{}",
         String::from_utf8_lossy(&again.stderr)
     );
 }
 
-/// What `ip link set lo up` or `down` asks of the kernel.
+/// The request of `ip link set lo up` or `down`.
 fn bring_loopback(up: bool) {
     const RTM_NEWLINK: u16 = 16;
     const NLM_F_REQUEST: u16 = 1;
