@@ -227,7 +227,7 @@ async fn files_that_are_no_providers() {
     provider("text.so", b"#!/bin/sh\n", expect!["PROVIDERS/text.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     provider("empty.so", b"", expect!["PROVIDERS/empty.so: refused: it is not an ELF file (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     let good = std::fs::read(built("sriovdp_accelerator")).unwrap();
-    provider("truncated.so", &good[..good.len() / 20], expect!["PROVIDERS/truncated.so: refused: it is truncated: its headers need N, and it has N (hint: copy the file again, under another name, then rename it)"]).await;
+    provider("truncated.so", &good[..good.len() / 20], expect!["PROVIDERS/truncated.so: refused: it is truncated: its headers need N bytes, and it has N (hint: copy the file again, under another name, then rename it)"]).await;
     let mut foreign = good.clone();
     foreign[18..20].copy_from_slice(&[0xf3, 0x00]);
     provider("foreign.so", &foreign, expect!["PROVIDERS/foreign.so: refused: it was built for the ELF machine N, and this host runs on N (hint: build it for the architecture of this node)"]).await;
@@ -240,7 +240,7 @@ async fn files_that_are_no_providers() {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(5))
         .find(|path| path.contains("libc.so"));
-    provider("libc.so", &std::fs::read(libc.unwrap()).unwrap(), expect!["PROVIDERS/libc.so: refused: it is not a provider: it lacks the note that `export_provider!` writes (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
+    provider("libc.so", &std::fs::read(libc.unwrap()).unwrap(), expect!["PROVIDERS/libc.so: refused: it is not a provider: it lacks the note of `export_provider!` (hint: keep nothing but providers in this directory; a provider is a `cdylib` that uses the crate `sriovdp-sdk`)"]).await;
     // The same device type twice: the first file by name has it.
     provider("second.so", &good, expect!["PROVIDERS/second.so: refused: conflict: `accelerator.so` already provides the device type `accelerator` (hint: remove one of the two files; the first one by name counts)"]).await;
 }

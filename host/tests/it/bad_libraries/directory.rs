@@ -162,7 +162,7 @@ async fn a_probe_that_does_not_work() {
         (0, all("cannot run its probe, `/no/such/program`"))
     );
     // Without a change of the files. This one prints its arguments.
-    let garbage = "its probe ended without an answer that can be read";
+    let garbage = "its probe ended without a readable result";
     assert_eq!(told("/bin/echo").await, (0, all(garbage)));
     // Now they were judged, and are not judged again.
     assert_eq!(

@@ -57,7 +57,7 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "panic = abort",
             with_other_bytes(b"panic=unwind\n", b"panic=abort\n\n"),
-            "it was built with `panic = \"abort\"`, so that a panic in it would end this host",
+            "it was built with `panic = \"abort\"`, so a panic in it would end this host",
         ),
         (
             "other magic",
@@ -193,12 +193,12 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
         (
             "a schema of a text",
             manifest(r#""device_type": "t", "schema": {"type": "string"}"#),
-            "its `type` is another one",
+            "its `type` is not `object`",
         ),
         (
             "a schema with a list of properties",
             manifest(r#""device_type": "t", "schema": {"properties": []}"#),
-            "its `properties` are no object",
+            "its `properties` are not an object",
         ),
         (
             "one key twice",
