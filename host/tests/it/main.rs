@@ -57,6 +57,8 @@ mod log;
 mod manifests;
 /// Devices that pods have and that their resource would not select.
 mod mismatched_pod_devices;
+/// Metrics, alerts and dashboard name the same things.
+mod monitoring;
 /// Crates that the program writes for authors of providers.
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.

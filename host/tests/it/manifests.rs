@@ -12,25 +12,33 @@ use crate::repository::{documents, list, of_kind, path, text};
 fn kustomizations_name_files_that_exist() {
     let mut all = of_kind("Kustomization");
     all.extend(of_kind("Component"));
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.len(), 3);
     for (file, document) in all {
         let directory = path(&file).parent().unwrap().to_owned();
-        let patches = list(&document["patches"]).map(|patch| &patch["path"]);
+        let patches = list(&document["patches"]).filter_map(|patch| patch.get("path"));
         let resources = list(&document["resources"]).chain(list(&document["components"]));
+        let generated = list(&document["configMapGenerator"]).flat_map(|one| list(&one["files"]));
         let mut named = 0;
-        for name in resources.chain(patches) {
-            let name = name.as_str().unwrap();
+        for name in resources.chain(patches).chain(generated) {
+            // The file of a ConfigMap's key stands behind the key.
+            let name = name.as_str().unwrap().rsplit('=').next().unwrap();
             assert!(directory.join(name).exists(), "{file}: `{name}`");
             named += 1;
         }
         assert!(named > 0, "{file} names nothing");
     }
-    // The one that is named in a comment only.
+    // Those that are named in a comment only.
     let kustomization = text("deployments/kustomization.yaml");
-    assert!(kustomization.contains("# components:") && kustomization.contains("#   - cdi\n"));
-    let patched = [&of_kind("DaemonSet")[0].1, &of_kind("DaemonSet")[1].1];
-    assert_eq!(patched[0]["metadata"], patched_metadata(patched[1]));
-    assert_eq!(container(patched[0])["name"], container(patched[1])["name"]);
+    for component in ["# components:", "#   - cdi\n", "#   - monitoring\n"] {
+        assert!(kustomization.contains(component), "{component}");
+    }
+    let [(_, cdi), (_, patched), (_, monitoring)] = &of_kind("DaemonSet")[..] else {
+        panic!("three daemon sets")
+    };
+    for patch in [cdi, monitoring] {
+        assert_eq!(patch["metadata"], patched_metadata(patched));
+        assert_eq!(container(patch)["name"], container(patched)["name"]);
+    }
 }
 
 /// A patch has no labels.
