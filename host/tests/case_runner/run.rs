@@ -94,17 +94,17 @@ impl Run {
 
     /// Returns once `is_reached`, or when nothing happens any more.
     async fn wait_until(&self, is_reached: impl Fn() -> bool) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
         let progress = || (self.kubelet.journal().len(), self.daemon.log().len());
         let mut last = (progress(), Instant::now());
-        while !is_reached() {
-            if last.1.elapsed() > SETTLED {
-                match progress() {
-                    now if now == last.0 => return,
-                    now => last = (now, Instant::now()),
-                }
-            }
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        for tick in 1.. {
             ticks.tick().await;
+            if is_reached() || last.1.elapsed() > SETTLED {
+                return;
+            }
+            if tick % 50 == 0 && progress() != last.0 {
+                last = (progress(), Instant::now());
+            }
         }
     }
 }

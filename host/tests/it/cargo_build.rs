@@ -24,7 +24,7 @@ impl Build {
     pub(crate) fn at(directory: &Path) -> Self {
         Self {
             manifest: directory.join("Cargo.toml"),
-            target: Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside"),
+            target: Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates"),
             arguments: Vec::new(),
             toolchain: None,
         }
@@ -39,7 +39,7 @@ impl Build {
 
     /// The same with another toolchain of rustup's, in a directory of its own.
     pub(crate) fn on_toolchain(mut self, toolchain: &str) -> Self {
-        self.target = self.target.with_file_name(format!("outside-{toolchain}"));
+        self.target = self.target.with_file_name(format!("crates-{toolchain}"));
         self.toolchain = Some(toolchain.to_owned());
         self
     }

@@ -12,7 +12,10 @@ use sriovdp_fake_kubelet::FakeKubelet;
 
 use crate::test_node::{Daemon, RegistrationMode, TestNode, both_modes, built};
 
-both_modes!(resource_usage_is_constant);
+both_modes!(
+    #[ignore = "takes minutes: `make test-all`"]
+    resource_usage_is_constant
+);
 
 const POOL: &str = "intel.com/a";
 const CONFIG: &str = r#"{"resourceList": [

@@ -78,6 +78,7 @@ async fn provider_that_needs_a_later_host_is_refused_with_both_versions() {
 }
 
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn provider_of_another_profile_serves() {
     let build = Build::of("host/tests/frozen/sdk-1.0").with(&[
         "--release",
@@ -93,6 +94,7 @@ async fn provider_of_another_profile_serves() {
 
 /// The oldest that the SDK states, and the newest there is.
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn provider_of_another_toolchain_serves() {
     let mut tried = 0;
     for wanted in ["1.85", "nightly"] {

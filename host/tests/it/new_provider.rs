@@ -13,6 +13,7 @@ file @0000:18:00.0/label Uplink
 ";
 
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn a_new_device_type_builds_passes_its_tests_and_loads() {
     let config = r#"{"resourceList": [
         {"resourceName": "mine", "deviceType": "acmeCard", "selectors": {"devices": ["0001"], "drivers": ["acme"]}}
@@ -22,6 +23,7 @@ async fn a_new_device_type_builds_passes_its_tests_and_loads() {
 }
 
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn a_new_extension_builds_passes_its_tests_and_loads() {
     let config = r#"{"resourceList": [
         {"resourceName": "mine", "deviceType": "netDevice", "selectors": {"vendors": ["1234"], "labels": ["uplink"]}}

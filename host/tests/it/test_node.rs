@@ -291,11 +291,12 @@ pub(crate) fn built(name: &str) -> PathBuf {
     binary.with_file_name(format!("lib{name}.so"))
 }
 
-/// Runs one scenario for both ways to register.
+/// Tests of a scenario with both registration modes.
 macro_rules! both_modes {
-    ($($name:ident),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $name:ident),+ $(,)?) => {
         mod watcher {
             $(#[tokio::test]
+            $(#[$attribute])*
             async fn $name() {
                 super::$name(crate::test_node::RegistrationMode::Watcher).await;
             })+
@@ -303,6 +304,7 @@ macro_rules! both_modes {
 
         mod register {
             $(#[tokio::test]
+            $(#[$attribute])*
             async fn $name() {
                 super::$name(crate::test_node::RegistrationMode::Register).await;
             })+

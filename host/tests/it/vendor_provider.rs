@@ -16,6 +16,7 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn vendor_provider_is_loaded_by_a_running_daemon() {
     let library = Build::of("examples/providers/vendor-provider").library("acme_fpga");
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);
@@ -64,6 +65,7 @@ const CRYPTO: &str = r#"{"resourceList": [
 ]}"#;
 
 #[tokio::test]
+#[ignore = "builds a crate: `make test-all`"]
 async fn vendor_accelerator_provides_selectors_health_and_mounts() {
     let node = TestNode::with_config(CARDS, RegistrationMode::Watcher, CRYPTO);
     let library = Build::of("examples/providers/accelerator-provider").library("nimbus_crypto");

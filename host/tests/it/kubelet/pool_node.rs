@@ -245,32 +245,39 @@ fn node(pools: usize, devices: usize) -> String {
     tree
 }
 
-/// Runs each scenario for both ways to register, with each kubelet that treats plugins differently, and with one pool
-/// and with 64; those behind the semicolon are about many pools only. What a kubelet up to 1.32 deletes when it starts is
-/// of no concern to the plugin watcher.
+/// Tests of each scenario for kubelets that treat plugins differently, with both registration modes; those behind the
+/// semicolon need many pools. The rest of the matrix is ignored by default: an older kubelet, and every scenario with 64
+/// pools. The files that a kubelet up to 1.32 deletes when it starts do not concern the plugin watcher.
 macro_rules! kubelet_matrix {
     ($($scenario:ident),* $(; $($of_many:ident),+)? $(,)?) => {
-        kubelet_matrix!(@ watcher_1_36, Watcher, V1_36, 1, $($scenario),*);
-        kubelet_matrix!(@ watcher_1_37, Watcher, V1_37, 1, $($scenario),*);
-        kubelet_matrix!(@ register_1_32, Register, V1_32, 1, $($scenario),*);
-        kubelet_matrix!(@ register_1_36, Register, V1_36, 1, $($scenario),*);
-        kubelet_matrix!(@ register_1_37, Register, V1_37, 1, $($scenario),*);
-        kubelet_matrix!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
-        kubelet_matrix!(@ watcher_1_37_with_64_pools, Watcher, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
-        kubelet_matrix!(@ register_1_36_with_64_pools, Register, V1_36, 64, $($scenario),* $(, $($of_many),+)?);
-        kubelet_matrix!(@ register_1_37_with_64_pools, Register, V1_37, 64, $($scenario),* $(, $($of_many),+)?);
+        kubelet_matrix!(@ watcher_1_36, Watcher, V1_36, 1, [$($scenario),*] []);
+        kubelet_matrix!(@ watcher_1_37, Watcher, V1_37, 1, [$($scenario),*] []);
+        kubelet_matrix!(@ register_1_32, Register, V1_32, 1, [] [$($scenario),*]);
+        kubelet_matrix!(@ register_1_36, Register, V1_36, 1, [$($scenario),*] []);
+        kubelet_matrix!(@ register_1_37, Register, V1_37, 1, [$($scenario),*] []);
+        kubelet_matrix!(@ watcher_1_36_with_64_pools, Watcher, V1_36, 64, [] [$($scenario,)* $($($of_many),+)?]);
+        kubelet_matrix!(@ watcher_1_37_with_64_pools, Watcher, V1_37, 64, [$($($of_many),+)?] [$($scenario),*]);
+        kubelet_matrix!(@ register_1_36_with_64_pools, Register, V1_36, 64, [] [$($scenario,)* $($($of_many),+)?]);
+        kubelet_matrix!(@ register_1_37_with_64_pools, Register, V1_37, 64, [$($($of_many),+)?] [$($scenario),*]);
     };
-    (@ $kubelet:ident, $mode:ident, $version:ident, $pools:literal, $($scenario:ident),+) => {
+    (@ $kubelet:ident, $mode:ident, $version:ident, $pools:literal, [$($default:ident),*] [$($full:ident),* $(,)?]) => {
         mod $kubelet {
+            const KIND: crate::kubelet::pool_node::Kind = crate::kubelet::pool_node::Kind {
+                mode: crate::test_node::RegistrationMode::$mode,
+                version: sriovdp_fake_kubelet::KubeletVersion::$version,
+                pools: $pools,
+            };
+
             $(#[tokio::test]
-            async fn $scenario() {
-                super::$scenario(crate::kubelet::pool_node::Kind {
-                    mode: crate::test_node::RegistrationMode::$mode,
-                    version: sriovdp_fake_kubelet::KubeletVersion::$version,
-                    pools: $pools,
-                })
-                .await;
-            })+
+            async fn $default() {
+                super::$default(KIND).await;
+            })*
+
+            $(#[tokio::test]
+            #[ignore = "a part of the full matrix: `make test-all`"]
+            async fn $full() {
+                super::$full(KIND).await;
+            })*
         }
     };
 }
