@@ -97,7 +97,7 @@ impl Server {
     /// this server is open: only then may the resource be registered anew, because a kubelet up to 1.36 takes the end of an
     /// old stream for the end of the new one.
     pub(super) async fn stop(mut self) {
-        // First the file, so that nobody connects to a server that ends.
+        // First the file, so that no peer connects to a server that ends.
         drop(self.socket);
         self.end.cancel();
         let ended = async {

@@ -1,8 +1,8 @@
-//! Device-info files: what Multus and CNIs may know about an allocated device.
+//! Device-info files: what Multus and CNIs may read about an allocated device.
 //!
-//! A file is written when its device is allocated, and the kubelet does not repeat that for a pod that it knows. So
-//! files outlive the plugin, and one goes when its device has left its pool, with the device's parting minute: a pod
-//! that is being made may still be on its way to its network.
+//! A file is written when its device is allocated, and the kubelet does not repeat that for a pod that it has admitted.
+//! So files outlive the plugin, and one is removed when its device has left its pool, after the grace period: a pod that
+//! is being created may not have its network yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,18 +23,18 @@ pub fn write(directory: &Path, file: &DeviceInfoFile) -> Result<(), WriteError> 
     write_whole(directory, &file.name, &file.content)
 }
 
-/// The files of the offered pools, as far as they are to be removed.
+/// The files of the published pools, as far as they are to be removed.
 #[derive(Debug, Default)]
 pub struct DeviceInfoFiles {
     directory: PathBuf,
-    /// The pools as they were last seen.
+    /// The last state of each pool.
     pools: BTreeMap<ResourceName, Arc<Pool>>,
     /// Files whose device is in no pool.
-    leaving: BTreeMap<String, Leaving>,
+    removals: BTreeMap<String, FileRemoval>,
 }
 
 #[derive(Debug)]
-struct Leaving {
+struct FileRemoval {
     resource: ResourceName,
     id: String,
     due: Instant,
@@ -46,14 +46,14 @@ impl DeviceInfoFiles {
         Self {
             directory,
             pools: BTreeMap::new(),
-            leaving: BTreeMap::new(),
+            removals: BTreeMap::new(),
         }
     }
 
-    /// Takes the pools as they are now, and removes the files of devices that left them. The directory is listed when
-    /// there is a pool that was not there before, since an earlier run may have written files for it.
+    /// Takes the current pools, and removes the files of devices that have left them. The directory is listed when there
+    /// is a new pool, since an earlier run may have written files for it.
     ///
-    /// The files of a resource that is not among `pools` are left alone: its containers go on.
+    /// The files of a resource that is not among `pools` stay: its containers keep running.
     ///
     /// # Errors
     ///
@@ -65,11 +65,11 @@ impl DeviceInfoFiles {
             let name = pool.resource.name.clone();
             match before.get(&name) {
                 None => drop(new.insert(name.clone())),
-                // Whoever is not in the list any more has had its minute in there.
+                // A device is in the list until its grace period has ended.
                 Some(old) if !Arc::ptr_eq(old, &pool) => {
                     for device in &old.devices {
                         if pool.device(device.id.as_str()).is_none() {
-                            self.leaves(&name, device.id.as_str(), now);
+                            self.schedule(&name, device.id.as_str(), now);
                         }
                     }
                 }
@@ -77,24 +77,24 @@ impl DeviceInfoFiles {
             }
             self.pools.insert(name, pool);
         }
-        self.find_strays(&new, now);
-        self.remove_leaving(now)
+        self.find_stale(&new, now);
+        self.remove_due(now)
     }
 
-    fn leaves(&mut self, resource: &ResourceName, id: &str, due: Instant) {
-        let leaving = Leaving {
+    fn schedule(&mut self, resource: &ResourceName, id: &str, due: Instant) {
+        let removal = FileRemoval {
             resource: resource.clone(),
             id: id.to_owned(),
             due,
         };
-        self.leaving
+        self.removals
             .entry(resource.device_info_file(id))
-            .or_insert(leaving);
+            .or_insert(removal);
     }
 
-    /// Finds files of earlier runs for devices that are not there any more. Those devices get their minute from now on.
-    fn find_strays(&mut self, of: &BTreeSet<ResourceName>, now: Instant) {
-        if of.is_empty() {
+    /// Finds files of earlier runs for devices that are in no pool. Their grace period begins now.
+    fn find_stale(&mut self, resources: &BTreeSet<ResourceName>, now: Instant) {
+        if resources.is_empty() {
             return;
         }
         for entry in std::fs::read_dir(&self.directory)
@@ -105,29 +105,29 @@ impl DeviceInfoFiles {
             remove_unfinished(&entry.path());
             let file = entry.file_name();
             let Some(file) = file.to_str() else { continue };
-            for resource in of {
+            for resource in resources {
                 if let Some(id) = resource.device_of_info_file(file)
                     && !self.is_member(resource, id)
                 {
-                    self.leaves(resource, id, now + REMOVAL_GRACE_PERIOD);
+                    self.schedule(resource, id, now + REMOVAL_GRACE_PERIOD);
                 }
             }
         }
     }
 
-    fn remove_leaving(&mut self, now: Instant) -> Vec<WriteError> {
+    fn remove_due(&mut self, now: Instant) -> Vec<WriteError> {
         let mut failures = Vec::new();
-        for (file, leaving) in std::mem::take(&mut self.leaving) {
-            let gone = self.pools.contains_key(&leaving.resource)
-                && !self.is_member(&leaving.resource, &leaving.id)
+        for (file, removal) in std::mem::take(&mut self.removals) {
+            let is_stale = self.pools.contains_key(&removal.resource)
+                && !self.is_member(&removal.resource, &removal.id)
                 && !self.belongs_to_a_member(&file);
-            if gone && leaving.due <= now {
+            if is_stale && removal.due <= now {
                 let removed = remove(self.directory.join(&file));
                 let Err(error) = removed else { continue };
                 failures.push(error);
             }
-            if gone {
-                self.leaving.insert(file, leaving);
+            if is_stale {
+                self.removals.insert(file, removal);
             }
         }
         failures
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::pools::sample;
 
-    /// A directory with files, and the pools that are followed.
+    /// A directory with files, and the published pools.
     struct Node {
         directory: tempfile::TempDir,
         files: DeviceInfoFiles,
@@ -175,8 +175,8 @@ mod tests {
             }
         }
 
-        /// What is left after a look at `pools` so many seconds after the start.
-        fn look(&mut self, seconds: u64, pools: &[&Arc<Pool>]) -> Vec<String> {
+        /// The files that are left after `pools` were published so many seconds after the start.
+        fn publish(&mut self, seconds: u64, pools: &[&Arc<Pool>]) -> Vec<String> {
             let pools = pools.iter().map(|&pool| Arc::clone(pool)).collect();
             let failures = self
                 .files
@@ -198,31 +198,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_with_its_device() {
+    fn a_file_is_removed_with_its_device() {
         let all = ["x.y-a-0-device.json", "x.y-a-1-device.json"];
         let mut node = Node::with(&all);
-        assert_eq!(node.look(0, &[&pool("a", &["0", "1", "2"])]), all);
-        assert_eq!(node.look(1, &[&pool("a", &["0"])]), [all[0]]);
+        assert_eq!(node.publish(0, &[&pool("a", &["0", "1", "2"])]), all);
+        assert_eq!(node.publish(1, &[&pool("a", &["0"])]), [all[0]]);
     }
 
     #[test]
-    fn files_of_an_earlier_run_stay_for_the_parting_minute() {
+    fn files_of_an_earlier_run_stay_for_the_grace_period() {
         let all = ["x.y-a-0-device.json", "x.y-a-1-device.json"];
         let mut node = Node::with(&all);
         let (short, whole) = (pool("a", &["0"]), pool("a", &["0", "1"]));
-        assert_eq!(node.look(0, &[&short]), all);
-        assert_eq!(node.look(59, &[&short]), all);
-        // A device that comes back keeps its file.
-        assert_eq!(node.look(59, &[&whole]), all);
-        assert_eq!(node.look(200, &[&whole]), all);
+        assert_eq!(node.publish(0, &[&short]), all);
+        assert_eq!(node.publish(59, &[&short]), all);
+        // A device that returns keeps its file.
+        assert_eq!(node.publish(59, &[&whole]), all);
+        assert_eq!(node.publish(200, &[&whole]), all);
 
         let mut node = Node::with(&all);
-        node.look(0, &[&short]);
-        assert_eq!(node.look(60, &[&short]), [all[0]]);
+        node.publish(0, &[&short]);
+        assert_eq!(node.publish(60, &[&short]), [all[0]]);
     }
 
     #[test]
-    fn nobody_elses_file_goes() {
+    fn files_of_others_stay() {
         let all = [
             "x.y-a-0-device.json.bak",
             "x.y-a-b-1-device.json",
@@ -231,8 +231,8 @@ mod tests {
         ];
         let mut node = Node::with(&all);
         let a = pool("a", &["0"]);
-        node.look(0, &[&a]);
-        assert_eq!(node.look(100, &[&a]), all);
+        node.publish(0, &[&a]);
+        assert_eq!(node.publish(100, &[&a]), all);
     }
 
     #[test]
@@ -240,40 +240,40 @@ mod tests {
         let file = "x.y-a-b-1-device.json";
         let mut node = Node::with(&[file]);
         let other = pool("a-b", &["1"]);
-        node.look(0, &[&pool("a", &["b-1"]), &other]);
+        node.publish(0, &[&pool("a", &["b-1"]), &other]);
         let a = pool("a", &[]);
-        assert_eq!(node.look(1, &[&a, &other]), [file]);
-        // A device that the plugin itself saw leaving is known by its whole id.
+        assert_eq!(node.publish(1, &[&a, &other]), [file]);
+        // The whole id of a device that left a published pool is certain.
         let mut node = Node::with(&[file]);
-        node.look(0, &[&pool("a", &["b-1"])]);
-        assert!(node.look(1, &[&a]).is_empty());
+        node.publish(0, &[&pool("a", &["b-1"])]);
+        assert!(node.publish(1, &[&a]).is_empty());
     }
 
     #[test]
     fn a_withdrawn_resource_keeps_its_files() {
         let all = ["x.y-a-0-device.json"];
         let mut node = Node::with(&all);
-        node.look(0, &[&pool("a", &["0"])]);
-        assert_eq!(node.look(1, &[]), all);
-        assert_eq!(node.look(200, &[]), all);
-        // It comes back without the device, and the device gets a minute from then on.
+        node.publish(0, &[&pool("a", &["0"])]);
+        assert_eq!(node.publish(1, &[]), all);
+        assert_eq!(node.publish(200, &[]), all);
+        // It returns without the device, whose grace period begins then.
         let a = pool("a", &[]);
-        assert_eq!(node.look(300, &[&a]), all);
-        assert!(node.look(360, &[&a]).is_empty());
+        assert_eq!(node.publish(300, &[&a]), all);
+        assert!(node.publish(360, &[&a]).is_empty());
     }
 
     #[test]
     fn without_a_change_nothing_is_read() {
         let mut node = Node::with(&[]);
         let a = pool("a", &[]);
-        node.look(0, &[&a]);
+        node.publish(0, &[&a]);
         std::fs::write(node.directory.path().join("x.y-a-9-device.json"), "{}").unwrap();
-        assert_eq!(node.look(100, &[&a]), ["x.y-a-9-device.json"]);
-        assert_eq!(node.look(300, &[&a]), ["x.y-a-9-device.json"]);
+        assert_eq!(node.publish(100, &[&a]), ["x.y-a-9-device.json"]);
+        assert_eq!(node.publish(300, &[&a]), ["x.y-a-9-device.json"]);
     }
 
     #[test]
-    fn a_file_that_cannot_be_removed_is_tried_again() {
+    fn a_removal_that_fails_is_retried() {
         let mut node = Node::with(&[]);
         let directory = node.directory.path().join("x.y-a-0-device.json");
         std::fs::create_dir(&directory).unwrap();
@@ -288,6 +288,6 @@ mod tests {
         );
         std::fs::remove_dir(&directory).unwrap();
         std::fs::write(&directory, "{}").unwrap();
-        assert!(node.look(1, &[&a]).is_empty());
+        assert!(node.publish(1, &[&a]).is_empty());
     }
 }

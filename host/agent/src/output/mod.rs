@@ -17,44 +17,39 @@ const UNFINISHED: &str = ".sriovdp-";
 
 /// A file that cannot be written or removed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {change} the file `{}`", path.display())]
-pub struct WriteError {
-    change: &'static str,
-    path: PathBuf,
-    #[source]
-    source: io::Error,
+pub enum WriteError {
+    /// Writing failed; an older file is still there.
+    #[error("cannot write the file `{}`", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// Removing failed.
+    #[error("cannot remove the file `{}`", .0.display())]
+    Remove(PathBuf, #[source] io::Error),
 }
 
 impl sriovdp_report::Hint for WriteError {}
 
-/// Writes a file whole or not at all: a reader never sees half of it, and an older one is replaced.
+/// Writes a file whole or not at all: a reader never sees a part of it, and an older one is replaced.
 fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteError> {
     let path = directory.join(name);
     let written = match replace(directory, &path, content) {
-        // Another instance removed the unfinished file before it was locked, or someone the directory.
+        // The directory was removed, or another instance removed the unfinished file before it was locked.
         Err(error) if error.kind() == io::ErrorKind::NotFound => replace(directory, &path, content),
         written => written,
     };
-    written.map_err(|source| WriteError {
-        change: "write",
-        path,
-        source,
-    })
+    written.map_err(|source| WriteError::Write(path, source))
 }
 
-/// Removes a file, which may be gone already.
+/// Removes a file, if it exists.
 fn remove(path: PathBuf) -> Result<(), WriteError> {
     match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError {
-            change: "remove",
-            path,
-            source,
-        }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(WriteError::Remove(path, source))
+        }
         _ => Ok(()),
     }
 }
 
-/// Removes the file of a process that was killed while it wrote it. A living process has a lock on its file.
+/// Removes the file of a process that was killed while it wrote it. A running process has a lock on its file.
 fn remove_unfinished(path: &Path) {
     let name = path.file_name().unwrap_or_default();
     if !name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
@@ -66,7 +61,11 @@ fn remove_unfinished(path: &Path) {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
         && std::fs::remove_file(path).is_ok()
     {
-        tracing::info!(file = %path.display(), "removed the unfinished file of a process that was killed");
+        tracing::info!(
+            event = "unfinished_file_removed",
+            path = %path.display(),
+            "removed the unfinished file of a process that was killed"
+        );
     }
 }
 

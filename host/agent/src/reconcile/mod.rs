@@ -13,6 +13,7 @@ mod health;
 mod log_on_change;
 mod node_notes;
 mod pod_devices_cache;
+mod pool_files;
 mod removal_reasons;
 mod retained;
 mod scan_node;
@@ -158,7 +159,7 @@ impl Reconciler {
         self.resources.clone_from(&resources);
         let departure = RemovalContext {
             now,
-            held: self.books.held(),
+            pod_devices: self.books.held(),
         };
         self.offered
             .publish(resources, shares, &departure, &mut saying);

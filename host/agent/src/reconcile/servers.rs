@@ -1,61 +1,57 @@
-//! The pools that are offered to the kubelet, each with its published state, its task and its CDI specification.
+//! The published pools: the state of each, and the task that serves it.
 
-mod served;
-
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sriovdp_sdk::DeviceId;
+use sriovdp_kubelet::{Device, DirectoryChanges, PodDevices, RegistrationMode, ResourceServer};
+use sriovdp_providers::limits;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error_span};
 
 use super::assignment::{Assignment, Assignments};
 use super::health;
 use super::log_on_change::LogOnChange;
+use super::pool_files::{PoolFiles, SpecifiedPool};
 use crate::config::ResourceName;
-use crate::device_plugin::{InFlight, device_list};
+use crate::device_plugin::{InFlight, PoolPlugin, device_list, kubelet_paths};
 use crate::host_paths::HostPaths;
-use crate::output::cdi;
 use crate::output::cdi::{CdiNames, PoolSpec};
-use crate::output::device_info::DeviceInfoFiles;
-use crate::pools::{Pool, PoolDevice, Removal, Resource, allocate};
-use sriovdp_kubelet::{Device, DirectoryChanges, PodDevices, RegistrationMode};
-use sriovdp_providers::blocking;
-use sriovdp_providers::limits;
-use sriovdp_report::inline;
+use crate::pools::{Pool, Removal, Resource};
 
-/// How pools are offered.
+/// How many resources one log line names.
+const MAX_NAMED: usize = 100;
+
+/// How pools are served.
 #[derive(Clone, Debug)]
 pub struct KubeletOptions {
     /// How to register.
     pub mode: RegistrationMode,
     /// Changes of the kubelet's directories.
     pub directory_changes: DirectoryChanges,
-    /// How the names of CDI devices are handed over, if device nodes are handed out through CDI.
+    /// How the names of CDI devices get to the container runtime, if containers get device nodes through CDI.
     pub cdi: Option<CdiNames>,
 }
 
 /// What decides about devices that leave their pools.
 pub(super) struct RemovalContext<'a> {
     pub(super) now: Instant,
-    pub(super) held: &'a PodDevices,
+    pub(super) pod_devices: &'a PodDevices,
 }
 
-/// All offered pools. It owns the task of each.
+/// All published pools. It owns the task of each.
 #[derive(Debug)]
 pub(super) struct ResourceServers {
     tree: HostPaths,
-    /// The prefix of the command line, whose CDI specifications are this plugin's even without a pool.
-    prefix: String,
-    /// Absent for a look without a kubelet.
+    /// Absent for a reconcile without a kubelet.
     kubelet: Option<KubeletOptions>,
     pools: BTreeMap<ResourceName, PublishedPool>,
-    device_info: DeviceInfoFiles,
     tasks: JoinSet<()>,
-    /// How many pools there are descriptors for.
-    most_served: usize,
+    /// How many pools there are file descriptors for.
+    max_served: usize,
+    files: PoolFiles,
 }
 
 #[derive(Debug)]
@@ -65,8 +61,6 @@ struct PublishedPool {
     devices: watch::Sender<Arc<[Device]>>,
     in_flight: InFlight,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
-    /// The pool has changed since its CDI specification was written.
-    cdi_outdated: bool,
     stop: CancellationToken,
     /// It has a task. One that came when too few descriptors were left has none yet.
     is_served: bool,
@@ -75,70 +69,65 @@ struct PublishedPool {
 impl ResourceServers {
     pub(super) fn new(tree: HostPaths, prefix: String, kubelet: Option<KubeletOptions>) -> Self {
         Self {
-            device_info: DeviceInfoFiles::new(tree.device_info()),
+            files: PoolFiles::new(&tree, prefix),
             tree,
-            prefix,
             kubelet,
             pools: BTreeMap::new(),
             tasks: JoinSet::new(),
-            most_served: limits::open_files().map_or(usize::MAX, limits::resources_served_with),
+            max_served: limits::open_files().map_or(usize::MAX, limits::resources_served_with),
         }
     }
 
-    /// Whether there is a kubelet to offer them to.
+    /// Whether there is a kubelet to serve them to.
     pub(super) fn are_served(&self) -> bool {
         self.kubelet.is_some()
     }
 
     /// The published states, in the order of their names.
     pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.pools
-            .values()
-            .map(|pool| Arc::clone(&pool.state.borrow()))
+        self.pools.values().map(PublishedPool::state)
     }
 
     /// The published state of one.
     pub(super) fn state(&self, name: &ResourceName) -> Option<Arc<Pool>> {
-        let pool = self.pools.get(name)?;
-        Some(Arc::clone(&pool.state.borrow()))
+        self.pools.get(name).map(PublishedPool::state)
     }
 
-    /// Offers `resources` and no others, each with its devices; without devices a pool keeps those that it has. A pool
-    /// that comes out as it was is not published.
+    /// Publishes `resources` and no others, each with its devices; without an assignment a pool keeps its devices. An
+    /// unchanged pool is not published again.
     pub(super) fn publish(
         &mut self,
         resources: Vec<Arc<Resource>>,
-        shares: Assignments,
-        departure: &RemovalContext<'_>,
+        assignments: Assignments,
+        removal: &RemovalContext<'_>,
         saying: &mut LogOnChange,
     ) {
         let names: Vec<ResourceName> = resources.iter().map(|r| r.name.clone()).collect();
-        let wanted: BTreeSet<&ResourceName> =
-            resources.iter().map(|resource| &resource.name).collect();
+        let wanted: BTreeSet<&ResourceName> = names.iter().collect();
         self.pools.retain(|name, pool| {
-            let kept = wanted.contains(name);
-            if !kept {
-                tracing::info!(resource = %name, "withdrawn");
+            let is_kept = wanted.contains(name);
+            if !is_kept {
+                tracing::info!(event = "pool_withdrawn", resource = %name, "withdrawn");
                 pool.stop.cancel();
             }
-            kept
+            is_kept
         });
-        for (resource, share) in resources.into_iter().zip(shares) {
-            match self.pools.get_mut(&resource.name) {
-                // Of a pool that was never offered and whose provider cannot speak, nothing is known to offer.
+        for (resource, assignment) in resources.into_iter().zip(assignments) {
+            // While no provider answers, a pool stays as it is, and a new one is unknown.
+            let Some(assignment) = assignment else {
+                continue;
+            };
+            match self.pools.get(&resource.name) {
                 None => {
-                    if let Some(share) = share {
-                        self.offer(&resource, share, departure);
-                    }
+                    let spec = self.open_spec(&resource);
+                    let pool = PublishedPool::new(&resource, assignment, removal, spec);
+                    self.pools.insert(resource.name.clone(), pool);
                 }
                 Some(pool) => {
-                    if let Some(share) = share {
-                        if pool.state.borrow().resource.cdi_class != resource.cdi_class {
-                            let spec = open_spec(&self.tree, self.kubelet.as_ref(), &resource);
-                            pool.cdi.send_replace(spec);
-                        }
-                        pool.publish(&resource, share, departure);
+                    if pool.state.borrow().resource.cdi_class != resource.cdi_class {
+                        pool.cdi.send_replace(self.open_spec(&resource));
                     }
+                    pool.publish(&resource, assignment, removal);
                 }
             }
         }
@@ -150,90 +139,38 @@ impl ResourceServers {
         self.states().filter_map(|pool| pool.requeue_at(now)).min()
     }
 
-    /// Removes the device-info files of devices that left their pools.
+    /// Removes the device-info files of devices that have left their pools.
     pub(super) async fn remove_device_info(&mut self, saying: &mut LogOnChange) {
-        if self.kubelet.is_none() {
-            return;
-        }
-        let pools = self.pools.values();
-        let states = pools.map(|pool| Arc::clone(&pool.state.borrow())).collect();
-        let mut files = std::mem::take(&mut self.device_info);
-        let (files, failures) = blocking::run(move || {
-            let failures = files.follow(states, Instant::now());
-            (files, failures)
-        })
-        .await;
-        self.device_info = files;
-        for error in failures {
-            saying.error(inline(&error));
+        if self.kubelet.is_some() {
+            let states = self.states().collect();
+            self.files.remove_device_info(states, saying).await;
         }
     }
 
-    /// Brings the CDI specifications of changed pools up to date. What a device needs is asked for one by one, so that
-    /// one whose nodes are missing now costs nobody else.
-    pub(super) async fn write_cdi(&mut self, held: &Arc<PodDevices>, saying: &mut LogOnChange) {
-        if self.kubelet.as_ref().is_none_or(|side| side.cdi.is_none()) {
+    /// Brings the CDI specifications of changed pools up to date.
+    pub(super) async fn write_cdi(
+        &mut self,
+        pod_devices: &Arc<PodDevices>,
+        saying: &mut LogOnChange,
+    ) {
+        if self
+            .kubelet
+            .as_ref()
+            .is_none_or(|kubelet| kubelet.cdi.is_none())
+        {
             return;
         }
-        let outdated = self.pools.values_mut().filter_map(|pool| {
-            let is_outdated = std::mem::take(&mut pool.cdi_outdated);
-            let spec = pool.cdi.borrow().clone().filter(|_| is_outdated)?;
-            Some((spec, Arc::clone(&pool.state.borrow())))
+        let states: Vec<Arc<Pool>> = self.states().collect();
+        let specified = self.pools.values().filter_map(|pool| {
+            let spec = pool.cdi.borrow().clone()?;
+            let pool = pool.state();
+            Some(SpecifiedPool { pool, spec })
         });
-        let outdated: Vec<(Arc<PoolSpec>, Arc<Pool>)> = outdated.collect();
-        let mut failures = Vec::new();
-        // First what goes: a device in the files of two pools is a conflict, and runtimes then know it from neither.
-        if !outdated.is_empty() {
-            let states: Vec<Arc<Pool>> = self.states().collect();
-            let all = states.iter().flat_map(|pool| &pool.devices);
-            let present: HashSet<&DeviceId> = all
-                .filter(|d| !d.health.is_removed())
-                .map(|d| &d.id)
-                .collect();
-            for (spec, pool) in &outdated {
-                let is_elsewhere = |device: &PoolDevice| {
-                    device.health.is_removed() && present.contains(&device.id)
-                };
-                let devices = pool.devices.iter().filter(|device| !is_elsewhere(device));
-                let kept = spec.keep_only(&devices.map(|device| device.id.as_str()).collect());
-                failures.extend(kept.err().map(|error| (pool.resource.name.clone(), error)));
-            }
-        }
-        for (spec, pool) in &outdated {
-            let written = write_entries(spec, pool).await;
-            failures.extend(
-                written
-                    .err()
-                    .map(|error| (pool.resource.name.clone(), error)),
-            );
-        }
-        for (name, error) in failures {
-            saying.error(inline(&error));
-            if let Some(pool) = self.pools.get_mut(&name) {
-                pool.cdi_outdated = true;
-            }
-        }
-        let specs = self.pools.values().filter_map(|pool| {
-            let spec = pool.cdi.borrow();
-            spec.as_ref().map(|spec| spec.file().to_owned())
-        });
-        let current: BTreeSet<String> = specs.collect();
-        let prefixes = self.pools.keys().map(ResourceName::prefix);
-        let prefixes = prefixes.chain([&*self.prefix]).map(str::to_owned);
-        let prefixes: BTreeSet<String> = prefixes.collect();
-        let offered: BTreeSet<String> = self.pools.keys().map(ToString::to_string).collect();
-        let (directory, held) = (self.tree.cdi(), Arc::clone(held));
-        let removed = blocking::run(move || {
-            let is_held = |id: &str| {
-                held.resources_of(id)
-                    .iter()
-                    .any(|name| !offered.contains(name))
-            };
-            cdi::remove_stale(&directory, &prefixes, &current, is_held)
-        });
-        if let Err(error) = removed.await {
-            saying.error(inline(&error));
-        }
+        let specified = specified.collect();
+        let pod_devices = Arc::clone(pod_devices);
+        self.files
+            .write_cdi(&states, specified, pod_devices, saying)
+            .await;
     }
 
     /// Collects the tasks of withdrawn pools, and returns when one of a pool failed.
@@ -247,7 +184,7 @@ impl ResourceServers {
         }
     }
 
-    /// Withdraws every pool, and returns when their streams have ended and their sockets are gone.
+    /// Withdraws every pool, and returns when their streams have ended and their sockets are removed.
     pub(super) async fn withdraw(&mut self) {
         for pool in self.pools.values() {
             pool.stop.cancel();
@@ -255,110 +192,137 @@ impl ResourceServers {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn offer(
-        &mut self,
-        resource: &Arc<Resource>,
-        share: Assignment,
-        departure: &RemovalContext<'_>,
-    ) {
-        let none = Pool::empty(Arc::clone(resource));
-        let in_flight = InFlight::default();
-        let first = departure.from(&none, resource, share, &in_flight);
-        health::log_pool(&first);
-        health::log_changes(&none, &first);
-        let (devices, _) = watch::channel(device_list(&first));
-        let (state, _) = watch::channel(Arc::new(first));
-        let stop = CancellationToken::new();
-        let (cdi, _) = watch::channel(open_spec(&self.tree, self.kubelet.as_ref(), resource));
-        let offered = PublishedPool {
-            state,
-            devices,
-            in_flight,
-            cdi,
-            cdi_outdated: true,
-            stop,
-            is_served: false,
-        };
-        self.pools.insert(resource.name.clone(), offered);
+    /// Starts the tasks of pools without one in the order of `names`, as far as there are descriptors for them, and logs
+    /// the others.
+    fn serve(&mut self, names: &[ResourceName], saying: &mut LogOnChange) {
+        let Some(kubelet) = &self.kubelet else { return };
+        let mut served = self.pools.values().filter(|pool| pool.is_served).count();
+        let mut rest = Vec::new();
+        for name in names {
+            let Some(pool) = self.pools.get_mut(name).filter(|pool| !pool.is_served) else {
+                continue;
+            };
+            if served == self.max_served {
+                rest.push(name.to_string());
+                continue;
+            }
+            let plugin = PoolPlugin {
+                pool: pool.state.subscribe(),
+                devices: pool.devices.subscribe(),
+                cdi: pool.cdi.subscribe(),
+                device_info: self.tree.device_info(),
+                in_flight: pool.in_flight.clone(),
+            };
+            let server = ResourceServer {
+                resource: name.to_string(),
+                plugin: Arc::new(plugin),
+                paths: kubelet_paths(&self.tree),
+                changes: kubelet.directory_changes.clone(),
+            };
+            let run = server.run(kubelet.mode, pool.stop.clone());
+            self.tasks
+                .spawn(run.instrument(error_span!("pool", resource = %name)));
+            pool.is_served = true;
+            served += 1;
+        }
+        if !rest.is_empty() {
+            let more = match rest.len().saturating_sub(MAX_NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            rest.truncate(MAX_NAMED);
+            saying.error(format!(
+                "too few file descriptors: {served} resources are served, and these are not: {}{more} (hint: raise the \
+                 hard limit on open files)",
+                rest.join(", ")
+            ));
+        }
+    }
+
+    /// The CDI specification of a resource, when containers get device nodes through CDI.
+    fn open_spec(&self, resource: &Resource) -> Option<Arc<PoolSpec>> {
+        let names = self.kubelet.as_ref()?.cdi?;
+        let spec = PoolSpec::open(&self.tree.cdi(), &resource.name, &resource.cdi_class, names);
+        if spec.is_none() {
+            tracing::warn!(
+                event = "cdi_unavailable",
+                resource = %resource.name,
+                "the resource prefix is no CDI vendor; containers get device nodes through the kubelet"
+            );
+        }
+        spec.map(Arc::new)
     }
 }
 
 impl RemovalContext<'_> {
-    /// The pool with `share` now, after it had been `before`.
-    fn from(
+    /// The state of a pool with `assignment` that follows on `before`.
+    fn next_state(
         &self,
         before: &Pool,
         resource: &Arc<Resource>,
-        share: Assignment,
+        assignment: Assignment,
         in_flight: &InFlight,
     ) -> Pool {
         let name = resource.name.to_string();
-        let leaving = Removal {
+        let removal = Removal {
             now: self.now,
-            is_in_use: &|id| self.held.is_in_use(&name, id.as_str()) || in_flight.has(id.as_str()),
+            is_in_use: &|id| {
+                self.pod_devices.is_in_use(&name, id.as_str()) || in_flight.has(id.as_str())
+            },
             reason: &|id| {
-                share
-                    .absences
-                    .get(id)
-                    .cloned()
-                    .unwrap_or_else(|| "it has left".into())
+                let reason = assignment.absences.get(id).cloned();
+                reason.unwrap_or_else(|| "it has left".into())
             },
         };
-        before.then(Arc::clone(resource), share.devices, leaving)
+        before.then(Arc::clone(resource), assignment.devices, removal)
     }
 }
 
 impl PublishedPool {
-    fn publish(
-        &mut self,
+    fn new(
         resource: &Arc<Resource>,
-        share: Assignment,
-        departure: &RemovalContext<'_>,
+        assignment: Assignment,
+        removal: &RemovalContext<'_>,
+        spec: Option<Arc<PoolSpec>>,
+    ) -> Self {
+        let empty = Pool::empty(Arc::clone(resource));
+        let in_flight = InFlight::default();
+        let first = removal.next_state(&empty, resource, assignment, &in_flight);
+        health::log_pool(&first);
+        health::log_changes(&empty, &first);
+        Self {
+            devices: watch::channel(device_list(&first)).0,
+            state: watch::channel(Arc::new(first)).0,
+            in_flight,
+            cdi: watch::channel(spec).0,
+            stop: CancellationToken::new(),
+            is_served: false,
+        }
+    }
+
+    fn state(&self) -> Arc<Pool> {
+        Arc::clone(&self.state.borrow())
+    }
+
+    fn publish(
+        &self,
+        resource: &Arc<Resource>,
+        assignment: Assignment,
+        removal: &RemovalContext<'_>,
     ) {
-        let before = Arc::clone(&self.state.borrow());
-        let next = departure.from(&before, resource, share, &self.in_flight);
-        if *before != next {
-            self.cdi_outdated = true;
-            health::log_pool(&next);
-            health::log_changes(&before, &next);
-            let devices = device_list(&next);
-            self.state.send_replace(Arc::new(next));
-            self.devices.send_if_modified(|listed| {
-                let is_new = *listed != devices;
-                *listed = devices;
-                is_new
-            });
+        let before = self.state();
+        let next = removal.next_state(&before, resource, assignment, &self.in_flight);
+        if *before == next {
+            return;
         }
+        health::log_pool(&next);
+        health::log_changes(&before, &next);
+        let devices = device_list(&next);
+        self.state.send_replace(Arc::new(next));
+        self.devices.send_if_modified(|listed| {
+            let is_new = *listed != devices;
+            *listed = devices;
+            is_new
+        });
     }
-}
-
-/// The CDI specification of a resource, when device nodes are handed out through one.
-fn open_spec(
-    tree: &HostPaths,
-    kubelet: Option<&KubeletOptions>,
-    resource: &Resource,
-) -> Option<Arc<PoolSpec>> {
-    let names = kubelet?.cdi?;
-    let spec = PoolSpec::open(&tree.cdi(), &resource.name, &resource.cdi_class, names);
-    if spec.is_none() {
-        tracing::warn!(
-            resource = %resource.name,
-            "its prefix cannot be a CDI vendor, so its device nodes go through the kubelet"
-        );
-    }
-    spec.map(Arc::new)
-}
-
-async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), crate::output::WriteError> {
-    let mut entries = Vec::new();
-    for device in &pool.devices {
-        let deadline = Instant::now() + pool.resource.allocate_timeout();
-        match allocate(pool, &[device.id.to_string()], deadline).await {
-            Ok(allocation) => entries.extend(allocation.devices),
-            Err(error) => {
-                tracing::debug!(device = %device.id, "not in the CDI specification: {}", inline(&error));
-            }
-        }
-    }
-    spec.update(entries)
 }

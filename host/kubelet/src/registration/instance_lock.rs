@@ -60,7 +60,7 @@ impl PeerWait {
     }
 }
 
-/// The lock under which an instance looks for others in `directory` and creates its socket there. Dropping the result
+/// The lock under which an instance searches `directory` for others and creates its socket there. Dropping the result
 /// releases it.
 ///
 /// Without it, two instances that start at the same moment, as when a kubelet restarts, see no socket and register both.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::kubelet::pool_node::{Kind, POOL, PoolNode, kill, kubelet_matrix, terminates_cleanly};
+use crate::kubelet::pool_node::{
+    Kind, POOL, PoolNode, kill, kubelet_matrix, name, terminates_cleanly,
+};
 use crate::test_node::RegistrationMode;
 
 kubelet_matrix!(
@@ -89,7 +91,10 @@ async fn it_ends_right_after_a_change_of_its_configuration(kind: Kind) {
     node.test_node.configure(
         r#"{"resourceList": [{"resourceName": "other", "selectors": {"pfNames": ["pf0"]}}]}"#,
     );
-    daemon.says("withdrawn resource=intel.com/pool0").await;
+    daemon
+        .logs("pool_withdrawn")
+        .with("resource", name(0))
+        .await;
     terminates_cleanly(&node.test_node, daemon).await;
 }
 

@@ -1,8 +1,8 @@
-//! CDI specifications: one file for each pool, which the container runtime finds device nodes in.
+//! CDI specifications: one file for each pool, from which the container runtime takes device nodes.
 //!
-//! A container that restarts needs the entry of its device as much as a new one does. So entries are kept while the
-//! pool exists, also over restarts of the plugin, and a device whose nodes cannot be seen now, because they moved into
-//! a pod, keeps those that it had.
+//! A container that restarts needs the entry of its device as much as a new one does. So entries are kept while the pool
+//! exists, also over restarts of the plugin, and a device whose nodes are missing now, because they are in a pod's
+//! namespace, keeps those that it had.
 
 mod document;
 mod names;
@@ -25,9 +25,9 @@ use crate::config::ResourceName;
 use crate::pools::AllocatedDevice;
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
-/// Container runtimes refuse versions that they do not know, so it is never a newer one.
+/// Container runtimes refuse newer versions than their own.
 const VERSION: &str = "0.5.0";
-/// What the names of our files begin with, as the Go plugin's do.
+/// The prefix of file names, as the Go plugin has it.
 const FILE_PREFIX: &str = "sriov-dp-";
 
 /// The specification of one pool.
@@ -42,8 +42,8 @@ pub struct PoolSpec {
 }
 
 impl PoolSpec {
-    /// The specification of a resource, with what an earlier run of the plugin wrote. Nothing when the resource's
-    /// prefix cannot be a CDI vendor; its containers then get their nodes from the kubelet.
+    /// The specification of a resource, with the entries of an earlier run of the plugin. Nothing when the resource's
+    /// prefix is no CDI vendor; its containers then get their nodes from the kubelet.
     pub fn open(
         directory: &Path,
         resource: &ResourceName,
@@ -65,8 +65,10 @@ impl PoolSpec {
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(
-                        "the CDI specification `{}` is written anew: cannot read it: {error}",
-                        path.display()
+                        event = "cdi_spec_unreadable",
+                        path = %path.display(),
+                        %error,
+                        "cannot read the CDI specification; replacing it"
                     );
                 }
                 None
@@ -94,7 +96,7 @@ impl PoolSpec {
         format!("{}={id}", self.kind)
     }
 
-    /// How the names get to the runtime.
+    /// How device names get to the container runtime.
     pub fn names(&self) -> CdiNames {
         self.names
     }
@@ -145,7 +147,7 @@ impl PoolSpec {
         }
         let written = self.write(&devices);
         if written.is_err() {
-            // What is known is what is in the file, or the next attempt would find nothing to change.
+            // As in the file, or the next attempt would find nothing to change.
             *devices = before;
         }
         written
@@ -178,7 +180,7 @@ impl PoolSpec {
     }
 }
 
-/// The CDI library's rule, with the two letters that its version 0.5.4 crashes without.
+/// The CDI library's rule, with at least two characters: its version 0.5.4 crashes with one.
 fn is_vendor(text: &str) -> bool {
     let bytes = text.as_bytes();
     let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
@@ -188,7 +190,7 @@ fn is_vendor(text: &str) -> bool {
         && bytes.iter().all(inner)
 }
 
-/// As a vendor, without dots, which classes have had since 0.6.0 only.
+/// As a vendor, but without dots, which classes may have since 0.6.0 only.
 fn is_class(text: &str) -> bool {
     is_vendor(text) && !text.contains('.')
 }
@@ -262,7 +264,7 @@ mod tests {
         open()
             .update([device("a", &["/dev/infiniband/uverbs0"])])
             .unwrap();
-        // The nodes of the device are in a pod now.
+        // The nodes of the device are in a pod's namespace now.
         open()
             .update([device("a", &[]), device("b", &["/dev/x"])])
             .unwrap();
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_is_tried_again() {
+    fn a_write_that_fails_is_retried() {
         let dir = tempfile::tempdir().unwrap();
         let x = resource("intel.com", "x");
         let spec = PoolSpec::open(dir.path(), &x, "net-pci", CdiNames::Field).unwrap();

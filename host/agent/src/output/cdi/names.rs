@@ -21,7 +21,7 @@ pub enum CdiNames {
 /// The key under which a resource's names are annotated.
 ///
 /// The kubelet merges the answers of all resources in a container by key and keeps one value, so no two resources may
-/// have the same. A prefix has no `_`, so the two parts can be told apart.
+/// have the same. A prefix has no `_`, so the two parts are distinct.
 pub(super) fn annotation(resource: &ResourceName) -> String {
     let whole = resource.file_stem();
     if whole.len() <= LONGEST {

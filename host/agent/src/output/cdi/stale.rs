@@ -7,9 +7,9 @@ use super::super::remove_unfinished;
 use super::document::read;
 use super::{FILE_PREFIX, WriteError, remove, write_whole};
 
-/// Removes the unfinished files of processes that were killed, and the files that were written for pools that no longer exist: a device in two files is a conflict, and runtimes
-/// then know it from neither. Files of another plugin's prefix are not ours. What `is_held` is said of stays: a pod has
-/// the device, and a container of it that restarts needs the entry.
+/// Removes the unfinished files of processes that were killed, and the files of pools that no longer exist: a device in
+/// two files is a conflict, and runtimes then resolve it from neither. Files with another prefix belong to other plugins.
+/// Entries with `is_in_use` stay: a pod has the device, and its container needs the entry when it restarts.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub fn remove_stale(
     directory: &Path,
     prefixes: &BTreeSet<String>,
     current: &BTreeSet<String>,
-    is_held: impl Fn(&str) -> bool,
+    is_in_use: impl Fn(&str) -> bool,
 ) -> Result<(), WriteError> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
@@ -30,7 +30,12 @@ pub fn remove_stale(
         let mut document = match read(&path) {
             Ok(document) => document,
             Err(error) => {
-                tracing::debug!(file = %path.display(), %error, "no CDI specification of this plugin");
+                tracing::debug!(
+                    event = "cdi_spec_unreadable",
+                    path = %path.display(),
+                    %error,
+                    "no CDI specification of this plugin"
+                );
                 continue;
             }
         };
@@ -39,9 +44,13 @@ pub fn remove_stale(
             continue;
         }
         let before = document.devices.len();
-        document.devices.retain(|device| is_held(&device.name));
+        document.devices.retain(|device| is_in_use(&device.name));
         if document.devices.is_empty() {
-            tracing::info!(file = %path.display(), "removing the CDI specification of a pool that is gone");
+            tracing::info!(
+                event = "cdi_spec_removed",
+                path = %path.display(),
+                "removing the CDI specification of a pool that no longer exists"
+            );
             remove(path.clone())?;
         } else if document.devices.len() != before {
             let text = serde_json::to_string_pretty(&document).unwrap_or_default();
@@ -59,7 +68,7 @@ mod tests {
     use crate::pools::sample;
 
     #[test]
-    fn only_our_own_stale_files_go() {
+    fn only_stale_files_of_this_plugin_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         for (prefix, name) in [
             ("intel.com", "here"),

@@ -1,0 +1,167 @@
+//! Keeps the files of published pools up to date: CDI specifications and device-info files.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sriovdp_kubelet::PodDevices;
+use sriovdp_providers::blocking;
+use sriovdp_report::inline;
+use sriovdp_sdk::DeviceId;
+use tokio::time::Instant;
+
+use super::log_on_change::LogOnChange;
+use crate::config::ResourceName;
+use crate::host_paths::HostPaths;
+use crate::output::cdi::PoolSpec;
+use crate::output::device_info::DeviceInfoFiles;
+use crate::output::{WriteError, cdi};
+use crate::pools::{Pool, PoolDevice, allocate};
+
+/// The files of all pools.
+#[derive(Debug)]
+pub(super) struct PoolFiles {
+    device_info: DeviceInfoFiles,
+    cdi_directory: PathBuf,
+    /// The prefix of the command line, whose CDI specifications are this plugin's even without a pool.
+    prefix: String,
+    /// The states of pools that are in their CDI specifications.
+    written: BTreeMap<ResourceName, Arc<Pool>>,
+}
+
+/// A published pool with its CDI specification.
+#[derive(Debug)]
+pub(super) struct SpecifiedPool {
+    pub(super) pool: Arc<Pool>,
+    pub(super) spec: Arc<PoolSpec>,
+}
+
+impl PoolFiles {
+    pub(super) fn new(tree: &HostPaths, prefix: String) -> Self {
+        Self {
+            device_info: DeviceInfoFiles::new(tree.device_info()),
+            cdi_directory: tree.cdi(),
+            prefix,
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// Removes the device-info files of devices that have left their pools.
+    pub(super) async fn remove_device_info(
+        &mut self,
+        pools: Vec<Arc<Pool>>,
+        saying: &mut LogOnChange,
+    ) {
+        let mut files = std::mem::take(&mut self.device_info);
+        let (files, failures) = blocking::run(move || {
+            let failures = files.follow(pools, Instant::now());
+            (files, failures)
+        })
+        .await;
+        self.device_info = files;
+        for error in failures {
+            saying.error(inline(&error));
+        }
+    }
+
+    /// Writes the CDI specifications of changed pools, and removes those of pools that no longer exist. `pools` are all
+    /// pools, of which some have no specification.
+    pub(super) async fn write_cdi(
+        &mut self,
+        pools: &[Arc<Pool>],
+        specified: Vec<SpecifiedPool>,
+        pod_devices: Arc<PodDevices>,
+        saying: &mut LogOnChange,
+    ) {
+        let current = specified.iter().map(|specified| specified.spec.file());
+        let current = current.map(str::to_owned).collect();
+        let names: BTreeSet<&ResourceName> = pools.iter().map(|pool| &pool.resource.name).collect();
+        self.written.retain(|name, _| names.contains(name));
+        let is_written = |pool: &Arc<Pool>| {
+            let written = self.written.get(&pool.resource.name);
+            written.is_some_and(|written| Arc::ptr_eq(written, pool))
+        };
+        let changed = specified.into_iter();
+        let changed: Vec<_> = changed
+            .filter(|changed| !is_written(&changed.pool))
+            .collect();
+        // Entries that move are removed first: a device in the files of two pools is a conflict, and runtimes then
+        // resolve it from neither.
+        let removed = remove_moved(&changed, pools);
+        for (SpecifiedPool { pool, spec }, removed) in changed.iter().zip(removed) {
+            match removed.and(write_entries(spec, pool).await) {
+                Ok(()) => drop(
+                    self.written
+                        .insert(pool.resource.name.clone(), Arc::clone(pool)),
+                ),
+                Err(error) => {
+                    saying.error(inline(&error));
+                    self.written.remove(&pool.resource.name);
+                }
+            }
+        }
+        let removed = self.remove_stale(current, &names, pod_devices);
+        if let Err(error) = removed.await {
+            saying.error(inline(&error));
+        }
+    }
+
+    async fn remove_stale(
+        &self,
+        current: BTreeSet<String>,
+        names: &BTreeSet<&ResourceName>,
+        pod_devices: Arc<PodDevices>,
+    ) -> Result<(), WriteError> {
+        let prefixes = names.iter().map(|name| name.prefix());
+        let prefixes: BTreeSet<String> =
+            prefixes.chain([&*self.prefix]).map(str::to_owned).collect();
+        let served: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
+        let directory = self.cdi_directory.clone();
+        blocking::run(move || {
+            let is_in_use = |id: &str| {
+                let mut resources = pod_devices.resources_of(id).iter();
+                resources.any(|resource| !served.contains(resource))
+            };
+            cdi::remove_stale(&directory, &prefixes, &current, is_in_use)
+        })
+        .await
+    }
+}
+
+/// Removes the entries of devices that are not in their pool any more, or only as removed while another one of `pools`
+/// has them. Returns one result for each of `changed`.
+fn remove_moved(changed: &[SpecifiedPool], pools: &[Arc<Pool>]) -> Vec<Result<(), WriteError>> {
+    if changed.is_empty() {
+        return Vec::new();
+    }
+    let present = pools.iter().flat_map(|pool| &pool.devices);
+    let present = present.filter(|device| !device.health.is_removed());
+    let present: HashSet<&DeviceId> = present.map(|device| &device.id).collect();
+    let has_moved =
+        |device: &PoolDevice| device.health.is_removed() && present.contains(&device.id);
+    let remove = |SpecifiedPool { pool, spec }: &SpecifiedPool| {
+        let devices = pool.devices.iter().filter(|device| !has_moved(device));
+        spec.keep_only(&devices.map(|device| device.id.as_str()).collect())
+    };
+    changed.iter().map(remove).collect()
+}
+
+/// Writes the device nodes of each device. Each is queried alone, so that one whose nodes are missing does not affect
+/// the others.
+async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), WriteError> {
+    let mut entries = Vec::new();
+    for device in &pool.devices {
+        let deadline = Instant::now() + pool.resource.allocate_timeout();
+        match allocate(pool, &[device.id.to_string()], deadline).await {
+            Ok(allocation) => entries.extend(allocation.devices),
+            Err(error) => tracing::debug!(
+                event = "cdi_device_skipped",
+                resource = %pool.resource.name,
+                device = %device.id,
+                error = inline(&error),
+                "not in the CDI specification"
+            ),
+        }
+    }
+    spec.update(entries)
+}
