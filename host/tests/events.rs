@@ -19,7 +19,7 @@ mod test_node;
 use sriovdp::cli::Arguments;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
-use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet, ResourceView};
 use test_node::{RegistrationMode, TestNode};
 use tokio::sync::watch;
 
@@ -178,8 +178,8 @@ async fn listed(kubelet: &FakeKubelet, is_wanted: impl Fn(&ResourceView) -> bool
 /// How many devices each list had that the kubelet has got.
 fn lists(kubelet: &FakeKubelet) -> Vec<usize> {
     let journal = kubelet.journal().into_iter();
-    let lists = journal.filter_map(|event| match event.what {
-        Happening::Listed { devices, .. } => Some(devices),
+    let lists = journal.filter_map(|event| match event.kind {
+        EventKind::Listed { devices, .. } => Some(devices),
         _ => None,
     });
     lists.collect()

@@ -1,6 +1,6 @@
 //! How the daemon begins, outlives its kubelet, and ends.
 
-use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 use tokio::time::Instant;
 
 use crate::narration::{chapter, pool, since};
@@ -83,7 +83,7 @@ pub(crate) async fn end(kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::R
     let journal = kubelet.journal();
     let counts = AT_FIRST.into_iter().chain(LATER).map(|name| {
         let lists = journal.iter().filter(
-            |event| matches!(&event.what, Happening::Listed { resource, .. } if resource == name),
+            |event| matches!(&event.kind, EventKind::Listed { resource, .. } if resource == name),
         );
         format!("{name} {}", lists.count())
     });

@@ -1,4 +1,4 @@
-//! What the kubelet asks a plugin when a pod is being admitted.
+//! The calls to a plugin during the admission of a pod.
 
 use sriovdp_proto::deviceplugin::{
     AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
@@ -11,9 +11,9 @@ use crate::kubelet::FakeKubelet;
 use crate::shared::Shared;
 
 impl FakeKubelet {
-    /// Asks the plugin for devices, as for a container of a pod that is being admitted: without a deadline.
+    /// Calls Allocate as for a container of a pod during admission: without a deadline.
     ///
-    /// The ids are passed on as they are, known or not.
+    /// The ids may be unknown to the plugin.
     pub async fn allocate(
         &self,
         resource: &str,
@@ -32,7 +32,7 @@ impl FakeKubelet {
         first.ok_or_else(|| Status::internal("the plugin's answer is for no container"))
     }
 
-    /// Asks the plugin which devices it prefers; the answer is not filtered.
+    /// Calls GetPreferredAllocation; the response is not filtered.
     pub async fn preferred(
         &self,
         resource: &str,
@@ -60,8 +60,8 @@ impl FakeKubelet {
     }
 
     fn endpoint(&self, resource: &str) -> Result<Client, Status> {
-        let books = self.shared.books();
-        match (books.endpoint(resource), books.view(resource)) {
+        let state = self.shared.state();
+        match (state.endpoint(resource), state.view(resource)) {
             (Some(client), _) => Ok(client),
             (None, Some(view)) => Err(Status::unavailable(format!(
                 "endpoint {} has been stopped",
@@ -83,7 +83,7 @@ struct PendingAllocation<'a> {
 
 impl<'a> PendingAllocation<'a> {
     fn begin(shared: &'a Shared, resource: &'a str, ids: Vec<String>) -> Self {
-        shared.books().allocation_began(resource, &ids);
+        shared.state().allocation_began(resource, &ids);
         Self {
             shared,
             resource,
@@ -94,8 +94,8 @@ impl<'a> PendingAllocation<'a> {
 
 impl Drop for PendingAllocation<'_> {
     fn drop(&mut self) {
-        let mut books = self.shared.books();
-        books.allocation_ended(self.resource, &self.ids);
+        let mut state = self.shared.state();
+        state.allocation_ended(self.resource, &self.ids);
     }
 }
 

@@ -1,9 +1,9 @@
-//! How a fake kubelet is set up: its root, the version that it behaves like, its time limits.
+//! The settings of a fake kubelet: root, version, timing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What [`FakeKubelet::start`](crate::FakeKubelet::start) needs to know.
+/// The settings for [`FakeKubelet::start`](crate::FakeKubelet::start).
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The directory that stands for the node's `/`.
@@ -12,15 +12,15 @@ pub struct Config {
     /// Whether to run the plugin watcher over `ROOT/var/lib/kubelet/plugins_registry`. Without it that directory is
     /// not created either.
     pub watcher: bool,
-    /// Whether to tell on `ROOT/var/lib/kubelet/pod-resources/kubelet.sock` which pods have which devices. Every kubelet
-    /// does; not every plugin has the directory.
+    /// Whether to serve the devices of pods on `ROOT/var/lib/kubelet/pod-resources/kubelet.sock`. Every kubelet does, but
+    /// not every plugin mounts the directory.
     pub pod_resources: bool,
     pub authority: Authority,
     pub timing: Timing,
 }
 
 impl Config {
-    /// The newest kubelet, as it runs on a real node: both ways to register, and its own time limits.
+    /// The newest kubelet, as it runs on a real node: both registration modes, and its own timeouts.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -33,7 +33,7 @@ impl Config {
     }
 }
 
-/// The kubelets that treat a plugin differently.
+/// The kubelet versions with different behaviour towards plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KubeletVersion {
     /// Up to 1.32: as 1.36, but a start removes every file in `device-plugins` except the kubelet's own checkpoint, and
@@ -48,13 +48,13 @@ pub enum KubeletVersion {
 }
 
 impl KubeletVersion {
-    /// And none for each socket path.
+    /// Rather than one for each socket path.
     pub(crate) fn has_a_client_for_each_resource(self) -> bool {
         self != Self::V1_37
     }
 }
 
-/// How the plugin watcher spells the `:authority` of its calls to a registration socket.
+/// The `:authority` of the plugin watcher's calls to a registration socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
     /// `%2Fvar%2Flib%2Fkubelet%2Fplugins_registry%2Fx.sock`, as every kubelet does. Not a valid authority.
@@ -64,7 +64,7 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// What is sent when the socket has this path on the node.
+    /// The authority for the path of a socket on the node.
     pub(crate) fn of(&self, socket: &Path) -> String {
         match self {
             Self::PercentEncodedPath => percent_encoded(socket.as_os_str().as_encoded_bytes()),
@@ -73,24 +73,24 @@ impl Authority {
     }
 }
 
-/// The kubelet's time limits; the default is the kubelet's own. Tests shorten what they would have to wait for.
+/// The kubelet's intervals and timeouts; the default is the real ones, which tests shorten.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// How long the kubelet tries to connect to a plugin.
+    /// Timeout for connecting to a plugin.
     pub dial: Duration,
-    /// How often the plugin watcher looks at what it has to do.
+    /// Interval of the plugin watcher's reconciler.
     pub watcher_tick: Duration,
-    /// How long a plugin may take for `GetInfo`.
+    /// Timeout of `GetInfo`.
     pub get_info: Duration,
-    /// How long a plugin may take for `NotifyRegistrationStatus`.
+    /// Timeout of `NotifyRegistrationStatus`.
     pub notify: Duration,
-    /// The pause after a first failure in the plugin watcher; it doubles with each further one.
+    /// The plugin watcher's backoff after a first failure; it doubles with each further one.
     pub first_backoff: Duration,
     pub longest_backoff: Duration,
-    /// How long the devices of a plugin that went away are counted.
+    /// How long the devices of a stopped plugin stay in the capacity.
     pub stop_grace: Duration,
-    /// Not the kubelet's: how long [`wait_for`](crate::FakeKubelet::wait_for) waits.
-    pub patience: Duration,
+    /// Timeout of [`wait_for`](crate::FakeKubelet::wait_for), which a kubelet does not have.
+    pub wait_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -103,7 +103,7 @@ impl Default for Timing {
             first_backoff: Duration::from_millis(500),
             longest_backoff: Duration::from_secs(122),
             stop_grace: Duration::from_secs(300),
-            patience: Duration::from_secs(10),
+            wait_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the fake itself, as opposed to the plugins that it looks at.
+//! Failures of the fake kubelet itself, as opposed to those of plugins.
 
 use std::io;
 use std::path::PathBuf;

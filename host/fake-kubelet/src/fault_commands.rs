@@ -1,4 +1,4 @@
-//! The faults that a test can command.
+//! The faults that a test can inject.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::kubelet::FakeKubelet;
 use crate::node;
 
 impl FakeKubelet {
-    /// Removes the file by which the plugin became known: its socket, or its registration socket.
+    /// Removes the plugin's socket or registration socket.
     pub fn delete_socket(&self, resource: &str) -> Result<(), Error> {
         let view = self.resource(resource);
         let view = view.ok_or_else(|| Error::UnknownResource {
@@ -17,7 +17,7 @@ impl FakeKubelet {
         node::remove_socket(&view.socket)
     }
 
-    /// Removes all sockets of plugins, as somebody cleaning up might.
+    /// Removes all sockets of plugins.
     pub fn delete_all_sockets(&self) -> Result<(), Error> {
         let node = self.node();
         let remove_but_ours = |dir: &Path| {
@@ -34,7 +34,7 @@ impl FakeKubelet {
         Ok(())
     }
 
-    /// From now on, accepts `Register` calls but does not answer them. A call that is held stays so.
+    /// From now on, `Register` calls hang, for ever.
     pub fn never_answer(&self, never: bool) {
         self.shared.faults().never_answer = never;
     }
@@ -44,9 +44,9 @@ impl FakeKubelet {
         self.shared.faults().refuse_registration = message.map(str::to_owned);
     }
 
-    /// Ends the stream of a resource from the kubelet's side, which real ones do for reasons of their own.
+    /// Cancels the stream of a resource from the kubelet's side, as real kubelets may.
     pub fn cancel_stream(&self, resource: &str) -> Result<(), Error> {
-        let cancelled = self.shared.update(|books| books.cancel(resource));
+        let cancelled = self.shared.update(|state| state.cancel(resource));
         if !cancelled {
             return Err(Error::UnknownResource {
                 resource: resource.to_owned(),
@@ -55,7 +55,7 @@ impl FakeKubelet {
         Ok(())
     }
 
-    /// Lets the watcher see the sockets that it knows appear once more, which makes it register them anew.
+    /// Repeats the creation events of all sockets, which makes the watcher register them again.
     pub fn duplicate_watcher_events(&self) {
         self.shared.duplicate_events.notify_one();
     }
@@ -65,7 +65,7 @@ impl FakeKubelet {
         version.clone_into(&mut self.shared.faults().version);
     }
 
-    /// From now on, the watcher spells the `:authority` of its calls so.
+    /// From now on, the watcher uses this `:authority`.
     pub fn authority(&self, authority: Authority) {
         self.shared.faults().authority = authority;
     }

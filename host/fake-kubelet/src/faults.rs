@@ -1,4 +1,4 @@
-//! The faults that are switched on, as opposed to those that happen once.
+//! The lasting faults, as opposed to those that happen once.
 
 use sriovdp_proto::deviceplugin::VERSION;
 
@@ -11,7 +11,7 @@ pub(crate) struct Faults {
     /// The version of the device plugin API that the kubelet supports.
     pub(crate) version: String,
     pub(crate) authority: Authority,
-    /// Into how large pieces the watcher's calls are cut.
+    /// The size of the pieces of the watcher's calls.
     pub(crate) chunk: Option<usize>,
 }
 

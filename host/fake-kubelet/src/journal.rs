@@ -1,19 +1,19 @@
-//! The record of a fake kubelet: what happened, and which rules a plugin broke.
+//! The journal of a fake kubelet: events, and violations of rules by plugins.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Something that happened, and when.
+/// An event, with its time.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub at: Instant,
-    pub what: Happening,
+    pub kind: EventKind,
 }
 
-/// What can happen between a kubelet and its plugins.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// The kubelet listens on its socket.
     Started,
     /// The kubelet was killed.
@@ -25,14 +25,14 @@ pub enum Happening {
     Registered {
         resource: String,
         endpoint: String,
-        way: Way,
+        mode: RegistrationMode,
     },
-    /// A registration failed. In the plugin watcher also: the plugin did not answer as it should.
+    /// A registration failed, or a plugin gave the plugin watcher a wrong response.
     Refused {
-        /// Empty if the kubelet did not get to know it.
+        /// Empty if the kubelet did not learn it.
         resource: String,
         endpoint: String,
-        way: Way,
+        mode: RegistrationMode,
         message: String,
     },
     /// A `Register` call is held, as [`never_answer`](crate::FakeKubelet::never_answer) commanded.
@@ -49,11 +49,11 @@ pub enum Happening {
         endpoint: String,
         reason: String,
     },
-    /// The kubelet lost the last plugin of a resource, whose devices all count as unhealthy from now on.
+    /// The last plugin of a resource disconnected: all its devices are unhealthy from now on.
     Disconnected { resource: String },
-    /// The plugin stayed away for so long that its devices are no longer counted.
+    /// The grace period without a plugin is over: its devices are no longer counted.
     Forgotten { resource: String },
-    /// A container was given devices.
+    /// Devices were allocated to a container.
     Allocated {
         pod: String,
         resource: String,
@@ -65,9 +65,9 @@ pub enum Happening {
     NoCheckpoint(String),
 }
 
-/// The two ways to register.
+/// How a plugin registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum RegistrationMode {
     /// The plugin called `Register` on the kubelet's socket.
     Register,
     /// The kubelet found the plugin's socket in its registry.
@@ -82,9 +82,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn note(&mut self, what: Happening) {
+    pub(crate) fn note(&mut self, kind: EventKind) {
         let at = Instant::now();
-        self.events.push(Event { at, what });
+        self.events.push(Event { at, kind });
     }
 
     pub(crate) fn blame(&mut self, violation: String) {
@@ -92,7 +92,7 @@ impl Journal {
     }
 }
 
-impl fmt::Display for Happening {
+impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => write!(f, "kubelet started"),
@@ -102,16 +102,16 @@ impl fmt::Display for Happening {
             Self::Registered {
                 resource,
                 endpoint,
-                way,
-            } => write!(f, "`{resource}` registered through {way} at `{endpoint}`"),
+                mode,
+            } => write!(f, "`{resource}` registered through {mode} at `{endpoint}`"),
             Self::Refused {
                 resource,
                 endpoint,
-                way,
+                mode,
                 message,
             } => write!(
                 f,
-                "`{resource}` refused through {way} at `{endpoint}`: {message}"
+                "`{resource}` refused through {mode} at `{endpoint}`: {message}"
             ),
             Self::Held { resource } => write!(f, "`{resource}` is not answered"),
             Self::Listed {
@@ -130,7 +130,7 @@ impl fmt::Display for Happening {
             Self::Disconnected { resource } => write!(f, "`{resource}` disconnected"),
             Self::Forgotten { resource } => write!(f, "`{resource}` forgotten"),
             Self::Allocated { pod, resource, ids } => {
-                write!(f, "`{pod}` was given `{resource}`: {}", ids.join(" "))
+                write!(f, "`{pod}` got `{resource}`: {}", ids.join(" "))
             }
             Self::Rejected { pod, message } => write!(f, "`{pod}` was rejected: {message}"),
             Self::NoCheckpoint(error) => write!(f, "cannot write the checkpoint: {error}"),
@@ -138,7 +138,7 @@ impl fmt::Display for Happening {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for RegistrationMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Register => "`Register`",

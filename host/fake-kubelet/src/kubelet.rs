@@ -1,4 +1,4 @@
-//! The fake kubelet itself: its life, and what it is asked.
+//! The fake kubelet: start, stop, and queries.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,20 +9,21 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
 use crate::config::{Config, KubeletVersion};
-use crate::device_manager::{Books, RegistrationService};
+use crate::connection::Connection;
+use crate::device_manager::RegistrationService;
 use crate::error::Error;
 use crate::journal::Event;
 use crate::node::{self, Node};
 use crate::pods;
 use crate::process::Process;
 use crate::shared::{Shared, lock};
+use crate::state::DeviceManagerState;
 use crate::view::{ResourceView, Timeout};
 use crate::watcher::Watcher;
-use crate::wire::Wire;
 
 /// A kubelet's device manager and plugin watcher over a directory that stands for the node.
 ///
-/// Dropping it is like killing it. All that tests read is kept over [`restart`](Self::restart).
+/// Dropping it kills it. Views and the journal outlive a [`restart`](Self::restart).
 #[derive(Debug)]
 pub struct FakeKubelet {
     pub(crate) shared: Arc<Shared>,
@@ -50,20 +51,20 @@ impl FakeKubelet {
         Ok(kubelet)
     }
 
-    /// Kills the kubelet: every connection breaks, nothing is tidied up, its socket stays behind and refuses.
+    /// Kills the kubelet: every connection breaks, and its socket stays without a listener.
     pub async fn stop(&self) {
         let process = self.process().take();
         if let Some(process) = process {
             process.kill();
             process.ended().await;
-            self.shared.update(Books::killed);
+            self.shared.update(DeviceManagerState::killed);
         }
     }
 
-    /// Starts a kubelet that was stopped; it knows the resources that it had, but none of their devices.
+    /// Starts a stopped kubelet, with its resources but without their devices.
     ///
     /// Its socket is a new one, but as the old one is removed just before, many file systems give it the same inode
-    /// number. That is so on real nodes, too: who tells kubelets apart by that number alone misses some.
+    /// number, as on real nodes: a plugin that compares inode numbers only misses restarts.
     pub fn start_again(&self) -> Result<(), Error> {
         let mut running = self.process();
         if running.is_some() {
@@ -79,9 +80,9 @@ impl FakeKubelet {
         let path = node.kubelet_socket();
         let listener =
             UnixListener::bind(&path).map_err(|source| Error::Listen { path, source })?;
-        // From here on, what fails leaves a kubelet that can be stopped.
+        // After a failure from here on, the kubelet can be stopped.
         *running = Some(process.clone());
-        self.shared.update(Books::started);
+        self.shared.update(DeviceManagerState::started);
         process.spawn(serve(Arc::clone(&self.shared), process.clone(), listener));
         if self.pod_resources {
             pods::serve(Arc::clone(&self.shared), &process)?;
@@ -100,17 +101,17 @@ impl FakeKubelet {
         self.start_again()
     }
 
-    /// Where the node's files are.
+    /// The node's paths.
     pub fn node(&self) -> &Node {
         &self.shared.node
     }
 
     /// The resource as it is now, if it was ever registered.
     pub fn resource(&self, name: &str) -> Option<ResourceView> {
-        self.shared.books().view(name).cloned()
+        self.shared.state().view(name).cloned()
     }
 
-    /// Waits until a resource is registered and as wanted.
+    /// Waits until a resource is registered and fulfils a condition.
     pub async fn wait_for(
         &self,
         name: &str,
@@ -130,7 +131,7 @@ impl FakeKubelet {
         })
     }
 
-    /// Waits for an event, those of the past included.
+    /// Waits for an event, including past ones.
     pub async fn wait_for_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event, Timeout> {
         let found = self
             .shared
@@ -140,7 +141,7 @@ impl FakeKubelet {
             .ok_or_else(|| self.timeout("such event".to_owned()))
     }
 
-    /// Waits for the events that follow the first `seen` ones, for as long as it takes.
+    /// Waits for events after the first `seen` ones, without a timeout.
     pub async fn events_after(&self, seen: usize) -> Vec<Event> {
         let mut changes = self.shared.changes();
         loop {
@@ -153,25 +154,25 @@ impl FakeKubelet {
         }
     }
 
-    /// Everything that happened, in order.
+    /// All events, in order.
     pub fn journal(&self) -> Vec<Event> {
-        self.shared.books().journal.events.clone()
+        self.shared.state().journal.events.clone()
     }
 
-    /// The rules that plugins broke, in order. Not all of them have consequences in every kubelet.
+    /// The violations of rules, in order. Not all have consequences in every kubelet.
     pub fn violations(&self) -> Vec<String> {
-        self.shared.books().journal.violations.clone()
+        self.shared.state().journal.violations.clone()
     }
 
-    /// How often plugins have asked which pods have which devices.
-    pub fn pod_resources_asked(&self) -> usize {
-        self.shared.books().pod_resources_asked
+    /// The number of calls for pod resources.
+    pub fn pod_resources_calls(&self) -> usize {
+        self.shared.state().pod_resources_calls
     }
 
     fn timeout(&self, awaited: String) -> Timeout {
         Timeout {
             awaited,
-            waited: self.shared.timing.patience,
+            waited: self.shared.timing.wait_timeout,
             last: None,
             journal: self.journal(),
         }
@@ -192,7 +193,7 @@ impl Drop for FakeKubelet {
 
 async fn serve(shared: Arc<Shared>, process: Process, listener: UnixListener) {
     let connections = UnixListenerStream::new(listener)
-        .map(|accepted| accepted.map(|stream| Wire::accepted(&process, stream)));
+        .map(|accepted| accepted.map(|stream| Connection::accepted(&process, stream)));
     let registration = RegistrationServer::new(RegistrationService {
         shared,
         process: process.clone(),

@@ -2,12 +2,12 @@
 //!
 //! [`FakeKubelet`] is the part of a kubelet that a device plugin deals with, over a directory that stands for the
 //! node: the device manager with its socket in `device-plugins`, and the plugin watcher over `plugins_registry`. It
-//! does what kubelets do, including what one would rather not have them do, and differs with the version in the same
-//! way. [`FakeKubelet::run_pod`] admits a pod and keeps book of the devices that it holds, over restarts as well; nothing
-//! is executed. [`FakeKubelet::allocate`] asks a plugin directly.
+//! does what kubelets do, including their bugs, and its behaviour depends on the version in the same way.
+//! [`FakeKubelet::run_pod`] admits a pod and records its devices, also over restarts; nothing is executed.
+//! [`FakeKubelet::allocate`] calls a plugin directly.
 //!
-//! A test starts the plugin with its paths below the same root, waits for what it expects, and in the end looks at
-//! the rules that the plugin may have broken without consequences so far:
+//! A test starts the plugin with its paths below the same root, waits for what it expects, and in the end checks the
+//! violations of rules, which may have had no consequence so far:
 //!
 //! ```no_run
 //! use sriovdp_fake_kubelet::{Config, FakeKubelet};
@@ -29,7 +29,7 @@
 //!     .await?;
 //! assert_eq!(container.envs["PCIDEVICE_EXAMPLE_COM_VF"], "0000:3b:02.0");
 //!
-//! // What a plugin has to survive: the kubelet dies, all connections break, all sockets are removed.
+//! // A restart of the kubelet: all connections break, and all sockets are removed.
 //! kubelet.restart().await?;
 //! kubelet
 //!     .wait_for("example.com/vf", |vf| vf.registrations == 2 && vf.allocatable() == 2)
@@ -43,8 +43,8 @@
 //! # Time
 //!
 //! The kubelet's own limits apply, from ten seconds for connecting to a plugin down to the plugin watcher's tick of
-//! one second. [`Timing`] shortens them. Nothing else waits for the clock: [`FakeKubelet::wait_for`] looks again
-//! whenever something changes, and when it gives up says what the last state was and everything that happened.
+//! one second. [`Timing`] shortens them. Nothing else waits for the clock: [`FakeKubelet::wait_for`] is
+//! evaluated after each change, and its error has the last state and all events.
 //!
 //! # Ownership
 //!
@@ -53,9 +53,9 @@
 //!
 //! # The plugin watcher's `:authority`
 //!
-//! Kubelets call a registration socket with its percent-encoded path as `:authority`, which a strict HTTP/2 server
-//! takes for a protocol error; tonic's is one. By default so does this one, by means of a client of its own in
-//! [`raw_grpc`]. [`Authority::Literal`] is for plugins that cannot be helped.
+//! Kubelets call a registration socket with its percent-encoded path as `:authority`, which strict HTTP/2
+//! servers, such as tonic's, treat as a protocol error. By default so does this one, by means of a client of its own in
+//! [`raw_grpc`]. [`Authority::Literal`] is for plugins that do not support it.
 #![forbid(unsafe_code)]
 
 mod kubelet;
@@ -65,6 +65,7 @@ mod fault_commands;
 mod pods;
 
 mod config;
+mod connection;
 mod journal;
 mod node;
 mod view;
@@ -77,11 +78,11 @@ mod error;
 mod faults;
 mod process;
 mod shared;
-mod wire;
+mod state;
 
 pub use config::{Authority, Config, KubeletVersion, Timing};
 pub use error::Error;
-pub use journal::{Event, Happening, Way};
+pub use journal::{Event, EventKind, RegistrationMode};
 pub use kubelet::FakeKubelet;
 pub use node::Node;
 pub use pods::{ContainerDevices, DeviceHealth, Phase, PodSpec, PodView};

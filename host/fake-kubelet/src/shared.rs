@@ -1,22 +1,21 @@
-//! What outlives the kubelet's process: the node, the books, the faults that are switched on.
+//! What outlives the kubelet's process: the node, the device manager's state, and the active faults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, Timing};
-use crate::device_manager::Books;
 use crate::faults::Faults;
 use crate::node::Node;
+use crate::state::DeviceManagerState;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) timing: Timing,
     pub(crate) duplicate_events: Notify,
-    books: Mutex<Books>,
+    state: Mutex<DeviceManagerState>,
     faults: Mutex<Faults>,
-    /// Changes with the books.
     revision: watch::Sender<u64>,
 }
 
@@ -26,50 +25,50 @@ impl Shared {
             node: Node::new(config.root),
             timing: config.timing,
             duplicate_events: Notify::new(),
-            books: Mutex::new(Books::new(config.version)),
+            state: Mutex::new(DeviceManagerState::new(config.version)),
             faults: Mutex::new(Faults::none(config.authority)),
             revision: watch::Sender::new(0),
         }
     }
 
-    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.books)
+    pub(crate) fn state(&self) -> MutexGuard<'_, DeviceManagerState> {
+        lock(&self.state)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         lock(&self.faults)
     }
 
-    /// Tells when the books change.
+    /// Changes with the state.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
     }
 
-    /// Changes the books and wakes who waits for that.
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
-        let result = change(&mut self.books());
+    /// Changes the state and notifies subscribers.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut DeviceManagerState) -> T) -> T {
+        let result = change(&mut self.state());
         self.revision.send_modify(|revision| *revision += 1);
         result
     }
 
-    /// Looks again after each change, until there is something to see or patience ends.
-    pub(crate) async fn when<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {
+    /// Evaluates `condition` after each change until it has a value, or the timeout is over.
+    pub(crate) async fn when<T>(&self, condition: impl Fn() -> Option<T>) -> Option<T> {
         let mut changes = self.changes();
-        let patient = async {
+        let fulfilled = async {
             loop {
-                if let Some(found) = look() {
-                    return found;
+                if let Some(value) = condition() {
+                    return value;
                 }
                 // Cannot fail: the sender is in `self`.
                 let _ = changes.changed().await;
             }
         };
-        let found = tokio::time::timeout(self.timing.patience, patient).await;
-        found.ok()
+        let value = tokio::time::timeout(self.timing.wait_timeout, fulfilled).await;
+        value.ok()
     }
 }
 
-/// A test that panicked while it looked at something has not broken it.
+/// A test that panicked while it held the lock has not changed the value.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

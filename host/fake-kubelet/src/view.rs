@@ -8,16 +8,16 @@ use std::time::Duration;
 use sriovdp_proto::deviceplugin::{Device, DevicePluginOptions, HEALTHY};
 use thiserror::Error;
 
-use crate::journal::{Event, Way};
+use crate::journal::{Event, RegistrationMode};
 
-/// What the kubelet knows of one resource.
+/// The kubelet's state of one resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResourceView {
     /// In the order of the last list. Of an id that was listed twice only the last is here, but see [`capacity`].
     ///
     /// [`capacity`]: Self::capacity
     pub devices: Vec<DeviceView>,
-    /// Whether there is a plugin that can be asked to allocate. Otherwise all devices are unhealthy.
+    /// Whether a plugin is connected. Otherwise all devices are unhealthy.
     pub connected: bool,
     /// How many lists came on the newest stream.
     pub messages: usize,
@@ -26,7 +26,7 @@ pub struct ResourceView {
     /// The endpoint as the plugin gave it.
     pub endpoint: String,
     /// How the plugin registered.
-    pub way: Way,
+    pub mode: RegistrationMode,
     /// The file whose appearance or name made the kubelet connect: the plugin's socket, or its registration socket.
     pub socket: PathBuf,
     /// What the plugin answered to `GetDevicePluginOptions`.
@@ -44,14 +44,14 @@ pub struct DeviceView {
 }
 
 impl ResourceView {
-    pub(crate) fn new(way: Way) -> Self {
+    pub(crate) fn new(mode: RegistrationMode) -> Self {
         Self {
             devices: Vec::new(),
             connected: false,
             messages: 0,
             registrations: 0,
             endpoint: String::new(),
-            way,
+            mode,
             socket: PathBuf::new(),
             options: DevicePluginOptions::default(),
             healthy: BTreeSet::new(),
@@ -148,7 +148,7 @@ pub struct Timeout {
     /// What it was, in words.
     pub awaited: String,
     pub waited: Duration,
-    /// The resource as it was in the end, if it was waited for and known.
+    /// The last state of the resource, if it is registered.
     pub last: Option<ResourceView>,
     pub journal: Vec<Event>,
 }
@@ -168,7 +168,7 @@ impl fmt::Display for Timeout {
         };
         for event in &self.journal {
             let after = event.at.duration_since(first.at);
-            write!(f, "\n  {:>8.3}s {}", after.as_secs_f64(), event.what)?;
+            write!(f, "\n  {:>8.3}s {}", after.as_secs_f64(), event.kind)?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_listed_twice_is_counted_twice() {
-        let mut view = ResourceView::new(Way::Register);
+        let mut view = ResourceView::new(RegistrationMode::Register);
 
         view.replace_devices(&[device("d0", "Healthy"), device("d0", "Unhealthy")]);
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn everything_but_the_exact_word_is_unhealthy() {
-        let mut view = ResourceView::new(Way::Register);
+        let mut view = ResourceView::new(RegistrationMode::Register);
 
         view.replace_devices(&[device("d0", "healthy"), device("d1", "")]);
 

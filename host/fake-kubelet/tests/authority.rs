@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use sriovdp_fake_kubelet::raw_grpc::{Call, RawConnection, RawError};
-use sriovdp_fake_kubelet::{Authority, Config, Happening};
+use sriovdp_fake_kubelet::{Authority, Config, EventKind};
 use sriovdp_proto::pluginregistration::{InfoRequest, PluginInfo};
 
 use plugin::{Answers, Plugin, VF, kubelet};
@@ -91,7 +91,7 @@ async fn the_watcher_sends_the_encoded_path_and_notes_that_it_was_reset() {
 
     kubelet
         .wait_for_event(|event| {
-            matches!(&event.what, Happening::Refused { message, .. }
+            matches!(&event.kind, EventKind::Refused { message, .. }
                 if message.contains("RPC GetInfo") && message.ends_with("PROTOCOL_ERROR"))
         })
         .await
@@ -118,7 +118,7 @@ async fn what_the_watcher_sends_is_the_encoded_path_and_not_compressed() {
 
     kubelet
         .wait_for_event(|event| {
-            matches!(&event.what, Happening::Refused { message, .. }
+            matches!(&event.kind, EventKind::Refused { message, .. }
                 if message.ends_with("no answer within 100ms"))
         })
         .await

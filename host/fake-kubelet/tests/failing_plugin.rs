@@ -4,7 +4,7 @@ mod plugin;
 
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{FakeKubelet, Happening, KubeletVersion};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet, KubeletVersion};
 use tempfile::TempDir;
 use tonic::Status;
 
@@ -46,7 +46,7 @@ async fn a_plugin_that_cannot_list_has_no_devices_and_is_not_asked_again() {
             .await
             .unwrap();
         let forgotten =
-            |event: &sriovdp_fake_kubelet::Event| matches!(event.what, Happening::Forgotten { .. });
+            |event: &sriovdp_fake_kubelet::Event| matches!(event.kind, EventKind::Forgotten { .. });
         kubelet.wait_for_event(forgotten).await.unwrap();
 
         let vf = kubelet.resource(VF).expect("it is not deleted");

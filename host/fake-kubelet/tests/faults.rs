@@ -5,7 +5,7 @@ mod plugin;
 use std::io;
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{Error, Happening};
+use sriovdp_fake_kubelet::{Error, EventKind};
 use sriovdp_proto::deviceplugin::registration_client::RegistrationClient;
 use tokio::net::UnixStream;
 use tonic::Code;
@@ -152,7 +152,7 @@ async fn an_unanswered_registration_fails_when_the_kubelet_is_killed() {
 
     let (registered, ()) = tokio::join!(client.register(register_request("vf.sock")), async {
         kubelet
-            .wait_for_event(|event| matches!(event.what, Happening::Held { .. }))
+            .wait_for_event(|event| matches!(event.kind, EventKind::Held { .. }))
             .await
             .unwrap();
         kubelet.stop().await;
@@ -199,10 +199,10 @@ async fn the_lives_of_the_kubelet_are_in_the_journal() {
     let journal: Vec<_> = kubelet
         .journal()
         .into_iter()
-        .map(|event| event.what)
+        .map(|event| event.kind)
         .collect();
     assert_eq!(
         journal,
-        [Happening::Started, Happening::Killed, Happening::Started]
+        [EventKind::Started, EventKind::Killed, EventKind::Started]
     );
 }

@@ -4,7 +4,7 @@ mod plugin;
 
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::Happening;
+use sriovdp_fake_kubelet::EventKind;
 use sriovdp_proto::deviceplugin::Device;
 
 use plugin::{Plugin, VF, healthy, kubelet, register, register_request, registered, unhealthy};
@@ -33,8 +33,8 @@ async fn the_end_of_the_stream_makes_all_devices_unhealthy_and_is_final() {
     assert_eq!((vf.allocatable(), vf.capacity()), (0, 2));
     let ended = kubelet.journal().into_iter().rev().nth(1).unwrap();
     assert_eq!(
-        ended.what,
-        Happening::StreamEnded {
+        ended.kind,
+        EventKind::StreamEnded {
             resource: VF.to_owned(),
             endpoint: "vf.sock".to_owned(),
             reason: "EOF".to_owned(),
@@ -118,7 +118,7 @@ async fn a_list_of_more_than_four_mebibytes_ends_the_stream() {
 #[tokio::test]
 async fn what_does_not_happen_is_reported_with_the_last_state_and_the_journal() {
     let (kubelet, _node) =
-        kubelet(|config| config.timing.patience = Duration::from_millis(200)).await;
+        kubelet(|config| config.timing.wait_timeout = Duration::from_millis(200)).await;
     let _plugin = Plugin::in_device_plugins(&kubelet, "vf.sock");
     register(&kubelet, register_request("vf.sock"))
         .await

@@ -2,7 +2,7 @@
 
 mod plugin;
 
-use sriovdp_fake_kubelet::{Happening, Way};
+use sriovdp_fake_kubelet::{EventKind, RegistrationMode};
 use sriovdp_proto::deviceplugin::RegisterRequest;
 use tokio::net::UnixListener;
 use tonic::Status;
@@ -23,7 +23,7 @@ async fn a_plugin_that_registers_is_asked_for_its_list() {
     assert_eq!((vf.allocatable(), vf.capacity()), (2, 2));
     assert_eq!(vf.device("d1").unwrap().numa, [1]);
     assert_eq!(vf.endpoint, "vf.sock");
-    assert_eq!(vf.way, Way::Register);
+    assert_eq!(vf.mode, RegistrationMode::Register);
     assert_eq!(vf.registrations, 1);
     assert!(vf.options.get_preferred_allocation_available);
     assert_eq!(kubelet.violations(), [""; 0]);
@@ -57,11 +57,11 @@ async fn a_name_that_is_no_extended_resource_is_refused() {
     assert_eq!(message, "the ResourceName \"vf\" is invalid");
     let refused = kubelet.journal().pop().unwrap();
     assert_eq!(
-        refused.what,
-        Happening::Refused {
+        refused.kind,
+        EventKind::Refused {
             resource: "vf".to_owned(),
             endpoint: "vf.sock".to_owned(),
-            way: Way::Register,
+            mode: RegistrationMode::Register,
             message,
         }
     );

@@ -5,7 +5,7 @@ mod plugin;
 use std::fs;
 use std::path::Path;
 
-use sriovdp_fake_kubelet::{Authority, FakeKubelet, Happening, Way};
+use sriovdp_fake_kubelet::{Authority, EventKind, FakeKubelet, RegistrationMode};
 use sriovdp_proto::pluginregistration::PluginInfo;
 use tempfile::TempDir;
 use tonic::Status;
@@ -20,7 +20,7 @@ async fn a_socket_that_appears_is_registered() {
     let vf = kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
 
     assert_eq!((vf.allocatable(), vf.capacity()), (2, 2));
-    assert_eq!(vf.way, Way::Watcher);
+    assert_eq!(vf.mode, RegistrationMode::Watcher);
     assert_eq!(vf.endpoint, "/var/lib/kubelet/plugins_registry/vf.sock");
     assert_eq!(plugin.statuses(1).await[0].error, "");
     assert_eq!(kubelet.violations(), [""; 0]);
@@ -255,24 +255,24 @@ async fn what_appears_and_vanishes_is_in_the_journal() {
     kubelet.delete_socket(VF).unwrap();
 
     for expected in [
-        Happening::SocketAppeared {
+        EventKind::SocketAppeared {
             socket: plugin.socket.clone(),
         },
-        Happening::SocketVanished {
+        EventKind::SocketVanished {
             socket: plugin.socket.clone(),
         },
     ] {
         kubelet
-            .wait_for_event(|event| event.what == expected)
+            .wait_for_event(|event| event.kind == expected)
             .await
             .unwrap();
     }
-    let is_about_notes = |what: &Happening| matches!(what, Happening::SocketAppeared { socket } if socket.ends_with(Path::new("notes")));
+    let is_about_notes = |what: &EventKind| matches!(what, EventKind::SocketAppeared { socket } if socket.ends_with(Path::new("notes")));
     assert!(
         !kubelet
             .journal()
             .iter()
-            .any(|event| is_about_notes(&event.what))
+            .any(|event| is_about_notes(&event.kind))
     );
 }
 

@@ -126,7 +126,7 @@ async fn restarted_kubelet_without_pods_frees_no_device() {
         .await
         .unwrap();
     kubelet.restart().await.unwrap();
-    kubelet.hears_of_pods(false);
+    kubelet.set_pods_known(false);
     // What the selectors ask for is in the pod, so the look has to know that the device is in use.
     look(
         &node,
@@ -200,7 +200,7 @@ async fn pod_devices_are_read_only_when_needed() {
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
-    let asked = kubelet.pod_resources_asked();
+    let asked = kubelet.pod_resources_calls();
     assert!(asked >= 1, "at the start");
     for link in ["0", "1"] {
         let change = format!("file @0000:41:00.0/net/ens1/carrier {link}");
@@ -209,13 +209,13 @@ async fn pod_devices_are_read_only_when_needed() {
         counts(&kubelet, "intel.com/names", healthy, 2).await;
     }
     assert_eq!(
-        kubelet.pod_resources_asked(),
+        kubelet.pod_resources_calls(),
         asked,
         "no device joined or left"
     );
     look(&node, &daemon, "unplug 0000:41:02.1").await;
     counts(&kubelet, "intel.com/names", 1, 2).await;
-    assert_eq!(kubelet.pod_resources_asked(), asked + 1);
+    assert_eq!(kubelet.pod_resources_calls(), asked + 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 
 use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes, built};
 
@@ -68,7 +68,7 @@ async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
     let streams = |kubelet: &FakeKubelet| {
         let journal = kubelet.journal();
         let listed =
-            |event: &&sriovdp_fake_kubelet::Event| matches!(&event.what, Happening::Listed { .. });
+            |event: &&sriovdp_fake_kubelet::Event| matches!(&event.kind, EventKind::Listed { .. });
         journal.iter().filter(listed).count()
     };
     let before = streams(&kubelet);

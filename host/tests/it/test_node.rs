@@ -142,7 +142,7 @@ impl TestNode {
         config.timing = Timing {
             watcher_tick: Duration::from_millis(20),
             first_backoff: Duration::from_millis(50),
-            patience: TIMEOUT,
+            wait_timeout: TIMEOUT,
             ..Timing::default()
         };
         change(&mut config);

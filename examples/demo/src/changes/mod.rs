@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 pub(crate) use files::{a_configuration, a_device_type, an_extension};
 pub(crate) use node::{a_link, a_new_function, subfunctions};
-use sriovdp_fake_kubelet::{FakeKubelet, Happening, ResourceView};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet, ResourceView};
 
 use crate::narration::pool;
 
@@ -38,7 +38,7 @@ impl<'a> Change<'a> {
         let view = self.kubelet.wait_for(name, wanted).await?;
         pool(name, &view);
         let message = self.kubelet.journal().into_iter().skip(self.seen).rfind(
-            |event| matches!(&event.what, Happening::Listed { resource, .. } if resource == name),
+            |event| matches!(&event.kind, EventKind::Listed { resource, .. } if resource == name),
         );
         let message = message.with_context(|| format!("no message told of `{name}`"))?;
         let took = message.at.duration_since(self.began);

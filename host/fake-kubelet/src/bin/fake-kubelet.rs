@@ -19,7 +19,7 @@ commands: allocate RESOURCE ID... | show RESOURCE | delete RESOURCE | cancel RES
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Some(config) = config(env::args().skip(1)) else {
-        say(USAGE);
+        print(USAGE);
         return ExitCode::from(2);
     };
     match run(config).await {
@@ -66,7 +66,7 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
             events = kubelet.events_after(seen) => {
                 seen += events.len();
                 for event in events {
-                    say(&format!("{}\n", event.what));
+                    print(&format!("{}\n", event.kind));
                 }
             }
             line = commands.recv() => match line.as_deref().map(str::trim) {
@@ -86,18 +86,18 @@ async fn obey(kubelet: &FakeKubelet, line: &str) -> Result<(), Box<dyn Error>> {
     match words.as_slice() {
         ["allocate", resource, ids @ ..] => {
             let container = kubelet.allocate(resource, ids).await?;
-            say(&format!("{container:#?}\n"));
+            print(&format!("{container:#?}\n"));
         }
         ["show", resource] => match kubelet.resource(resource) {
-            Some(view) => say(&format!("{view}\n")),
-            None => say("never registered\n"),
+            Some(view) => print(&format!("{view}\n")),
+            None => print("never registered\n"),
         },
         ["delete", resource] => kubelet.delete_socket(resource)?,
         ["cancel", resource] => kubelet.cancel_stream(resource)?,
         ["restart"] => kubelet.restart().await?,
-        ["violations"] => say(&format!("{:#?}\n", kubelet.violations())),
+        ["violations"] => print(&format!("{:#?}\n", kubelet.violations())),
         [] => {}
-        _ => say(USAGE),
+        _ => print(USAGE),
     }
     Ok(())
 }
@@ -122,10 +122,10 @@ fn report(error: &dyn Error) {
         text.push_str(&format!("  caused by: {error}\n"));
         cause = error.source();
     }
-    say(&text);
+    print(&text);
 }
 
-/// Whoever closed our standard output is not interested.
-fn say(text: &str) {
+/// A closed standard output is ignored.
+fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }

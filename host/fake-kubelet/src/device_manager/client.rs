@@ -13,21 +13,21 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::journal::Way;
+use crate::connection::Connection;
+use crate::journal::RegistrationMode;
 use crate::node::NodeSocket;
 use crate::process::Process;
-use crate::wire::Wire;
 
-/// What a plugin said of itself when it registered.
+/// The content of a plugin's registration.
 #[derive(Debug, Clone)]
-pub(crate) struct Announcement {
+pub(crate) struct PluginRegistration {
     pub(crate) resource: String,
     /// As the plugin gave it.
     pub(crate) endpoint: String,
     /// Where the device plugin service is.
     pub(crate) socket: NodeSocket,
-    pub(crate) way: Way,
-    /// The file by which the plugin became known.
+    pub(crate) mode: RegistrationMode,
+    /// The plugin's socket, or its registration socket.
     pub(crate) file: PathBuf,
 }
 
@@ -35,20 +35,20 @@ pub(crate) struct Announcement {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) id: u64,
-    pub(crate) announcement: Announcement,
+    pub(crate) registration: PluginRegistration,
     pub(crate) api: DevicePluginClient<Channel>,
     pub(crate) options: DevicePluginOptions,
-    /// Cancelled when the kubelet wants no more of it.
+    /// Cancelled when the kubelet closes the connection.
     pub(crate) closed: CancellationToken,
 }
 
-/// Dials the plugin, for as long as the limit allows, and asks for its options, for as long as it takes.
+/// Connects to the plugin within the limit, and requests its options without one.
 pub(super) async fn connect(
     process: &Process,
-    announcement: &Announcement,
+    registration: &PluginRegistration,
     limit: Duration,
 ) -> Result<(DevicePluginClient<Channel>, DevicePluginOptions), String> {
-    let socket = &announcement.socket.location;
+    let socket = &registration.socket.location;
     let channel = timeout(limit, dial(process, socket))
         .await
         .map_err(|_| "failed to dial device plugin: context deadline exceeded".to_owned())?;
@@ -63,20 +63,20 @@ pub(super) async fn connect(
     Ok((api, options.into_inner()))
 }
 
-/// A failure as the kubelet's log and error texts show it.
+/// A failure in the format of the kubelet's log.
 pub(crate) fn as_go_prints(status: &Status) -> String {
     let (code, message) = (status.code(), status.message());
     format!("rpc error: code = {code:?} desc = {message}")
 }
 
-/// Tries until there is a connection on which the plugin has said something: its HTTP/2 settings. A socket that is
-/// listened to, but not served, is no connection yet.
+/// Retries until the plugin has sent its HTTP/2 settings: a socket with a listener that accepts nothing is no connection
+/// yet.
 async fn dial(process: &Process, socket: &Path) -> Channel {
     let mut pause = Duration::from_secs(1);
     loop {
-        let (heard, first_words) = oneshot::channel();
-        if let Ok(channel) = connect_once(process.clone(), socket.to_owned(), heard).await
-            && first_words.await.is_ok()
+        let (first_byte, received) = oneshot::channel();
+        if let Ok(channel) = connect_once(process.clone(), socket.to_owned(), first_byte).await
+            && received.await.is_ok()
         {
             return channel;
         }
@@ -89,14 +89,14 @@ async fn dial(process: &Process, socket: &Path) -> Channel {
 async fn connect_once(
     process: Process,
     socket: PathBuf,
-    heard: oneshot::Sender<()>,
+    first_byte: oneshot::Sender<()>,
 ) -> Result<Channel, tonic::transport::Error> {
-    let mut heard = Some(heard);
+    let mut first_byte = Some(first_byte);
     let connector = service_fn(move |_: Uri| {
-        let (process, socket, heard) = (process.clone(), socket.clone(), heard.take());
+        let (process, socket, first_byte) = (process.clone(), socket.clone(), first_byte.take());
         async move {
-            let wire = Wire::dial(&process, &socket, heard).await?;
-            Ok::<_, std::io::Error>(TokioIo::new(wire))
+            let connection = Connection::open(&process, &socket, first_byte).await?;
+            Ok::<_, std::io::Error>(TokioIo::new(connection))
         }
     });
     Endpoint::from_static("http://localhost")

@@ -1,15 +1,15 @@
-//! Which clients the kubelet believes that it has: the part of it that changed with 1.37, peculiarities included.
+//! The kubelet's map of clients, the part that changed with 1.37, including its bugs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::config::KubeletVersion;
 
-use super::client::{Announcement, Client};
+use super::client::{Client, PluginRegistration};
 
 #[derive(Debug)]
-pub(super) enum Clients {
-    /// One for each resource, and no telling whose stream ended.
+pub(crate) enum Clients {
+    /// One for each resource; the end of a stream is not attributed to a client.
     ByResource(BTreeMap<String, Client>),
     /// One for each socket path. `connected` are the paths that may not be registered; it is only ever cleared
     /// together with `clients`.
@@ -20,7 +20,7 @@ pub(super) enum Clients {
 }
 
 impl Clients {
-    pub(super) fn new(version: KubeletVersion) -> Self {
+    pub(crate) fn new(version: KubeletVersion) -> Self {
         if version.has_a_client_for_each_resource() {
             return Self::ByResource(BTreeMap::new());
         }
@@ -30,13 +30,13 @@ impl Clients {
         }
     }
 
-    /// Whether a plugin may connect. A refusal drops the client that is in its way, but not the memory of it: nothing
-    /// can be registered at that path any more.
-    pub(super) fn admit(&mut self, announcement: &Announcement) -> Result<(), String> {
+    /// Whether a plugin may connect. A refusal drops the client of the path, but the path stays in `connected`: every
+    /// later registration there is refused as well.
+    pub(crate) fn admit(&mut self, registration: &PluginRegistration) -> Result<(), String> {
         match self {
             Self::ByResource(_) => Ok(()),
             Self::ByPath { clients, connected } => {
-                let path = &announcement.socket.name;
+                let path = &registration.socket.name;
                 if connected.contains(path) {
                     clients.remove(path);
                     return Err(format!(
@@ -49,47 +49,47 @@ impl Clients {
         }
     }
 
-    pub(super) fn insert(&mut self, client: Client) {
+    pub(crate) fn insert(&mut self, client: Client) {
         match self {
             Self::ByResource(clients) => {
-                clients.insert(client.announcement.resource.clone(), client);
+                clients.insert(client.registration.resource.clone(), client);
             }
             Self::ByPath { clients, connected } => {
-                let path = client.announcement.socket.name.clone();
+                let path = client.registration.socket.name.clone();
                 connected.insert(path.clone());
                 clients.insert(path, client);
             }
         }
     }
 
-    /// A plugin could not be connected to. Up to 1.36 that takes an older one of the resource out of the books.
-    pub(super) fn failed(&mut self, announcement: &Announcement) {
+    /// A connect has failed. Up to 1.36, this removes the previous client of the resource.
+    pub(crate) fn failed(&mut self, registration: &PluginRegistration) {
         if let Self::ByResource(clients) = self {
-            clients.remove(&announcement.resource);
+            clients.remove(&registration.resource);
         }
     }
 
-    /// Takes out the client that is disconnected because this one's stream ended: not always the same one.
-    pub(super) fn take_for_ended(&mut self, ended: &Client) -> Option<Client> {
+    /// Removes the client that the end of this stream disconnects, which is not always its own.
+    pub(crate) fn take_for_ended(&mut self, ended: &Client) -> Option<Client> {
         match self {
-            Self::ByResource(clients) => clients.remove(&ended.announcement.resource),
+            Self::ByResource(clients) => clients.remove(&ended.registration.resource),
             Self::ByPath { clients, .. } => {
-                let path = &ended.announcement.socket.name;
+                let path = &ended.registration.socket.name;
                 if clients.get(path)?.id != ended.id {
                     return None;
                 }
-                self.take(&ended.announcement)
+                self.take(&ended.registration)
             }
         }
     }
 
-    /// Takes out the client that goes by the same resource or path.
-    pub(super) fn take(&mut self, announcement: &Announcement) -> Option<Client> {
+    /// Removes the client of the same resource or path.
+    pub(crate) fn take(&mut self, registration: &PluginRegistration) -> Option<Client> {
         match self {
-            Self::ByResource(clients) => clients.remove(&announcement.resource),
+            Self::ByResource(clients) => clients.remove(&registration.resource),
             Self::ByPath { clients, connected } => {
-                let client = clients.remove(&announcement.socket.name)?;
-                connected.remove(&announcement.socket.name);
+                let client = clients.remove(&registration.socket.name)?;
+                connected.remove(&registration.socket.name);
                 Some(client)
             }
         }

@@ -1,10 +1,9 @@
-//! The device manager: connects to a plugin that registered, follows its lists, asks it for devices.
+//! The device manager: connects to registered plugins, reads their lists, and requests devices.
 
-mod books;
-mod client;
-mod clients;
+pub(crate) mod client;
+pub(crate) mod clients;
 mod registration;
-mod resource;
+pub(crate) mod resource;
 mod resource_name;
 
 use std::sync::Arc;
@@ -15,59 +14,62 @@ use tokio_util::sync::CancellationToken;
 use crate::process::Process;
 use crate::shared::Shared;
 
-pub(crate) use books::Books;
-pub(crate) use client::{Announcement, Client, as_go_prints};
+pub(crate) use client::{Client, PluginRegistration, as_go_prints};
 pub(crate) use registration::RegistrationService;
 pub(crate) use resource_name::is_extended_resource;
 
-/// Registers a plugin: connects, asks for its options, and from then on follows its list.
+/// Registers a plugin: connects, requests its options, and from then on reads its lists.
 ///
-/// This is the same for both ways to register. The error is what the plugin gets to read.
+/// This is the same for both registration modes. The plugin gets the error.
 pub(crate) async fn register(
     shared: &Arc<Shared>,
     process: &Process,
-    announcement: Announcement,
+    registration: PluginRegistration,
 ) -> Result<(), String> {
     let refused = shared.faults().refuse_registration.clone();
     let admitted = match refused {
         Some(message) => Err(message),
-        None => shared.update(|books| books.admit(&announcement)),
+        None => shared.update(|state| state.admit(&registration)),
     };
     let connected = match admitted {
-        Ok(()) => client::connect(process, &announcement, shared.timing.dial).await,
+        Ok(()) => client::connect(process, &registration, shared.timing.dial).await,
         Err(message) => Err(message),
     };
     let (api, options) = match connected {
         Ok(connected) => connected,
         Err(message) => {
-            shared.update(|books| books.refuse(&announcement, &message));
+            shared.update(|state| state.refuse(&registration, &message));
             return Err(message);
         }
     };
     let closed = process.part();
-    let client = shared.update(|books| books.connect(announcement, api, options, closed));
+    let client = shared.update(|state| state.connect(registration, api, options, closed));
     process.spawn(follow(Arc::clone(shared), process.clone(), client));
     Ok(())
 }
 
-/// Disconnects a plugin whose registration socket is gone.
-pub(crate) fn deregister(shared: &Arc<Shared>, process: &Process, announcement: &Announcement) {
-    let stopped = shared.update(|books| books.deregister(announcement));
+/// Disconnects a plugin whose registration socket is removed.
+pub(crate) fn deregister(
+    shared: &Arc<Shared>,
+    process: &Process,
+    registration: &PluginRegistration,
+) {
+    let stopped = shared.update(|state| state.deregister(registration));
     if let Some(stopped) = stopped {
-        forget_later(shared, process, announcement.resource.clone(), stopped);
+        forget_later(shared, process, registration.resource.clone(), stopped);
     }
 }
 
-/// Reads the plugin's lists until its stream ends, which is never tried a second time.
+/// Reads the plugin's lists until its stream ends; the kubelet never retries.
 async fn follow(shared: Arc<Shared>, process: Process, mut client: Client) {
     let closed = client.closed.clone();
     let reason = closed
         .run_until_cancelled(read_lists(&shared, &mut client))
         .await
         .unwrap_or_else(|| "closed by the kubelet".to_owned());
-    let stopped = shared.update(|books| books.stream_ended(&client, reason));
+    let stopped = shared.update(|state| state.stream_ended(&client, reason));
     if let Some(stopped) = stopped {
-        forget_later(&shared, &process, client.announcement.resource, stopped);
+        forget_later(&shared, &process, client.registration.resource, stopped);
     }
 }
 
@@ -78,14 +80,14 @@ async fn read_lists(shared: &Shared, client: &mut Client) -> String {
     };
     loop {
         match lists.message().await {
-            Ok(Some(list)) => shared.update(|books| books.list(client, list.devices)),
+            Ok(Some(list)) => shared.update(|state| state.list(client, list.devices)),
             Ok(None) => return "EOF".to_owned(),
             Err(status) => return as_go_prints(&status),
         }
     }
 }
 
-/// Stops counting the devices of a resource when its plugin has been away for long enough.
+/// Forgets the devices of a resource after the grace period without a plugin.
 fn forget_later(
     shared: &Arc<Shared>,
     process: &Process,
@@ -96,7 +98,7 @@ fn forget_later(
     process.spawn(async move {
         let grace = tokio::time::sleep(shared.timing.stop_grace);
         if returned.run_until_cancelled(grace).await.is_some() {
-            shared.update(|books| books.forget(&resource));
+            shared.update(|state| state.forget(&resource));
         }
     });
 }

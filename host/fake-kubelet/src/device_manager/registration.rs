@@ -7,11 +7,11 @@ use sriovdp_proto::deviceplugin::registration_server::Registration;
 use sriovdp_proto::deviceplugin::{Empty, RegisterRequest};
 use tonic::{Request, Response, Status};
 
-use crate::journal::{Happening, Way};
+use crate::journal::{EventKind, RegistrationMode};
 use crate::process::Process;
 use crate::shared::Shared;
 
-use super::client::Announcement;
+use super::client::PluginRegistration;
 use super::resource_name::is_extended_resource;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Registration for RegistrationService {
         let registered = self.process.run(self.answer(request.into_inner())).await;
         match registered {
             Some(Ok(())) => Ok(Response::new(Empty {})),
-            // The kubelet knows no other code than this.
+            // The kubelet uses no other code.
             Some(Err(message)) => Err(Status::unknown(message)),
             None => Err(Status::unavailable("the kubelet was killed")),
         }
@@ -42,33 +42,33 @@ impl RegistrationService {
         if never_answer {
             let resource = request.resource_name;
             self.shared
-                .update(|books| books.journal.note(Happening::Held { resource }));
+                .update(|state| state.journal.note(EventKind::Held { resource }));
             return future::pending().await;
         }
         let socket = self.shared.node.registered_socket(&request.endpoint);
-        let announcement = Announcement {
+        let registration = PluginRegistration {
             file: socket.location.clone(),
             socket,
             resource: request.resource_name,
             endpoint: request.endpoint,
-            way: Way::Register,
+            mode: RegistrationMode::Register,
         };
-        if let Err(message) = check(&request.version, &version, &announcement.resource) {
-            self.shared.update(|books| {
-                books.journal.note(Happening::Refused {
-                    resource: announcement.resource,
-                    endpoint: announcement.endpoint,
-                    way: Way::Register,
+        if let Err(message) = check(&request.version, &version, &registration.resource) {
+            self.shared.update(|state| {
+                state.journal.note(EventKind::Refused {
+                    resource: registration.resource,
+                    endpoint: registration.endpoint,
+                    mode: RegistrationMode::Register,
                     message: message.clone(),
                 });
             });
             return Err(message);
         }
-        super::register(&self.shared, &self.process, announcement).await
+        super::register(&self.shared, &self.process, registration).await
     }
 }
 
-/// The kubelet's own words, for those who look for them.
+/// The kubelet's own messages.
 fn check(requested: &str, supported: &str, resource: &str) -> Result<(), String> {
     if requested != supported {
         return Err(format!(

@@ -1,4 +1,4 @@
-//! One resource: who serves it, what was listed last, and which rules its plugins broke.
+//! One resource: its clients, the last list, and violations of rules.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use sriovdp_proto::deviceplugin::Device;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::KubeletVersion;
-use crate::journal::{Journal, Way};
+use crate::journal::{Journal, RegistrationMode};
 use crate::view::{ResourceView, is_healthy, numa_nodes};
 
 use super::client::Client;
 
 #[derive(Debug)]
-pub(super) struct Resource {
+pub(crate) struct Resource {
     name: String,
-    pub(super) view: ResourceView,
-    /// Who can be asked to allocate; the last one is.
+    pub(crate) view: ResourceView,
+    /// The clients that can allocate; the last one is called.
     serving: Vec<Client>,
     /// The clients whose streams have not ended, and how they registered.
-    streams: BTreeMap<u64, Way>,
-    /// The last list, and whose it was.
+    streams: BTreeMap<u64, RegistrationMode>,
+    /// The last list, with its client.
     last_list: Option<(u64, Vec<Device>)>,
-    /// The ids in `Allocate` calls that have not been answered, as often as they are there.
-    pub(super) allocating: Vec<String>,
+    /// The ids of pending `Allocate` calls, with repetitions.
+    pub(crate) allocating: Vec<String>,
     /// Cancelled when a plugin returns before the devices are forgotten.
     returned: CancellationToken,
 }
 
 impl Resource {
-    pub(super) fn new(name: String, way: Way) -> Self {
+    pub(crate) fn new(name: String, mode: RegistrationMode) -> Self {
         Self {
             name,
-            view: ResourceView::new(way),
+            view: ResourceView::new(mode),
             serving: Vec::new(),
             streams: BTreeMap::new(),
             last_list: None,
@@ -40,57 +40,57 @@ impl Resource {
         }
     }
 
-    /// What allocations are asked of.
-    pub(super) fn endpoint(&self) -> Option<&Client> {
+    /// The client for allocations.
+    pub(crate) fn endpoint(&self) -> Option<&Client> {
         self.serving.last()
     }
 
-    pub(super) fn connect(
+    pub(crate) fn connect(
         &mut self,
         client: Client,
         version: KubeletVersion,
         journal: &mut Journal,
     ) {
-        let announcement = &client.announcement;
+        let registration = &client.registration;
         if !self.streams.is_empty() {
             let Self { name, .. } = self;
             journal.blame(format!(
                 "`{name}` was registered at `{}` while an earlier stream was open",
-                announcement.endpoint
+                registration.endpoint
             ));
         }
-        if self.streams.values().any(|way| *way != announcement.way) {
+        if self.streams.values().any(|mode| *mode != registration.mode) {
             journal.blame(format!("`{}` is registered both ways at once", self.name));
         }
         self.returned.cancel();
         self.view.connected = true;
         self.view.messages = 0;
         self.view.registrations += 1;
-        self.view.endpoint.clone_from(&announcement.endpoint);
-        self.view.way = announcement.way;
-        self.view.socket.clone_from(&announcement.file);
+        self.view.endpoint.clone_from(&registration.endpoint);
+        self.view.mode = registration.mode;
+        self.view.socket.clone_from(&registration.file);
         self.view.options = client.options;
-        self.streams.insert(client.id, announcement.way);
+        self.streams.insert(client.id, registration.mode);
         if version.has_a_client_for_each_resource() {
             self.serving.clear();
         }
         self.serving.push(client);
     }
 
-    pub(super) fn list(&mut self, from: u64, devices: Vec<Device>, journal: &mut Journal) {
+    pub(crate) fn list(&mut self, from: u64, devices: Vec<Device>, journal: &mut Journal) {
         self.check_list(from, &devices, journal);
         self.view.replace_devices(&devices);
         self.view.messages += 1;
         self.last_list = Some((from, devices));
     }
 
-    pub(super) fn stream_ended(&mut self, client: &Client) {
+    pub(crate) fn stream_ended(&mut self, client: &Client) {
         self.streams.remove(&client.id);
     }
 
-    /// The kubelet gave up on a client. If it was the last one, all devices are unhealthy, and the token is for giving
-    /// them up altogether unless a plugin returns.
-    pub(super) fn disconnect(
+    /// A client is disconnected. After the last one, all devices are unhealthy; the token ends their grace period when a
+    /// plugin returns.
+    pub(crate) fn disconnect(
         &mut self,
         client: &Client,
         version: KubeletVersion,
@@ -110,8 +110,8 @@ impl Resource {
         Some(self.returned.clone())
     }
 
-    /// What a kubelet that has just started knows: that there was such a resource.
-    pub(super) fn restart(&mut self) {
+    /// The state after a start of the kubelet: the resource without devices.
+    pub(crate) fn restart(&mut self) {
         self.serving.clear();
         self.streams.clear();
         self.allocating.clear();
@@ -151,15 +151,15 @@ impl Resource {
     }
 }
 
-/// Whether two lists say the same, in whatever order.
+/// Whether two lists are equal, regardless of order.
 fn is_same_list(one: &[Device], other: &[Device]) -> bool {
     let in_order = |list: &[Device]| {
-        let mut said: Vec<_> = list
+        let mut devices: Vec<_> = list
             .iter()
             .map(|device| (device.id.clone(), is_healthy(device), numa_nodes(device)))
             .collect();
-        said.sort_unstable();
-        said
+        devices.sort_unstable();
+        devices
     };
     one.len() == other.len() && in_order(one) == in_order(other)
 }

@@ -7,7 +7,7 @@ use tonic::Status;
 
 use super::{ContainerDevices, ContainerSpec, PodSpec, PodView, resources};
 use crate::device_manager::as_go_prints;
-use crate::journal::Happening;
+use crate::journal::EventKind;
 use crate::kubelet::FakeKubelet;
 
 /// What a container may be given.
@@ -18,12 +18,12 @@ struct Choice {
 }
 
 impl FakeKubelet {
-    /// Runs a pod, if it can be admitted. If not, the pod that comes back has failed, and says why.
+    /// Runs a pod if it can be admitted; else the returned pod has failed, with the reason.
     ///
     /// A resource that was never registered is not waited for: the pod runs without it, as it does on a real kubelet
     /// when the scheduler is bypassed.
     pub async fn run_pod(&self, spec: PodSpec) -> PodView {
-        self.shared.update(|books| books.pods.begin(&spec));
+        self.shared.update(|state| state.pods.begin(&spec));
         let pod = self.admit_all(spec).await;
         self.write_checkpoint();
         pod
@@ -37,7 +37,7 @@ impl FakeKubelet {
         ids: &[&str],
     ) -> Result<ContainerAllocateResponse, Status> {
         let spec = PodSpec::wanting(pod, ids.len(), resource);
-        self.shared.update(|books| books.pods.begin(&spec));
+        self.shared.update(|state| state.pods.begin(&spec));
         let answer = self.allocate(resource, ids).await?;
         let devices = ContainerDevices {
             container: pod.to_owned(),
@@ -45,9 +45,9 @@ impl FakeKubelet {
             ids: ids.iter().map(|&id| id.to_owned()).collect(),
             answer: answer.clone(),
         };
-        self.shared.update(|books| {
-            books.pods.grant(pod, devices);
-            books.pods.admitted(pod);
+        self.shared.update(|state| {
+            state.pods.grant(pod, devices);
+            state.pods.admitted(pod);
         });
         self.write_checkpoint();
         Ok(answer)
@@ -57,10 +57,10 @@ impl FakeKubelet {
     pub(super) fn write_checkpoint(&self) {
         let written = resources::write_checkpoint(&self.shared);
         if let Err(error) = written {
-            self.shared.update(|books| {
-                books
+            self.shared.update(|state| {
+                state
                     .journal
-                    .note(Happening::NoCheckpoint(error.to_string()))
+                    .note(EventKind::NoCheckpoint(error.to_string()))
             });
         }
     }
@@ -71,18 +71,18 @@ impl FakeKubelet {
                 continue;
             }
             match self.admit_one(&spec.name, container).await {
-                Ok(devices) => self.shared.update(|books| {
-                    books.journal.note(Happening::Allocated {
+                Ok(devices) => self.shared.update(|state| {
+                    state.journal.note(EventKind::Allocated {
                         pod: spec.name.clone(),
                         resource: devices.resource.clone(),
                         ids: devices.ids.clone(),
                     });
-                    books.pods.grant(&spec.name, devices);
+                    state.pods.grant(&spec.name, devices);
                 }),
                 Err(why) => {
-                    self.shared.update(|books| {
-                        books.pods.reject(&spec.name, &why);
-                        books.journal.note(Happening::Rejected {
+                    self.shared.update(|state| {
+                        state.pods.reject(&spec.name, &why);
+                        state.journal.note(EventKind::Rejected {
                             pod: spec.name.clone(),
                             message: why,
                         });
@@ -91,7 +91,7 @@ impl FakeKubelet {
                 }
             }
         }
-        self.shared.update(|books| books.pods.admitted(&spec.name));
+        self.shared.update(|state| state.pods.admitted(&spec.name));
         self.view_of(&spec)
     }
 
@@ -102,9 +102,9 @@ impl FakeKubelet {
     ) -> Result<ContainerDevices, String> {
         let choice = self.choice(pod, container)?;
         let ids = self.choose(container, choice).await?;
-        let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let requested: Vec<&str> = ids.iter().map(String::as_str).collect();
         let answer = self
-            .allocate(&container.resource, &asked)
+            .allocate(&container.resource, &requested)
             .await
             .map_err(|status| as_go_prints(&status))?;
         Ok(ContainerDevices {
@@ -120,8 +120,8 @@ impl FakeKubelet {
         let ContainerSpec {
             resource, count, ..
         } = container;
-        let books = self.shared.books();
-        let healthy = books
+        let state = self.shared.state();
+        let healthy = state
             .view(resource)
             .map(|view| view.healthy_ids().clone())
             .unwrap_or_default();
@@ -130,8 +130,8 @@ impl FakeKubelet {
                 "no healthy devices present; cannot allocate unhealthy devices {resource}"
             ));
         }
-        let left = books.pods.left_for(pod, container);
-        let free: BTreeSet<String> = &healthy - &books.pods.held(resource);
+        let left = state.pods.left_for(pod, container);
+        let free: BTreeSet<String> = &healthy - &state.pods.held(resource);
         let needed = count.saturating_sub(left.len());
         if free.len() < needed {
             return Err(format!(

@@ -1,18 +1,18 @@
 //! Pods, as far as they concern a device plugin: which devices each container holds, and what becomes of them.
 
 mod admission;
-mod book;
 mod lifecycle;
 mod resources;
+mod table;
 
 use std::collections::BTreeMap;
 
 use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
 
-pub(crate) use book::Pods;
 pub(crate) use resources::serve;
+pub(crate) use table::Pods;
 
-/// A pod that somebody wants to run on the node. Its containers are admitted in the order in which they are named.
+/// A pod to run on the node. Its containers are admitted in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodSpec {
     pub(crate) name: String,
@@ -38,7 +38,7 @@ pub(crate) enum ContainerKind {
     App,
 }
 
-/// A pod as the kubelet knows it.
+/// A pod with its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodView {
     pub name: String,
@@ -67,7 +67,7 @@ pub enum Phase {
 pub struct ContainerDevices {
     pub container: String,
     pub resource: String,
-    /// As they were asked for.
+    /// As requested.
     pub ids: Vec<String>,
     /// The plugin's answer, which is used again when the container restarts.
     pub answer: ContainerAllocateResponse,

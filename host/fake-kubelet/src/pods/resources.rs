@@ -1,4 +1,4 @@
-//! The two places where a kubelet tells which pods have which devices: its socket for pod resources, and its checkpoint.
+//! The two sources of the devices of pods: the kubelet's pod resources socket, and its checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,20 +15,20 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::node;
 use crate::node::CHECKPOINT;
 use crate::process::Process;
 use crate::shared::Shared;
-use crate::wire::Wire;
 
 /// The pod that the plugin is in.
 const PLUGIN: &str = "device-plugin";
 
 /// Writes what a kubelet that starts again reads.
 pub(super) fn write_checkpoint(shared: &Shared) -> std::io::Result<()> {
-    let books = shared.books();
-    let entries = books.pods.holding().map(|(pod, devices)| {
+    let state = shared.state();
+    let entries = state.pods.holding().map(|(pod, devices)| {
         json!({
             "PodUID": pod,
             "ContainerName": devices.container,
@@ -56,7 +56,7 @@ pub(crate) fn serve(shared: Arc<Shared>, process: &Process) -> Result<(), Error>
     let listener = UnixListener::bind(&path).map_err(|source| Error::Listen { path, source })?;
     let of_process = process.clone();
     let connections = UnixListenerStream::new(listener)
-        .map(move |accepted| accepted.map(|stream| Wire::accepted(&of_process, stream)));
+        .map(move |accepted| accepted.map(|stream| Connection::accepted(&of_process, stream)));
     process.spawn(async move {
         let lister = PodResourcesListerServer::new(Lister(shared));
         // Ends with the process; a listener's failures are its clients' to notice.
@@ -75,9 +75,9 @@ impl PodResourcesLister for Lister {
         &self,
         _: Request<pr::ListPodResourcesRequest>,
     ) -> Result<Response<pr::ListPodResourcesResponse>, Status> {
-        self.0.update(|books| books.pod_resources_asked += 1);
-        let books = self.0.books();
-        let containers = books.pods.active().map(|(pod, devices)| {
+        self.0.update(|state| state.pod_resources_calls += 1);
+        let state = self.0.state();
+        let containers = state.pods.active().map(|(pod, devices)| {
             let container = pr::ContainerResources {
                 name: devices.container.clone(),
                 devices: vec![pr::ContainerDevices {
@@ -89,7 +89,7 @@ impl PodResourcesLister for Lister {
             };
             (pod, container)
         });
-        if !books.knows_pods {
+        if !state.pods_known {
             return Ok(Response::new(pr::ListPodResourcesResponse::default()));
         }
         // Pods without devices are listed as well, and the plugin is in one.
@@ -114,13 +114,13 @@ impl PodResourcesLister for Lister {
         &self,
         _: Request<pr::AllocatableResourcesRequest>,
     ) -> Result<Response<pr::AllocatableResourcesResponse>, Status> {
-        Err(Status::unimplemented("plugins do not ask for this"))
+        Err(Status::unimplemented("plugins do not call this"))
     }
 
     async fn get(
         &self,
         _: Request<pr::GetPodResourcesRequest>,
     ) -> Result<Response<pr::GetPodResourcesResponse>, Status> {
-        Err(Status::unimplemented("plugins do not ask for this"))
+        Err(Status::unimplemented("plugins do not call this"))
     }
 }

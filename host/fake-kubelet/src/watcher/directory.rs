@@ -1,4 +1,4 @@
-//! Tells which sockets appear in and vanish from a directory and those below it.
+//! Reports the sockets that appear in and vanish from a directory and its subdirectories.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
@@ -65,7 +65,7 @@ impl Directory {
             }
             match self.events.next().await {
                 Some(Ok(event)) => self.interpret(event),
-                // There is nothing left to be told, and the watcher has other things to do than to fail.
+                // A failed inotify only stops the reports.
                 Some(Err(_)) | None => std::future::pending().await,
             }
         }
@@ -86,7 +86,7 @@ impl Directory {
         if event.mask.contains(EventMask::DELETE) {
             self.pending.push_back(Change::Vanished(path));
         } else if event.mask.contains(EventMask::ISDIR) {
-            // A directory that is gone again by now had nothing to tell.
+            // A directory that is removed again has no sockets.
             let found = self.watch(path).unwrap_or_default();
             self.pending.extend(found.into_iter().map(Change::Appeared));
         } else if is_socket(&path) {
@@ -95,7 +95,7 @@ impl Directory {
     }
 }
 
-/// The watcher does not look at files whose name begins with a dot.
+/// The watcher ignores files whose name begins with a dot.
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_encoded_bytes().starts_with(b".")

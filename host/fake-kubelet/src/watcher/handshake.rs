@@ -1,4 +1,4 @@
-//! Registers the plugin behind one socket: asks what it is, connects to it, tells it how that went.
+//! The registration of the plugin behind one socket: GetInfo, connect, NotifyRegistrationStatus.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use sriovdp_proto::pluginregistration::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::device_manager::{self, Announcement, is_extended_resource};
-use crate::journal::{Happening, Way};
+use crate::device_manager::{self, PluginRegistration, is_extended_resource};
+use crate::journal::{EventKind, RegistrationMode};
 use crate::process::Process;
 use crate::raw_grpc::{Call, RawConnection, RawError};
 use crate::shared::Shared;
 
-/// The error is what a kubelet writes to its log, and where the plugin can be told, tells it.
+/// The error is the kubelet's log message, which the plugin gets as well if it is reachable.
 pub(super) async fn register(
     shared: &Arc<Shared>,
     process: &Process,
     location: &Path,
-) -> Result<Announcement, String> {
+) -> Result<PluginRegistration, String> {
     let mut session = match Session::open(shared, location).await {
         Ok(session) => session,
         Err(message) => return Err(refuse(shared, &PluginInfo::default(), location, message)),
@@ -36,24 +36,24 @@ pub(super) async fn register(
     };
     if let Err(message) = check(shared, &info, &session.name) {
         let message = refuse(shared, &info, location, message);
-        return Err(session.tell_failure(message).await);
+        return Err(session.notify_failure(message).await);
     }
-    let announcement = announcement(shared, &info, location, &session.name);
+    let registration = registration(shared, &info, location, &session.name);
     // Notes a failure by itself.
-    if let Err(reason) = device_manager::register(shared, process, announcement.clone()).await {
+    if let Err(reason) = device_manager::register(shared, process, registration.clone()).await {
         let message =
             format!("RegisterPlugin error -- plugin registration failed with err: {reason}");
-        return Err(session.tell_failure(message).await);
+        return Err(session.notify_failure(message).await);
     }
-    if let Err(error) = session.tell(true, String::new()).await {
-        device_manager::deregister(shared, process, &announcement);
+    if let Err(error) = session.notify(true, String::new()).await {
+        device_manager::deregister(shared, process, &registration);
         let message = format!(
             "RegisterPlugin error -- failed to send registration status at socket {}, err: {error}",
             session.name.display()
         );
         return Err(refuse(shared, &info, location, message));
     }
-    Ok(announcement)
+    Ok(registration)
 }
 
 /// A connection to a registration socket.
@@ -72,7 +72,7 @@ impl Session {
             let faults = shared.faults();
             (faults.authority.of(&name), faults.chunk)
         };
-        let dialled = timeout(shared.timing.dial, dial(shared, location, chunk)).await;
+        let dialled = timeout(shared.timing.dial, connect(shared, location, chunk)).await;
         let connection = dialled.map_err(|_| {
             let name = name.display();
             format!("RegisterPlugin error -- dial failed at socket {name}, err: context deadline exceeded")
@@ -94,7 +94,7 @@ impl Session {
         self.connection.unary(call, &InfoRequest {}).await
     }
 
-    async fn tell(&mut self, registered: bool, error: String) -> Result<(), RawError> {
+    async fn notify(&mut self, registered: bool, error: String) -> Result<(), RawError> {
         let call = Call {
             path: "/pluginregistration.Registration/NotifyRegistrationStatus",
             authority: &self.authority,
@@ -104,20 +104,20 @@ impl Session {
             plugin_registered: registered,
             error,
         };
-        let told: RegistrationStatusResponse = self.connection.unary(call, &status).await?;
-        let RegistrationStatusResponse {} = told;
+        let response: RegistrationStatusResponse = self.connection.unary(call, &status).await?;
+        let RegistrationStatusResponse {} = response;
         Ok(())
     }
 
-    /// Whether the plugin can be told makes no difference any more.
-    async fn tell_failure(&mut self, message: String) -> String {
-        let _ = self.tell(false, message.clone()).await;
+    /// An unreachable plugin makes no difference any more.
+    async fn notify_failure(&mut self, message: String) -> String {
+        let _ = self.notify(false, message.clone()).await;
         message
     }
 }
 
-/// Tries to connect until it succeeds: a socket may be there before anybody serves it.
-async fn dial(shared: &Shared, location: &Path, chunk: Option<usize>) -> RawConnection {
+/// Connects, with retries: a socket may exist before the plugin serves it.
+async fn connect(shared: &Shared, location: &Path, chunk: Option<usize>) -> RawConnection {
     loop {
         if let Ok(connection) = RawConnection::open(location, chunk).await {
             return connection;
@@ -126,7 +126,7 @@ async fn dial(shared: &Shared, location: &Path, chunk: Option<usize>) -> RawConn
     }
 }
 
-/// The kubelet's own words, for those who look for them.
+/// The kubelet's own messages.
 fn check(shared: &Shared, info: &PluginInfo, socket: &Path) -> Result<(), String> {
     if info.r#type != DEVICE_PLUGIN {
         return Err(format!(
@@ -150,27 +150,32 @@ fn check(shared: &Shared, info: &PluginInfo, socket: &Path) -> Result<(), String
     ))
 }
 
-fn announcement(shared: &Shared, info: &PluginInfo, location: &Path, name: &Path) -> Announcement {
+fn registration(
+    shared: &Shared,
+    info: &PluginInfo,
+    location: &Path,
+    name: &Path,
+) -> PluginRegistration {
     let endpoint = match info.endpoint.as_str() {
         "" => name,
         endpoint => Path::new(endpoint),
     };
-    Announcement {
+    PluginRegistration {
         resource: info.name.clone(),
         endpoint: endpoint.display().to_string(),
         socket: shared.node.socket(endpoint),
-        way: Way::Watcher,
+        mode: RegistrationMode::Watcher,
         file: location.to_owned(),
     }
 }
 
 fn refuse(shared: &Shared, info: &PluginInfo, location: &Path, message: String) -> String {
     let endpoint = shared.node.socket_at(location).name.display().to_string();
-    shared.update(|books| {
-        books.journal.note(Happening::Refused {
+    shared.update(|state| {
+        state.journal.note(EventKind::Refused {
             resource: info.name.clone(),
             endpoint,
-            way: Way::Watcher,
+            mode: RegistrationMode::Watcher,
             message: message.clone(),
         });
     });

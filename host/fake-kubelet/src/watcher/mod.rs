@@ -9,9 +9,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use crate::device_manager::{self, Announcement};
+use crate::device_manager::{self, PluginRegistration};
 use crate::error::Error;
-use crate::journal::Happening;
+use crate::journal::EventKind;
 use crate::process::Process;
 use crate::shared::Shared;
 
@@ -68,14 +68,14 @@ impl Watcher {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Appeared(socket) => {
-                self.note(Happening::SocketAppeared {
+                self.note(EventKind::SocketAppeared {
                     socket: socket.clone(),
                 });
                 self.reconciler.appeared(socket);
             }
             Change::Vanished(socket) => {
                 if self.reconciler.vanished(&socket) {
-                    self.note(Happening::SocketVanished { socket });
+                    self.note(EventKind::SocketVanished { socket });
                 }
             }
         }
@@ -84,7 +84,7 @@ impl Watcher {
     fn attempt(
         &self,
         attempt: Attempt,
-    ) -> impl Future<Output = (Attempt, Result<Announcement, String>)> + use<> {
+    ) -> impl Future<Output = (Attempt, Result<PluginRegistration, String>)> + use<> {
         let (shared, process) = (Arc::clone(&self.shared), self.process.clone());
         async move {
             let outcome = handshake::register(&shared, &process, &attempt.socket).await;
@@ -92,14 +92,14 @@ impl Watcher {
         }
     }
 
-    fn conclude(&mut self, attempt: Attempt, outcome: Result<Announcement, String>) {
+    fn conclude(&mut self, attempt: Attempt, outcome: Result<PluginRegistration, String>) {
         match outcome {
-            Ok(announcement) => self.reconciler.registered(attempt, announcement),
+            Ok(registration) => self.reconciler.registered(attempt, registration),
             Err(_) => self.reconciler.failed(attempt, Instant::now()),
         }
     }
 
-    fn note(&self, what: Happening) {
-        self.shared.update(|books| books.journal.note(what));
+    fn note(&self, kind: EventKind) {
+        self.shared.update(|state| state.journal.note(kind));
     }
 }

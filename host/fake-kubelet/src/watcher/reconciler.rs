@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Timing;
-use crate::device_manager::Announcement;
+use crate::device_manager::PluginRegistration;
 
 pub(super) struct Reconciler {
     first_backoff: Duration,
     longest_backoff: Duration,
     /// The sockets that are there; the number changes with every event of one.
     present: BTreeMap<PathBuf, u64>,
-    registered: BTreeMap<PathBuf, (u64, Announcement)>,
+    registered: BTreeMap<PathBuf, (u64, PluginRegistration)>,
     under_way: BTreeSet<PathBuf>,
     /// Since when a socket pauses, and for how long. A new file with the same name still has to wait.
     backoffs: BTreeMap<PathBuf, (Instant, Duration)>,
@@ -41,13 +41,13 @@ impl Reconciler {
         }
     }
 
-    /// A socket appeared. Also if it was known: then it is another one, and has to be registered anew.
+    /// A socket appeared. If one was registered at its path, the new one is registered again.
     pub(super) fn appeared(&mut self, socket: PathBuf) {
         self.events += 1;
         self.present.insert(socket, self.events);
     }
 
-    /// Whether it was a socket that the watcher knew.
+    /// Whether the path was one of the watcher's sockets.
     pub(super) fn vanished(&mut self, socket: &Path) -> bool {
         self.present.remove(socket).is_some()
     }
@@ -59,7 +59,7 @@ impl Reconciler {
     }
 
     /// Takes out the registrations whose socket is gone, or is not the same any more.
-    pub(super) fn outdated(&mut self) -> Vec<Announcement> {
+    pub(super) fn outdated(&mut self) -> Vec<PluginRegistration> {
         let Self {
             present,
             registered,
@@ -69,7 +69,7 @@ impl Reconciler {
             .extract_if(.., |socket, (appearance, _)| {
                 present.get(socket) != Some(appearance)
             })
-            .map(|(_, (_, announcement))| announcement);
+            .map(|(_, (_, registration))| registration);
         outdated.collect()
     }
 
@@ -94,11 +94,11 @@ impl Reconciler {
         due
     }
 
-    pub(super) fn registered(&mut self, attempt: Attempt, announcement: Announcement) {
+    pub(super) fn registered(&mut self, attempt: Attempt, registration: PluginRegistration) {
         self.under_way.remove(&attempt.socket);
         self.backoffs.remove(&attempt.socket);
         self.registered
-            .insert(attempt.socket, (attempt.appearance, announcement));
+            .insert(attempt.socket, (attempt.appearance, registration));
     }
 
     pub(super) fn failed(&mut self, attempt: Attempt, now: Instant) {
@@ -114,18 +114,18 @@ impl Reconciler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Way;
+    use crate::journal::RegistrationMode;
     use crate::node::NodeSocket;
 
-    fn announcement(socket: &Path) -> Announcement {
-        Announcement {
+    fn registration(socket: &Path) -> PluginRegistration {
+        PluginRegistration {
             resource: "example.com/vf".to_owned(),
             endpoint: String::new(),
             socket: NodeSocket {
                 name: socket.to_owned(),
                 location: socket.to_owned(),
             },
-            way: Way::Watcher,
+            mode: RegistrationMode::Watcher,
             file: socket.to_owned(),
         }
     }
@@ -153,7 +153,7 @@ mod tests {
         let now = Instant::now();
         reconciler.appeared(socket.clone());
         let attempt = reconciler.due(now).pop().unwrap();
-        reconciler.registered(attempt, announcement(&socket));
+        reconciler.registered(attempt, registration(&socket));
         assert!(reconciler.outdated().is_empty());
         assert_eq!(reconciler.due(now), []);
 
@@ -171,7 +171,7 @@ mod tests {
         let attempt = reconciler.due(Instant::now()).pop().unwrap();
 
         assert!(reconciler.vanished(&socket));
-        reconciler.registered(attempt, announcement(&socket));
+        reconciler.registered(attempt, registration(&socket));
 
         assert_eq!(reconciler.outdated().len(), 1);
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{Config, Event, FakeKubelet, Happening, Timing};
+use sriovdp_fake_kubelet::{Config, Event, EventKind, FakeKubelet, Timing};
 use sriovdp_proto::deviceplugin::registration_client::RegistrationClient;
 use sriovdp_proto::deviceplugin::{Device, RegisterRequest, VERSION};
 use sriovdp_proto::pluginregistration::RegistrationStatus;
@@ -215,7 +215,7 @@ pub(crate) async fn connect(socket: &Path) -> Result<Channel, tonic::transport::
 
 /// Waits until the kubelet has seen a stream end.
 pub(crate) async fn stream_end(kubelet: &FakeKubelet) {
-    let is_end = |event: &Event| matches!(event.what, Happening::StreamEnded { .. });
+    let is_end = |event: &Event| matches!(event.kind, EventKind::StreamEnded { .. });
     let seen = kubelet.wait_for_event(is_end).await;
     seen.expect("a stream ends");
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use sriovdp::cli::Arguments;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
-use sriovdp_fake_kubelet::{FakeKubelet, Happening};
+use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 use sriovdp_sdk_testing::Tree;
 use tokio::sync::watch;
 
@@ -123,7 +123,7 @@ fn start(
 
 fn last_list(kubelet: &FakeKubelet) -> anyhow::Result<Instant> {
     let lists = kubelet.journal().into_iter().rfind(
-        |event| matches!(&event.what, Happening::Listed { resource, .. } if resource == RESOURCE),
+        |event| matches!(&event.kind, EventKind::Listed { resource, .. } if resource == RESOURCE),
     );
     Ok(lists.context("no list was sent")?.at)
 }

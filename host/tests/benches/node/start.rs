@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal};
-use sriovdp_fake_kubelet::{Config, Event, FakeKubelet, Happening, Timing};
+use sriovdp_fake_kubelet::{Config, Event, EventKind, FakeKubelet, Timing};
 use sriovdp_sdk_testing::{TempTree, Tree};
 use tokio::process::Child;
 
@@ -90,8 +90,8 @@ impl Node {
             process::child_of(child_id)
         };
         let journal = kubelet.journal();
-        let sockets = |event: &&Event| matches!(event.what, Happening::SocketAppeared { .. });
-        let lists = |event: &&Event| matches!(event.what, Happening::Listed { .. });
+        let sockets = |event: &&Event| matches!(event.kind, EventKind::SocketAppeared { .. });
+        let lists = |event: &&Event| matches!(event.kind, EventKind::Listed { .. });
         let first_socket = journal
             .iter()
             .find(sockets)
@@ -122,7 +122,7 @@ impl Node {
             watcher_tick: TICK,
             // A traced program may be slow to answer.
             get_info: PATIENCE,
-            patience: PATIENCE,
+            wait_timeout: PATIENCE,
             ..Timing::default()
         };
         Ok(FakeKubelet::start(config).await?)

@@ -56,7 +56,7 @@ async fn the_daemon_serves_with_the_go_plugins_arguments() {
     let mut config = Config::new(image.root());
     config.watcher = false;
     config.timing = Timing {
-        patience: TIMEOUT,
+        wait_timeout: TIMEOUT,
         ..Timing::default()
     };
     let kubelet = FakeKubelet::start(config).await.unwrap();

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sriovdp_fake_kubelet::{Happening, Phase, ResourceView};
+use sriovdp_fake_kubelet::{EventKind, Phase, ResourceView};
 
 use crate::kubelet::pool_node::{
     Kind, MANY, POOL, PoolNode, kill, kubelet_matrix, name, terminates_cleanly,
@@ -45,8 +45,8 @@ async fn an_update_with_surge_hands_over_once(kind: Kind) {
     assert_eq!(node.plugin_sockets().len(), sockets.len());
     // The capacity was the same all the time.
     let lists = node.journal();
-    let lists = lists.iter().filter_map(|event| match &event.what {
-        Happening::Listed {
+    let lists = lists.iter().filter_map(|event| match &event.kind {
+        EventKind::Listed {
             resource, devices, ..
         } => (resource == POOL).then_some(*devices),
         _ => None,

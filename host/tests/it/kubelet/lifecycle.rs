@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
-use sriovdp_fake_kubelet::{Config, FakeKubelet, Happening, KubeletVersion};
+use sriovdp_fake_kubelet::{Config, EventKind, FakeKubelet, KubeletVersion};
 
 use crate::kubelet::pool_node::{
     Kind, MANY, POOL, PoolNode, config, kill, kubelet_matrix, resources, terminates_cleanly,
@@ -147,7 +147,7 @@ async fn daemon_frozen_after_bind_registers_when_thawed(kind: Kind) {
     daemon.signal(Signal::STOP);
     // Not a wait for something: this is for how long it is frozen, which is longer than the kubelet's patience.
     let refused =
-        |event: &sriovdp_fake_kubelet::Event| matches!(event.what, Happening::Refused { .. });
+        |event: &sriovdp_fake_kubelet::Event| matches!(event.kind, EventKind::Refused { .. });
     let _ = tokio::time::timeout(FROZEN, node.wait_for_event(refused)).await;
     daemon.signal(Signal::CONT);
     node.replica("pod", 2).await;
@@ -231,7 +231,7 @@ async fn it_ends_while_a_registration_hangs() {
     let node = PoolNode::new(REGISTER).await;
     node.never_answer(true);
     let daemon = node.test_node.daemon();
-    let held = |event: &sriovdp_fake_kubelet::Event| matches!(event.what, Happening::Held { .. });
+    let held = |event: &sriovdp_fake_kubelet::Event| matches!(event.kind, EventKind::Held { .. });
     node.wait_for_event(held).await.unwrap();
     terminates_cleanly(&node.test_node, daemon).await;
 }
@@ -247,7 +247,7 @@ async fn registration_flag_overrides_detection() {
     let _daemon = node.test_node.daemon_with(&["--registration", "register"]);
     node.registered().await;
     let view = node.resource(POOL).unwrap();
-    assert_eq!(view.way, sriovdp_fake_kubelet::Way::Register);
+    assert_eq!(view.mode, sriovdp_fake_kubelet::RegistrationMode::Register);
 }
 
 const FROZEN: Duration = Duration::from_millis(1500);

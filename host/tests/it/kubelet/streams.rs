@@ -1,7 +1,7 @@
 //! Registrations and streams that do not go as they should, between a kubelet that lives and a plugin that lives.
 
 use rustix::process::Signal;
-use sriovdp_fake_kubelet::{Authority, Happening, KubeletVersion};
+use sriovdp_fake_kubelet::{Authority, EventKind, KubeletVersion};
 
 use crate::kubelet::pool_node::{
     Kind, MANY, POOL, PoolNode, id, kubelet_matrix, name, plug, terminates_cleanly,
@@ -23,7 +23,7 @@ async fn refused_registration_is_retried_and_logged_once(kind: Kind) {
     let node = PoolNode::new(kind).await;
     node.refuse_registration(Some("the kubelet is not in the mood"));
     let mut daemon = node.test_node.daemon();
-    let refusals = |event: &sriovdp_fake_kubelet::Event| matches!(&event.what, Happening::Refused { message, .. } if message.contains("mood"));
+    let refusals = |event: &sriovdp_fake_kubelet::Event| matches!(&event.kind, EventKind::Refused { message, .. } if message.contains("mood"));
     let mut seen = 0;
     while node
         .journal()
@@ -139,8 +139,8 @@ async fn the_streams_of_a_plugin_that_ends_end_in_order(kind: Kind) {
         node.when(&pool, |view| !view.connected).await;
     }
     let journal = node.journal();
-    let reasons = journal.iter().filter_map(|event| match &event.what {
-        Happening::StreamEnded { reason, .. } => Some(reason.as_str()),
+    let reasons = journal.iter().filter_map(|event| match &event.kind {
+        EventKind::StreamEnded { reason, .. } => Some(reason.as_str()),
         _ => None,
     });
     // The plugin watcher may see the file vanish first, and hang up.

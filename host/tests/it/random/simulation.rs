@@ -319,7 +319,7 @@ impl Simulation {
     fn journal(&self) -> String {
         let journal = self.kubelet.journal();
         let last = journal.iter().rev().take(60).rev();
-        let lines: Vec<String> = last.map(|event| event.what.to_string()).collect();
+        let lines: Vec<String> = last.map(|event| event.kind.to_string()).collect();
         lines.join("\n")
     }
 }

@@ -1,4 +1,4 @@
-//! Which pod holds which devices: what a kubelet keeps in its checkpoint, and what it may give to whom.
+//! The devices of pods, as a kubelet keeps them in its checkpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +19,7 @@ struct Record {
 }
 
 impl Pods {
-    /// Takes a pod in. Only now do those that have ended lose their devices: there is no other moment at which the
-    /// kubelet does that.
+    /// Adds a pod. Ended pods lose their devices now, because a kubelet frees devices at admission only.
     pub(crate) fn begin(&mut self, spec: &PodSpec) {
         self.records
             .retain(|name, record| !record.is_deleted && *name != spec.name);
@@ -48,7 +47,7 @@ impl Pods {
         Some(&record.view)
     }
 
-    /// The devices of a resource that somebody holds.
+    /// The allocated devices of a resource.
     pub(super) fn held(&self, resource: &str) -> BTreeSet<String> {
         let devices = self
             .records
@@ -59,7 +58,7 @@ impl Pods {
             .collect()
     }
 
-    /// What every pod holds, with the pod's name: those that have ended, too, until the next admission.
+    /// The devices of all pods by name, including ended pods until the next admission.
     pub(super) fn holding(&self) -> impl Iterator<Item = (&str, &ContainerDevices)> {
         let of_pod = |(name, record)| {
             let record: &Record = record;
@@ -70,13 +69,13 @@ impl Pods {
         self.records.iter().flat_map(of_pod)
     }
 
-    /// What the pods hold that have not ended.
+    /// The devices of pods that have not ended.
     pub(super) fn active(&self) -> impl Iterator<Item = (&str, &ContainerDevices)> {
         let has_ended = |pod: &str| self.records.get(pod).is_some_and(Record::has_ended);
         self.holding().filter(move |(pod, _)| !has_ended(pod))
     }
 
-    /// Forgets a pod and what it held, as the next admission does with one that has ended.
+    /// Removes a pod with its devices, as the next admission does with an ended pod.
     pub(super) fn forget(&mut self, pod: &str) -> bool {
         self.records.remove(pod).is_some()
     }
@@ -143,15 +142,15 @@ impl Pods {
         deleted.is_some()
     }
 
-    /// The node went down: nothing runs any more.
+    /// The node rebooted: no container runs.
     pub(super) fn all_stopped(&mut self) {
         for record in self.records.values_mut() {
             record.containers_run = false;
         }
     }
 
-    /// A kubelet that starts admits its pods once more. It leaves alone what runs and what has ended; all others have
-    /// to have healthy devices now, and no plugin has registered yet.
+    /// A start of the kubelet admits its pods again, except those that run or have ended. The others need healthy devices,
+    /// and no plugin has registered yet.
     pub(crate) fn readmit(&mut self, is_registered: impl Fn(&str) -> bool) {
         let waiting = |record: &Record| !record.containers_run && !record.has_ended();
         let mut refused = Vec::new();
@@ -174,7 +173,7 @@ impl Pods {
 impl Record {
     fn kind(&self, container: &str) -> Option<ContainerKind> {
         let mut containers = self.spec.containers.iter();
-        let found = containers.find(|known| known.name == container);
+        let found = containers.find(|other| other.name == container);
         found.map(|container| container.kind)
     }
 

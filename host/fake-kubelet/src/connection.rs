@@ -1,4 +1,4 @@
-//! A connection of the kubelet, which breaks when the kubelet's process is killed.
+//! A connection of the kubelet, which breaks when the kubelet is killed.
 
 use std::io;
 use std::path::Path;
@@ -14,24 +14,24 @@ use tonic::transport::server::Connected;
 
 use crate::process::Process;
 
-/// The gRPC stack runs its connections in tasks of its own; this is the kubelet's hold on them.
-pub(crate) struct Wire {
+/// The gRPC stack runs connections in its own tasks; this ends them with the kubelet.
+pub(crate) struct Connection {
     stream: UnixStream,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Told when the peer says something for the first time; dropped if it hangs up before that.
-    heard: Option<oneshot::Sender<()>>,
+    /// Notified by the first byte of the peer; dropped if the peer closes before that.
+    first_byte: Option<oneshot::Sender<()>>,
     _alive: TaskTrackerToken,
 }
 
-impl Wire {
-    pub(crate) async fn dial(
+impl Connection {
+    pub(crate) async fn open(
         process: &Process,
         socket: &Path,
-        heard: Option<oneshot::Sender<()>>,
+        first_byte: Option<oneshot::Sender<()>>,
     ) -> io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
         Ok(Self {
-            heard,
+            first_byte,
             ..Self::accepted(process, stream)
         })
     }
@@ -40,13 +40,13 @@ impl Wire {
         Self {
             stream,
             killed: Box::pin(process.killed()),
-            heard: None,
+            first_byte: None,
             _alive: process.alive(),
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,17 +57,17 @@ impl AsyncRead for Wire {
         }
         let filled = buf.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
-        if let Some(heard) = self.heard.take()
+        if let Some(first_byte) = self.first_byte.take()
             && buf.filled().len() > filled
         {
-            // Nobody listens any more once the dial has timed out.
-            let _ = heard.send(());
+            // The receiver is dropped once the connect has timed out.
+            let _ = first_byte.send(());
         }
         Poll::Ready(read)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,7 +85,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl Connected for Wire {
+impl Connected for Connection {
     type ConnectInfo = ();
 
     fn connect_info(&self) {}

@@ -1,4 +1,4 @@
-//! All that the kubelet knows of its plugins, and the only place where that changes.
+//! The state of the device manager: clients, resources, pods and the journal. Only its methods change it.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::config::KubeletVersion;
-use crate::journal::{Happening, Journal};
+use crate::journal::{EventKind, Journal};
 use crate::pods::Pods;
 use crate::view::{ResourceView, is_healthy};
 
-use super::client::{Announcement, Client};
-use super::clients::Clients;
-use super::resource::Resource;
+use crate::device_manager::client::{Client, PluginRegistration};
+use crate::device_manager::clients::Clients;
+use crate::device_manager::resource::Resource;
 
 #[derive(Debug)]
-pub(crate) struct Books {
+pub(crate) struct DeviceManagerState {
     version: KubeletVersion,
     clients: Clients,
     resources: BTreeMap<String, Resource>,
     pub(crate) pods: Pods,
     pub(crate) journal: Journal,
-    pub(crate) pod_resources_asked: usize,
-    /// It has heard since its start which pods it has.
-    pub(crate) knows_pods: bool,
+    pub(crate) pod_resources_calls: usize,
+    /// Whether the kubelet has synchronized its pods since its start.
+    pub(crate) pods_known: bool,
     next_client: u64,
 }
 
-impl Books {
+impl DeviceManagerState {
     pub(crate) fn new(version: KubeletVersion) -> Self {
         Self {
             version,
@@ -37,8 +37,8 @@ impl Books {
             resources: BTreeMap::new(),
             pods: Pods::default(),
             journal: Journal::default(),
-            pod_resources_asked: 0,
-            knows_pods: true,
+            pod_resources_calls: 0,
+            pods_known: true,
             next_client: 0,
         }
     }
@@ -51,7 +51,7 @@ impl Books {
             pods, resources, ..
         } = self;
         pods.readmit(|resource| resources.contains_key(resource));
-        self.journal.note(Happening::Started);
+        self.journal.note(EventKind::Started);
     }
 
     pub(crate) fn killed(&mut self) {
@@ -59,67 +59,67 @@ impl Books {
         for resource in self.resources.values_mut() {
             resource.view.connected = false;
         }
-        self.journal.note(Happening::Killed);
+        self.journal.note(EventKind::Killed);
     }
 
     pub(crate) fn view(&self, resource: &str) -> Option<&ResourceView> {
         self.resources.get(resource).map(|resource| &resource.view)
     }
 
-    pub(super) fn admit(&mut self, announcement: &Announcement) -> Result<(), String> {
-        self.clients.admit(announcement)
+    pub(crate) fn admit(&mut self, registration: &PluginRegistration) -> Result<(), String> {
+        self.clients.admit(registration)
     }
 
-    pub(super) fn refuse(&mut self, announcement: &Announcement, message: &str) {
-        self.clients.failed(announcement);
-        self.journal.note(Happening::Refused {
-            resource: announcement.resource.clone(),
-            endpoint: announcement.endpoint.clone(),
-            way: announcement.way,
+    pub(crate) fn refuse(&mut self, registration: &PluginRegistration, message: &str) {
+        self.clients.failed(registration);
+        self.journal.note(EventKind::Refused {
+            resource: registration.resource.clone(),
+            endpoint: registration.endpoint.clone(),
+            mode: registration.mode,
             message: message.to_owned(),
         });
     }
 
-    pub(super) fn connect(
+    pub(crate) fn connect(
         &mut self,
-        announcement: Announcement,
+        registration: PluginRegistration,
         api: DevicePluginClient<Channel>,
         options: DevicePluginOptions,
         closed: CancellationToken,
     ) -> Client {
-        self.journal.note(Happening::Registered {
-            resource: announcement.resource.clone(),
-            endpoint: announcement.endpoint.clone(),
-            way: announcement.way,
+        self.journal.note(EventKind::Registered {
+            resource: registration.resource.clone(),
+            endpoint: registration.endpoint.clone(),
+            mode: registration.mode,
         });
         self.next_client += 1;
         let client = Client {
             id: self.next_client,
-            announcement,
+            registration,
             api,
             options,
             closed,
         };
         self.clients.insert(client.clone());
-        let name = client.announcement.resource.clone();
+        let name = client.registration.resource.clone();
         let resource = self
             .resources
             .entry(name.clone())
-            .or_insert_with(|| Resource::new(name, client.announcement.way));
+            .or_insert_with(|| Resource::new(name, client.registration.mode));
         resource.connect(client.clone(), self.version, &mut self.journal);
         client
     }
 
-    pub(super) fn list(&mut self, client: &Client, devices: Vec<Device>) {
-        // What a plugin still sent when the kubelet had closed the connection brings no device back.
+    pub(crate) fn list(&mut self, client: &Client, devices: Vec<Device>) {
+        // A list that was sent before the kubelet closed the connection does not restore devices.
         if client.closed.is_cancelled() {
             return;
         }
-        let name = &client.announcement.resource;
+        let name = &client.registration.resource;
         let Some(resource) = self.resources.get_mut(name) else {
             return;
         };
-        self.journal.note(Happening::Listed {
+        self.journal.note(EventKind::Listed {
             resource: name.clone(),
             devices: devices.len(),
             healthy: devices.iter().filter(|device| is_healthy(device)).count(),
@@ -127,45 +127,48 @@ impl Books {
         resource.list(client.id, devices, &mut self.journal);
     }
 
-    /// Returns what [`Resource::disconnect`] does, if this disconnects anyone.
-    pub(super) fn stream_ended(
+    /// Returns the token of [`Resource::disconnect`] if this disconnects a client.
+    pub(crate) fn stream_ended(
         &mut self,
         client: &Client,
         reason: String,
     ) -> Option<CancellationToken> {
-        self.journal.note(Happening::StreamEnded {
-            resource: client.announcement.resource.clone(),
-            endpoint: client.announcement.endpoint.clone(),
+        self.journal.note(EventKind::StreamEnded {
+            resource: client.registration.resource.clone(),
+            endpoint: client.registration.endpoint.clone(),
             reason,
         });
-        if let Some(resource) = self.resources.get_mut(&client.announcement.resource) {
+        if let Some(resource) = self.resources.get_mut(&client.registration.resource) {
             resource.stream_ended(client);
         }
         let disconnected = self.clients.take_for_ended(client)?;
         self.disconnect(&disconnected)
     }
 
-    /// A registered socket is gone. Returns what [`Resource::disconnect`] does, if this disconnects anyone.
-    pub(super) fn deregister(&mut self, announcement: &Announcement) -> Option<CancellationToken> {
-        let disconnected = self.clients.take(announcement)?;
+    /// A registered socket is removed. Returns the token of [`Resource::disconnect`] if this disconnects a client.
+    pub(crate) fn deregister(
+        &mut self,
+        registration: &PluginRegistration,
+    ) -> Option<CancellationToken> {
+        let disconnected = self.clients.take(registration)?;
         self.disconnect(&disconnected)
     }
 
-    /// The kubelet ends the newest stream of a resource by itself.
+    /// Cancels the newest stream of a resource.
     pub(crate) fn cancel(&mut self, resource: &str) -> bool {
         let endpoint = self.endpoint(resource);
         endpoint.inspect(|client| client.closed.cancel()).is_some()
     }
 
-    pub(super) fn forget(&mut self, resource: &str) {
-        if let Some(known) = self.resources.get_mut(resource) {
-            known.view.replace_devices(&[]);
+    pub(crate) fn forget(&mut self, resource: &str) {
+        if let Some(found) = self.resources.get_mut(resource) {
+            found.view.replace_devices(&[]);
             let resource = resource.to_owned();
-            self.journal.note(Happening::Forgotten { resource });
+            self.journal.note(EventKind::Forgotten { resource });
         }
     }
 
-    /// Whom to ask for devices.
+    /// The client for allocations.
     pub(crate) fn endpoint(&self, resource: &str) -> Option<Client> {
         self.resources.get(resource)?.endpoint().cloned()
     }
@@ -189,11 +192,11 @@ impl Books {
     }
 
     fn disconnect(&mut self, client: &Client) -> Option<CancellationToken> {
-        let name = &client.announcement.resource;
+        let name = &client.registration.resource;
         let resource = self.resources.get_mut(name)?;
         let stopped = resource.disconnect(client, self.version)?;
         let resource = name.clone();
-        self.journal.note(Happening::Disconnected { resource });
+        self.journal.note(EventKind::Disconnected { resource });
         Some(stopped)
     }
 }
