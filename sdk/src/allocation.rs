@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// A device node of the node that appears in the container, readable and writable.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceNode {
     /// The path on the node.
     pub host_path: String,
@@ -13,8 +14,19 @@ pub struct DeviceNode {
     pub container_path: String,
 }
 
+impl DeviceNode {
+    /// A device node with its two paths.
+    pub fn new(host_path: impl Into<String>, container_path: impl Into<String>) -> Self {
+        Self {
+            host_path: host_path.into(),
+            container_path: container_path.into(),
+        }
+    }
+}
+
 /// A file or directory of the node that appears in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mount {
     /// The path on the node.
     pub host_path: String,
@@ -22,6 +34,25 @@ pub struct Mount {
     pub container_path: String,
     /// Whether the container may not write to it.
     pub read_only: bool,
+}
+
+impl Mount {
+    /// A mount that the container may not write to.
+    pub fn read_only(host_path: impl Into<String>, container_path: impl Into<String>) -> Self {
+        Self {
+            host_path: host_path.into(),
+            container_path: container_path.into(),
+            read_only: true,
+        }
+    }
+
+    /// A mount that the container may write to.
+    pub fn writable(host_path: impl Into<String>, container_path: impl Into<String>) -> Self {
+        Self {
+            read_only: false,
+            ..Self::read_only(host_path, container_path)
+        }
+    }
 }
 
 /// What one provider contributes to a container for one device.
@@ -66,20 +97,14 @@ impl Allocation {
         host_path: impl Into<String>,
         container_path: impl Into<String>,
     ) -> &mut Self {
-        self.nodes.push(DeviceNode {
-            host_path: host_path.into(),
-            container_path: container_path.into(),
-        });
+        self.nodes.push(DeviceNode::new(host_path, container_path));
         self
     }
 
     /// Adds a device node that accompanies the device, after those of the device itself.
     pub fn shared_node(&mut self, path: impl Into<String>) -> &mut Self {
         let path = path.into();
-        self.companions.push(DeviceNode {
-            host_path: path.clone(),
-            container_path: path,
-        });
+        self.companions.push(DeviceNode::new(path.clone(), path));
         self
     }
 
@@ -87,11 +112,7 @@ impl Allocation {
     /// write to.
     pub fn mount_read_only(&mut self, path: impl Into<String>) -> &mut Self {
         let path = path.into();
-        self.mount(Mount {
-            host_path: path.clone(),
-            container_path: path,
-            read_only: true,
-        })
+        self.mount(Mount::read_only(path.clone(), path))
     }
 
     /// Adds a file or directory of the node.

@@ -2,62 +2,86 @@
 
 use std::fmt;
 
-use crate::{DeviceId, Health, PciAddress, PciFunction};
+use crate::{DeviceId, Finding, PciAddress, PciFunction};
 
 /// One device that a provider offers, or extends, with the provider's own `facts` about it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Device<F> {
-    /// How the kubelet knows it.
+    /// The id by which the kubelet refers to it.
     pub id: DeviceId,
     /// The PCI function that it is, or that it belongs to.
     pub function: PciAddress,
     /// The NUMA node for the kubelet's topology manager.
     pub numa_node: Option<u32>,
-    /// Whether new pods may have it.
-    pub health: Health,
-    /// Whatever the provider needs later to admit and to allocate it.
+    /// Why no new pod may get it; empty for a healthy device.
+    pub findings: Vec<Finding>,
+    /// What the provider needs later to match and to allocate it.
     pub facts: F,
 }
 
 impl<F> Device<F> {
-    /// The same with what speaks against it; see [`Health::of`].
-    #[must_use]
-    pub fn health(self, health: Health) -> Self {
-        Self { health, ..self }
+    /// A healthy device below a PCI function, without a NUMA node.
+    pub fn new(id: DeviceId, function: PciAddress, facts: F) -> Self {
+        Self {
+            id,
+            function,
+            numa_node: None,
+            findings: Vec::new(),
+            facts,
+        }
     }
 
     /// A device that is a whole PCI function.
     pub fn of(function: &PciFunction, facts: F) -> Self {
-        Self {
-            id: function.address.into(),
-            function: function.address,
-            numa_node: function.numa_node,
-            health: Health::Healthy,
-            facts,
-        }
+        Self::new(function.address.into(), function.address, facts)
+            .with_numa_node(function.numa_node)
     }
 
     /// A device of another provider, which this extension adds facts to.
     pub fn extending(device: &BaseDevice, facts: F) -> Self {
-        Self {
-            id: device.id.clone(),
-            function: device.function,
-            numa_node: None,
-            health: Health::Healthy,
-            facts,
-        }
+        Self::new(device.id.clone(), device.function, facts)
+    }
+
+    /// The same device with its NUMA node.
+    #[must_use]
+    pub fn with_numa_node(self, numa_node: Option<u32>) -> Self {
+        Self { numa_node, ..self }
+    }
+
+    /// The same device with further findings, each a [`Finding`] or an `Option<Finding>`; see [`health`](crate::health).
+    #[must_use]
+    pub fn with_findings(
+        mut self,
+        findings: impl IntoIterator<Item = impl Into<Option<Finding>>>,
+    ) -> Self {
+        self.findings
+            .extend(findings.into_iter().filter_map(Into::into));
+        self
     }
 }
 
-/// A device that the owner of its device type discovered, as an extension sees it.
+/// A device that the owner of its device type discovered, as an extension gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BaseDevice {
     /// The device type that it belongs to.
     pub device_type: String,
-    /// How the kubelet knows it.
+    /// The id by which the kubelet refers to it.
     pub id: DeviceId,
     /// The PCI function that it is, or that it belongs to.
     pub function: PciAddress,
+}
+
+impl BaseDevice {
+    /// A device of the type `device_type`.
+    pub fn new(device_type: impl Into<String>, id: DeviceId, function: PciAddress) -> Self {
+        Self {
+            device_type: device_type.into(),
+            id,
+            function,
+        }
+    }
 }
 
 /// What one discovery found: the devices, and what was left out on purpose, with the reason.
@@ -82,6 +106,7 @@ pub struct BaseDevice {
 #[derive(Debug)]
 pub struct Discovery<F> {
     pub(crate) devices: Vec<Device<F>>,
+    /// Name and reason.
     pub(crate) excluded: Vec<(String, String)>,
 }
 
@@ -91,7 +116,7 @@ impl<F> Discovery<F> {
         self.devices.push(device);
     }
 
-    /// Says that something that looks like a device of this type is not offered, and why.
+    /// Reports that something that could be a device of this type is not offered, and why.
     pub fn exclude(&mut self, device: impl fmt::Display, reason: impl Into<String>) {
         self.excluded.push((device.to_string(), reason.into()));
     }

@@ -9,7 +9,8 @@ use crate::{Device, Error, Node, one_of};
 /// [`Provider::allocate`](crate::Provider::allocate).
 ///
 /// ```
-/// use sriovdp_sdk::{Allocation, Device, Error, Node, require_driver};
+/// use sriovdp_sdk::userspace::require_driver;
+/// use sriovdp_sdk::{Allocation, Device, Error, Node};
 ///
 /// fn allocate(node: &Node, drivers: &[String], device: &Device<()>) -> Result<Allocation, Error> {
 ///     require_driver(node, device, drivers)?;

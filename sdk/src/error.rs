@@ -80,7 +80,8 @@ impl Error {
         self
     }
 
-    /// Any standard error, with its sources as causes.
+    /// Any standard error, with its sources as causes. Those of the standard library's I/O and of serde_json convert with
+    /// `?`.
     pub fn from_std(error: &dyn std::error::Error) -> Self {
         Self {
             source: error
@@ -125,6 +126,78 @@ impl Error {
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |error| error.source.as_deref())
+    }
+}
+
+/// Adds a wider sentence to what went wrong, and to what is absent.
+///
+/// ```
+/// use sriovdp_sdk::{Context, Error};
+///
+/// fn slot(label: Option<&str>) -> Result<u8, Error> {
+///     let label = label.context("the function has no label")?;
+///     label.parse().map_err(|error| Error::from_std(&error)).context("the label is no number")
+/// }
+/// assert_eq!(slot(None).unwrap_err().to_string(), "the function has no label");
+/// assert_eq!(slot(Some("x")).unwrap_err().to_string(), "the label is no number");
+///
+/// fn firmware() -> Result<String, Error> {
+///     std::fs::read_to_string("/no/such/file").with_context(|| format!("cannot read {}", "the firmware"))
+/// }
+/// assert_eq!(firmware().unwrap_err().causes().count(), 1);
+/// ```
+pub trait Context<T>: sealed::Sealed {
+    /// The error, or the absence, with `message` above it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no value.
+    fn context(self, message: &'static str) -> Result<T, Error>;
+
+    /// The same with a message that is built only when it is needed.
+    ///
+    /// # Errors
+    ///
+    /// When there is no value.
+    fn with_context<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Error>> Context<T> for Result<T, E> {
+    fn context(self, message: &'static str) -> Result<T, Error> {
+        self.with_context(|| message)
+    }
+
+    fn with_context<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, Error> {
+        self.map_err(|error| error.into().context(message()))
+    }
+}
+
+impl<T> Context<T> for Option<T> {
+    fn context(self, message: &'static str) -> Result<T, Error> {
+        self.with_context(|| message)
+    }
+
+    fn with_context<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, Error> {
+        self.ok_or_else(|| Error::new(message()))
+    }
+}
+
+mod sealed {
+    /// [`Context`](super::Context) has these implementations only, so that it can get methods.
+    pub trait Sealed {}
+    impl<T, E> Sealed for Result<T, E> {}
+    impl<T> Sealed for Option<T> {}
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::from_std(&error)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from_std(&error)
     }
 }
 

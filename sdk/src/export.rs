@@ -3,12 +3,10 @@
 /// Exports a [`Provider`](crate::Provider) from a `cdylib`. Once per library, at the crate's root.
 ///
 /// ```
-/// # use sriovdp_sdk::*;
+/// # use sriovdp_sdk::prelude::*;
 /// # #[derive(Default)]
 /// # struct Fpga;
-/// # #[derive(Default, Deserialize, JsonSchema)]
-/// # #[serde(crate = "sriovdp_sdk::serde")]
-/// # #[schemars(crate = "sriovdp_sdk::schemars")]
+/// # #[selectors]
 /// # struct Nothing {}
 /// # impl Provider for Fpga {
 /// #     type Selectors = Nothing;

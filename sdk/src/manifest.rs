@@ -1,95 +1,115 @@
-//! What a provider says about itself before it is asked for anything.
+//! What a provider declares about itself before anything else is called.
 
-/// Which part of the configuration a provider serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Role {
-    /// It owns a `deviceType`: it discovers the devices and builds what a container gets.
-    DeviceType {
-        /// The value of `deviceType` in the configuration. Exactly one provider owns each.
-        name: String,
-        /// The class part of the CDI kind `<resource prefix>/<class>`: letters, digits, `_` and `-`.
-        cdi_class: String,
-        /// Whether it is meant by a resource that names no device type.
-        is_default: bool,
-    },
-    /// It adds selector keys, facts and device nodes to device types that other providers own.
-    Extension {
-        /// The device types that it extends.
-        of: Vec<String>,
-    },
-}
-
-/// The name tag of a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name, the role and the abilities of a provider.
+///
+/// ```
+/// use sriovdp_sdk::Manifest;
+///
+/// let manifest = Manifest::device_type("fpga", "Example accelerators")
+///     .watch_uevents(&["vfio"])
+///     .incremental();
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// What it serves.
-    pub role: Role,
-    /// One sentence for `sriovdp providers`.
-    pub summary: String,
-    /// Selector keys that users may expect here and that another provider file brings: key, file name. They make the
-    /// hint when such a key is used without that file.
-    pub brought_by_others: Vec<(String, String)>,
-    /// Pairs of selector keys that make no sense together in one selector object: one of this provider's, and one of
-    /// any provider's.
-    pub exclusive_keys: Vec<(String, String)>,
-    /// The oldest host that will do, as the version of the SDK that it was built with.
-    pub needs_host: Option<String>,
-    /// Kernel subsystems whose uevents are a reason to discover again.
-    pub subsystems: Vec<String>,
-    /// Whether a discovery may be about some functions only.
-    pub by_function: bool,
+    pub(crate) summary: String,
+    pub(crate) device_type: Option<String>,
+    pub(crate) cdi_class: Option<String>,
+    pub(crate) is_default: bool,
+    pub(crate) extends: Vec<String>,
+    /// Key and file name.
+    pub(crate) brought_by_others: Vec<(String, String)>,
+    /// Pairs of keys.
+    pub(crate) exclusive_keys: Vec<(String, String)>,
+    pub(crate) needs_host: Option<String>,
+    pub(crate) subsystems: Vec<String>,
+    pub(crate) is_incremental: bool,
 }
 
 impl Manifest {
-    /// A provider that owns the device type `name`.
+    /// A provider that owns the device type `name`: it discovers the devices. Exactly one provider on a node owns each.
+    ///
+    /// `summary` is one sentence for `sriovdp providers`.
     pub fn device_type(name: &str, summary: &str) -> Self {
         Self {
-            role: Role::DeviceType {
-                name: name.to_owned(),
-                cdi_class: name.to_owned(),
-                is_default: false,
-            },
+            device_type: Some(name.to_owned()),
+            cdi_class: Some(name.to_owned()),
             summary: summary.to_owned(),
-            brought_by_others: Vec::new(),
-            exclusive_keys: Vec::new(),
-            needs_host: None,
-            subsystems: Vec::new(),
-            by_function: false,
+            ..Self::default()
         }
     }
 
-    /// A provider that extends the device types `of`.
+    /// A provider that extends the device types `of`: it adds selector keys, findings and device nodes to devices of other
+    /// providers, which it gets from [`Node::devices`](crate::Node::devices).
+    ///
+    /// ```
+    /// use sriovdp_sdk::prelude::*;
+    /// use sriovdp_sdk::selector::CaseInsensitive;
+    /// use sriovdp_sdk::BaseDevice;
+    ///
+    /// /// The slot that a network card is in, for `netDevice`.
+    /// #[derive(Default)]
+    /// struct Slot;
+    ///
+    /// #[selectors]
+    /// struct Selectors {
+    ///     /// Physical slots, as the labels on the machine name them.
+    ///     slots: Vec<CaseInsensitive>,
+    /// }
+    ///
+    /// type Label = Option<CaseInsensitive>;
+    ///
+    /// impl Provider for Slot {
+    ///     type Selectors = Selectors;
+    ///     type Facts = Label;
+    ///
+    ///     fn manifest(&self) -> Manifest {
+    ///         Manifest::extension(&["netDevice"], "The slots of network cards")
+    ///     }
+    ///
+    ///     fn discover(&self, node: &Node) -> Result<Discovery<Label>, Error> {
+    ///         let slot = |device: &BaseDevice| {
+    ///             let label = node.pci(device.function).attribute("label")?;
+    ///             Some(CaseInsensitive::from(label.as_str()))
+    ///         };
+    ///         let devices = node.devices().iter();
+    ///         Ok(devices.map(|device| Device::extending(device, slot(device))).collect())
+    ///     }
+    ///
+    ///     fn matches(&self, selectors: &Selectors, device: &Device<Label>) -> Result<(), Mismatch> {
+    ///         one_of("slots", &selectors.slots, device.facts.as_ref())
+    ///     }
+    ///
+    ///     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<Label>) -> Result<Allocation, Error> {
+    ///         Ok(Allocation::default())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// A user writes its keys beside those of the owner, and a device has to match both:
+    /// `"selectors": {"vendors": ["8086"], "slots": ["PCIe 3"]}`. The host calls an extension for a selector object only
+    /// when one of its keys has a value other than `false`, an empty text and an empty list; and it calls
+    /// [`discover`](crate::Provider::discover) only while there is such an object.
     pub fn extension(of: &[&str], summary: &str) -> Self {
         Self {
-            role: Role::Extension {
-                of: of.iter().map(|&name| name.to_owned()).collect(),
-            },
+            extends: of.iter().map(|&name| name.to_owned()).collect(),
             summary: summary.to_owned(),
-            brought_by_others: Vec::new(),
-            exclusive_keys: Vec::new(),
-            needs_host: None,
-            subsystems: Vec::new(),
-            by_function: false,
+            ..Self::default()
         }
     }
 
-    /// Names the CDI class, where it is not the device type's own name.
+    /// Names the class part of the CDI kind `<resource prefix>/<class>`, where it is not the name of the device type:
+    /// letters, digits, `_` and `-`.
     #[must_use]
     pub fn cdi_class(mut self, class: &str) -> Self {
-        if let Role::DeviceType { cdi_class, .. } = &mut self.role {
-            class.clone_into(cdi_class);
-        }
+        self.cdi_class = Some(class.to_owned());
         self
     }
 
     /// Makes it the device type that is meant by a resource that names none. There can be one on a node.
     #[must_use]
     pub fn default_device_type(mut self) -> Self {
-        if let Role::DeviceType { is_default, .. } = &mut self.role {
-            *is_default = true;
-        }
+        self.is_default = true;
         self
     }
 
@@ -103,22 +123,21 @@ impl Manifest {
         self
     }
 
-    /// Says that a discovery may be about some functions only, which makes a change on a large node cost what the change
-    /// is worth.
+    /// Declares that a discovery may be about some functions only, so that a change on a large node costs what the change
+    /// is worth: 0.3 ms instead of 0.2 s on a node with 4,096 virtual functions.
     ///
-    /// What the provider finds about a function then has to depend on nothing but that function, what is below it in
-    /// sysfs, and its physical function. Something that the whole node has in common, such as routes, may count as
-    /// well, but that it has changed is seen in the next discovery of everything only, which the host's timer
-    /// brings about.
+    /// What the provider finds about a function must then depend only on that function, what is below it in sysfs, and
+    /// its physical function. Properties of the whole node, such as routes, may count as well, but a change of them takes
+    /// effect in the next discovery of everything, on the timer of the host.
     ///
-    /// The kernel's events say which functions have changed; the host adds the virtual functions of a physical one and
-    /// the physical function of a virtual one. [`Node::functions`](crate::Node::functions) has those of them that are
-    /// there, and [`Node::devices`](crate::Node::devices) only devices on them; devices on other functions stay as they
-    /// are, so [`discover`](crate::Provider::discover) names none. What it remembers from one discovery to the next it
-    /// has to keep for the others: see [`Node::is_in_scope`](crate::Node::is_in_scope).
+    /// The kernel's events name the functions that have changed; the host adds the virtual functions of a physical one
+    /// and the physical function of a virtual one. [`Node::functions`](crate::Node::functions) and
+    /// [`Node::devices`](crate::Node::devices) have those that are there, and [`discover`](crate::Provider::discover)
+    /// returns devices on these only; the SDK keeps all others. [`Memory`](crate::Memory) does the same for what a
+    /// provider remembers.
     #[must_use]
     pub fn incremental(mut self) -> Self {
-        self.by_function = true;
+        self.is_incremental = true;
         self
     }
 

@@ -18,6 +18,10 @@ use crate::{Error, PciAddress};
 /// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "an id is 16 bits, and nothing else"
+)]
 pub struct HexId(pub u16);
 
 impl fmt::Display for HexId {

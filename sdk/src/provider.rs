@@ -7,21 +7,28 @@ use crate::{Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, N
 
 /// A device type, or an extension of device types that others own.
 ///
-/// One value of the type lives in the host for as long as the host runs. Calls may come from several threads at once.
-/// A panic in any of them becomes an error of that call. Each call has a few seconds; the kubelet waits for
-/// [`allocate`](Self::allocate) with its whole pod loop.
+/// # What the host relies on
+///
+/// * One value of the type lives as long as the host. Calls may come from several threads, several at a time.
+/// * A call ends within seconds; the kubelet waits for [`allocate`](Self::allocate) with its whole pod loop. A panic is
+///   an error of that call.
+/// * Everything of the node is read through [`Node`], so that the provider runs against a directory in a test.
+/// * [`matches`](Self::matches), [`findings`](Self::findings) and [`kept_out`](Self::kept_out) depend on their arguments
+///   only.
+/// * [`allocate`](Self::allocate) changes nothing.
+/// * The id of a device stays the same when the plugin or the node starts again.
 pub trait Provider: Default + Send + Sync + 'static {
-    /// The selector keys, as a struct with one field for each key.
+    /// The selector keys, as a struct with one field for each key and the attribute [`selectors`](macro@crate::selectors).
     ///
-    /// Every field must have a default that constrains nothing (`#[serde(default)]` on the struct). The JSON schema of
-    /// the struct is what the configuration is checked against; keys that it does not have are refused by name. Keys
-    /// match in any case, and `null` means that the key is absent.
+    /// Every field has a default that constrains nothing. The host validates configurations against the JSON schema of
+    /// the struct; a key that is in no schema is refused with "did you mean". Keys match in any case, and `null` means
+    /// that the key is absent.
     type Selectors: DeserializeOwned + JsonSchema;
 
     /// What the provider keeps about each device between discovery and allocation.
     type Facts: Send + Sync;
 
-    /// The provider's name tag. Called once, before anything else.
+    /// Name, role and abilities. Called before anything else.
     fn manifest(&self) -> Manifest;
 
     /// Checks selectors beyond their types: keys that exclude each other, keys that must be there.
@@ -43,11 +50,14 @@ pub trait Provider: Default + Send + Sync + 'static {
 
     /// Finds the devices of this type, or, in an extension, the facts about [`Node::devices`].
     ///
-    /// Called for each scan of the node. Read what can fail for one device so that it costs that device only.
+    /// Called for each scan of the node. [`Node::functions`] is the PCI bus, [`Node::pci`] the sysfs directory of one
+    /// function, [`Node::root`] any other file. What a later call needs of a device goes into its
+    /// [`facts`](Device::facts). A device that cannot be offered is left out with [`Discovery::exclude`], which keeps the
+    /// reason for `sriovdp explain`; a failure of one device must not cost the others.
     ///
     /// # Errors
     ///
-    /// When nothing can be said about any device. The pools keep what they had.
+    /// When nothing is known about any device. The pools keep what they had.
     fn discover(&self, node: &Node) -> Result<Discovery<Self::Facts>, Error>;
 
     /// Whether `device` is one that `selectors` describe.
@@ -113,12 +123,17 @@ pub trait Provider: Default + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Builds what a container gets for `device`, from the node as it is now.
+    /// Builds what a container gets for `device`, from the node as it is now: device nodes, mounts, values for
+    /// `PCIDEVICE_…_INFO` and for the device-info file. Call [`Node::require_device_node`] for each device node: a
+    /// container without its device is worse than none.
+    ///
+    /// This is a query. The host also calls it without a pod: to write CDI specifications it allocates every device of a
+    /// pool, each time that the pool changes. So it must not reset a device, load anything into it, or write any file, and
+    /// two calls with the same arguments on the same node have equal results. `conformance!` checks both.
     ///
     /// # Errors
     ///
-    /// When something that the container needs is missing. The pod is then refused; handing out a container without
-    /// its device would be worse.
+    /// When something that the container needs is missing. The pod is then refused.
     fn allocate(
         &self,
         node: &Node,

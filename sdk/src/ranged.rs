@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
-use crate::selector::{CaseInsensitive, Mismatch, listed};
+use crate::matching::{CaseInsensitive, Mismatch, listed};
 
 /// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
 ///
@@ -15,7 +15,7 @@ use crate::selector::{CaseInsensitive, Mismatch, listed};
 /// because it would select nothing.
 ///
 /// ```
-/// use sriovdp_sdk::{CaseInsensitive, IndexRanges};
+/// use sriovdp_sdk::selector::{CaseInsensitive, IndexRanges};
 ///
 /// let vfs: IndexRanges<CaseInsensitive> = "ens1f0#0, 2-3".parse()?;
 /// assert!(vfs.contains(&"ENS1F0".into(), Some(2)));
@@ -161,7 +161,7 @@ impl<T> JsonSchema for IndexRanges<T> {
 /// the sentence of `no_parent`.
 ///
 /// ```
-/// use sriovdp_sdk::{one_of_ranges, CaseInsensitive, IndexRanges};
+/// use sriovdp_sdk::selector::{CaseInsensitive, IndexRanges, one_of_ranges};
 ///
 /// let wanted: Vec<IndexRanges<CaseInsensitive>> = vec!["ens1f0#0-3".parse()?];
 /// let vf = |index| one_of_ranges("pfNames", &wanted, Some(&CaseInsensitive::from("ens1f0")), Some(index), String::new);

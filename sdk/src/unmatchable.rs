@@ -1,7 +1,9 @@
 //! Selector values that no device can have, for [`Provider::unmatchable`](crate::Provider::unmatchable).
 
-use crate::view::LINK_TYPES;
-use crate::{CaseInsensitive, Error, IndexRanges, PciAddress};
+use crate::matching::CaseInsensitive;
+use crate::node::LINK_TYPES;
+use crate::ranged::IndexRanges;
+use crate::{Error, PciAddress};
 
 /// `IFNAMSIZ` has room for this many bytes of a name (Linux: `include/uapi/linux/if.h`).
 const LONGEST_INTERFACE_NAME: usize = 15;
@@ -9,7 +11,8 @@ const LONGEST_INTERFACE_NAME: usize = 15;
 /// Warnings about the values of the selector `key` for which `why` has a reason.
 ///
 /// ```
-/// use sriovdp_sdk::{Error, unmatchable};
+/// use sriovdp_sdk::Error;
+/// use sriovdp_sdk::selector::unmatchable;
 ///
 /// let why = |slot: &u32| (*slot > 7).then(|| Error::new(format!("no card has a slot `{slot}`")));
 /// let warnings = unmatchable("slots", &[3, 9], why);
@@ -23,7 +26,7 @@ pub fn unmatchable<T>(key: &str, values: &[T], why: impl Fn(&T) -> Option<Error>
         .collect()
 }
 
-/// Those among `linkTypes` that [`Netdev::link_type`](crate::Netdev::link_type) never says.
+/// Those among `linkTypes` that [`Netdev::link_type`](crate::node::Netdev::link_type) never says.
 pub fn unmatchable_link_types(key: &str, values: &[CaseInsensitive]) -> Vec<Error> {
     unmatchable(key, values, |value| {
         let is_known = LINK_TYPES

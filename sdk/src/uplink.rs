@@ -1,6 +1,6 @@
 //! The link of a physical function, which the traffic of its virtual functions goes through.
 
-use crate::view::{LinkState, Netdev};
+use crate::node::{LinkState, Netdev};
 use crate::{Finding, FindingKind, Node, PciAddress};
 
 /// What the link of the physical function `address` says against its virtual functions.

@@ -1,5 +1,8 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
+pub use crate::driver::require_driver;
+pub use crate::vhost::{vhost_net, vhost_net_warnings};
+
 use crate::{Allocation, Error, Finding, FindingKind, Node, PciAddress, PciFunction};
 
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
@@ -21,7 +24,8 @@ const NO_IOMMU: &str = "vfio-noiommu";
 /// `/dev/vfio/<group>`.
 ///
 /// ```
-/// use sriovdp_sdk::{userspace_nodes, Allocation, Error, Node, PciAddress};
+/// use sriovdp_sdk::userspace::userspace_nodes;
+/// use sriovdp_sdk::{Allocation, Error, Node, PciAddress};
 ///
 /// fn allocate(node: &Node, function: PciAddress) -> Result<Allocation, Error> {
 ///     let mut allocation = Allocation::default();

@@ -13,7 +13,8 @@ const NODES: [(&str, &str); 2] = [(VHOST_NET, "vhost_net"), (TUN, "tun")];
 /// `PCIDEVICE_…_INFO` that names them.
 ///
 /// ```
-/// use sriovdp_sdk::{vhost_net, Allocation, Error, Node};
+/// use sriovdp_sdk::userspace::vhost_net;
+/// use sriovdp_sdk::{Allocation, Error, Node};
 ///
 /// fn allocate(node: &Node, need_vhost_net: bool) -> Result<Allocation, Error> {
 ///     let mut allocation = Allocation::default();

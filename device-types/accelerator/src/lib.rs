@@ -7,10 +7,12 @@ mod selectors;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use sriovdp_sdk::health::check_userspace_nodes;
+use sriovdp_sdk::selector::{unmatchable_acpi_indexes, unmatchable_drivers};
+use sriovdp_sdk::userspace::{require_driver, userspace_nodes};
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Mismatch, Node, PciAddress,
-    Provider, check_userspace_nodes, export_provider, one_of, require_driver,
-    unmatchable_acpi_indexes, unmatchable_drivers, userspace_nodes,
+    Allocation, Device, Discovery, Error, HexId, Manifest, Mismatch, Node, PciAddress, Provider,
+    export_provider, one_of,
 };
 
 pub use selectors::Selectors;
@@ -81,8 +83,8 @@ impl Provider for Accelerator {
                 is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
                 acpi_index,
             };
-            let health = Health::of([check_userspace_nodes(node, function)]);
-            found.add(Device::of(function, facts).health(health));
+            let finding = check_userspace_nodes(node, function);
+            found.add(Device::of(function, facts).with_findings(finding));
         }
         known.retain(|&address, _| !node.is_in_scope(address));
         known.extend(read);

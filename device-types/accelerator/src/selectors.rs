@@ -1,11 +1,11 @@
 //! The selector keys of `accelerator`.
 
-use sriovdp_sdk::{Deserialize, HexId, JsonSchema, PciAddress, schemars, serde};
+use sriovdp_sdk::{HexId, PciAddress, selectors};
 
 /// Which accelerators belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,

@@ -30,7 +30,7 @@ fn accelerators_with_a_driver_are_offered() {
     let devices = provider.devices();
     let devices: Vec<(&str, Option<u32>)> = devices
         .iter()
-        .map(|(id, numa)| (id.as_str(), *numa))
+        .map(|device| (device.id.as_str(), device.numa_node))
         .collect();
     assert_eq!(
         devices,
@@ -44,11 +44,11 @@ fn accelerators_with_a_driver_are_offered() {
             ("0000:19:00.2", Some(0)),
         ]
     );
-    let excluded = (
-        "0000:1a:00.0".to_owned(),
-        "no driver is bound to it".to_owned(),
-    );
-    assert_eq!(provider.excluded(), [excluded]);
+    let [excluded] = &*provider.excluded() else {
+        panic!("{:?}", provider.excluded());
+    };
+    assert_eq!(excluded.device, "0000:1a:00.0");
+    assert_eq!(excluded.reason, "no driver is bound to it");
 }
 
 #[test]
@@ -108,8 +108,9 @@ fn a_refusal_says_what_was_found() {
 fn containers_get_what_the_driver_offers_and_no_device_info() {
     let (_node, provider) = cards("");
     let allocate = |id| {
-        let mut allocated = provider.allocate(json!({}), &[id]).expect("an allocation");
-        serde_json::to_value(allocated.remove(0)).expect("JSON")
+        provider
+            .allocate_json(json!({}), id)
+            .expect("an allocation")
     };
     let vfio: Value = json!({
         "nodes": [["/dev/vfio/vfio", "/dev/vfio/vfio"], ["/dev/vfio/12", "/dev/vfio/12"]],
@@ -175,11 +176,12 @@ sriovdp_sdk_testing::conformance!(Accelerator);
 fn a_function_without_its_device_node_is_unhealthy() {
     let unhealthy = |more: &str| -> Vec<String> {
         let (_node, provider) = cards(more);
-        let findings = provider.findings().into_iter();
-        findings
-            .map(|(id, cause, _)| {
-                assert_eq!(cause, FindingKind::DeviceNode);
-                id
+        let devices = provider.devices().into_iter();
+        let unhealthy = devices.filter(|device| !device.findings.is_empty());
+        unhealthy
+            .map(|device| {
+                assert_eq!(device.findings[0].cause, FindingKind::DeviceNode);
+                device.id.to_string()
             })
             .collect()
     };

@@ -9,9 +9,9 @@ mod survey;
 
 use std::sync::{Mutex, PoisonError};
 
+use sriovdp_sdk::userspace::{vhost_net, vhost_net_warnings};
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Manifest, Mismatch, Node, Provider, export_provider,
-    vhost_net, vhost_net_warnings,
 };
 
 use parent::Parents;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{CaseInsensitive, HexId, Netdev, Node, PciAddress};
+use sriovdp_sdk::node::Netdev;
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{HexId, Node, PciAddress};
 
 /// What all subfunctions of one function have in common.
 #[derive(Debug)]

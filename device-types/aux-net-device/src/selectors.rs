@@ -1,18 +1,18 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
-use sriovdp_sdk::{
-    CaseInsensitive, Deserialize, Error, HexId, IndexRanges, JsonSchema, Mismatch, PciAddress,
-    one_of, one_of_ranges, schemars, serde, unmatchable_drivers, unmatchable_interfaces,
+use sriovdp_sdk::selector::{
+    CaseInsensitive, IndexRanges, one_of_ranges, unmatchable_drivers, unmatchable_interfaces,
     unmatchable_link_types,
 };
+use sriovdp_sdk::{Error, HexId, Mismatch, PciAddress, one_of, selectors};
 
 use crate::subfunction::SF;
 use crate::survey::Facts;
 
 /// Which subfunctions belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids of the parent in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,

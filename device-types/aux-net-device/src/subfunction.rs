@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use sriovdp_sdk::{CaseInsensitive, Error, Node, PciAddress};
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{Error, Node, PciAddress};
 
 /// Linux: `Documentation/driver-api/auxiliary_bus.rst`.
 const BUS: &str = "/sys/bus/auxiliary/devices";

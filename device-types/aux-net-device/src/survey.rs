@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{
-    CaseInsensitive, Device, DeviceId, Finding, Health, Node, PciAddress, check_uplink,
-};
+use sriovdp_sdk::health::check_uplink;
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{Device, DeviceId, Finding, Node, PciAddress};
 
 use crate::parent::{Parent, Parents};
 use crate::subfunction;
@@ -66,18 +66,18 @@ impl<'a> Survey<'a> {
         let parent = known
             .or_insert_with(|| Parent::at(self.node, parent, self.before))
             .clone()?;
-        Ok(Some(Device {
-            id: DeviceId::new(name).map_err(|error| error.to_string())?,
-            function: parent.address,
-            numa_node: parent.numa_node,
-            health: Health::of([self.link_finding(parent.address)]),
-            facts: Facts {
-                number,
-                own_link_type: subfunction::link_type(self.node, name),
-                has_netdev: subfunction::has_netdev(self.node, name),
-                parent,
-            },
-        }))
+        let id = DeviceId::new(name).map_err(|error| error.to_string())?;
+        let (function, numa_node) = (parent.address, parent.numa_node);
+        let facts = Facts {
+            number,
+            own_link_type: subfunction::link_type(self.node, name),
+            has_netdev: subfunction::has_netdev(self.node, name),
+            parent,
+        };
+        let device = Device::new(id, function, facts)
+            .with_numa_node(numa_node)
+            .with_findings(self.link_finding(function));
+        Ok(Some(device))
     }
 
     /// What the link of the parent, or of its physical function, says.

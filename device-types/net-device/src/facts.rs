@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sriovdp_sdk::{
-    CaseInsensitive, Error, Finding, HexId, Netdev, Node, PciAddress, PciFunction, check_uplink,
-};
+use sriovdp_sdk::health::check_uplink;
+use sriovdp_sdk::node::Netdev;
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{Error, Finding, HexId, Node, PciAddress, PciFunction};
 
 use crate::memory::Memory;
 use crate::uplink::Uplink;

@@ -11,10 +11,11 @@ mod vdpa;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
+use sriovdp_sdk::health::check_userspace_nodes;
+use sriovdp_sdk::userspace::{require_driver, userspace_nodes, vhost_net, vhost_net_warnings};
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Finding, Health, Manifest, Mismatch, Node, Provider,
-    check_userspace_nodes, export_provider, require_driver, userspace_nodes, vhost_net,
-    vhost_net_warnings,
+    Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, Node, Provider,
+    export_provider,
 };
 
 use facts::Survey;
@@ -66,11 +67,11 @@ impl Provider for NetDevice {
         {
             match survey.facts(function) {
                 Ok(facts) => {
-                    let health = Health::of([
+                    let findings = [
                         survey.link_finding(function),
                         check_userspace_nodes(node, function),
-                    ]);
-                    found.add(Device::of(function, facts).health(health));
+                    ];
+                    found.add(Device::of(function, facts).with_findings(findings));
                 }
                 Err(reason) => found.exclude(function.address, reason),
             }

@@ -1,19 +1,19 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
-use sriovdp_sdk::{
-    CaseInsensitive, Deserialize, Device, Error, Finding, HexId, IndexRanges, JsonSchema, Mismatch,
-    PciAddress, one_of, one_of_ranges, schemars, serde, unmatchable_acpi_indexes,
-    unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
+use sriovdp_sdk::selector::{
+    CaseInsensitive, IndexRanges, one_of_ranges, unmatchable_acpi_indexes, unmatchable_drivers,
+    unmatchable_interfaces, unmatchable_link_types,
 };
+use sriovdp_sdk::{Device, Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
 use crate::facts::Facts;
 use crate::vdpa::VdpaType;
 
 /// Which network functions belong to a resource. Each key narrows the selection; the entries of one key are
 /// alternatives.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
     pub(crate) vendors: Vec<HexId>,

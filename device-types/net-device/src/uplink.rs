@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sriovdp_sdk::{CaseInsensitive, Netdev, Node, PciAddress};
+use sriovdp_sdk::node::Netdev;
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{Node, PciAddress};
 
 /// A function that is the way out for its virtual functions, or for itself where it has none.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sriovdp_provider_abi::wire;
-use sriovdp_sdk::{Allocation, DeviceNode, Error, Mount};
+use sriovdp_sdk::{Allocation, Error};
 use tokio::time::Instant;
 
 use super::calls::{Allocate, Check};
@@ -61,30 +61,6 @@ impl Provider {
             ids,
         };
         let answer = self.call_until::<Allocate>(deadline, params).await?;
-        Ok(answer.devices.into_iter().map(allocation).collect())
+        Ok(answer.devices.into_iter().map(Into::into).collect())
     }
-}
-
-fn allocation(wire: wire::Allocation) -> Allocation {
-    let nodes = |nodes: Vec<(String, String)>| {
-        let nodes = nodes.into_iter();
-        let nodes = nodes.map(|(host_path, container_path)| DeviceNode {
-            host_path,
-            container_path,
-        });
-        nodes.collect()
-    };
-    let mounts = wire.mounts.into_iter();
-    let mounts = mounts.map(|(host_path, container_path, read_only)| Mount {
-        host_path,
-        container_path,
-        read_only,
-    });
-    let mut allocation = Allocation::default();
-    allocation.nodes = nodes(wire.nodes);
-    allocation.companions = nodes(wire.companions);
-    allocation.mounts = mounts.collect();
-    allocation.info = wire.info;
-    allocation.device_info = wire.device_info;
-    allocation
 }

@@ -40,11 +40,8 @@ impl TryFrom<wire::ExtendedDevice> for BaseDevice {
     type Error = Error;
 
     fn try_from(device: wire::ExtendedDevice) -> Result<Self, Error> {
-        Ok(Self {
-            device_type: device.device_type,
-            id: DeviceId::new(device.id)?,
-            function: device.function,
-        })
+        let id = DeviceId::new(device.id)?;
+        Ok(Self::new(device.device_type, id, device.function))
     }
 }
 
@@ -75,10 +72,7 @@ impl From<wire::Allocation> for Allocation {
         let nodes = |pairs: Vec<(String, String)>| {
             pairs
                 .into_iter()
-                .map(|(host_path, container_path)| DeviceNode {
-                    host_path,
-                    container_path,
-                })
+                .map(|(host_path, container_path)| DeviceNode::new(host_path, container_path))
                 .collect()
         };
         Self {
@@ -87,11 +81,12 @@ impl From<wire::Allocation> for Allocation {
             mounts: allocation
                 .mounts
                 .into_iter()
-                .map(|(host_path, container_path, read_only)| Mount {
-                    host_path,
-                    container_path,
-                    read_only,
-                })
+                .map(
+                    |(host_path, container_path, is_read_only)| match is_read_only {
+                        true => Mount::read_only(host_path, container_path),
+                        false => Mount::writable(host_path, container_path),
+                    },
+                )
                 .collect(),
             info: allocation.info,
             device_info: allocation.device_info,

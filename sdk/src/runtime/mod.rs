@@ -10,6 +10,6 @@ mod session;
 pub use export::{Export, State, header};
 pub use session::Session;
 
-pub use crate::view::Observer;
+pub use crate::node::Observer;
 
 pub use sriovdp_provider_abi::{LibHeader, Note};

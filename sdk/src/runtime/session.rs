@@ -12,8 +12,8 @@ use sriovdp_provider_abi::{HostFunctions, feature, wire};
 
 use super::plain::plain;
 use super::scan::Scan;
-use crate::view::{Observer, unread};
-use crate::{Device, Discovery, Error, Health, HostRoot, Mismatch, Node, Provider, Role};
+use crate::node::{Observer, unread};
+use crate::{Device, Discovery, Error, HostRoot, Mismatch, Node, Provider};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -86,30 +86,22 @@ impl<P: Provider> Session<P> {
 
     fn manifest(&self) -> wire::Manifest {
         let manifest = self.provider.manifest();
-        let (device_type, cdi_class, default_device_type, extends) = match manifest.role {
-            Role::DeviceType {
-                name,
-                cdi_class,
-                is_default,
-            } => (Some(name), Some(cdi_class), is_default, Vec::new()),
-            Role::Extension { of } => (None, None, false, of),
-        };
         wire::Manifest {
             package: self.package.0.to_owned(),
             version: self.package.1.to_owned(),
             sdk: crate::VERSION.to_owned(),
             summary: manifest.summary,
-            device_type,
-            cdi_class,
-            default_device_type,
-            extends,
+            device_type: manifest.device_type,
+            cdi_class: manifest.cdi_class,
+            default_device_type: manifest.is_default,
+            extends: manifest.extends,
             brought_by_others: manifest.brought_by_others.into_iter().collect(),
             exclusive_keys: manifest.exclusive_keys,
             needs_host: manifest.needs_host,
             subsystems: manifest.subsystems,
-            by_function: manifest.by_function,
+            by_function: manifest.is_incremental,
             features: manifest
-                .by_function
+                .is_incremental
                 .then(|| feature::INCREMENTAL.to_owned())
                 .into_iter()
                 .collect(),
@@ -186,7 +178,7 @@ impl<P: Provider> Session<P> {
         let findings = self.provider.findings(&all, device);
         Ok(match refusal {
             Some(refusal) => wire::Explained {
-                key: Some(refusal.key.to_owned()),
+                key: Some(refusal.key.into_owned()),
                 unreadable: refusal.unreadable,
                 reason: Some(refusal.reason),
                 findings,
@@ -273,15 +265,8 @@ fn to_wire<F>(device: &Device<F>) -> wire::Device {
         id: device.id.clone(),
         function: (!implied).then_some(device.function),
         numa_node: device.numa_node,
-        unhealthy: match &device.health {
-            Health::Healthy => None,
-            Health::Unhealthy(reason) => Some(reason.clone()),
-            Health::Findings(findings) => findings.first().map(|first| first.reason.clone()),
-        },
-        findings: match &device.health {
-            Health::Findings(findings) => findings.clone(),
-            Health::Healthy | Health::Unhealthy(_) => Vec::new(),
-        },
+        unhealthy: device.findings.first().map(|first| first.reason.clone()),
+        findings: device.findings.clone(),
     }
 }
 

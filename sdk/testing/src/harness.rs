@@ -14,20 +14,21 @@ use crate::{TempTree, Tree};
 use sriovdp_provider_abi::wire;
 use sriovdp_provider_abi::wire::method;
 use sriovdp_sdk::runtime::Session;
-use sriovdp_sdk::{BaseDevice, Error, HostRoot, PciAddress, PciFunction, Provider};
+use sriovdp_sdk::{
+    Allocation, BaseDevice, DeviceId, Error, Finding, HostRoot, PciAddress, PciFunction, Provider,
+};
 
 /// A provider that has looked at the node below a directory.
 ///
-/// Selectors are the provider's own keys in the schema's spelling, as a JSON object: the host has removed `null` and
+/// [`conformance!`](crate::conformance!) tries the rules that every provider has to keep to; this is for what a provider
+/// finds, matches and hands out. Selectors are the provider's own keys in the schema's spelling, as a JSON object: the host has removed `null` and
 /// the keys of others before a provider sees them.
 ///
 /// ```
-/// # use sriovdp_sdk::*;
+/// # use sriovdp_sdk::prelude::*;
 /// # #[derive(Default)]
 /// # struct Fpga;
-/// # #[derive(Default, Deserialize, JsonSchema)]
-/// # #[serde(crate = "sriovdp_sdk::serde", default)]
-/// # #[schemars(crate = "sriovdp_sdk::schemars")]
+/// # #[selectors]
 /// # struct Selectors { devices: Vec<HexId> }
 /// # impl Provider for Fpga {
 /// #     type Selectors = Selectors;
@@ -41,10 +42,10 @@ use sriovdp_sdk::{BaseDevice, Error, HostRoot, PciAddress, PciFunction, Provider
 /// #     }
 /// #     fn allocate(&self, _: &Node, _: &Selectors, _: &Device<HexId>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
 /// # }
-/// use sriovdp_sdk_testing::Harness;
+/// use sriovdp_sdk_testing::{Harness, json};
 ///
 /// let mut fpga = Harness::on(Fpga, "pci 0000:17:00.{0-1} 10ee:500{0-1} class=120000 driver=xocl");
-/// assert_eq!(fpga.select(serde_json::json!({"devices": ["5001"]})), ["0000:17:00.1"]);
+/// assert_eq!(fpga.select(json!({"devices": ["5001"]})), ["0000:17:00.1"]);
 /// fpga.change("unplug 0000:17:00.1");
 /// fpga.rescan()?;
 /// assert_eq!(fpga.devices().len(), 1);
@@ -101,11 +102,8 @@ impl<P: Provider> Harness<P> {
             .unwrap_or_else(|error| panic!("{error}"))
             .temp();
         let functions = expect(functions_below(node.path())).into_iter();
-        let devices = functions.map(|function| BaseDevice {
-            device_type: device_type.to_owned(),
-            id: function.address.into(),
-            function: function.address,
-        });
+        let base = |f: PciFunction| BaseDevice::new(device_type, f.address.into(), f.address);
+        let devices = functions.map(base);
         let mut harness = Self::extending(provider, node.path(), devices.collect());
         harness.node = Some(node);
         harness
@@ -226,17 +224,23 @@ impl<P: Provider> Harness<P> {
         call(&self.session, method::DISCOVER, &request)
     }
 
-    /// Id and NUMA node of each device that was found.
-    pub fn devices(&self) -> Vec<(String, Option<u32>)> {
-        let devices = self.found.devices.iter();
-        devices
-            .map(|device| (device.id.to_string(), device.numa_node))
-            .collect()
+    /// The devices that were found.
+    pub fn devices(&self) -> Vec<FoundDevice> {
+        let found = |device: &wire::Device| FoundDevice {
+            id: device.id.clone(),
+            numa_node: device.numa_node,
+            findings: device.findings.clone(),
+        };
+        self.found.devices.iter().map(found).collect()
     }
 
-    /// What was left out on purpose, and why.
-    pub fn excluded(&self) -> &[(String, String)] {
-        &self.found.excluded
+    /// What was excluded on purpose, and why.
+    pub fn excluded(&self) -> Vec<Excluded> {
+        let excluded = |(device, reason): &(String, String)| Excluded {
+            device: device.clone(),
+            reason: reason.clone(),
+        };
+        self.found.excluded.iter().map(excluded).collect()
     }
 
     /// The ids of the devices that fit `selectors`.
@@ -301,7 +305,23 @@ impl<P: Provider> Harness<P> {
     /// # Errors
     ///
     /// The provider's own, for the first device that it cannot hand out.
-    pub fn allocate(&self, selectors: Value, ids: &[&str]) -> Result<Vec<wire::Allocation>, Error> {
+    pub fn allocate(&self, selectors: Value, ids: &[&str]) -> Result<Vec<Allocation>, Error> {
+        let allocations = self.allocated(selectors, ids)?.into_iter();
+        Ok(allocations.map(Into::into).collect())
+    }
+
+    /// What a container gets for the device `id`, as the JSON that the host receives: without what is empty, and with
+    /// paths as pairs of host and container.
+    ///
+    /// # Errors
+    ///
+    /// The provider's own.
+    pub fn allocate_json(&self, selectors: Value, id: &str) -> Result<Value, Error> {
+        let allocations = self.allocated(selectors, &[id])?;
+        Ok(serde_json::to_value(allocations.first())?)
+    }
+
+    fn allocated(&self, selectors: Value, ids: &[&str]) -> Result<Vec<wire::Allocation>, Error> {
         let request = wire::AllocateRequest {
             device_type: self.device_type.clone(),
             selectors,
@@ -325,6 +345,28 @@ impl<P: Provider> Harness<P> {
     }
 }
 
+/// A device that a provider under test has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its NUMA node.
+    pub numa_node: Option<u32>,
+    /// Why no new pod may get it; empty for a healthy device.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that a provider under test has excluded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excluded {
+    /// What the provider calls it.
+    pub device: String,
+    /// Why it is no device.
+    pub reason: String,
+}
+
 impl<P: Provider> fmt::Debug for Harness<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Harness")
@@ -338,9 +380,8 @@ fn call<P: Provider, T: DeserializeOwned>(
     method: &str,
     request: &impl Serialize,
 ) -> Result<T, Error> {
-    let input = serde_json::to_string(request).map_err(|e| Error::from_std(&e))?;
-    let output = session.call(method, &input)?;
-    serde_json::from_str(&output).map_err(|e| Error::from_std(&e))
+    let output = session.call(method, &serde_json::to_string(request)?)?;
+    Ok(serde_json::from_str(&output)?)
 }
 
 fn functions_below(root: &Path) -> Result<Vec<PciFunction>, Error> {

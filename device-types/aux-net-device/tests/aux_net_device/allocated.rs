@@ -25,8 +25,8 @@ fn vm() -> Value {
 /// What a container gets for the subfunction, as JSON.
 #[track_caller]
 fn allocate(provider: &Harness<AuxNetDevice>, selectors: Value) -> Value {
-    let allocated = provider.allocate(selectors, &["mlx5_core.sf.2"]);
-    serde_json::to_value(allocated.expect("an allocation").remove(0)).expect("JSON")
+    let allocated = provider.allocate_json(selectors, "mlx5_core.sf.2");
+    allocated.expect("an allocation")
 }
 
 /// The message and causes of an allocation that must fail, as one text.

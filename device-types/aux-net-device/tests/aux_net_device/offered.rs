@@ -6,10 +6,14 @@ use crate::scan;
 fn check(tree: &str, offered: &[(&str, Option<u32>)], excluded: &[(&str, &str)]) {
     let (_node, provider) = scan(tree);
     let devices = provider.devices();
-    let devices = devices.iter().map(|(id, numa)| (id.as_str(), *numa));
+    let devices = devices
+        .iter()
+        .map(|device| (device.id.as_str(), device.numa_node));
     assert_eq!(devices.collect::<Vec<_>>(), offered);
-    let found = provider.excluded().iter();
-    let found = found.map(|(id, reason)| (id.as_str(), reason.as_str()));
+    let found = provider.excluded();
+    let found = found
+        .iter()
+        .map(|excluded| (&*excluded.device, &*excluded.reason));
     assert_eq!(found.collect::<Vec<_>>(), excluded);
 }
 
@@ -115,7 +119,9 @@ fn subfunctions_come_and_go() {
     node.apply("sf mlx5_core.sf.3 on=0000:08:00.0 num=89");
     node.apply("unplug mlx5_core.sf.2");
     provider.rescan().expect("a discovery");
-    assert_eq!(provider.devices(), [("mlx5_core.sf.3".to_owned(), Some(0))]);
+    let devices = provider.devices();
+    let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
+    assert_eq!(ids, ["mlx5_core.sf.3"]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::{
-    Allocation, Deserialize, Device, Discovery, Error, JsonSchema, Manifest, Mismatch, Node,
-    Provider, export_provider, one_of, schemars, serde,
+    Allocation, Device, Discovery, Error, Manifest, Mismatch, Node, Provider, export_provider,
+    one_of, selectors,
 };
 
 use ddptool::Ddptool;
@@ -26,9 +26,9 @@ pub struct IntelDdp {
 }
 
 /// Which network functions belong to a resource, by what is loaded into their card.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// Names of DDP packages that are loaded into the card, exactly as `devlink dev info` shows them at `fw.app.name`, or
     /// `ddptool` as the name of the profile: `ICE COMMS Package`.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sriovdp_sdk::{Error, Netdev, Node, PciAddress};
+use sriovdp_sdk::node::Netdev;
+use sriovdp_sdk::{Error, Node, PciAddress};
 
 use crate::PartitionKey;
 

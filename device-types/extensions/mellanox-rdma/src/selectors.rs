@@ -1,14 +1,14 @@
 //! The selector keys that the extension adds, and how a device is measured by them.
 
-use sriovdp_sdk::{Deserialize, JsonSchema, Mismatch, schemars, serde};
+use sriovdp_sdk::{Mismatch, selectors};
 
 use crate::rdma_device::Presence;
 use crate::{Facts, PartitionKey};
 
 /// Which devices belong to a resource, by their RDMA devices.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// `true`: only devices with an RDMA device, whose character devices containers get. Not together with `vdpaType`.
     pub(crate) is_rdma: bool,

@@ -22,11 +22,8 @@ fn its_network_functions_are_offered() {
     ];
     let others = ["0000:00:0a.0", "0000:01:00.0", "0000:82:00.0"];
     assert_eq!(ids(&provider), [&others[..2], &vfs, &others[2..]].concat());
-    let excluded: Vec<&str> = provider
-        .excluded()
-        .iter()
-        .map(|(id, _)| id.as_str())
-        .collect();
+    let excluded = provider.excluded().into_iter();
+    let excluded: Vec<String> = excluded.map(|excluded| excluded.device).collect();
     assert_eq!(excluded, ["0000:02:00.0", "0000:41:00.0", "0000:81:00.0"]);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sriovdp_net_device::NetDevice;
-use sriovdp_sdk::FindingKind;
+use sriovdp_sdk::{Finding, FindingKind};
 use sriovdp_sdk_testing::Harness;
 
 use crate::scan;
@@ -15,10 +15,11 @@ const PF: &str = "pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
 #[track_caller]
 fn check(more: &str, expected: &[(&str, FindingKind, &str)]) {
     let (_node, provider) = scan(&format!("{PF}{more}"));
-    let found = provider.findings();
-    let found = found
-        .iter()
-        .map(|(id, cause, reason)| (id.as_str(), *cause, reason.as_str()));
+    let devices = provider.devices();
+    let found = devices.iter().flat_map(|device| {
+        let findings = device.findings.iter();
+        findings.map(|finding| (device.id.as_str(), finding.cause, finding.reason.as_str()))
+    });
     assert_eq!(found.collect::<Vec<_>>(), expected);
 }
 
@@ -78,11 +79,11 @@ fn device_nodes_have_to_be_there() {
 }
 
 /// The finding that only resources with these selectors have about the vDPA device's function.
-fn of_vdpa(more: &str, selectors: Value) -> Option<(FindingKind, String)> {
+fn of_vdpa(more: &str, selectors: Value) -> Option<Finding> {
     let vdpa = "vdpa vdpa0 on=0000:03:02.0 driver=vhost_vdpa dev=vhost-vdpa-0";
     let (_node, provider) = scan(&format!("{PF}\n{vdpa}\n{more}"));
     assert_eq!(
-        provider.findings(),
+        provider.findings("0000:03:02.0"),
         [],
         "it is nothing to other resources: {more}"
     );
@@ -101,7 +102,7 @@ fn the_node_of_a_vdpa_device_has_to_be_there_for_who_asks_for_it() {
                   the device node `/dev/vhost-vdpa-0` does not exist on this node";
     assert_eq!(
         of_vdpa(missing, vhost()),
-        Some((FindingKind::DeviceNode, reason.to_owned()))
+        Some(Finding::new(FindingKind::DeviceNode, reason))
     );
     // The entry may be about to come.
     assert_eq!(

@@ -22,14 +22,16 @@ fn scan(tree: &str) -> (TempTree, Harness<NetDevice>) {
 }
 
 fn ids(provider: &Harness<NetDevice>) -> Vec<String> {
-    provider.devices().into_iter().map(|(id, _)| id).collect()
+    let devices = provider.devices().into_iter();
+    devices.map(|device| device.id.to_string()).collect()
 }
 
 /// What a container gets for one device, as JSON.
 #[track_caller]
 fn allocate(provider: &Harness<NetDevice>, selectors: Value, id: &str) -> Value {
-    let mut allocated = provider.allocate(selectors, &[id]).expect("an allocation");
-    serde_json::to_value(allocated.remove(0)).expect("JSON")
+    provider
+        .allocate_json(selectors, id)
+        .expect("an allocation")
 }
 
 /// The message and causes of an allocation that must fail, as one text.

@@ -6,10 +6,10 @@ use crate::{ids, scan};
 fn check(tree: &str, offered: &[&str], excluded: &[(&str, &str)]) {
     let (_node, provider) = scan(tree);
     assert_eq!(ids(&provider), offered);
-    let found = provider
-        .excluded()
+    let found = provider.excluded();
+    let found = found
         .iter()
-        .map(|(id, reason)| (id.as_str(), reason.as_str()));
+        .map(|excluded| (&*excluded.device, &*excluded.reason));
     assert_eq!(found.collect::<Vec<_>>(), excluded);
 }
 
@@ -79,7 +79,7 @@ fn numa_nodes_are_passed_on() {
     let numa_nodes: Vec<_> = provider
         .devices()
         .into_iter()
-        .map(|(_, numa)| numa)
+        .map(|device| device.numa_node)
         .collect();
     assert_eq!(numa_nodes, [Some(1), None]);
 }

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sriovdp_sdk::{
-    CaseInsensitive, Error, Finding, FindingKind, Health, HexId, Node, PciAddress, PciFunction,
-};
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{Context, Error, Finding, FindingKind, HexId, Node, PciAddress, PciFunction};
 
 const VENDOR: HexId = HexId(0xbeef);
 /// Processing accelerators (PCI Code and ID Assignment Specification).
@@ -37,7 +36,7 @@ impl Card {
         let attribute = |name: &str| {
             node.pci(function.address)
                 .attribute(&format!("nimbus/{entry}/{name}"))
-                .ok_or_else(|| Error::new(format!("its driver does not tell its {name}")))
+                .with_context(|| format!("its driver does not report its {name}"))
         };
         let algorithms = attribute("algorithms")?;
         Ok(Self {
@@ -52,10 +51,10 @@ impl Card {
     }
 
     /// A card that is being updated or has failed stays where it is, and no new pod gets it.
-    pub fn health(&self) -> Health {
+    pub fn finding(&self) -> Option<Finding> {
         let state = self.state.as_str();
-        let reason = || format!("the card says that it is `{state}`");
-        Health::of([(state != "ready").then(|| Finding::new(FindingKind::Other, reason()))])
+        let reason = || format!("the card reports the state `{state}`");
+        (state != "ready").then(|| Finding::new(FindingKind::Other, reason()))
     }
 }
 

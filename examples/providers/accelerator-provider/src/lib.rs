@@ -8,7 +8,7 @@ mod selectors;
 #[cfg(test)]
 mod tests;
 
-use sriovdp_sdk::*;
+use sriovdp_sdk::prelude::*;
 
 use card::Card;
 use selectors::Selectors;
@@ -39,8 +39,8 @@ impl Provider for NimbusCrypto {
                 // What a scan reads may be half there: a driver is being bound. It costs this card only.
                 Err(error) => found.exclude(function.address, error.to_string()),
                 Ok(card) => {
-                    let health = card.health();
-                    found.add(Device::of(function, card).health(health));
+                    let finding = card.finding();
+                    found.add(Device::of(function, card).with_findings(finding));
                 }
             }
         }

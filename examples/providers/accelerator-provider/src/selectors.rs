@@ -1,15 +1,13 @@
 //! The selector keys: what a user may ask for.
 
-use sriovdp_sdk::{
-    one_of, schemars, serde, CaseInsensitive, Deserialize, Error, HexId, JsonSchema, Mismatch,
-};
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::{one_of, selectors, Error, HexId, Mismatch};
 
 use crate::card::{Card, Version};
 
 /// Which cards belong to a resource, and what a container gets beside them.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "serde", default, rename_all = "camelCase")]
-#[schemars(crate = "schemars")]
+#[selectors]
+#[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI device ids, as `lspci -n` prints them.
     devices: Vec<HexId>,

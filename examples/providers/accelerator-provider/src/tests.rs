@@ -1,7 +1,7 @@
 //! The provider on a node made of text.
 
-use serde_json::json;
-use sriovdp_sdk_testing::{conformance, Harness};
+use sriovdp_sdk::{Finding, FindingKind, Mount};
+use sriovdp_sdk_testing::{conformance, json, Harness};
 
 use crate::NimbusCrypto;
 
@@ -29,7 +29,8 @@ conformance!(NimbusCrypto, NODE);
 #[test]
 fn cards_that_are_announced_are_found() {
     let nimbus = Harness::on(NimbusCrypto, NODE);
-    let ids: Vec<String> = nimbus.devices().into_iter().map(|(id, _)| id).collect();
+    let devices = nimbus.devices();
+    let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
     assert_eq!(
         ids,
         [
@@ -39,8 +40,9 @@ fn cards_that_are_announced_are_found() {
             "0000:5e:00.0"
         ]
     );
-    let (id, reason) = &nimbus.excluded()[0];
-    assert_eq!(id, "0000:5f:00.0");
+    let excluded = &nimbus.excluded()[0];
+    assert_eq!(excluded.device, "0000:5f:00.0");
+    let reason = excluded.reason.as_str();
     assert!(reason.contains("no driver has announced"), "{reason}");
 }
 
@@ -79,15 +81,13 @@ fn containers_get_nodes_facts_and_the_library() {
     let allocated = nimbus
         .allocate(json!({"needLibrary": true}), &["0000:3d:00.2"])
         .unwrap();
-    assert_eq!(
-        serde_json::to_value(&allocated[0]).unwrap(),
-        json!({
-            "nodes": [["/dev/nimbus2", "/dev/nimbus2"]],
-            "companions": [["/dev/nimbus_ctl", "/dev/nimbus_ctl"]],
-            "mounts": [["/usr/lib/nimbus", "/usr/lib/nimbus", true]],
-            "info": {"nimbus": {"node": "/dev/nimbus2", "firmware": "2.10"}},
-        })
-    );
+    let allocation = &allocated[0];
+    assert_eq!(allocation.nodes[0].host_path, "/dev/nimbus2");
+    assert_eq!(allocation.companions[0].host_path, "/dev/nimbus_ctl");
+    let library = Mount::read_only("/usr/lib/nimbus", "/usr/lib/nimbus");
+    assert_eq!(allocation.mounts, [library]);
+    assert_eq!(allocation.info["nimbus"]["node"], "/dev/nimbus2");
+    assert_eq!(allocation.info["nimbus"]["firmware"], "2.10");
     nimbus.change("nodev /dev/nimbus2");
     let error = nimbus.allocate(json!({}), &["0000:3d:00.2"]).unwrap_err();
     assert_eq!(
@@ -99,9 +99,9 @@ fn containers_get_nodes_facts_and_the_library() {
 #[test]
 fn a_card_that_is_not_ready_is_unhealthy() {
     let mut nimbus = Harness::on(NimbusCrypto, NODE);
-    assert_eq!(nimbus.unhealthy(), []);
+    assert_eq!(nimbus.findings("0000:5e:00.0"), []);
     nimbus.change("file @0000:5e:00.0/nimbus/nimbus7/state updating");
     nimbus.rescan().unwrap();
-    let reason = "the card says that it is `updating`".to_owned();
-    assert_eq!(nimbus.unhealthy(), [("0000:5e:00.0".to_owned(), reason)]);
+    let finding = Finding::new(FindingKind::Other, "the card reports the state `updating`");
+    assert_eq!(nimbus.findings("0000:5e:00.0"), [finding]);
 }

@@ -1,13 +1,11 @@
 //! The device type `acmeFpga`: cards of the made-up vendor Acme, each with a node `/dev/acme<N>`.
 
-use sriovdp_sdk::*;
+use sriovdp_sdk::prelude::*;
 
 #[derive(Default)]
 struct AcmeFpga;
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "sriovdp_sdk::serde", default)]
-#[schemars(crate = "sriovdp_sdk::schemars")]
+#[selectors]
 struct Keys {
     /// PCI device ids, as `lspci -n` prints them.
     devices: Vec<HexId>,
@@ -33,7 +31,7 @@ impl Provider for AcmeFpga {
 
     fn allocate(&self, on: &Node, _: &Keys, card: &Device<HexId>) -> Result<Allocation, Error> {
         let names = on.pci(card.function).list("acme");
-        let name = names.first().ok_or(Error::new("no entry in `acme`"))?;
+        let name = names.first().context("no entry in `acme`")?;
         on.require_device_node(&format!("/dev/{name}"))?;
         let mut allocation = Allocation::default();
         allocation.node(format!("/dev/{name}"));
@@ -48,13 +46,15 @@ const NODE: &str = "pci 0000:17:00.{0-1} ac3e:000{0-1} class=120000 driver=acme
     file @0000:17:00.1/acme/acme7/dev 240:7
     dev /dev/acme7";
 #[cfg(test)]
-testing::conformance!(AcmeFpga, NODE);
+sriovdp_sdk_testing::conformance!(AcmeFpga, NODE);
 
 #[test]
 fn a_selected_card_brings_its_node() {
-    let acme = testing::Harness::on(AcmeFpga, NODE);
-    let keys = serde_json::json!({"devices": ["0001"]});
+    use sriovdp_sdk_testing::{json, Harness};
+
+    let acme = Harness::on(AcmeFpga, NODE);
+    let keys = json!({"devices": ["0001"]});
     assert_eq!(acme.select(keys.clone()), ["0000:17:00.1"]);
     let allocated = acme.allocate(keys, &["0000:17:00.1"]).unwrap();
-    assert_eq!(allocated[0].nodes[0].0, "/dev/acme7");
+    assert_eq!(allocated[0].nodes[0].host_path, "/dev/acme7");
 }

@@ -169,10 +169,8 @@ impl Scan {
         let extended =
             extended.filter_map(|name| Some((name, self.device_types.get(name)?.devices.iter())));
         let devices = extended.flat_map(|(name, devices)| {
-            devices.map(move |device| BaseDevice {
-                device_type: name.clone(),
-                id: device.id.clone(),
-                function: device.function,
+            devices.map(move |device| {
+                BaseDevice::new(name.clone(), device.id.clone(), device.function)
             })
         });
         let devices = devices.collect();

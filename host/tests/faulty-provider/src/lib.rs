@@ -14,7 +14,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sriovdp_sdk::*;
+use sriovdp_sdk::prelude::*;
+use sriovdp_sdk::{Deserialize, DeviceId, JsonSchema, log};
 
 /// The variable that names the faults.
 const FAULTS: &str = "FAULTY_PROVIDER";
@@ -25,9 +26,7 @@ struct Faulty {
     admissions: AtomicUsize,
 }
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "sriovdp_sdk::serde", default)]
-#[schemars(crate = "sriovdp_sdk::schemars")]
+#[selectors]
 struct Selectors {
     /// Selects everything, whatever it says.
     anything: Vec<String>,
@@ -41,9 +40,8 @@ struct Selectors {
     kind: Option<Kind>,
 }
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "sriovdp_sdk::serde", default, rename_all = "camelCase")]
-#[schemars(crate = "sriovdp_sdk::schemars")]
+#[selectors]
+#[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "only the shape counts")]
 struct Parts {
     min_version: u8,
@@ -116,11 +114,8 @@ impl Provider for Faulty {
         if let (Some(count), Some(first)) = (count, first) {
             let device = |n| {
                 let id = DeviceId::new(format!("{:x<length$}.{n}", first.address.to_string()))?;
-                let facts = Facts;
-                Ok(Device {
-                    id,
-                    ..Device::of(first, facts)
-                })
+                let device = Device::new(id, first.address, Facts);
+                Ok(device.with_numa_node(first.numa_node))
             };
             return (0..count).map(device).collect();
         }
@@ -128,7 +123,7 @@ impl Provider for Faulty {
             Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => hang(),
             Some("wait") if first.is_some() => {
                 // Opening a FIFO waits for the other side.
-                std::fs::File::open(gate()?).map_err(|e| Error::from_std(&e))?;
+                std::fs::File::open(gate()?)?;
                 Ok(mine().collect())
             }
             Some("twice") => Ok(mine().chain(mine()).collect()),

@@ -3,37 +3,30 @@
 use serde_json::Value;
 
 use super::Harness;
-use sriovdp_sdk::{FindingKind, PciAddress, Provider};
+use sriovdp_sdk::{Finding, PciAddress, Provider};
 
 impl<P: Provider> Harness<P> {
-    /// Each device that no new pod may have, and why.
-    pub fn unhealthy(&self) -> Vec<(String, String)> {
-        let devices = self.found.devices.iter();
-        let unhealthy = devices.filter_map(|device| {
-            let reason = device.unhealthy.clone()?;
-            Some((device.id.to_string(), reason))
-        });
-        unhealthy.collect()
+    /// Why no new pod may get the device `id`, whatever its resource; empty for a healthy device.
+    ///
+    /// # Panics
+    ///
+    /// When no such device was found.
+    #[track_caller]
+    pub fn findings(&self, id: &str) -> Vec<Finding> {
+        let mut devices = self.found.devices.iter();
+        let device = devices.find(|device| device.id.as_str() == id);
+        let device = device.unwrap_or_else(|| panic!("no device `{id}` was found"));
+        device.findings.clone()
     }
 
-    /// Each finding of each device: the id, what kind it is, and the reason.
-    pub fn findings(&self) -> Vec<(String, FindingKind, String)> {
-        let devices = self.found.devices.iter();
-        let findings = devices.flat_map(|device| device.findings.iter().map(move |f| (device, f)));
-        findings
-            .map(|(device, f)| (device.id.to_string(), f.cause, f.reason.clone()))
-            .collect()
-    }
-
-    /// What speaks against the device `id` for a resource with `selectors` alone: what kind it is, and the reason.
+    /// Why no new pod may get the device `id` from a resource with `selectors`, beside [`findings`](Self::findings).
     ///
     /// # Panics
     ///
     /// When the selectors cannot be understood, or no such device was found.
     #[track_caller]
-    pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<(FindingKind, String)> {
-        let findings = self.explain(selectors, id).findings.into_iter();
-        findings.map(|f| (f.cause, f.reason)).collect()
+    pub fn findings_for(&self, selectors: Value, id: &str) -> Vec<Finding> {
+        self.explain(selectors, id).findings
     }
 
     /// Why the device `id` does not fit `selectors` by a value that it has, as `key: reason`; nothing when it fits, or when

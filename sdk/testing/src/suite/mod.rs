@@ -55,12 +55,10 @@ fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), V
 ///
 /// ```
 /// # mod tests {
-/// # use sriovdp_sdk::*;
+/// # use sriovdp_sdk::prelude::*;
 /// # #[derive(Default)]
 /// # pub struct AcmeFpga;
-/// # #[derive(Default, Deserialize, JsonSchema)]
-/// # #[serde(crate = "sriovdp_sdk::serde")]
-/// # #[schemars(crate = "sriovdp_sdk::schemars")]
+/// # #[selectors]
 /// # pub struct Nothing {}
 /// # impl Provider for AcmeFpga {
 /// #     type Selectors = Nothing;
@@ -94,6 +92,7 @@ fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), V
 /// | `functions_may_vanish` | each function leaves the node before each read about it |
 /// | `odd_scans_cause_no_panic` | the host's scan says something else than the files |
 /// | `allocations_are_whole_or_refused` | a device node that a container is promised exists, also when `/dev` is empty |
+/// | `allocations_change_nothing` | no file below the root changes, and a second allocation is equal to the first |
 /// | `calls_keep_to_their_budget` | with 4,096 devices, the number of reads is bounded for each |
 ///
 /// Reads are those through the [`Node`](sriovdp_sdk::Node) and what it lends, on the thread that the provider is called on.
@@ -156,6 +155,11 @@ macro_rules! __sriovdp_conformance {
             #[test]
             fn allocations_are_whole_or_refused() {
                 $crate::suite::demand($crate::suite::rules::allocated::<$provider>, $node);
+            }
+
+            #[test]
+            fn allocations_change_nothing() {
+                $crate::suite::demand($crate::suite::rules::unchanging::<$provider>, $node);
             }
 
             #[test]

@@ -23,7 +23,7 @@ fn breaks(rule: Rule, expected: &str) {
 
 #[test]
 fn a_provider_without_a_fault_passes() {
-    let all: [Rule; 11] = [
+    let all: [Rule; 12] = [
         rules::declared::<Card<NOTHING>>,
         rules::found::<Card<NOTHING>>,
         rules::ids::<Card<NOTHING>>,
@@ -34,6 +34,7 @@ fn a_provider_without_a_fault_passes() {
         rules::vanishing::<Card<NOTHING>>,
         rules::odd_scan::<Card<NOTHING>>,
         rules::allocated::<Card<NOTHING>>,
+        rules::unchanging::<Card<NOTHING>>,
         rules::bounded::<Card<NOTHING>>,
     ];
     for rule in all {
@@ -141,6 +142,18 @@ fn empty_promises_are_found() {
     breaks(
         rules::allocated::<Card<PROMISES>>,
         "the container is promised `/dev/acme0`, which does not exist",
+    );
+}
+
+#[test]
+fn allocations_with_effects_are_found() {
+    breaks(
+        rules::unchanging::<Card<WRITES>>,
+        "`allocate` changes `/dev/acme0`",
+    );
+    breaks(
+        rules::unchanging::<Card<NUMBERS_ALLOCATIONS>>,
+        "a second allocation is",
     );
 }
 

@@ -128,7 +128,8 @@ mod tests {
     use schemars::JsonSchema;
 
     use super::*;
-    use sriovdp_sdk::{CaseInsensitive, HexId};
+    use sriovdp_sdk::HexId;
+    use sriovdp_sdk::selector::CaseInsensitive;
 
     #[derive(JsonSchema)]
     #[allow(dead_code, reason = "only the schema counts")]

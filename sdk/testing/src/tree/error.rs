@@ -3,6 +3,7 @@
 /// A line that means nothing, with its number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
+#[non_exhaustive]
 pub struct TreeError {
     /// Counted from 1; a line that ranges made has the number of the line that they stood in.
     pub line: usize,

@@ -1,7 +1,7 @@
 //! What speaks against devices for resources that ask for RDMA.
 
 use serde_json::{Value, json};
-use sriovdp_sdk::FindingKind;
+use sriovdp_sdk::{Finding, FindingKind};
 
 use crate::functions;
 
@@ -13,10 +13,10 @@ const CARD: &str = "
     ib mlx5_1 uverbs=1 umad=1 issm=1
 ";
 
-fn findings(change: &str, selectors: Value) -> Vec<(FindingKind, String)> {
+fn findings(change: &str, selectors: Value) -> Vec<Finding> {
     let (_node, provider) = functions(&format!("{CARD}\n{change}"), &[VF]);
     assert_eq!(
-        provider.findings(),
+        provider.findings(VF),
         [],
         "it is nothing to resources without RDMA"
     );
@@ -38,7 +38,7 @@ fn every_character_device_needs_its_node() {
         );
         assert_eq!(
             findings(&missing, rdma()),
-            [(FindingKind::DeviceNode, reason)]
+            [Finding::new(FindingKind::DeviceNode, reason)]
         );
         // The kernel has it, and only the plugin's own `/dev` lacks it.
         let known = format!("{missing}\nfile /sys/dev/char/231:0/uevent DEVNAME=infiniband/{name}");

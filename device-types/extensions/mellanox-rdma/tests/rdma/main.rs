@@ -39,11 +39,8 @@ fn netdevices(ids: &[&str]) -> Vec<BaseDevice> {
 }
 
 fn device(device_type: &str, id: &str, function: &str) -> BaseDevice {
-    BaseDevice {
-        device_type: device_type.to_owned(),
-        id: DeviceId::new(id).expect("an id"),
-        function: function.parse().expect("an address"),
-    }
+    let id = DeviceId::new(id).expect("an id");
+    BaseDevice::new(device_type, id, function.parse().expect("an address"))
 }
 
 sriovdp_sdk_testing::conformance!(MellanoxRdma);

@@ -65,10 +65,7 @@ impl DeviceEntry {
             .edits
             .nodes
             .into_iter()
-            .map(|node| DeviceNode {
-                host_path: node.host_path,
-                container_path: node.path,
-            })
+            .map(|node| DeviceNode::new(node.host_path, node.path))
             .collect();
         (self.name, nodes)
     }

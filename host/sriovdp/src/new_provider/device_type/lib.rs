@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use sriovdp_sdk::*;
+use sriovdp_sdk::prelude::*;
+use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::userspace::userspace_nodes;
 
 /// Whose functions are devices of this type. Put your own id here, as `lspci -n` prints it in front of the colon.
 const VENDOR: HexId = HexId(0x1234);
@@ -12,9 +14,8 @@ const VENDOR: HexId = HexId(0x1234);
 struct ProviderName;
 
 /// What a user may write into `selectors`. Each comment becomes the description of its key.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "sriovdp_sdk::serde", default, rename_all = "camelCase")]
-#[schemars(crate = "sriovdp_sdk::schemars")]
+#[selectors]
+#[serde(rename_all = "camelCase")]
 struct Selectors {
     /// PCI device ids, as `lspci -n` prints them behind the colon.
     devices: Vec<HexId>,

@@ -1,7 +1,6 @@
 //! The provider on a node made of text.
 
-use serde_json::json;
-use sriovdp_sdk_testing::{Harness, conformance};
+use sriovdp_sdk_testing::{Harness, conformance, json};
 
 use crate::ProviderName;
 
@@ -32,7 +31,7 @@ fn selectors_select() {
 fn a_container_gets_its_device_or_nothing() {
     let provider = Harness::on(ProviderName, NODE);
     let allocated = provider.allocate(json!({}), &["0000:17:00.0"]).unwrap();
-    assert_eq!(allocated[0].nodes[1].0, "/dev/vfio/12");
+    assert_eq!(allocated[0].nodes[1].host_path, "/dev/vfio/12");
     provider.change("nodev /dev/vfio/12");
     provider.allocate(json!({}), &["0000:17:00.0"]).unwrap_err();
 }

@@ -3,16 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use sriovdp_sdk::*;
+use sriovdp_sdk::BaseDevice;
+use sriovdp_sdk::prelude::*;
+use sriovdp_sdk::selector::CaseInsensitive;
 
 #[derive(Default)]
 struct ProviderName;
 
 /// What a user may write into `selectors` beside the keys of `extendedType`. Each comment becomes the description of its
 /// key. No other provider of `extendedType` may have a key of the same name.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(crate = "sriovdp_sdk::serde", default, rename_all = "camelCase")]
-#[schemars(crate = "sriovdp_sdk::schemars")]
+#[selectors]
+#[serde(rename_all = "camelCase")]
 struct Selectors {
     /// Labels that the firmware gives to devices.
     labels: Vec<CaseInsensitive>,

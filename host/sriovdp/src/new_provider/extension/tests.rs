@@ -1,7 +1,6 @@
 //! The provider on a node made of text.
 
-use serde_json::json;
-use sriovdp_sdk_testing::{Harness, conformance};
+use sriovdp_sdk_testing::{Harness, conformance, json};
 
 use crate::ProviderName;
 

@@ -67,7 +67,7 @@ fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Vio
                     "`{id}` is refused because of `{key}`, which nobody asks for"
                 )));
             }
-            Some(key) if !subject.keys().contains_key(&key) => {
+            Some(key) if !subject.keys().contains_key(name_of(&key)) => {
                 return Err(Violation::new(format!(
                     "`{id}` is refused because of `{key}`, which is no selector key of this provider"
                 )));
@@ -76,4 +76,9 @@ fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Vio
         }
     }
     Ok(())
+}
+
+/// The key itself, of `ports[1]` or `ports.first`.
+fn name_of(place: &str) -> &str {
+    place.split(['[', '.']).next().unwrap_or(place)
 }

@@ -36,9 +36,19 @@ pub fn allocated<P: Provider>(author: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Allocates every device that selectors admit, for those that may change what a container gets.
+/// Allocates every device that selectors match, for those that may change what a container gets.
 pub(super) fn hand_out<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Result<(), Violation> {
     let root = HostRoot::new(stage.root());
+    for_each_match(subject, |selectors, id| {
+        judge(subject, selectors, id, &root)
+    })
+}
+
+/// Calls `judge` with each pair of selectors and a device that they match: no selectors, and each flag alone.
+pub(super) fn for_each_match<P: Provider>(
+    subject: &Subject<P>,
+    mut judge: impl FnMut(&Value, &str) -> Result<(), Violation>,
+) -> Result<(), Violation> {
     let keys = subject.keys();
     let flags = keys
         .iter()
@@ -52,7 +62,7 @@ pub(super) fn hand_out<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Resu
             continue;
         };
         for id in ids {
-            judge(subject, &selectors, &id, &root).map_err(|violation| {
+            judge(&selectors, &id).map_err(|violation| {
                 violation.on(format!("`{id}` with the selectors {selectors}"))
             })?;
         }

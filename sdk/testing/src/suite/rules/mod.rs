@@ -9,6 +9,7 @@ mod found;
 mod odd_scan;
 mod parted;
 mod stable;
+mod unchanging;
 
 pub use agreeing::agreeing;
 pub use allocated::allocated;
@@ -19,3 +20,4 @@ pub use found::{found, ids};
 pub use odd_scan::odd_scan;
 pub use parted::parted;
 pub use stable::stable;
+pub use unchanging::unchanging;

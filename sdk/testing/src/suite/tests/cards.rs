@@ -2,12 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Health, HexId, Manifest, Mismatch, Node, PciAddress,
-    Provider, one_of,
+    Allocation, Context, Deserialize, Device, Discovery, Error, HexId, JsonSchema, Manifest,
+    Mismatch, Node, PciAddress, Provider, one_of,
 };
 
 /// What is wrong with a [`Card`].
@@ -29,6 +26,8 @@ pub(super) const FOREIGN_REASON: u8 = 14;
 pub(super) const PANICS_IN_ALLOCATE: u8 = 15;
 pub(super) const COUNTS_FUNCTIONS: u8 = 16;
 pub(super) const IGNORES_PARTS: u8 = 17;
+pub(super) const WRITES: u8 = 19;
+pub(super) const NUMBERS_ALLOCATIONS: u8 = 20;
 /// No fault: a virtual function is where its physical one is.
 pub(super) const READS_THE_PHYSICAL_ONE: u8 = 18;
 
@@ -36,8 +35,7 @@ pub(super) const READS_THE_PHYSICAL_ONE: u8 = 18;
 #[derive(Default)]
 pub(super) struct Card<const FAULT: u8>(AtomicUsize);
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
+#[sriovdp_sdk::selectors]
 pub(super) struct Keys {
     devices: Vec<HexId>,
 }
@@ -96,13 +94,8 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
             }),
             IGNORES_PARTS => {
                 let first: PciAddress = "0000:17:00.0".parse()?;
-                found.extend((!node.is_in_scope(first)).then(|| Device {
-                    id: first.into(),
-                    function: first,
-                    numa_node: None,
-                    health: Health::Healthy,
-                    facts: HexId(0),
-                }));
+                let other = Device::new(first.into(), first, HexId(0));
+                found.extend((!node.is_in_scope(first)).then_some(other));
             }
             _ => {}
         }
@@ -126,9 +119,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
         let names = node.pci(card.function).list("acme");
         let name = match FAULT {
             PANICS_IN_ALLOCATE => &names[0],
-            _ => names
-                .first()
-                .ok_or_else(|| Error::new("no entry in `acme`"))?,
+            _ => names.first().context("no entry in `acme`")?,
         };
         let path = format!("/dev/{name}");
         if FAULT != PROMISES {
@@ -136,6 +127,14 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
         }
         let mut allocation = Allocation::default();
         allocation.node(path);
+        match FAULT {
+            WRITES => std::fs::write(node.root().path("/dev/acme0"), "reset")?,
+            NUMBERS_ALLOCATIONS => {
+                let number = self.0.fetch_add(1, Ordering::Relaxed);
+                allocation.info("card", "number", number.to_string());
+            }
+            _ => {}
+        }
         Ok(allocation)
     }
 }
@@ -145,6 +144,8 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
 pub(super) struct Demanding;
 
 #[derive(Deserialize, JsonSchema)]
+#[serde(crate = "sriovdp_sdk::serde")]
+#[schemars(crate = "sriovdp_sdk::schemars")]
 pub(super) struct Demands {
     #[allow(dead_code, reason = "only its schema is looked at")]
     devices: Vec<HexId>,
@@ -186,10 +187,7 @@ impl Provider for Meddler {
     fn discover(&self, node: &Node) -> Result<Discovery<()>, Error> {
         let shown = node.devices().iter();
         let mut found: Vec<_> = shown.map(|device| Device::extending(device, ())).collect();
-        let mut other = found
-            .first()
-            .cloned()
-            .ok_or_else(|| Error::new("nothing was shown"))?;
+        let mut other = found.first().cloned().context("no device was passed")?;
         other.id = sriovdp_sdk::DeviceId::new("other")?;
         found.push(other);
         Ok(found.into_iter().collect())

@@ -13,6 +13,7 @@ pub struct Netdev<'a> {
 
 /// Whether an interface can carry traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkState {
     /// It has a carrier.
     Up,

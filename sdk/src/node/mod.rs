@@ -88,23 +88,8 @@ impl Node {
 
     /// Whether this discovery is about what is on or below the function at `address`, which may not be there any more.
     ///
-    /// A discovery is about the whole node, but for that of a provider which goes
-    /// [function by function](crate::Manifest::incremental).
-    ///
-    /// ```
-    /// use std::collections::HashMap;
-    /// use sriovdp_sdk::{Node, PciAddress};
-    ///
-    /// /// Takes what a discovery has read, and keeps what it was not about.
-    /// fn remember(
-    ///     memory: &mut HashMap<PciAddress, String>,
-    ///     node: &Node,
-    ///     read: HashMap<PciAddress, String>,
-    /// ) {
-    ///     memory.retain(|&address, _| !node.is_in_scope(address));
-    ///     memory.extend(read);
-    /// }
-    /// ```
+    /// A discovery is about the whole node, except that of an [incremental](crate::Manifest::incremental) provider.
+    /// [`Memory`](crate::Memory) keeps what a discovery was not about.
     pub fn is_in_scope(&self, address: PciAddress) -> bool {
         let part = self.part.as_ref();
         part.is_none_or(|part| part.contains(&address))

@@ -1,5 +1,6 @@
 //! What selectors are made of: reasons to refuse, and value types that compare as users write them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -7,10 +8,11 @@ use serde::{Deserialize, Deserializer};
 
 /// Why a device does not fit a selector object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mismatch {
-    /// The selector key that does not fit.
-    pub key: &'static str,
-    /// What the device has, for a person.
+    /// The selector key that does not fit, or a place in its value: `vendors`, `ports[1]`.
+    pub key: Cow<'static, str>,
+    /// What the device has, for a user.
     pub reason: String,
     /// The device has no value that differs: what the key asks for cannot be read now, such as the name of a network
     /// interface that is in the network namespace of a pod.
@@ -22,9 +24,9 @@ pub struct Mismatch {
 
 impl Mismatch {
     /// A refusal because of `key`, for which the device has another value, or has none.
-    pub fn new(key: &'static str, reason: impl Into<String>) -> Self {
+    pub fn new(key: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self {
-            key,
+            key: key.into(),
             reason: reason.into(),
             unreadable: false,
         }
@@ -133,7 +135,7 @@ impl JsonSchema for CaseInsensitive {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "CaseInsensitive".into()
     }
 
