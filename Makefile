@@ -1,41 +1,59 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test random attack lint audit fmt bench dist miri clean require
+.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist miri clean require
 
 EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
 	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
 	cargo run --locked -q -p sriovdp-demo
 
-# The tests of the host load the provider libraries that `cargo build` leaves beside the program.
-test: require ## Run every test: the workspace, then the example providers outside of it.
+# The tests of the host load the provider libraries that `cargo build` leaves beside the program. The example providers are
+# outside of the workspace, and share one directory with what the tests build.
+test: require ## Test before each commit: deterministic, without what takes minutes.
 	cargo build --locked --workspace
 	cargo test --locked --workspace
-	set -e; for example in $(EXAMPLES); do cargo test --locked --manifest-path $$example; done
+	$(TEST_EXAMPLES)
 
-# Fresh seeds may find a fault that is in no change, so `make test` has fixed ones. A failure names the seed to repeat it with.
-random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of them in each test of sequences.
+TEST_EXAMPLES = set -e; for example in $(EXAMPLES); do \
+	CARGO_TARGET_DIR=$(abspath $(TARGET_DIR))/tmp/crates cargo test --locked --manifest-path $$example; done
+
+test-all: test test-long ## Run every test: `make test`, then `make test-long`.
+
+# Every part runs, also after one that failed.
+test-long: require ## Run what `make test` leaves out: all kubelets, recorded and random seeds, days, builds of crates, attacks.
 	cargo build --locked --workspace
-	@seed=$${PROPTEST_RNG_SEED:-$$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}; failed=0; \
-	echo "PROPTEST_RNG_SEED=$$seed"; export PROPTEST_RNG_SEED=$$seed SRIOVDP_SEEDS=$${SRIOVDP_SEEDS:-5}; \
-	cargo test --locked -p sriovdp-report -p sriovdp-netlink -p sriovdp-providers -p sriovdp-agent -p sriovdp-authority-filter -p sriovdp-kubelet --lib || failed=1; \
-	cargo test --locked -p sriovdp-tests --test it -- properties:: random::sequences || failed=1; \
-	test $$failed = 0 || { echo "a random test has failed with PROPTEST_RNG_SEED=$$seed or the SRIOVDP_SEED above" >&2; exit 1; }
+	@failed=''; \
+	cargo test --locked -p sriovdp-tests --test it -- --ignored || failed="$$failed ignored"; \
+	$(MAKE) --no-print-directory random SRIOVDP_SEEDS=$(or $(SRIOVDP_SEEDS),1) SRIOVDP_SEQUENCES=$(or $(SRIOVDP_SEQUENCES),100) || failed="$$failed random"; \
+	$(MAKE) --no-print-directory attack-scenarios || failed="$$failed attack"; \
+	test -z "$$failed" || { echo "these parts of test-long failed:$$failed" >&2; exit 1; }
 
-# Each fuzz target runs for SECONDS. The scenarios skip in words what this user or machine cannot do.
+# A failure names its seed. SEED=1 repeats one, and makes the run deterministic; the default is a fresh one.
+random: require ## Run the random tests with fresh seeds, SRIOVDP_SEEDS (5) of them in each test of sequences, or with SEED.
+	cargo build --locked --workspace
+	@seed=$${SEED:-$$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}; failed=0; \
+	echo "SEED=$$seed"; export PROPTEST_RNG_SEED=$$seed SRIOVDP_SEEDS=$${SRIOVDP_SEEDS:-5}; \
+	if [ -n "$$SEED" ]; then export SRIOVDP_SEED=$$seed; fi; \
+	cargo test --locked -p sriovdp-report -p sriovdp-netlink -p sriovdp-providers -p sriovdp-agent -p sriovdp-authority-filter --lib || failed=1; \
+	cargo test --locked -p sriovdp-tests --test it -- properties:: random::sequences || failed=1; \
+	test $$failed = 0 || { echo "a random test failed with SEED=$$seed or an SRIOVDP_SEED above" >&2; exit 1; }
+
+# Each fuzz target runs for SECONDS. The scenarios print what they skip because this user or machine cannot do it.
 SECONDS ?= 60
 FUZZ_TARGETS := configuration checkpoint cdi elf events authority frames
 
-attack: require ## Attack the program: floods, odd requests, limits, kills, junk files; then fuzz each parser for a minute.
+attack-scenarios: require
 	cargo build --locked --workspace
 	cargo test --locked -p sriovdp-tests --test attack -- --nocapture --test-threads 1
+
+attack: attack-scenarios ## Attack the program: floods, odd requests, limits, kills, junk files; then fuzz each parser for a minute.
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
 		for target in $(FUZZ_TARGETS); do \
 			echo "fuzz $$target for $(SECONDS) s"; \
@@ -62,7 +80,7 @@ lint: require ## Check formatting, lints, documentation and dependencies; every 
 		echo 'cargo-deny is not installed, so dependencies are not checked (cargo install cargo-deny --locked)'; \
 	fi
 
-audit: require ## Ask the RustSec database about known vulnerabilities; needs cargo-deny and the network.
+audit: require ## Check dependencies against the RustSec database; needs cargo-deny and the network.
 	cargo deny --locked check advisories
 
 fmt: require ## Format all code.
@@ -90,10 +108,9 @@ miri: require ## Run the tests of the library boundary under Miri; needs `rustup
 
 clean: ## Remove everything that was built.
 	cargo clean
-	set -e; for example in $(EXAMPLES); do cargo clean --manifest-path $$example; done
 	rm -rf dist
 
-# What every build needs, said in one sentence before cargo says it in a hundred.
+# Reports a missing tool in one sentence, before cargo fails with a hundred.
 require:
 	@fail() { echo "$$1" >&2; exit 1; }; \
 	want=$$(sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml); \
@@ -102,7 +119,7 @@ require:
 			fail "$$tool is missing: install Rust $$want or newer, for example from https://rustup.rs"; \
 		have=$$($$tool --version 2>/dev/null | cut -d ' ' -f 2); \
 		test -n "$$have" || \
-			fail "$$tool is installed and does not run: see what '$$tool --version' says, and mend that"; \
+			fail "$$tool is installed and does not run: repair what '$$tool --version' reports"; \
 		newer=$$(printf '%s\n%s\n' "$$want" "$$have" | sort -t . -k 1,1n -k 2,2n | tail -n 1); \
 		test "$$newer" != "$$want" || \
 			fail "$$tool $$have is too old: install Rust $$want or newer, for example with 'rustup update'"; \

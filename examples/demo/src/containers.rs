@@ -3,23 +3,23 @@
 use anyhow::Context;
 use sriovdp_fake_kubelet::FakeKubelet;
 
+use crate::environment::Environment;
 use crate::narration::{chapter, container};
-use crate::stage::Stage;
 
-pub(crate) async fn vfio(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+pub(crate) async fn vfio(environment: &Environment, kubelet: &FakeKubelet) -> anyhow::Result<()> {
     chapter("A container gets a VF that is bound to vfio-pci");
     allocate(kubelet, "intel.com/dpdk", "0000:41:10.2").await?;
-    device_info(stage, "intel.com-dpdk-0000:41:10.2")
+    device_info(environment, "intel.com-dpdk-0000:41:10.2")
 }
 
-pub(crate) async fn vdpa(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+pub(crate) async fn vdpa(environment: &Environment, kubelet: &FakeKubelet) -> anyhow::Result<()> {
     chapter("A container gets the vDPA device of a function");
     allocate(kubelet, "intel.com/vdpa", "0000:82:00.0").await?;
-    device_info(stage, "intel.com-vdpa-0000:82:00.0")
+    device_info(environment, "intel.com-vdpa-0000:82:00.0")
 }
 
 pub(crate) async fn refused(kubelet: &FakeKubelet) -> anyhow::Result<()> {
-    chapter("The kubelet asks for a device that does not exist");
+    chapter("The kubelet requests a device that does not exist");
     let refused = kubelet.allocate("intel.com/far", &["0000:ff:1f.7"]).await;
     println!("  {}", refused.err().context("it was not refused")?);
     Ok(())
@@ -34,8 +34,8 @@ pub(crate) async fn allocate(
     Ok(())
 }
 
-fn device_info(stage: &Stage, device: &str) -> anyhow::Result<()> {
-    let file = stage.device_info(device)?;
+fn device_info(environment: &Environment, device: &str) -> anyhow::Result<()> {
+    let file = environment.device_info(device)?;
     println!("  device info for CNIs: {file}");
     Ok(())
 }

@@ -8,15 +8,15 @@
 
 mod changes;
 mod containers;
-mod life;
+mod environment;
+mod lifecycle;
 mod narration;
-mod stage;
 
 use std::time::Duration;
 
 use anyhow::Context;
+use environment::{Daemon, Environment};
 use sriovdp_fake_kubelet::FakeKubelet;
-use stage::{Daemon, Stage};
 
 /// Everything that is waited for takes milliseconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -43,32 +43,36 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn play() -> anyhow::Result<()> {
-    let stage = Stage::set(CONFIG)?;
-    life::before_the_start(&stage).await?;
-    let kubelet = stage.kubelet().await?;
-    let mut daemon = life::start(&stage)?;
-    match serve(&stage, &kubelet, &mut daemon).await {
+    let environment = Environment::set(CONFIG)?;
+    lifecycle::before_the_start(&environment).await?;
+    let kubelet = environment.kubelet().await?;
+    let mut daemon = lifecycle::start(&environment)?;
+    match serve(&environment, &kubelet, &mut daemon).await {
         Ok(()) => Ok(()),
-        Err(error) => Err(error.context(daemon.account().await)),
+        Err(error) => Err(error.context(daemon.report().await)),
     }
 }
 
 /// What happens while the daemon runs.
-async fn serve(stage: &Stage, kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::Result<()> {
-    life::registered(kubelet, daemon).await?;
+async fn serve(
+    environment: &Environment,
+    kubelet: &FakeKubelet,
+    daemon: &mut Daemon,
+) -> anyhow::Result<()> {
+    lifecycle::registered(kubelet, daemon).await?;
 
-    containers::vfio(stage, kubelet).await?;
-    containers::vdpa(stage, kubelet).await?;
+    containers::vfio(environment, kubelet).await?;
+    containers::vdpa(environment, kubelet).await?;
     containers::refused(kubelet).await?;
 
-    changes::a_new_function(stage, kubelet, daemon).await?;
-    changes::a_link(stage, kubelet, daemon).await?;
+    changes::a_new_function(environment, kubelet, daemon).await?;
+    changes::a_link(environment, kubelet, daemon).await?;
     let corrected = CONFIG.replace("\"device\"", "\"devices\"");
-    changes::a_configuration(stage, kubelet, &corrected).await?;
-    changes::a_device_type(stage, kubelet).await?;
-    changes::an_extension(stage, kubelet).await?;
-    changes::subfunctions(stage, kubelet, daemon).await?;
+    changes::a_configuration(environment, kubelet, &corrected).await?;
+    changes::a_device_type(environment, kubelet).await?;
+    changes::an_extension(environment, kubelet).await?;
+    changes::subfunctions(environment, kubelet, daemon).await?;
 
-    life::another_kubelet(kubelet).await?;
-    life::end(kubelet, daemon).await
+    lifecycle::another_kubelet(kubelet).await?;
+    lifecycle::end(kubelet, daemon).await
 }

@@ -1,4 +1,4 @@
-//! How the demo tells what happens.
+//! The text that the demo prints.
 
 use std::collections::BTreeMap;
 

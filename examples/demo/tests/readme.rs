@@ -1,4 +1,4 @@
-//! The demo plays to its end, and prints what the README shows of it.
+//! The demo runs to its end, and prints what the README shows of it.
 #![forbid(unsafe_code)]
 
 use std::process::Command;
@@ -8,12 +8,12 @@ const CHANGE: &str = "on the kubelet's stream N ms after the change";
 
 #[test]
 fn the_readme_shows_what_it_prints() {
-    let played = Command::new(env!("CARGO_BIN_EXE_sriovdp-demo"))
+    let demo = Command::new(env!("CARGO_BIN_EXE_sriovdp-demo"))
         .output()
         .expect("it starts");
-    let printed = String::from_utf8_lossy(&played.stdout);
-    let said = String::from_utf8_lossy(&played.stderr);
-    assert!(played.status.success(), "{printed}{said}");
+    let printed = String::from_utf8_lossy(&demo.stdout);
+    let errors = String::from_utf8_lossy(&demo.stderr);
+    assert!(demo.status.success(), "{printed}{errors}");
     let lines: Vec<String> = printed.lines().map(without_times).collect();
     let (_, shown) = README.split_once("```text\n").expect("an excerpt");
     let (shown, _) = shown.split_once("```").expect("its end");
@@ -21,13 +21,13 @@ fn the_readme_shows_what_it_prints() {
     for part in shown.split("...\n") {
         let part: Vec<String> = part.lines().map(without_times).collect();
         let found = rest.windows(part.len()).position(|lines| lines == part);
-        let at = found.unwrap_or_else(|| panic!("{part:#?} is not in\n{printed}{said}"));
+        let at = found.unwrap_or_else(|| panic!("{part:#?} is not in\n{printed}{errors}"));
         rest = &rest[at + part.len()..];
     }
     // A function, a link that goes and returns, the configuration, a device type, an extension, an adapter.
     let changes = lines.iter().filter(|line| line.ends_with(CHANGE)).count();
     assert_eq!(changes, 7, "{printed}");
-    assert!(printed.contains("no rule of the kubelet was broken on the way"));
+    assert!(printed.contains("no rule of the kubelet was violated"));
 }
 
 /// Times are other ones in each play.

@@ -1,14 +1,14 @@
-//! Changes of the files that are followed: the configuration and the providers. Nothing is restarted and nobody asks.
+//! Changes of the files that are followed: the configuration and the providers. Nothing is restarted, and there is no signal.
 
 use sriovdp_fake_kubelet::FakeKubelet;
 
 use super::Change;
 use crate::containers::allocate;
+use crate::environment::{ACCELERATOR, Environment, RDMA};
 use crate::narration::chapter;
-use crate::stage::{ACCELERATOR, RDMA, Stage};
 
 pub(crate) async fn a_configuration(
-    stage: &Stage,
+    environment: &Environment,
     kubelet: &FakeKubelet,
     corrected: &str,
 ) -> anyhow::Result<()> {
@@ -18,29 +18,35 @@ pub(crate) async fn a_configuration(
     println!(
         "  A pool that is new has to be registered first, so its message waits for the kubelet's"
     );
-    println!("  next look for sockets, which is up to a second away.");
+    println!("  next search for sockets, which is up to a second away.");
     let change = Change::begins(kubelet);
-    stage.configure(corrected)?;
+    environment.configure(corrected)?;
     change
         .arrives("intel.com/whole", |view| view.allocatable() == 1)
         .await
 }
 
-pub(crate) async fn a_device_type(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+pub(crate) async fn a_device_type(
+    environment: &Environment,
+    kubelet: &FakeKubelet,
+) -> anyhow::Result<()> {
     chapter(
         "A provider file is put into the directory, and `accel` has its device type (no signal either)",
     );
     let change = Change::begins(kubelet);
-    stage.provide(ACCELERATOR)?;
+    environment.provide(ACCELERATOR)?;
     change
         .arrives("intel.com/accel", |view| view.allocatable() == 1)
         .await
 }
 
-pub(crate) async fn an_extension(stage: &Stage, kubelet: &FakeKubelet) -> anyhow::Result<()> {
+pub(crate) async fn an_extension(
+    environment: &Environment,
+    kubelet: &FakeKubelet,
+) -> anyhow::Result<()> {
     chapter("The file of an extension follows, and `rdma` is refused no more (no signal either)");
     let change = Change::begins(kubelet);
-    stage.provide(RDMA)?;
+    environment.provide(RDMA)?;
     change
         .arrives("intel.com/rdma", |view| view.allocatable() == 1)
         .await?;

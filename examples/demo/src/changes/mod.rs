@@ -29,7 +29,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Waits until the kubelet sees a pool as wanted, and tells what it sees and when the message with it came.
+    /// Waits until the kubelet has a pool as wanted, and prints the pool and when its message came.
     async fn arrives(
         &self,
         name: &str,
@@ -40,7 +40,7 @@ impl<'a> Change<'a> {
         let message = self.kubelet.journal().into_iter().skip(self.seen).rfind(
             |event| matches!(&event.kind, EventKind::Listed { resource, .. } if resource == name),
         );
-        let message = message.with_context(|| format!("no message told of `{name}`"))?;
+        let message = message.with_context(|| format!("no message has `{name}`"))?;
         let took = message.at.duration_since(self.began);
         println!(
             "  on the kubelet's stream {} ms after the change",

@@ -4,8 +4,8 @@ use sriovdp_fake_kubelet::FakeKubelet;
 
 use super::Change;
 use crate::containers::allocate;
+use crate::environment::{Daemon, Environment};
 use crate::narration::chapter;
-use crate::stage::{Daemon, Stage};
 
 /// One more beside the captured two.
 const VF: &str = "vf 0000:81:10.4 8086:10ca pf=0000:81:00.0 id=2 driver=igbvf net=eth20 numa=1";
@@ -22,37 +22,37 @@ sf mlx5_core.sf.5 on=0000:08:00.0 num=89 net=enp8s0f0s89 driver=mlx5_core.sf
 ";
 
 pub(crate) async fn a_new_function(
-    stage: &Stage,
+    environment: &Environment,
     kubelet: &FakeKubelet,
     daemon: &Daemon,
 ) -> anyhow::Result<()> {
     chapter("A third VF appears on 0000:81:00.0");
-    println!("  On a real node the kernel's event leads to a look at the node. There is none for");
+    println!("  On a real node the kernel's event triggers a reconcile. There is none for");
     println!(
         "  a node of files, so here and below SIGHUP does, which is what `sriovdp rescan` sends."
     );
     let change = Change::begins(kubelet);
-    stage.change(VF)?;
-    daemon.look_again()?;
+    environment.change(VF)?;
+    daemon.reconcile()?;
     change
         .arrives("intel.com/far", |view| view.allocatable() == 3)
         .await
 }
 
 pub(crate) async fn a_link(
-    stage: &Stage,
+    environment: &Environment,
     kubelet: &FakeKubelet,
     daemon: &Daemon,
 ) -> anyhow::Result<()> {
     chapter("The PF 0000:81:00.0 loses its link: its VFs stay, but no new pod gets one (SIGHUP)");
     let change = Change::begins(kubelet);
-    stage.change(DOWN)?;
-    daemon.look_again()?;
+    environment.change(DOWN)?;
+    daemon.reconcile()?;
     change
         .arrives("intel.com/far", |view| view.allocatable() == 0)
         .await?;
-    println!("  `sriovdp list` tells why:");
-    for line in stage.run(&["list"]).await?.lines() {
+    println!("  `sriovdp list` has the reason:");
+    for line in environment.run(&["list"]).await?.lines() {
         if line.contains("unhealthy:") {
             println!("    {}", line.trim());
         }
@@ -60,22 +60,22 @@ pub(crate) async fn a_link(
 
     chapter("The link is back (SIGHUP)");
     let change = Change::begins(kubelet);
-    stage.change(UP)?;
-    daemon.look_again()?;
+    environment.change(UP)?;
+    daemon.reconcile()?;
     change
         .arrives("intel.com/far", |view| view.allocatable() == 3)
         .await
 }
 
 pub(crate) async fn subfunctions(
-    stage: &Stage,
+    environment: &Environment,
     kubelet: &FakeKubelet,
     daemon: &Daemon,
 ) -> anyhow::Result<()> {
     chapter("An adapter with two subfunctions is plugged in (written, not captured; SIGHUP)");
     let change = Change::begins(kubelet);
-    stage.change(ADAPTER)?;
-    daemon.look_again()?;
+    environment.change(ADAPTER)?;
+    daemon.reconcile()?;
     change
         .arrives("intel.com/sf", |view| view.allocatable() == 2)
         .await?;

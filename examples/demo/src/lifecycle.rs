@@ -3,8 +3,8 @@
 use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 use tokio::time::Instant;
 
+use crate::environment::{Daemon, Environment};
 use crate::narration::{chapter, pool, since};
-use crate::stage::{Daemon, Stage};
 
 /// What has devices from the start.
 const AT_FIRST: [&str; 4] = [
@@ -13,7 +13,7 @@ const AT_FIRST: [&str; 4] = [
     "intel.com/far",
     "intel.com/vdpa",
 ];
-/// What gets some on the way.
+/// Those that get devices later.
 const LATER: [&str; 4] = [
     "intel.com/whole",
     "intel.com/accel",
@@ -21,22 +21,22 @@ const LATER: [&str; 4] = [
     "intel.com/sf",
 ];
 
-pub(crate) async fn before_the_start(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) async fn before_the_start(environment: &Environment) -> anyhow::Result<()> {
     chapter(
-        "The provider directory: each file brings a device type, or extends some; the host knows none by itself",
+        "The provider directory: each file brings a device type, or extends some; the host has none by itself",
     );
-    print!("{}", stage.run(&["providers"]).await?);
+    print!("{}", environment.run(&["providers"]).await?);
 
     chapter(
         "The configuration, checked against them: two resources lack their providers, one has a typing error",
     );
-    print!("{}", stage.run(&["check"]).await?);
+    print!("{}", environment.run(&["check"]).await?);
     Ok(())
 }
 
-pub(crate) fn start(stage: &Stage) -> anyhow::Result<Daemon> {
+pub(crate) fn start(environment: &Environment) -> anyhow::Result<Daemon> {
     chapter("A kubelet runs, the daemon starts, and its pools are registered");
-    stage.daemon()
+    environment.daemon()
 }
 
 pub(crate) async fn registered(kubelet: &FakeKubelet, daemon: &Daemon) -> anyhow::Result<()> {
@@ -47,7 +47,7 @@ pub(crate) async fn registered(kubelet: &FakeKubelet, daemon: &Daemon) -> anyhow
         pool(name, &view);
     }
     println!(
-        "  all of it {}; the kubelet looks for new sockets once a second",
+        "  all of it {}; the kubelet searches for new sockets once a second",
         since(daemon.started)
     );
     Ok(())
@@ -70,15 +70,18 @@ pub(crate) async fn another_kubelet(kubelet: &FakeKubelet) -> anyhow::Result<()>
 
 pub(crate) async fn end(kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::Result<()> {
     chapter("SIGTERM");
-    let told = Instant::now();
+    let signalled = Instant::now();
     let code = daemon.end().await?;
-    println!("  the daemon ended with exit code {code} {}", since(told));
+    println!(
+        "  the daemon ended with exit code {code} {}",
+        since(signalled)
+    );
     let broken = kubelet.violations();
     anyhow::ensure!(
         broken.is_empty(),
-        "rules of the kubelet were broken: {broken:?}"
+        "rules of the kubelet were violated: {broken:?}"
     );
-    println!("  no rule of the kubelet was broken on the way");
+    println!("  no rule of the kubelet was violated");
     println!("  how many lists the two kubelets got, of a pool that did not change one each:");
     let journal = kubelet.journal();
     let counts = AT_FIRST.into_iter().chain(LATER).map(|name| {

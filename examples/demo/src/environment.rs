@@ -33,7 +33,7 @@ const PROVIDERS: [Library; 3] = [
 pub(crate) const ACCELERATOR: Library = ("libsriovdp_accelerator.so", "accelerator.so");
 pub(crate) const RDMA: Library = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
 
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     node: TempTree,
     providers: tempfile::TempDir,
     /// Where the build put the programs: this one is among them.
@@ -47,11 +47,11 @@ pub(crate) struct Daemon {
     log: PathBuf,
 }
 
-impl Stage {
+impl Environment {
     /// The captured node with a configuration and the provider files, as they are installed.
     pub(crate) fn set(config: &str) -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
-        let stage = Self {
+        let environment = Self {
             node: Tree::parse(NODE)?.temp(),
             providers: tempfile::tempdir()?,
             built: this
@@ -60,13 +60,13 @@ impl Stage {
                 .to_owned(),
         };
         for library in PROVIDERS {
-            stage.provide(library)?;
+            environment.provide(library)?;
         }
-        std::fs::create_dir_all(stage.root().join(CONFIG_DIRECTORY))?;
-        stage.configure(config)?;
+        std::fs::create_dir_all(environment.root().join(CONFIG_DIRECTORY))?;
+        environment.configure(config)?;
         // What the daemon chooses its way to register by.
-        std::fs::create_dir_all(stage.root().join("var/lib/kubelet/plugins_registry"))?;
-        Ok(stage)
+        std::fs::create_dir_all(environment.root().join("var/lib/kubelet/plugins_registry"))?;
+        Ok(environment)
     }
 
     /// Runs a command of the program and returns what it prints. Its exit code may be that of a failed check.
@@ -149,23 +149,23 @@ impl Stage {
 }
 
 impl Daemon {
-    pub(crate) fn look_again(&self) -> anyhow::Result<()> {
+    pub(crate) fn reconcile(&self) -> anyhow::Result<()> {
         self.signal(Signal::HUP)
     }
 
-    /// Asks it to end, and returns its exit code.
+    /// Terminates it, and returns its exit code.
     pub(crate) async fn end(&mut self) -> anyhow::Result<i32> {
         self.signal(Signal::TERM)?;
         self.child.wait().await?.code().context("it was killed")
     }
 
-    /// Whether it runs, and its log, for whoever wants to know why the demo failed.
-    pub(crate) async fn account(&mut self) -> String {
+    /// Whether it runs, and its log, for the report of a failure.
+    pub(crate) async fn report(&mut self) -> String {
         // Its connections end shortly before a process does.
         let state = match tokio::time::timeout(DYING, self.child.wait()).await {
             Err(_) => "runs".to_owned(),
             Ok(Ok(status)) => format!("ended with {status}"),
-            Ok(Err(error)) => format!("cannot be asked: {error}"),
+            Ok(Err(error)) => format!("has an unknown state: {error}"),
         };
         let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
         format!("the daemon {state}; its log:\n{log}")
