@@ -1,4 +1,4 @@
-//! Questions to devlink as messages, and its answers as JSON (Linux: `Documentation/netlink/specs/devlink.yaml`).
+//! Queries of devlink as messages, and replies as JSON (Linux: `Documentation/netlink/specs/devlink.yaml`).
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -23,12 +23,12 @@ const FLAG: u8 = 6;
 /// The mode of a value that holds now, `DEVLINK_PARAM_CMODE_RUNTIME`.
 const RUNTIME: u8 = 0;
 
-/// Asks one question; `null` is the answer where there is none.
+/// Sends one query; the result is `null` where there is none.
 ///
 /// # Errors
 ///
-/// See [`NetlinkSocket::ask`].
-pub(super) fn ask(
+/// See [`NetlinkSocket::query`].
+pub(super) fn query(
     socket: &mut NetlinkSocket,
     question: &DevlinkQuestion,
 ) -> Result<Value, NetlinkError> {
@@ -37,20 +37,20 @@ pub(super) fn ask(
         DevlinkQuestion::Devices => {
             let mut handles = Vec::new();
             let request = devlink::Request::new().op_get_dump();
-            socket.ask(&request, |reply| handles.extend(handle(&reply)))?;
+            socket.query(&request, |reply| handles.extend(handle(&reply)))?;
             answer = handles.into();
         }
         DevlinkQuestion::Info(of) => {
             let (bus, device) = names(of)?;
             let mut request = devlink::Request::new().op_info_get_do();
             request.encode().push_bus_name(&bus).push_dev_name(&device);
-            socket.ask(&request, |reply| answer = info(reply))?;
+            socket.query(&request, |reply| answer = info(reply))?;
         }
         DevlinkQuestion::Eswitch(of) => {
             let (bus, device) = names(of)?;
             let mut request = devlink::Request::new().op_eswitch_get_do();
             request.encode().push_bus_name(&bus).push_dev_name(&device);
-            socket.ask(&request, |reply| answer = eswitch(&reply))?;
+            socket.query(&request, |reply| answer = eswitch(&reply))?;
         }
         DevlinkQuestion::Parameter { of, name } => {
             let (bus, device) = names(of)?;
@@ -61,7 +61,7 @@ pub(super) fn ask(
                 .push_bus_name(&bus)
                 .push_dev_name(&device)
                 .push_param_name(&name);
-            socket.ask(&request, |reply| answer = parameter(reply))?;
+            socket.query(&request, |reply| answer = parameter(reply))?;
         }
     }
     Ok(answer)

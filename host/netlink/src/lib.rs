@@ -1,6 +1,6 @@
-//! Questions to the kernel over netlink on behalf of all providers, answered within a timeout.
+//! Queries of the kernel over netlink on behalf of all providers, with a timeout.
 //!
-//! `socket` speaks the protocol over one socket, `devlink` and `routes` write requests and read responses, and `service`
+//! `socket` implements the protocol over one socket, `devlink` and `routes` write requests and read responses, and `service`
 //! keeps each on a thread of its own: the kernel answers devlink under the device's lock, which a firmware update can
 //! hold for minutes.
 
@@ -11,21 +11,21 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub use service::{default_routes, devlink as ask_devlink};
+pub use service::{default_routes, devlink as query_devlink};
 pub use socket::Message;
 pub use socket::message;
 
-/// Why there is no answer.
+/// Why a query fails.
 #[derive(Debug, thiserror::Error)]
 enum NetlinkError {
     /// The socket fails.
     #[error("cannot {0} the netlink socket")]
     Socket(&'static str, #[source] rustix::io::Errno),
-    /// The kernel says no: it has no such family, device or value, or the plugin may not ask.
-    #[error("the kernel refuses the question")]
+    /// The kernel has no such family, device or value, or the plugin lacks the privilege.
+    #[error("the kernel refuses the query")]
     Refused(#[source] rustix::io::Errno),
-    /// What comes back is no netlink.
-    #[error("the kernel's answer cannot be read")]
+    /// The reply is not netlink.
+    #[error("malformed reply of the kernel")]
     Malformed,
 }
 

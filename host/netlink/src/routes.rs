@@ -1,4 +1,4 @@
-//! Where the default routes of the node lead to, asked of the kernel's routing tables (Linux: `Documentation/netlink/specs/rt-route.yaml`).
+//! The interfaces of the node's default routes, from the kernel's routing tables (Linux: `Documentation/netlink/specs/rt-route.yaml`).
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use super::socket::NetlinkSocket;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
-/// The table that a node has its default route in, `RT_TABLE_MAIN`.
+/// The main table, `RT_TABLE_MAIN`.
 const MAIN: u8 = 254;
-/// A route that leads somewhere, `RTN_UNICAST`.
+/// A route to an interface, `RTN_UNICAST`.
 const UNICAST: u8 = 1;
 /// The index that `lo` has in each network namespace.
 const LOOPBACK: u32 = 1;
@@ -27,11 +27,11 @@ const NEXT_HOP: usize = 8;
 ///
 /// # Errors
 ///
-/// See [`NetlinkSocket::ask`].
+/// See [`NetlinkSocket::query`].
 pub(super) fn default_routes(socket: &mut NetlinkSocket) -> Result<Value, NetlinkError> {
     let mut netdevs = BTreeSet::new();
     for index in default_route_indexes(socket)? {
-        // An interface that went away in between carries nothing any more.
+        // An interface that has been removed meanwhile carries no traffic.
         netdevs.extend(index_to_name(socket.descriptor(), index));
     }
     let routes = DefaultRoutes {
@@ -40,8 +40,8 @@ pub(super) fn default_routes(socket: &mut NetlinkSocket) -> Result<Value, Netlin
     Ok(serde_json::to_value(routes).unwrap_or_default())
 }
 
-/// The same as interface indexes. Routes of IPv6 count where IPv4 has none: router advertisements make them on every
-/// interface that is up.
+/// The same as interface indexes. Routes of IPv6 count without one of IPv4 only: router advertisements create them on
+/// every interface that is up.
 pub(super) fn default_route_indexes(
     socket: &mut NetlinkSocket,
 ) -> Result<BTreeSet<u32>, NetlinkError> {
@@ -50,7 +50,7 @@ pub(super) fn default_route_indexes(
         let mut of = Rtmsg::new();
         of.rtm_family = family;
         let request = Request::new().op_getroute_dump(&of);
-        socket.ask(&request, |(route, attributes)| {
+        socket.query(&request, |(route, attributes)| {
             let next_hops = next_hops(&attributes);
             if is_default(&route, family) && next_hops != [LOOPBACK] {
                 let source = (route.rtm_src_len, attributes.get_src().ok());

@@ -1,4 +1,4 @@
-//! The threads that ask the kernel, and how long the others wait for them.
+//! The threads that query the kernel, and the timeouts of their callers.
 
 use std::fmt::Debug;
 use std::io;
@@ -15,30 +15,33 @@ use sriovdp_provider_abi::wire::DevlinkQuestion;
 use super::socket::NetlinkSocket;
 use super::{NetlinkError, devlink, routes};
 
-/// How long a provider waits for one answer, of the ten seconds that its call may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// It parses messages of some kilobytes.
+/// The timeout of one query, within the ten seconds of a provider's discovery.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Enough to parse messages of some kilobytes.
 const STACK: usize = 256 * 1024;
 
-/// What devlink says, as JSON; nothing for a question that this host does not understand.
+/// The response of devlink as JSON; nothing for an unknown question.
 pub fn devlink(question: &str) -> Option<String> {
-    // A provider reaches its host through a plain function of the frozen interface, which carries no state.
+    // Providers call the host through a plain function of the ABI, which carries no state.
     static SERVICE: Started<DevlinkQuestion> = Started::not_yet("devlink");
     let question: DevlinkQuestion = serde_json::from_str(question).ok()?;
-    let service = SERVICE.get_or_start(|| Service::asking("devlink", Some(GENERIC), devlink::ask));
-    let answer = service.map_or(Value::Null, |service| service.ask(question, PATIENCE));
+    let service =
+        SERVICE.get_or_start(|| Service::over_netlink("devlink", Some(GENERIC), devlink::query));
+    let answer = service.map_or(Value::Null, |service| {
+        service.query(question, QUERY_TIMEOUT)
+    });
     Some(answer.to_string())
 }
 
-/// Where default routes lead to, as JSON. What was the answer before holds until there is another one, since an
-/// interface that carries the node's traffic must not be given away because the kernel was slow once.
+/// The interfaces of the default routes, as JSON. After a timeout this is the previous response, since an interface that
+/// carries the node's traffic must not be allocated because the kernel was slow once.
 pub fn default_routes() -> String {
     static SERVICE: Started<()> = Started::not_yet("routes");
     static LAST: Mutex<Value> = Mutex::new(Value::Null);
     let service = SERVICE.get_or_start(|| {
-        Service::asking("routes", None, |socket, ()| routes::default_routes(socket))
+        Service::over_netlink("routes", None, |socket, ()| routes::default_routes(socket))
     });
-    let answer = service.map_or(Value::Null, |service| service.ask((), PATIENCE));
+    let answer = service.map_or(Value::Null, |service| service.query((), QUERY_TIMEOUT));
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if !answer.is_null() {
         *last = answer;
@@ -46,22 +49,25 @@ pub fn default_routes() -> String {
     last.to_string()
 }
 
-/// Keeps the socket for the next question; one that failed is not used again.
+/// Queries the kernel over a socket that is reused until it fails.
 fn answer<Q: Debug>(
     socket: &mut Option<NetlinkSocket>,
     family: Option<Protocol>,
     question: &Q,
-    ask: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError>,
+    query: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError>,
 ) -> Value {
     let answer = match socket {
-        Some(open) => ask(open, question),
-        None => NetlinkSocket::open(family).and_then(|opened| ask(socket.insert(opened), question)),
+        Some(open) => query(open, question),
+        None => {
+            NetlinkSocket::open(family).and_then(|opened| query(socket.insert(opened), question))
+        }
     };
     answer.unwrap_or_else(|error| {
         tracing::debug!(
+            event = "netlink_query_failed",
             ?question,
-            "the kernel has no answer: {}",
-            sriovdp_report::inline(&error)
+            error = sriovdp_report::inline(&error),
+            "a query of the kernel failed"
         );
         if !matches!(error, NetlinkError::Refused(_)) {
             *socket = None;
@@ -70,11 +76,11 @@ fn answer<Q: Debug>(
     })
 }
 
-/// A service that is started with the first question for which the system has a thread.
+/// A service that starts with its first query, or with a later one if the system starts no thread.
 struct Started<Q> {
     subject: &'static str,
     service: OnceLock<Service<Q>>,
-    /// The log has the reason why it does not start.
+    /// Whether the log has the reason why it does not start.
     is_logged: AtomicBool,
 }
 
@@ -92,13 +98,15 @@ impl<Q> Started<Q> {
             return Some(service);
         }
         match start() {
-            // Of two that are started at once, the second one's thread ends.
+            // Of two concurrent starts, the second thread ends.
             Ok(service) => Some(self.service.get_or_init(|| service)),
             Err(error) => {
                 if !self.is_logged.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
-                        "cannot query {} now: no thread can be started for it: {error}",
-                        self.subject
+                        event = "netlink_unavailable",
+                        subject = self.subject,
+                        %error,
+                        "cannot start the thread for queries of the kernel"
                     );
                 }
                 None
@@ -107,25 +115,25 @@ impl<Q> Started<Q> {
     }
 }
 
-/// Questions on their way to the thread.
+/// The channel to the thread.
 #[derive(Debug)]
 struct Service<Q> {
-    /// What it asks about.
+    /// The subject of its queries.
     subject: &'static str,
     questions: mpsc::Sender<(Q, mpsc::SyncSender<Value>)>,
-    /// Somebody waited in vain. Until the thread is back, nobody waits.
+    /// Whether a query has timed out and is still pending; meanwhile, queries fail at once.
     stuck: Arc<AtomicBool>,
 }
 
 impl<Q: Debug + Send + 'static> Service<Q> {
-    fn asking(
+    fn over_netlink(
         subject: &'static str,
         family: Option<Protocol>,
-        ask: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError> + Send + 'static,
+        query: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError> + Send + 'static,
     ) -> io::Result<Self> {
         let mut socket = None;
         Self::start(subject, move |question| {
-            answer(&mut socket, family, question, &ask)
+            answer(&mut socket, family, question, &query)
         })
     }
 
@@ -133,15 +141,15 @@ impl<Q: Debug + Send + 'static> Service<Q> {
         subject: &'static str,
         mut answer: impl FnMut(&Q) -> Value + Send + 'static,
     ) -> io::Result<Self> {
-        let (questions, asked) = mpsc::channel::<(Q, mpsc::SyncSender<Value>)>();
+        let (questions, received) = mpsc::channel::<(Q, mpsc::SyncSender<Value>)>();
         let stuck = Arc::new(AtomicBool::new(false));
         let is_stuck = Arc::clone(&stuck);
         let thread = std::thread::Builder::new()
             .name(subject.to_owned())
             .stack_size(STACK);
         thread.spawn(move || {
-            for (question, reply) in asked {
-                // Whoever asked may have given up. It counts on this order, reply first: see `mark_unresponsive`.
+            for (question, reply) in received {
+                // The caller may have timed out. `mark_unresponsive` relies on this order, reply first.
                 let _ = reply.send(answer(&question));
                 is_stuck.store(false, Ordering::SeqCst);
             }
@@ -153,7 +161,7 @@ impl<Q: Debug + Send + 'static> Service<Q> {
         })
     }
 
-    fn ask(&self, question: Q, patience: Duration) -> Value {
+    fn query(&self, question: Q, timeout: Duration) -> Value {
         if self.stuck.load(Ordering::SeqCst) {
             return Value::Null;
         }
@@ -162,21 +170,23 @@ impl<Q: Debug + Send + 'static> Service<Q> {
             return Value::Null;
         }
         answer
-            .recv_timeout(patience)
-            .unwrap_or_else(|_| self.mark_unresponsive(&answer, patience))
+            .recv_timeout(timeout)
+            .unwrap_or_else(|_| self.mark_unresponsive(&answer, timeout))
     }
 
-    /// Says that the thread is stuck, unless its answer comes at this very moment: the thread, which answers before it
-    /// says that it is back, would not say it a second time.
-    fn mark_unresponsive(&self, answer: &mpsc::Receiver<Value>, patience: Duration) -> Value {
+    /// Marks the thread as stuck, unless its reply arrives at this moment: the thread replies before it clears the mark,
+    /// and would not clear it a second time.
+    fn mark_unresponsive(&self, answer: &mpsc::Receiver<Value>, timeout: Duration) -> Value {
         self.stuck.store(true, Ordering::SeqCst);
         if let Ok(answer) = answer.try_recv() {
             self.stuck.store(false, Ordering::SeqCst);
             return answer;
         }
         tracing::warn!(
-            "the kernel says nothing about {} within {patience:?}; it is not asked until it does",
-            self.subject
+            event = "netlink_timeout",
+            subject = self.subject,
+            ?timeout,
+            "no reply of the kernel; pausing queries until the pending one returns"
         );
         Value::Null
     }
@@ -187,19 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_waits_for_a_thread_that_is_stuck() {
+    fn queries_fail_at_once_while_the_thread_is_stuck() {
         let (release, released) = mpsc::channel::<()>();
         let service = Service::start("nothing", move |_| {
-            // Ends when the test lets go of the other end.
+            // Ends when the test drops the sender.
             let _ = released.recv();
             Value::Bool(true)
         })
         .unwrap();
         let brief = Duration::from_millis(1);
-        assert_eq!(service.ask(DevlinkQuestion::Devices, brief), Value::Null);
-        // With patience for ever, an answer that does not come at once would not come at all.
+        assert_eq!(service.query(DevlinkQuestion::Devices, brief), Value::Null);
+        // Without the mark, this query would never return.
         assert_eq!(
-            service.ask(DevlinkQuestion::Devices, Duration::MAX),
+            service.query(DevlinkQuestion::Devices, Duration::MAX),
             Value::Null
         );
         drop(release);
@@ -207,13 +217,13 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(
-            service.ask(DevlinkQuestion::Devices, Duration::from_secs(60)),
+            service.query(DevlinkQuestion::Devices, Duration::from_secs(60)),
             Value::Bool(true)
         );
     }
 
     #[test]
-    fn a_question_of_a_later_interface_has_no_answer() {
+    fn an_unknown_question_has_no_response() {
         assert_eq!(
             devlink(r#"{"ask":"rates","bus":"pci","device":"0000:5e:00.0"}"#),
             None

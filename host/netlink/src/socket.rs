@@ -1,7 +1,7 @@
 //! One netlink socket: a request out, its replies in (Linux: `Documentation/userspace-api/netlink/intro.rst`).
 //!
-//! The crate `netlink-bindings` knows the messages. Its companion for sockets is not used: it gives no hold of its
-//! socket, so that a read could not be bounded.
+//! The crate `netlink-bindings` defines the messages. Its companion for sockets is not used: it does not expose its
+//! socket, so reads could have no timeout.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,9 +16,9 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use super::NetlinkError;
 
 /// The kernel puts its replies into the socket before the send returns; a wait means that something is wrong.
-const RECEIVE: Duration = Duration::from_secs(1);
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The kernel makes no dump packet larger than this (Linux: `net/netlink/af_netlink.c`, `netlink_dump`).
-const LARGEST: usize = 32 * 1024;
+const MAX_PACKET: usize = 32 * 1024;
 
 const HEADER: usize = 16;
 /// Length of the header of generic netlink: command, version, two reserved bytes.
@@ -53,7 +53,7 @@ impl NetlinkSocket {
             family,
         );
         let socket = socket.map_err(|error| NetlinkError::Socket("open", error))?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(RECEIVE))
+        set_socket_timeout(&socket, Timeout::Recv, Some(RECEIVE_TIMEOUT))
             .map_err(|error| NetlinkError::Socket("configure", error))?;
         Ok(Self::over(socket))
     }
@@ -63,7 +63,7 @@ impl NetlinkSocket {
             socket,
             sequence: 0,
             families: HashMap::new(),
-            packet: vec![0; LARGEST],
+            packet: vec![0; MAX_PACKET],
         }
     }
 
@@ -71,12 +71,12 @@ impl NetlinkSocket {
         self.socket.as_fd()
     }
 
-    /// Sends `request`, and gives each reply to `take`.
+    /// Sends `request`, and passes each reply to `take`.
     ///
     /// # Errors
     ///
-    /// After any other than [`NetlinkError::Refused`] the socket may hold rests of replies; open another one.
-    pub(super) fn ask<R: NetlinkRequest>(
+    /// After any other than [`NetlinkError::Refused`] the socket may contain further replies; open another one.
+    pub(super) fn query<R: NetlinkRequest>(
         &mut self,
         request: &R,
         mut take: impl FnMut(R::ReplyType<'_>),
@@ -104,7 +104,7 @@ impl NetlinkSocket {
         let mut request = nlctrl::Request::new().op_getfamily_do();
         request.encode().push_family_name_bytes(name);
         let mut number = None;
-        self.ask(&request, |reply| number = reply.get_family_id().ok())?;
+        self.query(&request, |reply| number = reply.get_family_id().ok())?;
         let number = number.ok_or(NetlinkError::Malformed)?;
         self.families.insert(name, number);
         Ok(number)
@@ -124,7 +124,7 @@ impl NetlinkSocket {
         rustix::net::send(&self.socket, &request, SendFlags::empty())
             .map_err(|error| NetlinkError::Socket("write to", error))?;
         loop {
-            // `TRUNC` makes the kernel tell the packet's whole length, so that a cut one is noticed.
+            // `TRUNC` makes the kernel return the whole length of the packet, so that a truncated one is detected.
             let (_, length) =
                 rustix::net::recv(&self.socket, &mut self.packet[..], RecvFlags::TRUNC)
                     .map_err(|error| NetlinkError::Socket("read from", error))?;

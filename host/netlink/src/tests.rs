@@ -151,7 +151,7 @@ fn machine(request: &Request) -> Vec<Vec<u8>> {
             version(102, "fw.app.name", "ICE OS Default Package"),
         ]
         .concat(),
-        command => panic!("nobody asks {command}"),
+        command => panic!("unexpected command {command}"),
     };
     vec![request.reply(&[known, answer].concat()), request.end(2, 0)]
 }
@@ -182,9 +182,9 @@ fn parameter(name: &[u8]) -> Vec<u8> {
 #[test]
 fn every_question_has_its_answer() {
     let (mut socket, thread) = kernel(machine);
-    let mut ask = |question| devlink::ask(&mut socket, &question).expect("an answer");
+    let mut query = |question| devlink::query(&mut socket, &question).expect("an answer");
     assert_eq!(
-        ask(DevlinkQuestion::Devices),
+        query(DevlinkQuestion::Devices),
         json!([
             "pci/0000:03:00.0",
             "pci/0000:03:00.1",
@@ -192,11 +192,11 @@ fn every_question_has_its_answer() {
         ])
     );
     assert_eq!(
-        ask(DevlinkQuestion::Info(of("0000:03:00.0"))),
+        query(DevlinkQuestion::Info(of("0000:03:00.0"))),
         json!({"driver": "ice", "serial_number": "00-01", "board.id": "K58132-000", "fw.app.name": "ICE COMMS Package"})
     );
     assert_eq!(
-        ask(DevlinkQuestion::Eswitch(of("0000:03:00.0"))),
+        query(DevlinkQuestion::Eswitch(of("0000:03:00.0"))),
         json!("switchdev")
     );
     for (name, expected) in [
@@ -211,7 +211,7 @@ fn every_question_has_its_answer() {
             of,
             name: name.clone(),
         };
-        assert_eq!(ask(question), expected, "{name}");
+        assert_eq!(query(question), expected, "{name}");
     }
     drop(socket);
     thread.join().expect("a kernel without a fault");
@@ -221,13 +221,13 @@ fn every_question_has_its_answer() {
 fn a_refusal_leaves_the_socket_usable() {
     let (mut socket, _) = kernel(machine);
     for device in ["0000:04:00.0", "", "zero\0in it", &"long ".repeat(100)] {
-        let refused = devlink::ask(&mut socket, &DevlinkQuestion::Info(of(device)));
+        let refused = devlink::query(&mut socket, &DevlinkQuestion::Info(of(device)));
         assert!(
             matches!(refused, Err(NetlinkError::Refused(_))),
             "{device}: {refused:?}"
         );
     }
-    let eswitch = devlink::ask(&mut socket, &DevlinkQuestion::Eswitch(of("0000:03:00.0")));
+    let eswitch = devlink::query(&mut socket, &DevlinkQuestion::Eswitch(of("0000:03:00.0")));
     assert_eq!(eswitch.expect("an answer"), json!("switchdev"));
 }
 
@@ -237,7 +237,7 @@ fn what_belongs_to_an_older_question_is_passed_over() {
         let old = message(DEVLINK, request.sequence.wrapping_sub(1), &[29, 1, 0, 0]);
         [vec![old], machine(request)].concat()
     });
-    let eswitch = devlink::ask(&mut socket, &DevlinkQuestion::Eswitch(of("0000:03:00.0")));
+    let eswitch = devlink::query(&mut socket, &DevlinkQuestion::Eswitch(of("0000:03:00.0")));
     assert_eq!(eswitch.expect("an answer"), json!("switchdev"));
 }
 
@@ -249,7 +249,7 @@ fn what_is_no_netlink_is_an_error() {
     let answers: [fn(&Request) -> Vec<u8>; 3] = [cut, endless, large];
     for (n, answer) in answers.into_iter().enumerate() {
         let (mut socket, _) = kernel(move |request| vec![answer(request)]);
-        let error = devlink::ask(&mut socket, &DevlinkQuestion::Devices);
+        let error = devlink::query(&mut socket, &DevlinkQuestion::Devices);
         assert!(
             matches!(error, Err(NetlinkError::Malformed)),
             "{n}: {error:?}"

@@ -56,7 +56,7 @@ extern "C" fn from_provider(method: RStr<'_>, input: RStr<'_>) -> Outcome {
             log_record(input.as_str());
             ROk(RString::from("{}"))
         }
-        wire::method::DEVLINK => match sriovdp_netlink::ask_devlink(input.as_str()) {
+        wire::method::DEVLINK => match sriovdp_netlink::query_devlink(input.as_str()) {
             Some(answer) => ROk(RString::from(answer)),
             None => refuse("this host does not support this devlink request".to_owned()),
         },

@@ -30,8 +30,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Registration::Auto, help_heading = "Kubelet")]
     pub registration: Registration,
 
-    /// Hand device nodes to containers through the Container Device Interface: specifications in /var/run/cdi, and
-    /// their names in the answer to the kubelet.
+    /// Pass device nodes to containers through the Container Device Interface: specifications in /var/run/cdi, and
+    /// device names in the Allocate response.
     #[arg(
         long,
         value_name = "BOOL",
@@ -46,11 +46,11 @@ pub struct Arguments {
     )]
     pub use_cdi: bool,
 
-    /// With --use-cdi, how the names get to the container runtime.
+    /// With --use-cdi, how the device names reach the container runtime.
     #[arg(long, value_enum, default_value_t = CdiNames::Field, help_heading = "Kubelet")]
     pub cdi_names: CdiNames,
 
-    /// Where the kubelet keeps its sockets.
+    /// The kubelet's directory.
     #[arg(
         global = true,
         long,
@@ -68,7 +68,7 @@ pub struct Arguments {
     pub logging: Logging,
 }
 
-/// What every command needs.
+/// The options of all commands.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
@@ -80,7 +80,7 @@ pub struct Common {
     )]
     pub config_file: PathBuf,
 
-    /// The prefix of resources that name none.
+    /// The prefix of resources without `resourcePrefix`.
     #[arg(
         global = true,
         long,
@@ -90,7 +90,7 @@ pub struct Common {
     )]
     pub resource_prefix: String,
 
-    /// Leave out selector keys that no provider knows, as the Go plugin does, instead of refusing the resource.
+    /// Ignore unknown selector keys with a warning, as the Go plugin does, instead of refusing the resource.
     #[arg(global = true, long)]
     pub lenient: bool,
 
@@ -104,8 +104,7 @@ pub struct Common {
     )]
     pub provider_dir: PathBuf,
 
-    /// Load no provider but those in this list, which has lines as `sha256sum` prints them: digest, two blanks, file
-    /// name.
+    /// Load only the provider files in this list, which has the format of `sha256sum`.
     #[arg(global = true, long, value_name = "FILE", help_heading = "Node")]
     pub provider_digests: Option<PathBuf>,
 
@@ -113,8 +112,7 @@ pub struct Common {
     #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds, allow_negative_numbers = true)]
     pub provider_timeout: Option<Duration>,
 
-    /// A directory that stands for `/`: /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run are looked up
-    /// below it.
+    /// The directory that replaces `/` in paths below /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run.
     #[arg(
         global = true,
         long,
@@ -155,68 +153,67 @@ pub struct Logging {
 /// What to do instead of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// List the provider libraries: what each brings, or why it is refused.
+    /// List the provider files: the device type or extension of each, or why it is refused.
     Providers,
-    /// Check one provider library, or begin a new one.
+    /// Check one provider file, or create the crate of a new provider.
     #[command(subcommand)]
     Provider(ProviderCommand),
     /// Check the configuration against the providers, without a kubelet.
     Check {
-        /// The file, instead of the one of `--config-file`. With `--root` it is looked up below that, and then outside.
+        /// The file to check instead of `--config-file`. With `--root`, the path is below that, or else outside.
         #[arg(value_name = "CONFIG")]
         file: Option<PathBuf>,
     },
     /// List the pools and their devices.
     List {
-        /// How to print it.
+        /// The output format.
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
-    /// Tell for each device which resource takes it, and why every other one does not.
+    /// Explain for each device which resource has it, and why every other one does not match.
     Explain {
-        /// This device only: its id, its PCI address, or its network interface.
+        /// Only this device: an id, a PCI address, or a network interface.
         #[arg(value_name = "DEVICE")]
         named: Option<String>,
-        /// This resource only.
+        /// Only this resource.
         #[arg(long, value_name = "PREFIX/NAME")]
         resource: Option<String>,
-        /// The device, as the argument.
+        /// The same as the argument DEVICE.
         #[arg(long, value_name = "DEVICE", conflicts_with = "named")]
         device: Option<String>,
-        /// How to print it.
+        /// The output format.
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
-    /// Let the running daemon look at the whole node now; it does so by itself when the kernel tells of a change.
+    /// Request a full reconcile from the running daemon. Events of the kernel trigger reconciles without this.
     Rescan,
-    /// Print the JSON schema of the configuration, as the loaded providers make it.
+    /// Print the JSON schema of the configuration, with the selectors of the loaded providers.
     Schema,
-    /// Load standard input as a provider and tell how it goes, for the process that asks for it.
+    /// Probe the provider on standard input, and report each step to the parent process.
     #[command(name = sriovdp_providers::probe::COMMAND, hide = true)]
     ProbeProvider,
 }
 
-/// What to do about one provider.
+/// The commands for one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ProviderCommand {
-    /// Write a crate to begin a provider with, in a new directory here: it builds, and its tests pass.
+    /// Create the crate of a new provider in a new directory; it builds, and its tests pass.
     New {
         /// The name of the crate, such as acme-fpga.
         #[arg(value_name = "NAME")]
         name: PackageName,
-        /// Extend this device type of another provider, instead of owning one.
+        /// Extend this device type of another provider instead of owning one.
         #[arg(long, value_name = "DEVICE_TYPE", value_parser = word)]
         extends: Option<String>,
     },
-    /// Check a file step by step as the daemon does before it loads one, without a node. Whether it brings what another
-    /// file brings already is not looked at.
+    /// Vet a file step by step as the daemon does, without a node and without checking conflicts with other files.
     Check {
         /// The file.
         file: PathBuf,
     },
 }
 
-/// The form of what a command prints.
+/// The output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
     /// For people.
@@ -245,7 +242,7 @@ pub enum CdiNames {
     Annotations,
 }
 
-/// The form of the log.
+/// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -257,11 +254,11 @@ pub enum LogFormat {
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It did what it was asked for.
+    /// The command succeeded.
     Success = 0,
-    /// It could not, or what it checked is wrong.
+    /// The command failed, or reported an error.
     Failure = 1,
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage = 2,
 }
 

@@ -1,4 +1,4 @@
-//! The program `sriovdp`: reads the command line, then serves, or does the one thing that it is asked for.
+//! The program `sriovdp`: parses the command line, then serves or runs one command.
 #![forbid(unsafe_code)]
 
 use std::panic;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     process::disable_core_file();
     let arguments = match Arguments::parse_go_style(std::env::args_os()) {
         Ok(arguments) => arguments,
-        Err(told) => return tell(&told).into(),
+        Err(error) => return usage(&error).into(),
     };
     if arguments.command == Some(Command::ProbeProvider) {
         exit_now(match probe::answer() {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             Err(_) => Exit::Failure as u8,
         });
     }
-    // A command prints what it finds; the log is the daemon's.
+    // Only the daemon logs; a command prints.
     if arguments.command.is_none() {
         process::set_umask();
         logging::start(&arguments.logging);
@@ -45,9 +45,9 @@ fn main() -> ExitCode {
                 .into();
         }
     };
-    // A panic has printed its own message, and ends the process with a documented code like any failure.
+    // A panic has printed its message; the exit code is that of a failure.
     let exit = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&arguments))));
-    // A provider that hangs in a call must not keep the process, nor one whose destructors fail.
+    // Neither a provider that hangs in a call nor one whose destructors fail may delay the exit.
     runtime.shutdown_background();
     exit_now(exit.unwrap_or(Exit::Failure) as u8)
 }
@@ -57,8 +57,9 @@ async fn run(arguments: &Arguments) -> Exit {
         None => {
             for option in arguments.logging.without_effect() {
                 tracing::info!(
+                    event = "option_ignored",
                     option,
-                    "this option of the Go plugin has no effect: the log goes to standard error"
+                    "an option of the Go plugin without effect: the log goes to standard error"
                 );
             }
             let events = NodeEvents::of_node(&arguments.common.root);
@@ -77,11 +78,11 @@ async fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Help and version go to standard output and are a success; everything else is a mistake in the command line.
-fn tell(told: &clap::Error) -> Exit {
-    // There is no other place to say that standard output is closed.
-    let _ = told.print();
-    if told.use_stderr() {
+/// Prints clap's error. Help and version go to standard output and are a success.
+fn usage(error: &clap::Error) -> Exit {
+    // A closed standard output cannot be reported anywhere.
+    let _ = error.print();
+    if error.use_stderr() {
         Exit::Usage
     } else {
         Exit::Success
@@ -90,7 +91,7 @@ fn tell(told: &clap::Error) -> Exit {
 
 #[allow(
     clippy::print_stderr,
-    reason = "the one place that tells the user why the program ends"
+    reason = "the one place that prints why the program ends"
 )]
 fn fail(error: &impl sriovdp_report::Hint) -> Exit {
     eprintln!("{}", Report::error(error));

@@ -1,4 +1,4 @@
-//! What the process asks of the kernel for itself before it does anything else.
+//! Settings of the process itself, before anything else.
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};

@@ -1,4 +1,4 @@
-//! What the command line says, as the values that the agent takes.
+//! The agent's settings, from the command line.
 
 use sriovdp_agent::config::Defaults;
 use sriovdp_agent::daemon::{DISCOVERY_WAIT, Options};
@@ -11,7 +11,7 @@ use sriovdp_providers::{ProviderSettings, Timeouts};
 
 use crate::cli::{Arguments, CdiNames, Registration};
 
-/// How the daemon runs.
+/// The options of the daemon.
 #[must_use]
 pub fn options(arguments: &Arguments) -> Options {
     Options {
@@ -28,7 +28,7 @@ pub fn options(arguments: &Arguments) -> Options {
     }
 }
 
-/// What the command line says about the node.
+/// The settings for the node.
 pub fn settings(arguments: &Arguments) -> Settings {
     let common = &arguments.common;
     let tree = HostPaths::new(&common.root, &arguments.kubelet_dir);
@@ -37,7 +37,7 @@ pub fn settings(arguments: &Arguments) -> Settings {
             resource_prefix: common.resource_prefix.clone(),
             registry: tree.plugins_registry(),
         },
-        // A relative path is meant from here, and looked up below the root like any other.
+        // A relative path is relative to the working directory, and then below the root like any other.
         config_file: std::path::absolute(&common.config_file)
             .unwrap_or_else(|_| common.config_file.clone()),
         strictness: if common.lenient {

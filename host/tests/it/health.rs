@@ -51,7 +51,7 @@ async fn physical_function_link_sets_health() {
     );
     let (_, story, _) = node.run(&["explain", "--device", "0000:41:10.0"]).await;
     assert!(
-        story.contains(&format!("takes it, by `selectors`; unhealthy: {DOWN}\n")),
+        story.contains(&format!("assigned, by `selectors`; unhealthy: {DOWN}\n")),
         "{story}"
     );
 
@@ -149,7 +149,7 @@ async fn missing_device_node_is_unhealthy_only_in_pools_that_hand_it_out() {
         let said = format!("unhealthy: {id}: {reason} resource=intel.com/{resource}");
         daemon.says(&said).await;
         let (_, story, _) = node.run(&["explain", "--device", id]).await;
-        let told = format!("intel.com/{resource}: takes it, by `selectors`; unhealthy: {reason}\n");
+        let told = format!("intel.com/{resource}: assigned, by `selectors`; unhealthy: {reason}\n");
         assert!(story.contains(&told), "{story}");
     }
     // Whose containers would not get the nodes does not miss them.

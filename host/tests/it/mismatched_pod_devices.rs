@@ -79,7 +79,7 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
     );
     let (_, story, _) = node.run(&["explain", "--device", VF]).await;
     let told = format!(
-        "{VFS}: takes it; a pod has it, and nothing would select it as it is now; unhealthy: {DRIVER}; {NAME}\n"
+        "{VFS}: assigned; in use by a pod; no selector matches it any more; unhealthy: {DRIVER}; {NAME}\n"
     );
     assert!(story.contains(&told), "{story}");
 
@@ -131,7 +131,7 @@ async fn an_interface_in_a_pod_is_no_mismatch(mode: RegistrationMode) {
     );
     let (_, story, _) = node.run(&["explain", "--device", VF]).await;
     assert!(
-        story.contains("takes it, by `selectors[1]`; a pod has it"),
+        story.contains("assigned, by `selectors[1]`; in use by a pod"),
         "{story}"
     );
 }

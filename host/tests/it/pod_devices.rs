@@ -79,7 +79,7 @@ async fn capacity_is_constant_over_a_restart(pod_resources: bool) {
     let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
         story.contains(
-            "intel.com/keys: takes it, by `selectors`; a pod has it, and nothing would select it as it is now\n"
+            "intel.com/keys: assigned, by `selectors`; in use by a pod; no selector matches it any more\n"
         ),
         "{story}"
     );
@@ -139,7 +139,7 @@ async fn restarted_kubelet_without_pods_frees_no_device() {
     counts(&kubelet, "intel.com/rest", 0, 0).await;
     let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
-        story.contains("intel.com/keys: takes it, by `selectors`; a pod has it"),
+        story.contains("intel.com/keys: assigned, by `selectors`; in use by a pod"),
         "{story}"
     );
 }
@@ -247,7 +247,7 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
     let reason = "`drivers`: it has vfio-pci, not one of iavf";
     let unhealthy = format!("unhealthy: 0000:41:02.0: {reason} resource=intel.com/kernel");
     daemon.says(&unhealthy).await;
-    let told = "intel.com/kernel: takes it, by `selectors`; a pod has it, and nothing would select it as it is now; \
+    let told = "intel.com/kernel: assigned, by `selectors`; in use by a pod; no selector matches it any more; \
                 unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
     let (_, story, _) = node.run(&["explain", "--device", "0000:41:02.0"]).await;
     assert!(story.contains(told), "{story}");

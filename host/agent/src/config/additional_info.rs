@@ -18,16 +18,16 @@ impl AdditionalInfo {
         Self(by_device)
     }
 
-    /// What is said about a device: first about all devices, then about the function that it belongs to, then about
-    /// itself; the last word counts.
+    /// The values of a device: first those of all devices, then those of its function, then those of
+    /// itself, of which the last one counts.
     pub fn of(&self, id: &str, function: &str) -> BTreeMap<String, String> {
         let mut merged = BTreeMap::new();
         for device in [EVERY_DEVICE, function, id] {
-            let said = self
+            let sources = self
                 .0
                 .iter()
                 .filter(|(key, _)| key.eq_ignore_ascii_case(device));
-            merged.extend(said.flat_map(|(_, values)| values.clone()));
+            merged.extend(sources.flat_map(|(_, values)| values.clone()));
         }
         merged
     }
@@ -43,12 +43,12 @@ impl Parser<'_> {
         let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (device, values) in self.members(key, info?)? {
             let key = format!("{key}.{device}");
-            let said = by_device.entry(device).or_default();
+            let merged = by_device.entry(device).or_default();
             for (name, value) in self.members(&key, values).unwrap_or_default() {
                 let value = value
                     .string()
                     .map_err(|found| self.wrong(&format!("{key}.{name}"), "a string", &found));
-                said.extend(self.report(value).map(|value| (name, value)));
+                merged.extend(self.report(value).map(|value| (name, value)));
             }
         }
         Some(AdditionalInfo::new(by_device))

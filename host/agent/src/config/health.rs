@@ -18,7 +18,7 @@ impl HealthChecks {
     /// The keys of the object.
     const KEYS: [&'static str; 2] = ["link", "existence"];
 
-    /// Whether findings of this kind count. Those that nobody can leave out do.
+    /// Whether findings of this kind count. Kinds without a key always do.
     pub fn count(self, cause: FindingKind) -> bool {
         match cause {
             FindingKind::Link => self.link,
@@ -38,7 +38,7 @@ impl Default for HealthChecks {
 }
 
 impl Parser<'_> {
-    /// The object at `key`; what it does not speak of counts.
+    /// Parses the object at `key`; missing kinds count.
     pub(super) fn health(&mut self, key: &str, health: Option<Json<'_>>) -> HealthChecks {
         let mut counted = HealthChecks::default();
         let members = health.and_then(|health| self.members(key, health));

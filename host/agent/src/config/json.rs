@@ -1,4 +1,4 @@
-//! JSON with places: every value knows where it stands in the file.
+//! JSON with positions: every value has its line and column in the file.
 //!
 //! The configuration is read as Go's `encoding/json` reads it: object keys match in any case, the last of equal keys
 //! wins, and `null` means that the key is absent.
@@ -39,7 +39,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A whole text, which knows where its lines begin: to count them for each value would take square time.
+/// A text with the offsets of its lines: counting lines for each value would take quadratic time.
 pub(crate) struct Document {
     text: Box<str>,
     /// The offset of each line but the first.

@@ -13,7 +13,7 @@ impl Parser<'_> {
     /// Further keys at the top, such as an editor's `$schema`, do no harm beside a list, unless they belong into its
     /// entries.
     pub(super) fn keys_beside_the_list(&mut self, top: &[(String, Json<'_>)], is_alone: bool) {
-        const HINT: &str = "it belongs into the entries of the list `resourceList`";
+        const HINT: &str = "it belongs in the entries of `resourceList`";
         let is_of_resources = |name: &str| {
             let mut known = RESOURCE_KEYS.iter();
             known.any(|known| known.eq_ignore_ascii_case(name))
@@ -26,7 +26,7 @@ impl Parser<'_> {
             self.warn_of_key("", &name, value, HINT.to_owned());
         }
         if is_alone {
-            let hint = "resources belong into the list `resourceList`";
+            let hint = "resources go in `resourceList`";
             self.warn_of_unknown_keys("", &others, &TOP_KEYS, hint);
         }
     }

@@ -1,9 +1,10 @@
-//! The configuration file, as users of the Go plugin have it, parsed into values that need no second look.
+//! The configuration file, compatible with the Go plugin, parsed into validated values.
 //!
-//! A file that is no JSON object is an error. Everything smaller costs one resource: the others serve, and the
-//! [`Problem`] says which, where and why. Selector keys are kept as they stand here; their meaning is the providers'.
+//! A file that is not a JSON object is an error. A smaller mistake refuses one resource: the others are served, and a
+//! [`Problem`] has place, message and hint. Providers interpret the selector keys.
 
 mod additional_info;
+mod allocation_policy;
 mod did_you_mean;
 mod health;
 mod json;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use additional_info::AdditionalInfo;
+pub use allocation_policy::AllocationPolicy;
 pub use health::HealthChecks;
 pub use json::{Located, Place};
 pub use names::{LONGEST_SOCKET_PATH, NameError, ResourceName};
@@ -27,30 +29,29 @@ pub use did_you_mean::{did_you_mean, is_near};
 pub(crate) use json::{Json, WrongKind};
 pub(crate) use parse::RESOURCE_KEYS;
 
-use crate::pools::AllocationPolicy;
 use sriovdp_providers::bounded_read;
 use sriovdp_report::Hint;
 
-/// A ConfigMap holds 1 MiB.
-const LARGEST: u64 = 4 << 20;
+/// A ConfigMap has at most 1 MiB.
+const MAX_SIZE: u64 = 4 << 20;
 
-/// What the command line adds to a file.
+/// Defaults from the command line.
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// The prefix of resources that name none.
+    /// The prefix of resources without one.
     pub resource_prefix: String,
-    /// The node path of the plugin watcher's directory, which limits the length of names.
+    /// The plugin watcher's directory on the node, whose path limits the length of names.
     pub registry: PathBuf,
 }
 
 /// A parsed file.
 #[derive(Debug)]
 pub struct Configuration {
-    /// The resources that can be offered, in the file's order.
+    /// The valid resources, in the order of the file.
     pub resources: Vec<ResourceSpec>,
-    /// The others as far as they can be understood, because their selectors may have mistakes as well.
+    /// The selections of refused resources, because their selectors may have mistakes as well.
     pub refused: Vec<SelectionSpec>,
-    /// What is wrong with the file.
+    /// The mistakes in the file.
     pub problems: Vec<Problem>,
 }
 
@@ -61,21 +62,21 @@ pub struct ResourceSpec {
     pub name: ResourceName,
     /// Which devices belong to it.
     pub selection: SelectionSpec,
-    /// Whether the kubelet is not told the NUMA nodes.
+    /// Whether NUMA nodes are not reported to the kubelet.
     pub exclude_topology: bool,
-    /// Which devices a container is better off with.
+    /// Which devices the plugin prefers for a container.
     pub allocation_policy: AllocationPolicy,
-    /// What makes one of its devices unhealthy.
+    /// The checks that make a device unhealthy.
     pub health: HealthChecks,
     /// Further values for the container, by device.
     pub additional_info: Option<AdditionalInfo>,
-    /// Where these stand: each device as it was written.
+    /// The position of these values, with each device as spelled.
     pub additional_info_source: Option<Located>,
 }
 
 impl ResourceSpec {
-    /// Warnings about values for devices that are not in its pool, by whether a name is one of a device. One file may be
-    /// for many nodes, so that only a command says them.
+    /// Warnings about values for devices that are not in the pool. One file may be for many nodes, so only commands print
+    /// them.
     pub fn additional_info_of_others(
         &self,
         file: &Path,
@@ -83,7 +84,7 @@ impl ResourceSpec {
     ) -> Vec<Problem> {
         let members = self.additional_info_source.iter();
         let members = members.flat_map(|source| source.json().members().unwrap_or_default());
-        let strangers = members.filter(|(device, _)| device != "*" && !is_device(device));
+        let others = members.filter(|(device, _)| device != "*" && !is_device(device));
         let problem = |(device, value): (String, Json<'_>)| Problem {
             severity: Severity::Warning,
             file: file.to_owned(),
@@ -95,27 +96,27 @@ impl ResourceSpec {
             ),
             cause: None,
         };
-        strangers.map(problem).collect()
+        others.map(problem).collect()
     }
 }
 
-/// What an entry of `resourceList` selects; providers give it a meaning.
+/// The selection of an entry of `resourceList`, which providers interpret.
 #[derive(Clone, Debug)]
 pub struct SelectionSpec {
-    /// The value of `deviceType`; which one is meant without it, a provider says.
+    /// The value of `deviceType`; without it, the default device type.
     pub device_type: Option<String>,
-    /// The device type's value, or else the entry.
+    /// The position of `deviceType`, or else of the entry.
     pub source: Located,
     /// The entry, as a path from the top.
     pub key: String,
     /// The alternatives.
     pub alternatives: Vec<SelectorSpec>,
-    /// Keys beside `selectors` that no resource has.
+    /// Unknown keys beside `selectors`.
     pub strays: Vec<SelectorMember>,
 }
 
 impl ResourceSpec {
-    /// How messages name a selector object, as a path in the entry; nothing when the entry has none.
+    /// The path of a selector object in the entry, for messages; nothing without selectors.
     pub fn selector_path(&self, selector: usize) -> Option<&str> {
         let alternatives = &self.selection.alternatives;
         let found = alternatives.get(selector)?;
@@ -124,7 +125,7 @@ impl ResourceSpec {
         (!is_absent).then(|| path.trim_start_matches('.'))
     }
 
-    /// The same of a key in it. In an entry with one selector object the key says enough.
+    /// The path of a key in it; in an entry with one selector object, the key alone.
     pub fn key_path(&self, selector: usize, key: &str) -> String {
         match self.selector_path(selector) {
             Some(path) if path.ends_with(']') => format!("{path}.{key}"),
@@ -138,7 +139,7 @@ impl ResourceSpec {
 pub struct SelectorSpec {
     /// The object, or the entry that has none.
     pub source: Located,
-    /// It, as a path from the top.
+    /// The object, as a path from the top.
     pub key: String,
     /// Its members.
     pub members: Vec<SelectorMember>,
@@ -147,24 +148,24 @@ pub struct SelectorSpec {
 /// One member of a selector object, or a key beside it.
 #[derive(Clone, Debug)]
 pub struct SelectorMember {
-    /// The key as it was written.
+    /// The key as spelled.
     pub name: String,
     /// The value; never `null`.
     pub value: Located,
 }
 
-/// Why there is no configuration at all.
+/// Why the file as a whole is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// There is no file. The node may get one later.
+    /// The file does not exist, and may appear later.
     #[error("the configuration file `{}` does not exist", path.display())]
     Missing {
-        /// The file, as the node names it.
+        /// The file on the node.
         path: PathBuf,
-        /// Where that is below the root directory.
-        real: PathBuf,
+        /// The file below the root.
+        below_root: PathBuf,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the configuration file `{}`", path.display())]
     Unreadable {
         /// The file.
@@ -173,7 +174,7 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// It is not JSON, or not the right kind of it.
+    /// The file is not JSON, or not an object with a list.
     #[error("{}:{place}: {message}", path.display())]
     Malformed {
         /// The file.
@@ -190,12 +191,15 @@ pub enum ConfigError {
 impl Hint for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { path, real } => {
+            Self::Missing { path, below_root } => {
                 let cure = "create it, or name another one with `--config-file`";
-                Some(if path == real {
+                Some(if path == below_root {
                     cure.to_owned()
                 } else {
-                    format!("{cure}; below this `--root` it is `{}`", real.display())
+                    format!(
+                        "{cure}; below this `--root` it is `{}`",
+                        below_root.display()
+                    )
                 })
             }
             Self::Unreadable { .. } => None,
@@ -208,17 +212,17 @@ impl Hint for ConfigError {
 ///
 /// # Errors
 ///
-/// When there is nothing to parse. What is wrong with single resources is in [`Configuration::problems`].
+/// When the file as a whole is invalid. Mistakes in single resources are in [`Configuration::problems`].
 pub fn read(
     path: &Path,
     shown_as: &Path,
     defaults: &Defaults,
 ) -> Result<Configuration, ConfigError> {
-    let text = bounded_read::open(path).and_then(|(file, _)| bounded_read::read(file, LARGEST));
+    let text = bounded_read::open(path).and_then(|(file, _)| bounded_read::read(file, MAX_SIZE));
     let text = text.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing {
             path: shown_as.to_owned(),
-            real: path.to_owned(),
+            below_root: path.to_owned(),
         },
         _ => ConfigError::Unreadable {
             path: shown_as.to_owned(),

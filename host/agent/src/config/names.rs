@@ -41,7 +41,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// What a good name looks like.
+    /// The format of a valid name.
     pub fn hint(&self) -> String {
         match self {
             Self::Name(name) if name.contains('/') => {
@@ -114,7 +114,7 @@ impl ResourceName {
         format!("{}_{}", self.prefix, self.name)
     }
 
-    /// The name of the file that tells Multus about the device `id` (Device Information Specification 1.1.0, section
+    /// The name of the device-info file for the device `id` (Device Information Specification 1.1.0, section
     /// 4.1).
     pub fn device_info_file(&self, id: &str) -> String {
         format!("{}-{}-{id}{DEVICE_INFO_END}", self.prefix, self.name)
@@ -127,7 +127,7 @@ impl ResourceName {
         rest.strip_suffix(DEVICE_INFO_END)
     }
 
-    /// The device that a device-info file of this resource tells about. An id with a dash is not recognised: in
+    /// The device of a device-info file of this resource. An id with a dash is not recognised: in
     /// `intel.com-a-b-x-device.json`, `b-x` could be a device of `a`, and `x` one of `a-b`, which need not be ours.
     pub fn device_of_info_file<'a>(&self, file: &'a str) -> Option<&'a str> {
         let id = self.rest_of_info_file(file)?;

@@ -8,10 +8,9 @@ use super::did_you_mean::did_you_mean;
 use super::json::{Document, Json, WrongKind, member};
 use super::slip::Slip;
 use super::{
-    ConfigError, Configuration, Defaults, NameError, Place, Problem, ResourceName, ResourceSpec,
-    SelectionSpec, Severity,
+    AllocationPolicy, ConfigError, Configuration, Defaults, NameError, Place, Problem,
+    ResourceName, ResourceSpec, SelectionSpec, Severity,
 };
-use crate::pools::AllocationPolicy;
 
 /// The keys of an entry of `resourceList`.
 pub(crate) const RESOURCE_KEYS: [&str; 8] = [
@@ -149,7 +148,7 @@ impl Parser<'_> {
             self.refuse(
                 &format!("{key}.allocationPolicy"),
                 value.place(),
-                format!("there is no policy `{}`", name.escape_debug()),
+                format!("unknown policy `{}`", name.escape_debug()),
                 Some(hint),
             )
         });

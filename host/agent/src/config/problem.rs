@@ -12,7 +12,7 @@ use sriovdp_report::Hint;
 pub enum Severity {
     /// The resource is not offered.
     Refused,
-    /// Nothing; the user should know.
+    /// The mistake has no effect.
     Warning,
 }
 
@@ -31,7 +31,7 @@ pub struct Problem {
     pub message: String,
     /// The cure.
     pub hint: Option<String>,
-    /// What a provider said about it.
+    /// The error of a provider.
     pub cause: Option<sriovdp_sdk::Error>,
 }
 
@@ -56,11 +56,11 @@ impl Error for Problem {
 
 impl Hint for Problem {
     fn hint(&self) -> Option<String> {
-        let told = self
+        let hint = self
             .cause
             .as_ref()
             .and_then(|cause| cause.hint())
             .map(str::to_owned);
-        told.or_else(|| self.hint.clone())
+        hint.or_else(|| self.hint.clone())
     }
 }

@@ -1,5 +1,4 @@
-//! What an entry of `resourceList` selects, as far as the file alone says it: which keys there are is known to the
-//! providers only.
+//! The selection of an entry of `resourceList`: its syntax; the providers define the selector keys.
 
 use super::json::{Json, member};
 use super::parse::{IDLE_KEYS, Parsed, Parser, RESOURCE_KEYS};
@@ -84,7 +83,7 @@ impl Parser<'_> {
         let members = self.members(key, selector)?;
         let mut kept: Vec<SelectorMember> = Vec::new();
         for (name, value) in members {
-            // The depth of a value is limited, for whoever walks through it.
+            // Limited depth keeps recursion over the value bounded.
             if value.value().is_err() {
                 let message = "the value is nested too deeply".to_owned();
                 let problem = self.refuse(&format!("{key}.{name}"), value.place(), message, None);

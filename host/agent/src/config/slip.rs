@@ -1,4 +1,4 @@
-//! The usual slips in a JSON file by their names: a parser only says what it did not expect.
+//! Messages for common mistakes in JSON: those of the parser only name the unexpected character.
 
 use super::Place;
 
@@ -148,13 +148,13 @@ fn slip(text: &str, at: usize, error: &serde_json::Error) -> Option<Found> {
         return if is_key {
             found(
                 at,
-                "there is no colon between a key and its value",
+                "missing `:` between a key and its value",
                 "put a `:` in front of it",
             )
         } else {
             found(
                 before.len(),
-                "there is no comma between two entries",
+                "missing `,` between two entries",
                 "put a `,` here",
             )
         };
@@ -286,18 +286,12 @@ mod tests {
                 "1:10: there is a `{` where a key is expected",
             ),
             ("{a: 1}", "1:2: a key is not in double quotes"),
-            (
-                r#"{"a": 1 "b": 2}"#,
-                "1:8: there is no comma between two entries",
-            ),
-            (
-                r#"{"a": [{} {}]}"#,
-                "1:10: there is no comma between two entries",
-            ),
+            (r#"{"a": 1 "b": 2}"#, "1:8: missing `,` between two entries"),
+            (r#"{"a": [{} {}]}"#, "1:10: missing `,` between two entries"),
             (r#"{"a" 1, "b" "c"}"#, "1:6: this is not JSON: expected `:`"),
             (
                 r#"{"b" "c"}"#,
-                "1:6: there is no colon between a key and its value",
+                "1:6: missing `:` between a key and its value",
             ),
             (
                 r#"{"a": True}"#,

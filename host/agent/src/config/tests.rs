@@ -126,9 +126,9 @@ fn a_policy_has_a_known_name() {
         expect![[r#"
             intel.com/a (default) {}
             intel.com/b (default) {}
-            error: config.json:4:55: `resourceList[2].allocationPolicy`: there is no policy `spraed`
+            error: config.json:4:55: `resourceList[2].allocationPolicy`: unknown policy `spraed`
             hint: did you mean `spread`?
-            error: config.json:5:55: `resourceList[3].allocationPolicy`: there is no policy `random`
+            error: config.json:5:55: `resourceList[3].allocationPolicy`: unknown policy `random`
             hint: it is one of `balanced`, `packed`, `spread`"#]],
     );
 }
@@ -228,7 +228,7 @@ fn keys_beside_the_list() {
             warning: config.json:1:73: `resourceList`: the key is there again further on, and this value has no effect
             hint: remove one of the two; the last one counts
             warning: config.json:1:48: `resourcePrefix`: the key is not known and has no effect
-            hint: it belongs into the entries of the list `resourceList`"#]],
+            hint: it belongs in the entries of `resourceList`"#]],
     );
 }
 
@@ -253,7 +253,7 @@ fn an_entry_with_many_mistakes() {
             error: config.json:6:45: `resourceList[0].selectors[1]`: it must be an object, and it is a number
             error: config.json:6:48: `resourceList[0].selectors[2]`: it must be an object, and it is a number
             error: config.json:3:32: `resourceList[0].excludeTopology`: it must be a boolean, and it is a number
-            error: config.json:3:55: `resourceList[0].allocationPolicy`: there is no policy `pakced`
+            error: config.json:3:55: `resourceList[0].allocationPolicy`: unknown policy `pakced`
             hint: did you mean `packed`?
             error: config.json:4:32: `resourceList[0].health.link`: it must be a boolean, and it is a number
             error: config.json:4:48: `resourceList[0].health.existence`: it must be a boolean, and it is a number

@@ -38,9 +38,7 @@ pub use flap_damping::FlapDamping;
 pub use key_mismatches::KeyMismatches;
 pub use pending_discoveries::PendingDiscoveries;
 pub use pool::{Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, device_names};
-pub use preferred_allocation::{
-    AllocationPolicy, PreferredAllocationRequest, preferred_allocation,
-};
+pub use preferred_allocation::{PreferredAllocationRequest, preferred_allocation};
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};
 pub use resource::{ProviderSelector, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};

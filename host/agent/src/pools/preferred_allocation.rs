@@ -5,27 +5,7 @@ use std::collections::BTreeMap;
 use sriovdp_sdk::PciAddress;
 
 use super::{Pool, PoolDevice};
-
-/// How the devices of one container are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AllocationPolicy {
-    /// From one NUMA node if it has enough, and there from the physical functions with the most free devices.
-    #[default]
-    Balanced,
-    /// From as few physical functions as possible, so that others stay whole.
-    Packed,
-    /// From as many physical functions as possible, so that a container outlives the loss of one.
-    Spread,
-}
-
-impl AllocationPolicy {
-    /// Every policy, by its name in the configuration.
-    pub const NAMES: [(&'static str, Self); 3] = [
-        ("balanced", Self::Balanced),
-        ("packed", Self::Packed),
-        ("spread", Self::Spread),
-    ];
-}
+use crate::config::AllocationPolicy;
 
 /// What a kubelet asks: `size` of the `available` devices, the ones in `must_include` among them.
 #[derive(Clone, Copy, Debug)]

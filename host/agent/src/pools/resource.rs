@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::AllocationPolicy;
-use crate::config::{AdditionalInfo, HealthChecks, ResourceName};
+use crate::config::{AdditionalInfo, AllocationPolicy, HealthChecks, ResourceName};
 use sriovdp_providers::Provider;
 
 /// One resource that can be published.

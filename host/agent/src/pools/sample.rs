@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{Allocation, DeviceId, PciAddress};
 
-use super::{
-    AllocatedDevice, AllocationPolicy, DiscoveredDevice, Fit, Health, PoolDevice, Resource,
-};
-use crate::config::{HealthChecks, ResourceName};
+use super::{AllocatedDevice, DiscoveredDevice, Fit, Health, PoolDevice, Resource};
+use crate::config::{AllocationPolicy, HealthChecks, ResourceName};
 
 pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
     Arc::new(Resource {

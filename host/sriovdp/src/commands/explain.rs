@@ -1,4 +1,4 @@
-//! `sriovdp explain`: for each device, which resource takes it, and why every other one does not.
+//! `sriovdp explain`: for each device, the resource that has it, and why every other one does not match.
 
 use std::sync::Arc;
 
@@ -6,45 +6,45 @@ use serde_json::{Value, json};
 use sriovdp_sdk::Error;
 
 use super::resources::{ShownResource, resources};
-use super::{Output, asked_device};
+use super::{Output, named_device};
 use crate::cli::OutputFormat;
 use sriovdp_agent::pools::{DiscoveredDevices, Fit, Pool};
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 use sriovdp_report::inline;
 
-/// What the command line asks about.
-pub(super) struct DiscoveryPlan<'a> {
+/// The arguments of the command.
+pub(super) struct Query<'a> {
     pub(super) resource: Option<&'a str>,
     pub(super) device: Option<&'a str>,
 }
 
-/// What is known about one device.
+/// The report about one device.
 struct DeviceReport<'a> {
-    /// Nothing where the devices of the type are not known.
+    /// Nothing when the devices of the type are unknown.
     device: Option<String>,
     device_type: &'a str,
-    /// Why its provider does not offer it at all.
+    /// Why its provider excludes it.
     excluded: Option<String>,
     verdicts: Vec<(String, Verdict)>,
 }
 
-/// What one resource makes of a device.
+/// The result for a device and a resource.
 enum Verdict {
     Takes {
         selector: Option<String>,
-        /// No selector admits it now, and it stays for its pod.
+        /// No selector matches it now, and it stays for its pod.
         retained_for_pod: bool,
         unhealthy: Option<String>,
     },
-    /// It would, but an earlier one does.
-    TooLate {
-        taken_by: String,
+    /// It matches, but an earlier resource has it.
+    ClaimedEarlier {
+        resource: String,
     },
-    /// It would, but a pod has the device by another name, or it is in no pool.
+    /// It matches, but a pod has the device under another resource name, or it is in no pool.
     Elsewhere {
         held_as: Option<String>,
     },
-    /// Why each of its selectors does not.
+    /// The mismatch of each selector object.
     Refuses(Vec<SelectorRefusal>),
     Unknown(String),
 }
@@ -52,57 +52,57 @@ enum Verdict {
 struct SelectorRefusal {
     selector: Option<String>,
     key: Option<String>,
-    /// The key as messages name it.
+    /// The key as a path in the entry.
     path: Option<String>,
     reason: String,
 }
 
 pub(super) async fn explain(
-    page: &mut Output,
+    output: &mut Output,
     state: &Reconciler,
-    look: &Outcome,
-    asked: &DiscoveryPlan<'_>,
-    output: OutputFormat,
+    outcome: &Outcome,
+    query: &Query<'_>,
+    format: OutputFormat,
 ) {
-    let is_asked = |shown: &ShownResource<'_>| {
-        let name = asked.resource;
+    let is_requested = |shown: &ShownResource<'_>| {
+        let name = query.resource;
         name.is_none_or(|name| shown.name.to_string() == name)
     };
-    let shown: Vec<ShownResource<'_>> = resources(state, look).filter(is_asked).collect();
-    if let (Some(name), true) = (asked.resource, shown.is_empty()) {
-        return page.error(&Error::new(format!("no resource `{name}` is offered")).with_hint(
-            "write it with its prefix, as `sriovdp list` prints it; `sriovdp check` tells what is refused",
+    let shown: Vec<ShownResource<'_>> = resources(state, outcome).filter(is_requested).collect();
+    if let (Some(name), true) = (query.resource, shown.is_empty()) {
+        return output.error(&Error::new(format!("no resource `{name}` is offered")).with_hint(
+            "write it with its prefix, as `sriovdp list` prints it; `sriovdp check` lists refused resources",
         ));
     }
-    let ids = asked
+    let ids = query
         .device
-        .map(|text| asked_device::ids(state, look, text));
+        .map(|text| named_device::ids(state, outcome, text));
     let ids = match ids.transpose() {
         Ok(ids) => ids,
-        Err(error) => return page.error(&error),
+        Err(error) => return output.error(&error),
     };
     let is_wanted = |id: &str| {
         let ids = ids.as_ref();
         ids.is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
     };
-    let mut stories = Vec::new();
+    let mut reports = Vec::new();
     for (device_type, found) in state.scan().device_types() {
-        let asking = || {
+        let of_type = || {
             shown
                 .iter()
                 .filter(|shown| shown.device_type == device_type)
         };
-        if asked.resource.is_some() && asking().next().is_none() {
+        if query.resource.is_some() && of_type().next().is_none() {
             continue;
         }
         let devices = found.devices.iter().map(|device| device.id.as_str());
         for id in devices.filter(|id| is_wanted(id)) {
             let mut verdicts = Vec::new();
-            for shown in asking() {
+            for shown in of_type() {
                 let verdict = verdict(state, shown, id).await;
                 verdicts.push((shown.name.to_string(), verdict));
             }
-            stories.push(DeviceReport {
+            reports.push(DeviceReport {
                 device: Some(id.to_owned()),
                 device_type,
                 excluded: None,
@@ -110,30 +110,30 @@ pub(super) async fn explain(
             });
         }
         let excluded = excluded(device_type, found);
-        stories.extend(
+        reports.extend(
             excluded
                 .filter(|(id, _)| is_wanted(id))
-                .map(|(_, story)| story),
+                .map(|(_, report)| report),
         );
     }
     if ids.is_none() {
-        stories.extend(shown.iter().filter_map(|shown| undiscovered(state, shown)));
+        reports.extend(shown.iter().filter_map(|shown| undiscovered(state, shown)));
     }
-    let mut verdicts = stories.iter().flat_map(|story| &story.verdicts);
+    let mut verdicts = reports.iter().flat_map(|report| &report.verdicts);
     if verdicts.any(|(_, verdict)| matches!(verdict, Verdict::Unknown(_))) {
-        page.fail();
+        output.fail();
     }
-    match output {
-        OutputFormat::Json => page.line(format_args!(
+    match format {
+        OutputFormat::Json => output.line(format_args!(
             "{:#}",
-            Value::Array(stories.iter().map(to_json).collect())
+            Value::Array(reports.iter().map(to_json).collect())
         )),
-        OutputFormat::Text if stories.is_empty() => {
-            page.line(format_args!(
-                "the providers found no such device on this node"
+        OutputFormat::Text if reports.is_empty() => {
+            output.line(format_args!(
+                "the providers have discovered no such device on this node"
             ));
         }
-        OutputFormat::Text => stories.iter().for_each(|story| print(page, story)),
+        OutputFormat::Text => reports.iter().for_each(|report| print(output, report)),
     }
 }
 
@@ -142,17 +142,17 @@ fn excluded<'a>(
     found: &'a DiscoveredDevices,
 ) -> impl Iterator<Item = (&'a str, DeviceReport<'a>)> {
     found.excluded.iter().map(move |excluded| {
-        let story = DeviceReport {
+        let report = DeviceReport {
             device: Some(excluded.name.clone()),
             device_type,
             excluded: Some(excluded.reason.clone()),
             verdicts: Vec::new(),
         };
-        (excluded.name.as_str(), story)
+        (excluded.name.as_str(), report)
     })
 }
 
-/// A resource of a device type of which nothing was found, because its provider did not answer.
+/// The report about a resource whose discovery has not succeeded.
 fn undiscovered<'a>(state: &Reconciler, shown: &'a ShownResource<'a>) -> Option<DeviceReport<'a>> {
     let reason = shown.pool.as_ref().err()?;
     let is_unknown = state.scan().found(shown.device_type).is_none();
@@ -202,8 +202,8 @@ async fn verdict(state: &Reconciler, shown: &ShownResource<'_>, id: &str) -> Ver
 
 fn fits(state: &Reconciler, taker: Option<Arc<Pool>>, id: &str) -> Verdict {
     match taker {
-        Some(pool) => Verdict::TooLate {
-            taken_by: pool.resource.name.to_string(),
+        Some(pool) => Verdict::ClaimedEarlier {
+            resource: pool.resource.name.to_string(),
         },
         None => Verdict::Elsewhere {
             held_as: state.held().resources_of(id).first().cloned(),
@@ -211,25 +211,25 @@ fn fits(state: &Reconciler, taker: Option<Arc<Pool>>, id: &str) -> Verdict {
     }
 }
 
-fn print(page: &mut Output, story: &DeviceReport<'_>) {
-    let device = story.device.as_deref().unwrap_or("no device is known");
-    page.line(format_args!("{device} ({})", story.device_type));
-    if let Some(reason) = &story.excluded {
-        page.line(format_args!("    not offered: {reason}"));
-    } else if story.verdicts.is_empty() {
-        let device_type = story.device_type;
-        page.line(format_args!(
-            "    no resource asks for the device type `{device_type}`"
+fn print(output: &mut Output, report: &DeviceReport<'_>) {
+    let device = report.device.as_deref().unwrap_or("devices unknown");
+    output.line(format_args!("{device} ({})", report.device_type));
+    if let Some(reason) = &report.excluded {
+        output.line(format_args!("    not offered: {reason}"));
+    } else if report.verdicts.is_empty() {
+        let device_type = report.device_type;
+        output.line(format_args!(
+            "    no resource has the device type `{device_type}`"
         ));
     }
-    for (resource, verdict) in &story.verdicts {
-        for words in words(verdict) {
-            page.line(format_args!("    {resource}: {words}"));
+    for (resource, verdict) in &report.verdicts {
+        for line in description(verdict) {
+            output.line(format_args!("    {resource}: {line}"));
         }
     }
 }
 
-fn words(verdict: &Verdict) -> Vec<String> {
+fn description(verdict: &Verdict) -> Vec<String> {
     vec![match verdict {
         Verdict::Takes {
             selector,
@@ -238,21 +238,23 @@ fn words(verdict: &Verdict) -> Vec<String> {
         } => {
             let by = selector.as_ref().map(|path| format!(", by `{path}`"));
             let held = if *retained_for_pod {
-                "; a pod has it, and nothing would select it as it is now"
+                "; in use by a pod; no selector matches it any more"
             } else {
                 ""
             };
             let unhealthy = unhealthy.as_ref();
             let unhealthy = unhealthy.map(|reason| format!("; unhealthy: {reason}"));
             let (by, unhealthy) = (by.unwrap_or_default(), unhealthy.unwrap_or_default());
-            format!("takes it{by}{held}{unhealthy}")
+            format!("assigned{by}{held}{unhealthy}")
         }
-        Verdict::TooLate { taken_by } => format!("it fits, and `{taken_by}` comes first"),
+        Verdict::ClaimedEarlier { resource } => {
+            format!("matches, but already assigned to `{resource}` (earlier in the file)")
+        }
         Verdict::Elsewhere {
             held_as: Some(name),
-        } => format!("it fits, and a pod has it as `{name}`"),
-        Verdict::Elsewhere { held_as: None } => "it fits, and is in no pool".to_owned(),
-        Verdict::Unknown(reason) => format!("not known: {reason}"),
+        } => format!("matches, but in use by a pod as `{name}`"),
+        Verdict::Elsewhere { held_as: None } => "matches, but is in no pool".to_owned(),
+        Verdict::Unknown(reason) => format!("unknown: {reason}"),
         Verdict::Refuses(refusals) => {
             let refusals = refusals.iter().map(|refusal| {
                 let path = refusal.path.as_ref().or(refusal.selector.as_ref());
@@ -264,12 +266,12 @@ fn words(verdict: &Verdict) -> Vec<String> {
     }]
 }
 
-fn to_json(story: &DeviceReport<'_>) -> Value {
-    let verdicts = story.verdicts.iter().map(|(resource, verdict)| match verdict {
+fn to_json(report: &DeviceReport<'_>) -> Value {
+    let verdicts = report.verdicts.iter().map(|(resource, verdict)| match verdict {
         Verdict::Takes { selector, retained_for_pod, unhealthy } => {
             json!({"resource": resource, "takes": true, "selector": selector, "onlyHeld": retained_for_pod, "unhealthy": unhealthy})
         }
-        Verdict::TooLate { taken_by } => json!({"resource": resource, "takes": false, "takenBy": taken_by}),
+        Verdict::ClaimedEarlier { resource: earlier } => json!({"resource": resource, "takes": false, "takenBy": earlier}),
         Verdict::Elsewhere { held_as } => json!({"resource": resource, "takes": false, "heldAs": held_as}),
         Verdict::Unknown(reason) => json!({"resource": resource, "takes": null, "unknown": reason}),
         Verdict::Refuses(refusals) => {
@@ -280,9 +282,9 @@ fn to_json(story: &DeviceReport<'_>) -> Value {
         }
     });
     json!({
-        "device": story.device,
-        "deviceType": story.device_type,
-        "excluded": story.excluded,
+        "device": report.device,
+        "deviceType": report.device_type,
+        "excluded": report.excluded,
         "resources": verdicts.collect::<Vec<_>>(),
     })
 }

@@ -8,31 +8,36 @@ use crate::cli::OutputFormat;
 use sriovdp_agent::pools::PoolDevice;
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 
-pub(super) fn list(page: &mut Output, state: &Reconciler, look: &Outcome, output: OutputFormat) {
-    let resources: Vec<ShownResource<'_>> = resources(state, look).collect();
+pub(super) fn list(
+    output: &mut Output,
+    state: &Reconciler,
+    outcome: &Outcome,
+    format: OutputFormat,
+) {
+    let resources: Vec<ShownResource<'_>> = resources(state, outcome).collect();
     if resources.iter().any(|shown| shown.pool.is_err()) {
-        page.fail();
+        output.fail();
     }
-    match output {
+    match format {
         OutputFormat::Json => {
             let resources = resources.iter().map(to_json).collect();
-            page.line(format_args!("{:#}", Value::Array(resources)));
+            output.line(format_args!("{:#}", Value::Array(resources)));
         }
-        OutputFormat::Text => resources.iter().for_each(|shown| print(page, shown)),
+        OutputFormat::Text => resources.iter().for_each(|shown| print(output, shown)),
     }
 }
 
-fn print(page: &mut Output, shown: &ShownResource<'_>) {
-    page.line(format_args!("{} ({})", shown.name, shown.device_type));
+fn print(output: &mut Output, shown: &ShownResource<'_>) {
+    output.line(format_args!("{} ({})", shown.name, shown.device_type));
     match &shown.pool {
-        Err(reason) => page.line(format_args!("    not known: {reason}")),
-        Ok(pool) if pool.devices.is_empty() => page.line(format_args!(
+        Err(reason) => output.line(format_args!("    unknown: {reason}")),
+        Ok(pool) if pool.devices.is_empty() => output.line(format_args!(
             "    no device; see `sriovdp explain --resource {}`",
             shown.name
         )),
         Ok(pool) => {
             for device in &pool.devices {
-                page.line(format_args!(
+                output.line(format_args!(
                     "    {}{}{}",
                     device.id,
                     numa(device),
@@ -58,7 +63,7 @@ fn unhealthy(device: &PoolDevice) -> String {
         .unwrap_or_default()
 }
 
-/// Devices that are not known are `null`, and the reason is in `unknown`.
+/// Unknown devices are `null`, and the reason is in `unknown`.
 fn to_json(shown: &ShownResource<'_>) -> Value {
     let device = |device: &PoolDevice| {
         json!({

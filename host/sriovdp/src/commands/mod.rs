@@ -1,14 +1,16 @@
-//! The commands that look at a node once and print what they see.
+//! The commands, which print and exit.
 
-// Whoever reads the output of a command must not find errors in it.
-#![allow(clippy::print_stderr, reason = "the errors of a command")]
+#![allow(
+    clippy::print_stderr,
+    reason = "errors of a command go to standard error"
+)]
 
-mod asked_device;
 mod check;
 mod explain;
 mod list;
+mod named_device;
 mod new_provider;
-mod page;
+mod output;
 mod provider_check;
 mod providers;
 mod rescan;
@@ -17,7 +19,7 @@ mod schema;
 
 use std::path::Path;
 
-use page::Output;
+use output::Output;
 use sriovdp_sdk::Error;
 
 use crate::cli::{Arguments, Command, Exit, ProviderCommand};
@@ -28,36 +30,36 @@ use sriovdp_report::inline;
 
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
-    let mut page = match command {
+    let mut output = match command {
         Command::Check { .. } => Output::of_reports(),
         _ => Output::new(),
     };
-    fill(&mut page, arguments, command).await;
-    page.print()
+    execute(&mut output, arguments, command).await;
+    output.print()
 }
 
-async fn fill(page: &mut Output, arguments: &Arguments, command: &Command) {
+async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) {
     let settings = settings::settings(arguments);
     if let Err(error) = settings.tree.require_root() {
-        return page.error(&error);
+        return output.error(&error);
     }
     match command {
-        Command::Rescan => rescan::rescan(page, arguments),
+        Command::Rescan => rescan::rescan(output, arguments),
         Command::Provider(ProviderCommand::Check { file }) => {
-            provider_check::check(page, file, &settings.providers).await;
+            provider_check::check(output, file, &settings.providers).await;
         }
         Command::Provider(ProviderCommand::New { name, extends }) => {
-            new_provider::begin(page, name, extends.as_deref(), &settings.providers).await;
+            new_provider::begin(output, name, extends.as_deref(), &settings.providers).await;
         }
         Command::Check { file: Some(file) } => {
             let state = with_file(settings, file);
-            show(page, state, command).await;
+            show(output, state, command).await;
         }
-        _ => show(page, Reconciler::new(settings, None), command).await,
+        _ => show(output, Reconciler::new(settings, None), command).await,
     }
 }
 
-/// The file of `check` is looked up below the root, as that of `--config-file` is, and outside where there is none.
+/// Reads the file of `check` below the root, like that of `--config-file`, or else outside of the root.
 fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
     settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let (file, root) = (
@@ -70,44 +72,44 @@ fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
         return state;
     }
     eprintln!(
-        "note: below the root `{}` there is no `{}`, so the file outside of it is checked",
+        "note: the root `{}` has no `{}`; checking the file outside of the root",
         root.display(),
         file.display()
     );
     state.with_configuration_outside()
 }
 
-async fn show(page: &mut Output, mut state: Reconciler, command: &Command) {
-    let look = state.look().await;
-    let (state, look) = (&state, &look);
-    report_providers(page, state, *command != Command::Providers);
-    // Without providers there is nothing to show, but mistakes in the configuration.
+async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
+    let outcome = state.look().await;
+    let (state, outcome) = (&state, &outcome);
+    report_providers(output, state, *command != Command::Providers);
+    // Without providers, only mistakes in the configuration can be shown.
     let is_check = matches!(command, Command::Check { .. });
     if state.providers().loaded().is_empty() && !is_check && *command != Command::Providers {
         return;
     }
     match command {
-        Command::Providers => return providers::providers(page, state),
-        Command::Schema => return schema::schema(page, state),
-        _ => report(page, state, look, is_check),
+        Command::Providers => return providers::providers(output, state),
+        Command::Schema => return schema::schema(output, state),
+        _ => report(output, state, outcome, is_check),
     }
-    if look.config_error.is_some() {
+    if outcome.config_error.is_some() {
         return;
     }
     match command {
-        Command::Check { .. } => check::check(page, state, look).await,
-        Command::List { output } => list::list(page, state, look, *output),
+        Command::Check { .. } => check::check(output, state, outcome).await,
+        Command::List { output: format } => list::list(output, state, outcome, *format),
         Command::Explain {
             resource,
             device,
             named,
-            output,
+            output: format,
         } => {
-            let asked = explain::DiscoveryPlan {
+            let query = explain::Query {
                 resource: resource.as_deref(),
                 device: device.as_deref().or(named.as_deref()),
             };
-            explain::explain(page, state, look, &asked, *output).await;
+            explain::explain(output, state, outcome, &query, *format).await;
         }
         Command::Providers
         | Command::Provider(_)
@@ -117,17 +119,17 @@ async fn show(page: &mut Output, mut state: Reconciler, command: &Command) {
     }
 }
 
-/// Reports why no provider can be used, and, for commands that do not list them, which files are refused.
-fn report_providers(page: &mut Output, state: &Reconciler, with_refused: bool) {
+/// Reports why no provider is loaded, and the refused files for commands that do not list them.
+fn report_providers(output: &mut Output, state: &Reconciler, with_refused: bool) {
     let providers = state.providers();
     if let Some(error) = providers.unusable() {
-        page.error(error);
+        output.error(error);
     }
     if let Some(error) = state.no_provider() {
-        page.error(&error);
+        output.error(&error);
     }
     for refused in providers.refused().iter().filter(|_| with_refused) {
-        page.warning(&Error::new(format!(
+        output.warning(&Error::new(format!(
             "the provider `{}` is refused: {}",
             refused.file.display(),
             inline(&refused.reason)
@@ -135,34 +137,34 @@ fn report_providers(page: &mut Output, state: &Reconciler, with_refused: bool) {
     }
 }
 
-/// Reports what is wrong with the configuration, and what is not known about the node.
-fn report(page: &mut Output, state: &Reconciler, look: &Outcome, with_warnings: bool) {
-    if let Some(error) = &look.config_error {
-        return page.error(error);
+/// Reports mistakes in the configuration, and failed queries of the node.
+fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, with_warnings: bool) {
+    if let Some(error) = &outcome.config_error {
+        return output.error(error);
     }
-    let mut problems = look.problems.clone();
+    let mut problems = outcome.problems.clone();
     if with_warnings {
         problems.extend(state.additional_info_of_others());
         problems.sort_by_key(|problem| problem.place);
     }
     for problem in &problems {
         match problem.severity {
-            Severity::Refused => page.error(problem),
-            Severity::Warning if with_warnings => page.warning(problem),
+            Severity::Refused => output.error(problem),
+            Severity::Warning if with_warnings => output.warning(problem),
             Severity::Warning => {}
         }
     }
     for warning in state.node_warnings().iter().filter(|_| with_warnings) {
-        page.warning(warning);
+        output.warning(warning);
     }
-    for error in &look.failures {
-        page.error(error);
+    for error in &outcome.failures {
+        output.error(error);
     }
     if let Some(error) = state.pods_unknown() {
-        page.error(&Error::new(error));
+        output.error(&Error::new(error));
     }
-    if state.specs().is_empty() && page.is_good() {
-        page.warning(&Error::new(
+    if state.specs().is_empty() && output.is_good() {
+        output.warning(&Error::new(
             "the configuration has no resource, so nothing is offered",
         ));
     }

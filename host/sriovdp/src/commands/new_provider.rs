@@ -10,13 +10,13 @@ use sriovdp_agent::config::did_you_mean;
 use sriovdp_providers::{ProviderSettings, Providers};
 
 pub(super) async fn begin(
-    page: &mut Output,
+    output: &mut Output,
     name: &PackageName,
     extends: Option<&str>,
     settings: &ProviderSettings,
 ) {
     if let Some(extended) = extends {
-        warn_of_unknown(page, extended, settings).await;
+        warn_of_unknown(output, extended, settings).await;
     }
     let new = NewProvider {
         name: name.clone(),
@@ -25,19 +25,19 @@ pub(super) async fn begin(
     match new.write(Path::new("")) {
         Ok(files) => {
             for file in files {
-                page.line(format_args!("{}", file.display()));
+                output.line(format_args!("{}", file.display()));
             }
-            page.line(format_args!(
-                "next: `cd {} && cargo test`, then what its README.md says",
+            output.line(format_args!(
+                "next: `cd {} && cargo test`, then follow its README.md",
                 name.as_str()
             ));
         }
-        Err(error) => page.error(&error),
+        Err(error) => output.error(&error),
     }
 }
 
 /// The device type may be one of a provider that is not here, but mostly it is a typo.
-async fn warn_of_unknown(page: &mut Output, extended: &str, settings: &ProviderSettings) {
+async fn warn_of_unknown(output: &mut Output, extended: &str, settings: &ProviderSettings) {
     let mut providers = Providers::default();
     providers.reload(settings).await;
     let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
@@ -52,5 +52,5 @@ async fn warn_of_unknown(page: &mut Output, extended: &str, settings: &ProviderS
         None => format!("the loaded device types are {}", known.join(", ")),
     };
     let message = format!("no loaded provider brings the device type `{extended}`");
-    page.warning(&Error::new(message).with_hint(hint));
+    output.warning(&Error::new(message).with_hint(hint));
 }

@@ -1,8 +1,7 @@
-//! `sriovdp rescan`: asks the running daemon to look at the whole node now, by the signal that it takes for that.
+//! `sriovdp rescan`: requests a full reconcile from the running daemon, by SIGHUP.
 //!
-//! The daemon listens nowhere but in the kubelet's directories, and has no file to be found by: it is whichever other
-//! process of this user runs this very program, serves, and looks at the same root. Beside it in its container, where
-//! `kubectl exec` starts this command, it is found whatever its process id is.
+//! The daemon has neither a control socket nor a PID file: it is another process of this user that runs this program
+//! file as a daemon with the same root. `kubectl exec` starts this command in the daemon's PID namespace.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -18,42 +17,42 @@ use crate::cli::Arguments;
 use sriovdp_providers::bounded_read;
 
 const PROC: &str = "/proc";
-/// A process may have a long command line, which is then not one of this program's.
-const LARGEST: u64 = 1 << 20;
+/// A longer command line is not one of this program.
+const MAX_SIZE: u64 = 1 << 20;
 
-pub(super) fn rescan(page: &mut Output, arguments: &Arguments) {
-    match ask(arguments) {
-        Ok(asked) if asked.is_empty() => page.error(
-            &Error::new("this user runs no daemon of this program here").with_hint(
+pub(super) fn rescan(output: &mut Output, arguments: &Arguments) {
+    match signal_daemons(arguments) {
+        Ok(signalled) if signalled.is_empty() => output.error(
+            &Error::new("no running daemon found").with_hint(
                 "run `sriovdp rescan` where the daemon runs, such as in its container, and with its `--root`; where \
                  the program's file was replaced, restart the daemon",
             ),
         ),
-        Ok(asked) => {
-            for id in asked {
-                page.line(format_args!(
-                    "process {} looks at the node again",
+        Ok(signalled) => {
+            for id in signalled {
+                output.line(format_args!(
+                    "rescan requested (pid {})",
                     id.as_raw_nonzero()
                 ));
             }
         }
         Err(error) => {
-            page.error(&Error::from_std(&error).context("cannot ask the running daemon"));
+            output.error(&Error::from_std(&error).context("cannot signal the running daemon"));
         }
     }
 }
 
-/// Signals every such daemon, and tells which there were.
-fn ask(arguments: &Arguments) -> Result<Vec<Pid>, std::io::Error> {
+/// Signals every such daemon, and returns their process ids.
+fn signal_daemons(arguments: &Arguments) -> Result<Vec<Pid>, std::io::Error> {
     let program = rustix::fs::stat(format!("{PROC}/self/exe"))?;
-    let mut asked = Vec::new();
+    let mut signalled = Vec::new();
     for entry in std::fs::read_dir(PROC)?.flatten() {
         let name = entry.file_name();
         let id = name.to_str().and_then(|name| name.parse().ok());
         let Some(id) = id.and_then(Pid::from_raw).filter(|&id| id != getpid()) else {
             continue;
         };
-        // What is looked at from here on and what gets the signal are one process, even if its id is given away.
+        // With the descriptor, the examined process is the one that gets the signal, even if its id is reused.
         let Ok(process) = pidfd_open(id, PidfdFlags::empty()) else {
             continue;
         };
@@ -65,15 +64,15 @@ fn ask(arguments: &Arguments) -> Result<Vec<Pid>, std::io::Error> {
             Err(Errno::SRCH) => {}
             sent => {
                 sent?;
-                asked.push(id);
+                signalled.push(id);
             }
         }
     }
-    Ok(asked)
+    Ok(signalled)
 }
 
-/// Whether the process runs this program as a daemon for this user. By the file and not by its name: the Go plugin's
-/// program has the same name, and ends when it gets the signal.
+/// Whether the process runs this program as a daemon for this user. The file is compared and not its name: the Go
+/// plugin's program has the same name, and SIGHUP ends it.
 fn is_daemon(process: &Path, program: &Stat, ours: &Arguments) -> bool {
     let runs_program = rustix::fs::stat(process.join("exe"))
         .is_ok_and(|file| (file.st_dev, file.st_ino) == (program.st_dev, program.st_ino));
@@ -87,18 +86,18 @@ fn is_daemon(process: &Path, program: &Stat, ours: &Arguments) -> bool {
 
 fn serves(process: &Path, ours: &Arguments) -> Option<bool> {
     let line = read(&process.join("cmdline"))?;
-    let words = line.strip_suffix(b"\0")?.split(|&byte| byte == 0);
-    let words = words.map(|word| OsString::from_vec(word.to_vec()));
-    let theirs = Arguments::parse_go_style(words).ok()?;
+    let arguments = line.strip_suffix(b"\0")?.split(|&byte| byte == 0);
+    let arguments = arguments.map(|argument| OsString::from_vec(argument.to_vec()));
+    let theirs = Arguments::parse_go_style(arguments).ok()?;
     Some(theirs.command.is_none() && theirs.common.root == ours.common.root)
 }
 
 fn read(file: &Path) -> Option<Vec<u8>> {
     let (file, _) = bounded_read::open(file).ok()?;
-    bounded_read::read(file, LARGEST).ok()
+    bounded_read::read(file, MAX_SIZE).ok()
 }
 
-/// One that is just starting looks anyway, and the signal would end it.
+/// A daemon that is just starting has no handler yet, so the signal would end it; it reconciles anyway.
 fn catches_signal(process: &Path) -> Option<bool> {
     let status = read(&process.join("status"))?;
     let caught = std::str::from_utf8(&status)

@@ -1,4 +1,4 @@
-//! The resources of the configuration in its order, each with its pool, or with the reason why its devices are not known.
+//! The valid resources in the order of the configuration, each with its pool or the reason why its devices are unknown.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use sriovdp_agent::config::{ResourceName, ResourceSpec};
 use sriovdp_agent::pools::Pool;
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 
-/// One resource that is not refused.
+/// A valid resource.
 pub(super) struct ShownResource<'a> {
     pub(super) spec: &'a ResourceSpec,
     pub(super) name: &'a ResourceName,
@@ -16,14 +16,14 @@ pub(super) struct ShownResource<'a> {
 
 pub(super) fn resources<'a>(
     state: &'a Reconciler,
-    look: &'a Outcome,
+    outcome: &'a Outcome,
 ) -> impl Iterator<Item = ShownResource<'a>> {
     state.specs().iter().filter_map(|spec| {
         let name = &spec.name;
         let (device_type, _) = state
             .providers()
             .device_type(spec.selection.device_type.as_deref())?;
-        let pool = match look.unknown.get(name) {
+        let pool = match outcome.unknown.get(name) {
             Some(reason) => Err(&**reason),
             None => Ok(state.pool(name)?),
         };

@@ -1,4 +1,4 @@
-//! `sriovdp schema`: the JSON schema of the configuration, put together from the loaded providers.
+//! `sriovdp schema`: the JSON schema of the configuration, composed of the schemas of the loaded providers.
 
 mod any_case;
 
@@ -7,18 +7,18 @@ use serde_json::{Map, Value, json};
 use any_case::{in_any_case, nullable, of_provider, pattern, requiring};
 
 use super::Output;
-use sriovdp_agent::pools::AllocationPolicy;
+use sriovdp_agent::config::AllocationPolicy;
 use sriovdp_agent::reconcile::Reconciler;
 use sriovdp_providers::DeviceType;
 
-pub(super) fn schema(page: &mut Output, state: &Reconciler) {
-    page.line(format_args!(
+pub(super) fn schema(output: &mut Output, state: &Reconciler) {
+    output.line(format_args!(
         "{:#}",
         configuration(state.providers().device_types())
     ));
 }
 
-/// A resource name as a pattern, so that an editor marks a wrong one.
+/// The pattern of a resource name, for editors.
 const NAME: &str = "^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$";
 
 /// Resources, and for each device type the selectors that it has: an editor then compares with one of them only.
@@ -38,12 +38,12 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
         names.push(name);
     }
     let mut resource = resource(&names, default);
-    // A selector beside `selectors` is refused unless it asks for nothing.
+    // A selector beside `selectors` is refused unless its value selects nothing.
     let patterns = resource["patternProperties"].as_object_mut();
     patterns.into_iter().for_each(|patterns| {
         let misplaced = selector_keys.iter().map(|key| {
             let mut nothing = nothing();
-            nothing["description"] = "A selector: it belongs into `selectors`.".into();
+            nothing["description"] = "A selector: it belongs in `selectors`.".into();
             (pattern(key), nothing)
         });
         patterns.extend(misplaced);
@@ -62,7 +62,7 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
     whole
 }
 
-/// The values that ask for nothing.
+/// The values that select nothing.
 fn nothing() -> Value {
     json!({"enum": [null, false, "", [], {}]})
 }
@@ -82,7 +82,7 @@ fn selectors(
 ) -> Value {
     let mut whole = in_any_case(Map::new());
     let providers = || device_type.owner.iter().chain(&device_type.extensions);
-    // What another file brings may be there as long as it asks for nothing.
+    // Keys of a provider that is not loaded are allowed with values that select nothing.
     let elsewhere = providers().flat_map(|provider| provider.manifest().brought_by_others.keys());
     for key in elsewhere {
         whole["patternProperties"][pattern(key)] = nothing();
@@ -132,7 +132,7 @@ fn selectors_of(name: &str, is_default: bool, definition: &str) -> Value {
     })
 }
 
-/// What the page on the configuration says of a resource's keys is made from these descriptions.
+/// The table of a resource's keys in docs/configuration.md is generated from these descriptions.
 fn resource(device_types: &[&str], default: Option<&str>) -> Value {
     let mut required = vec![requiring("resourceName")];
     let names = device_types.iter().map(|name| json!(name));
@@ -182,13 +182,13 @@ fn resource(device_types: &[&str], default: Option<&str>) -> Value {
             },
             "excludeTopology": {
                 "type": ["boolean", "null"],
-                "description": "`true`: the kubelet is not told the devices' NUMA nodes.",
+                "description": "`true`: the NUMA nodes of the devices are not reported to the kubelet.",
             },
             "allocationPolicy": {
                 "type": ["string", "null"],
                 "if": {"pattern": policies},
                 "else": {"enum": names},
-                "description": "Which devices the kubelet is advised to take for a container. `balanced`, the default: \
+                "description": "Which devices the plugin prefers for a container. `balanced`, the default: \
                                 from one NUMA node if it has enough, and there from the physical functions with the \
                                 most free devices. `packed`: from as few physical functions as possible. `spread`: \
                                 from as many as possible, for bonds.",

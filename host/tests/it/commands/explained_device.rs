@@ -65,7 +65,7 @@ async fn explain_reports_a_device_type_without_resources() {
     let (code, output, _) = node.run(&["explain", "mlx5_core.sf.4"]).await;
     assert_eq!(code, Some(0));
     assert!(
-        output.contains("no resource asks for the device type `auxNetDevice`"),
+        output.contains("no resource has the device type `auxNetDevice`"),
         "{output}"
     );
     // One resource is about the devices of its type.

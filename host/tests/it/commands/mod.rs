@@ -28,21 +28,21 @@ async fn explain_traces_a_device() {
     expect![[r#"
         0000:41:10.2 (netDevice)
             intel.com/kernel: `drivers`: it has vfio-pci, not one of igbvf
-            intel.com/dpdk: takes it, by `selectors[1]`
-            intel.com/rest: it fits, and `intel.com/dpdk` comes first
+            intel.com/dpdk: assigned, by `selectors[1]`
+            intel.com/rest: matches, but already assigned to `intel.com/dpdk` (earlier in the file)
         0000:41:00.0 (netDevice)
             not offered: it is a physical function with virtual ones
         0000:41:10.0 (netDevice)
-            intel.com/kernel: takes it, by `selectors`
+            intel.com/kernel: assigned, by `selectors`
             intel.com/dpdk: `selectors[0].pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
             intel.com/dpdk: `selectors[1].drivers`: it has igbvf, not one of vfio-pci
-            intel.com/rest: it fits, and `intel.com/kernel` comes first
+            intel.com/rest: matches, but already assigned to `intel.com/kernel` (earlier in the file)
     "#]]
     .assert_eq(&told);
     let (code, _, output) = node.run(&["explain", "--device", "0000:ff:00.0"]).await;
     assert_eq!(code, Some(1));
     assert!(
-        output.contains("no provider knows a device `0000:ff:00.0`"),
+        output.contains("no provider has discovered a device `0000:ff:00.0`"),
         "{output}"
     );
     let (code, _, output) = node.run(&["explain", "--resource", "intel.com/none"]).await;

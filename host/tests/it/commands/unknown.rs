@@ -31,10 +31,7 @@ async fn expect_unknown(node: &TestNode, why: &str) {
         output
     };
     let checked = run(&["check"]).await;
-    assert!(
-        checked.contains("intel.com/faulty: not known: "),
-        "{checked}"
-    );
+    assert!(checked.contains("intel.com/faulty: unknown: "), "{checked}");
     assert!(checked.contains("intel.com/good: 4 devices"), "{checked}");
     let listed = run(&["list"]).await;
     assert!(
@@ -51,7 +48,7 @@ async fn expect_unknown(node: &TestNode, why: &str) {
     );
     let explained = run(&["explain", "--resource", "intel.com/faulty"]).await;
     assert!(
-        explained.contains("intel.com/faulty: not known: "),
+        explained.contains("intel.com/faulty: unknown: "),
         "{explained}"
     );
     let explained = run(&["explain", "-o", "json", "--resource", "intel.com/faulty"]).await;
@@ -81,7 +78,7 @@ async fn late_discovery_is_applied_when_it_completes() {
     assert!(
         output.contains("error: the provider `faulty.so` failed\nCaused by: ")
             && output.contains("within 2.0 s")
-            && output.contains("intel.com/faulty: not known: ")
+            && output.contains("intel.com/faulty: unknown: ")
             && output.contains("intel.com/good: 4 devices"),
         "{output}"
     );
@@ -94,7 +91,7 @@ async fn failing_selection_keeps_the_pool() {
     let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1), "{output}");
     assert!(
-        output.contains("intel.com/faulty: not known: the provider `faulty.so` failed"),
+        output.contains("intel.com/faulty: unknown: the provider `faulty.so` failed"),
         "{output}"
     );
 }

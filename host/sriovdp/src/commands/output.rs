@@ -1,4 +1,4 @@
-//! What a command prints, and the exit code that follows from it: a command that reports an error ends with 1.
+//! The output of a command, and its exit code: a command that reports an error ends with 1.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -7,11 +7,11 @@ use std::io::Write as _;
 use crate::cli::Exit;
 use sriovdp_report::{Escaped, Hint, Report};
 
-/// The output of a command, written in one piece at its end; errors and warnings go to standard error at once.
+/// The output of a command, written at its end; errors and warnings go to standard error at once.
 #[derive(Debug)]
 pub(super) struct Output {
     text: String,
-    /// Errors and warnings are what the command was asked for.
+    /// Errors and warnings belong to the output.
     reports_are_output: bool,
     exit: Exit,
 }
@@ -25,7 +25,7 @@ impl Output {
         }
     }
 
-    /// The page of a command whose output consists of errors and warnings.
+    /// For a command whose output consists of errors and warnings.
     pub(super) fn of_reports() -> Self {
         Self {
             reports_are_output: true,
@@ -34,7 +34,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, line: fmt::Arguments<'_>) {
-        // Texts of providers and names from the node are among them.
+        // The line may have texts of providers and names from the node.
         let _ = writeln!(self.text, "{:#}", Escaped(&line.to_string()));
     }
 
@@ -47,7 +47,7 @@ impl Output {
         self.report(&Report::warning(warning));
     }
 
-    /// A line of the output says that something is wrong or unknown.
+    /// Makes the exit code that of a failure, for a line about something wrong or unknown.
     pub(super) fn fail(&mut self) {
         self.exit = Exit::Failure;
     }
@@ -56,7 +56,7 @@ impl Output {
         self.exit == Exit::Success
     }
 
-    /// A reader that has seen enough and closed the pipe is no failure; a full disk is one.
+    /// Writes the output. A closed pipe is no failure.
     pub(super) fn print(self) -> Exit {
         let mut output = std::io::stdout();
         let written = output.write_all(self.text.as_bytes());

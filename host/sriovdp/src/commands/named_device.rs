@@ -1,4 +1,4 @@
-//! The devices that `sriovdp explain` means: by id, by PCI address, or by the name of a network interface.
+//! The devices that the argument of `sriovdp explain` names: by id, PCI address, or network interface.
 
 use std::ffi::OsStr;
 
@@ -6,15 +6,15 @@ use sriovdp_sdk::{Error, PciAddress};
 
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 
-/// Leads from each network interface to its directory, which is below that of its device.
+/// Links from network interfaces to their directories, which are below those of their devices.
 const INTERFACES: &str = "/sys/class/net";
 
-/// The ids of the devices, offered or not, that `text` names.
+/// The ids of the devices that `text` names, including excluded ones.
 ///
 /// # Errors
 ///
-/// When there is none, with what is there instead.
-pub(super) fn ids(state: &Reconciler, look: &Outcome, text: &str) -> Result<Vec<String>, Error> {
+/// When there is none, with the reason.
+pub(super) fn ids(state: &Reconciler, outcome: &Outcome, text: &str) -> Result<Vec<String>, Error> {
     let found = match text.parse() {
         Ok(address) => at_address(state, address),
         Err(_) => by_id(state, text),
@@ -39,7 +39,7 @@ pub(super) fn ids(state: &Reconciler, look: &Outcome, text: &str) -> Result<Vec<
         }
         (Err(_), None) => {
             return Err(unknown(&format!(
-                "no provider knows a device `{text}`, and the node has no network interface of that name"
+                "no provider has discovered a device `{text}`, and the node has no network interface of that name"
             )));
         }
     };
@@ -49,24 +49,24 @@ pub(super) fn ids(state: &Reconciler, look: &Outcome, text: &str) -> Result<Vec<
     }
     let mut functions = state.functions().iter();
     Err(match functions.find(|f| f.address == address) {
-        Some(_) if !look.failures.is_empty() => {
-            Error::new(format!("whether {name} is a device is not known"))
+        Some(_) if !outcome.failures.is_empty() => {
+            Error::new(format!("cannot tell whether {name} is a device, because a discovery failed"))
         }
         Some(function) => Error::new(format!(
-            "{name} is the PCI function {address} of class {:06x} ({}:{}), and no loaded provider offers such",
+            "{name} is the PCI function {address} of class {:06x} ({}:{}), which no loaded provider offers",
             function.class, function.vendor, function.device
         ))
-        .with_hint("`sriovdp providers` says what is loaded"),
+        .with_hint("`sriovdp providers` lists the loaded providers"),
         None => unknown(&format!(
-            "no provider knows a device {name}, and the node has no PCI function {address}"
+            "no provider has discovered a device {name}, and the node has no PCI function {address}"
         )),
     })
 }
 
 fn unknown(message: &str) -> Error {
     Error::new(message.to_owned()).with_hint(
-        "an interface that a pod has is not seen from here, but its device is; `sriovdp explain` alone tells of every \
-         device",
+        "the interface of a device in a pod is not visible here, but its device is; `sriovdp explain` without an \
+         argument prints all devices",
     )
 }
 
@@ -75,11 +75,11 @@ fn by_id(state: &Reconciler, id: &str) -> Vec<String> {
         let devices = found.devices.iter().map(|device| device.id.as_str());
         devices.chain(found.excluded.iter().map(|excluded| excluded.name.as_str()))
     });
-    let same = found.filter(|known| known.eq_ignore_ascii_case(id));
+    let same = found.filter(|other| other.eq_ignore_ascii_case(id));
     same.map(str::to_owned).collect()
 }
 
-/// What has the address as its id, or else all that is on the function.
+/// The device with the address as its id, or else all devices on the function.
 fn at_address(state: &Reconciler, address: PciAddress) -> Vec<String> {
     let found = by_id(state, &address.to_string());
     if !found.is_empty() {
@@ -91,9 +91,9 @@ fn at_address(state: &Reconciler, address: PciAddress) -> Vec<String> {
     on_function.map(|device| device.id.to_string()).collect()
 }
 
-/// Where the link of a network interface leads.
+/// The target of a network interface's link.
 fn interface(state: &Reconciler, name: &str) -> Option<std::path::PathBuf> {
-    // A path would lead out of the directory.
+    // A path could leave the directory.
     if name.contains('/') || name.starts_with('.') {
         return None;
     }
