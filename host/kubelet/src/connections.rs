@@ -1,7 +1,7 @@
 //! The connections of a socket: how many there may be, and which of them is closed for a new one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use sriovdp_authority_filter::AuthorityFilter;
 use tokio::net::UnixStream;
@@ -9,39 +9,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::connection::Connection;
 use super::http2;
 use super::router::Router;
 
 /// A kubelet has two: one for the registration, one for all other calls.
 pub(super) const MAX_CONNECTIONS: usize = 64;
-
-/// What the calls on one connection have in common.
-#[derive(Debug, Default)]
-pub(super) struct Connection {
-    /// The calls and streams that are open.
-    calls: AtomicUsize,
-    /// A kubelet requests the options first; a client that only reads the list does not.
-    pub(super) has_requested_options: AtomicBool,
-    /// It carries the kubelet's ListAndWatch stream.
-    pub(super) has_kubelet_stream: AtomicBool,
-}
-
-/// Counts a call, or its stream, for as long as it is open.
-#[derive(Debug)]
-pub(super) struct OpenCall(Arc<Connection>);
-
-impl OpenCall {
-    pub(super) fn new(connection: Arc<Connection>) -> Self {
-        connection.calls.fetch_add(1, Ordering::Relaxed);
-        Self(connection)
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// The open connections, the oldest first, and the tasks that serve them.
 #[derive(Debug, Default)]
@@ -66,7 +39,7 @@ impl Connections {
         }
         let connection = Arc::<Connection>::default();
         let router = router.of_connection(Arc::clone(&connection));
-        // The filter is in front of both services, because old kubelets dial both with a path as the authority.
+        // The filter is in front of both services, because old kubelets call both with a path as the authority.
         let served = http2::serve(AuthorityFilter::new(stream), router, end.clone());
         self.open
             .push((connection, self.tasks.spawn(served.in_current_span())));
@@ -75,7 +48,7 @@ impl Connections {
 
     /// Closes the oldest connection without an open call.
     pub(super) fn close_one_idle(&mut self) -> bool {
-        self.close_first(|connection| connection.calls.load(Ordering::Relaxed) == 0)
+        self.close_first(Connection::is_idle)
     }
 
     /// Closes the oldest connection that is not the kubelet's.

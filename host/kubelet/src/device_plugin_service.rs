@@ -12,7 +12,7 @@ use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::connections::Connection;
+use super::connection::Connection;
 use super::plugin::{Device, DevicePlugin, device_list};
 use super::streams::{OpenStream, Streams};
 

@@ -90,6 +90,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod connection;
 mod connections;
 mod device_plugin_service;
 mod directory_changes;
@@ -97,6 +98,7 @@ mod http2;
 mod paths;
 mod plugin;
 mod pod_devices;
+mod pod_resources;
 mod registration;
 mod registration_mode;
 mod registration_service;
@@ -114,6 +116,7 @@ pub use tonic::{Status, async_trait};
 pub use directory_changes::DirectoryChanges;
 pub use paths::{KubeletDirectory, KubeletPaths};
 pub use plugin::{Device, DevicePlugin, Health};
-pub use pod_devices::{PodDevices, PodResourcesError};
+pub use pod_devices::PodDevices;
+pub use pod_resources::PodResourcesError;
 pub use registration_mode::RegistrationMode;
 pub use resource_server::ResourceServer;

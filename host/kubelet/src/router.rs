@@ -18,7 +18,7 @@ use tonic::codegen::http::{Request, Response};
 use tower_service::Service as _;
 use tracing::Instrument;
 
-use super::connections::{Connection, OpenCall};
+use super::connection::{Connection, OpenCall};
 use super::device_plugin_service::{DevicePluginService, request_limit};
 use super::plugin::Device;
 use super::registration_service::RegistrationService;

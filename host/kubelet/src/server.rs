@@ -88,13 +88,13 @@ impl Server {
         self.streams_sender.send_modify(Streams::announce_kubelet);
     }
 
-    /// What became of the socket's file.
+    /// The state of the socket's file.
     pub(super) fn socket_state(&self) -> SocketState {
         self.socket.state()
     }
 
     /// Ends the streams, waits for responses that are under way, and removes the socket. When it returns, no stream of
-    /// this server is open: only then may the resource be registered anew, because a kubelet up to 1.36 takes the end of an
+    /// this server is open: only then may the resource be registered again, because a kubelet up to 1.36 takes the end of an
     /// old stream for the end of the new one.
     pub(super) async fn stop(mut self) {
         // First the file, so that no peer connects to a server that ends.
@@ -154,7 +154,7 @@ async fn accept(listener: UnixListener, router: Router, end: CancellationToken) 
     connections.all_ended().await;
 }
 
-/// Logs a condition once, and not again soon while it comes and goes.
+/// Logs a condition once, and not again soon while it recurs.
 #[derive(Debug, Default)]
 struct LogOnce(Option<Instant>);
 

@@ -95,7 +95,7 @@ impl Drop for Socket {
     }
 }
 
-/// What became of a socket's file.
+/// The state of a socket's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketState {
     /// It is there.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
-use super::connections::{Connection, OpenCall};
+use super::connection::{Connection, OpenCall};
 
 /// The streams of a socket, as they come and go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,11 +131,7 @@ mod tests {
             ("r", (false, false), "a reader before the registration"),
             ("ak", (true, true), "a kubelet"),
             ("ak1", (true, false), "it ended its stream"),
-            (
-                "akr1",
-                (true, false),
-                "it ended its stream, a reader goes on",
-            ),
+            ("akr1", (true, false), "it ended its stream, a reader stays"),
             ("rak2", (true, false), "a reader that came first"),
             ("ark2", (true, false), "a reader that came in between"),
             ("ark1", (true, true), "that reader leaves"),

@@ -175,7 +175,7 @@ fn refuse(call: &str, error: &AllocateError) -> Status {
         event = "allocate_refused",
         call,
         error = text,
-        "{call} is refused: {text}"
+        "a request for devices is refused"
     );
     match error {
         AllocateError::UnknownDevice { .. } => Status::not_found(text),

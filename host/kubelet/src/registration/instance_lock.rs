@@ -1,7 +1,7 @@
 //! Other instances of the plugin on this node, as during a rolling update: one at a time registers a resource.
 //!
 //! Two registrations of one resource harm each other: a kubelet up to 1.36 takes the end of either for the end of both,
-//! and goes on listing the devices of a plugin that it no longer calls. So an instance that finds a socket on which
+//! and continues to list the devices of a plugin that it no longer calls. So an instance that finds a socket on which
 //! another process listens waits for that process to end, and never removes such a socket. The removal of a file is an
 //! event of its directory; a process that is killed leaves its file behind, which only a connection detects.
 
@@ -52,7 +52,7 @@ impl PeerWait {
         }
     }
 
-    /// There is no other instance, or none any more.
+    /// No other instance serves the resource.
     pub(super) fn over(self) {
         if self.is_logged {
             tracing::info!(event = "peer_ended", "the other instance has ended");

@@ -19,7 +19,7 @@ use super::server::Server;
 use super::streams::Streams;
 use backoff::Backoff;
 
-/// A registration that lasted for this long was stable, so that the backoff begins anew.
+/// A registration that lasted for this long was stable, which resets the backoff.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// A way to register one resource.
@@ -256,7 +256,7 @@ mod tests {
         new_kubelet.send(1).unwrap();
         assert_eq!(attempted.recv().await.unwrap(), last, "at once");
         let again = attempted.recv().await.unwrap();
-        assert!(again - last <= waits[0] * 2, "the backoff begins anew");
+        assert!(again - last <= waits[0] * 2, "the backoff is reset");
         stop.cancel();
         registering.await.unwrap();
     }

@@ -133,6 +133,8 @@ async fn odd_requests_cost_an_error(mode: RegistrationMode) {
         );
     }
     kubelet.allocate(POOL, &[GOOD]).await.unwrap();
+    let refused = daemon.logs("allocate_refused").with("resource", POOL);
+    assert!(refused.now().len() > 3, "{}", daemon.log());
     let log = daemon.log();
     assert!(
         !log.lines().any(|line| line.starts_with("2026-01-01")),
