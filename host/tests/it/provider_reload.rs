@@ -100,7 +100,7 @@ async fn rewriting_the_same_provider_file_changes_nothing() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_accelerator"));
     look_is_over(&node, &daemon).await;
-    assert!(!daemon.log().contains("loaded anew"), "{}", daemon.log());
+    assert!(!daemon.log().contains("provider_replaced"), "{}", daemon.log());
     nothing_has_happened(&kubelet, daemon).await;
 }
 
@@ -146,7 +146,7 @@ async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
         );
         // A whole file in its place counts again.
         node.provide_bytes("accelerator.so", &newer());
-        daemon.says("loaded anew").await;
+        daemon.says("provider_replaced").await;
         nothing_has_happened(&kubelet, daemon).await;
     }
 }
