@@ -84,18 +84,17 @@ fn refuse(message: String) -> Outcome {
 
 /// Logs a message of a provider.
 fn log_record(record: &str) {
-    const EVENT: &str = "provider_log";
     let Ok(record) = serde_json::from_str::<wire::LogRecord>(record) else {
         return;
     };
     let (provider, message) = (excerpt(&record.provider), excerpt(&record.message));
     let provider = provider.as_str();
     match record.level.as_str() {
-        "error" => tracing::error!(event = EVENT, provider, "{message}"),
-        "warn" => tracing::warn!(event = EVENT, provider, "{message}"),
-        "info" => tracing::info!(event = EVENT, provider, "{message}"),
-        "debug" => tracing::debug!(event = EVENT, provider, "{message}"),
-        _ => tracing::trace!(event = EVENT, provider, "{message}"),
+        "error" => tracing::error!(event = "provider_log", provider, "{message}"),
+        "warn" => tracing::warn!(event = "provider_log", provider, "{message}"),
+        "info" => tracing::info!(event = "provider_log", provider, "{message}"),
+        "debug" => tracing::debug!(event = "provider_log", provider, "{message}"),
+        _ => tracing::trace!(event = "provider_log", provider, "{message}"),
     }
 }
 

@@ -100,7 +100,11 @@ async fn rewriting_the_same_provider_file_changes_nothing() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_accelerator"));
     look_is_over(&node, &daemon).await;
-    assert!(!daemon.log().contains("provider_replaced"), "{}", daemon.log());
+    assert!(
+        !daemon.log().contains("provider_replaced"),
+        "{}",
+        daemon.log()
+    );
     nothing_has_happened(&kubelet, daemon).await;
 }
 
