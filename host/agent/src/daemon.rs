@@ -19,7 +19,7 @@ use crate::host_paths::RootError;
 use crate::output::cdi::CdiNames;
 use crate::reconcile::{KubeletOptions, Reconciler, Settings};
 use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
-use sriovdp_providers::malloc;
+use sriovdp_providers::{Providers, malloc};
 use sriovdp_report::Hint;
 
 /// For all pools to end, at the same time and each within half a second.
@@ -136,18 +136,18 @@ pub async fn run(
         directory_changes: DirectoryChanges::new(kubelet_changes),
         cdi: options.cdi_names,
     };
-    let mut state = Reconciler::new(settings, Some(kubelet));
+    let mut state = Reconciler::new(settings, Providers::default(), Some(kubelet));
     let mut first = true;
     let serving = async {
         let mut scope = None;
         loop {
             let outcome = match &scope {
                 Some(functions) => state.reconcile_functions(functions).await,
-                None => state.look().await,
+                None => state.reconcile().await,
             };
             malloc::trim();
             files.send_replace(state.files());
-            triggers.reconciled(outcome.was_whole);
+            triggers.reconciled(outcome.was_full);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) = (
                 first,
@@ -156,7 +156,9 @@ pub async fn run(
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let requeue = outcome.requeue_at.map(|at| (at, outcome.again_in_part));
+            let requeue = outcome
+                .requeue_at
+                .map(|at| (at, outcome.requeue_unread_only));
             scope = triggers.next(&mut state, requeue).await?;
         }
     };

@@ -44,12 +44,12 @@ impl ProviderSettings {
 }
 
 /// The providers of a node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Providers {
     device_types: DeviceTypes,
-    refused: Vec<Refused>,
+    refused: Vec<Arc<Refused>>,
     /// Why the directory as a whole is not used.
-    unusable: Option<ProviderError>,
+    unusable: Option<Arc<ProviderError>>,
     /// The vetted files, so that a reload vets only new and changed ones.
     vetted: BTreeMap<PathBuf, FileFingerprint>,
     /// The list of digests at the last reload.
@@ -99,7 +99,7 @@ impl Providers {
         let (files, digests): (Vec<(FileFingerprint, PathBuf)>, _) = match listed.await {
             Ok(listed) => listed,
             Err(error) => {
-                self.unusable = Some(error);
+                self.unusable = Some(Arc::new(error));
                 return;
             }
         };
@@ -108,7 +108,7 @@ impl Providers {
         let rules = Rules::new(settings).await;
         // An unusable list is one error, and not one for each file.
         if let Some(error) = rules.unusable_list() {
-            self.unusable = Some(ProviderError::Digest(error.into()));
+            self.unusable = Some(Arc::new(ProviderError::Digest(error.into())));
             return;
         }
         loop {
@@ -118,22 +118,6 @@ impl Providers {
             if !replaced || !self.forget_conflicts() {
                 break;
             }
-        }
-    }
-
-    /// The loaded providers for another reconciler in this process, since a library is loaded only once.
-    #[must_use]
-    pub fn afresh(&self) -> Self {
-        let is_loaded = |file: &PathBuf| self.is_loaded(file);
-        let vetted = self.vetted.iter().filter(|(file, _)| is_loaded(file));
-        Self {
-            device_types: self.device_types.clone(),
-            vetted: vetted
-                .map(|(file, fingerprint)| (file.clone(), *fingerprint))
-                .collect(),
-            digests: self.digests,
-            hanging: self.hanging.clone(),
-            ..Self::default()
         }
     }
 
@@ -152,13 +136,13 @@ impl Providers {
     }
 
     /// The refused files. A file that is loaded as well has changed since.
-    pub fn refused(&self) -> &[Refused] {
+    pub fn refused(&self) -> &[Arc<Refused>] {
         &self.refused
     }
 
     /// Why the directory as a whole is not used.
     pub fn unusable(&self) -> Option<&ProviderError> {
-        self.unusable.as_ref()
+        self.unusable.as_deref()
     }
 
     /// Why no provider is loaded from `directory`, unless the directory is [unusable](Self::unusable).
@@ -284,7 +268,7 @@ impl Providers {
                     if reason.is_transient() {
                         self.vetted.insert(file.clone(), FileFingerprint(None));
                     }
-                    self.refused.push(Refused { file, reason });
+                    self.refused.push(Arc::new(Refused { file, reason }));
                 }
             }
         }

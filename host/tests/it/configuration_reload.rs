@@ -120,18 +120,14 @@ async fn invalid_configuration_is_logged_once_with_its_position() {
     for round in 1..=2 {
         for (mistake, place) in mistakes {
             node.configure(mistake);
-            daemon.says(place).await;
+            let rejected = daemon.logs("config_rejected").containing("error", place);
+            rejected.times(round).await;
             // What was valid before goes on, and follows the node.
             for is_there in [true, false, true, false] {
                 look(is_there).await;
             }
-            let log = daemon.log();
-            let told: Vec<&str> = log.lines().filter(|line| line.contains(place)).collect();
-            assert_eq!(told.len(), round, "{log}");
-            let says = told
-                .iter()
-                .all(|line| line.contains("; what was valid before goes on"));
-            assert!(says, "{log}");
+            let rejected = daemon.logs("config_rejected").containing("error", place);
+            assert_eq!(rejected.now().len(), round, "{}", daemon.log());
         }
         // Once it was valid, the same mistake is a new one.
         node.configure(&config(&[NEAR]));

@@ -94,7 +94,9 @@ async fn only_listed_files_are_loaded() {
     // A newer file that the list does not have yet is not loaded in the place of the one that it has.
     node.provide("accelerator", &built("sriovdp_raw_provider"));
     daemon
-        .says("accelerator.so` has changed and is refused, so what was loaded before goes on: its digest is ")
+        .logs("provider_update_refused")
+        .containing("path", "accelerator.so")
+        .containing("error", "its digest is ")
         .await;
     kubelet
         .allocate("intel.com/accel", &["0000:02:10.0"])

@@ -38,9 +38,12 @@ async fn physical_function_link_sets_health() {
     healthy(&kubelet, "kernel", 0).await;
     let view = kubelet.resource("intel.com/kernel").unwrap();
     assert_eq!(view.capacity(), 2, "an unhealthy device stays");
-    let unhealthy =
-        format!("unhealthy: 0000:41:10.0, 0000:41:10.6: {DOWN} resource=intel.com/kernel");
-    daemon.says(&unhealthy).await;
+    daemon
+        .logs("device_unhealthy")
+        .with("resource", "intel.com/kernel")
+        .with("devices", "0000:41:10.0, 0000:41:10.6")
+        .with("reason", DOWN)
+        .await;
     // Its own link says nothing, and a resource may leave the link out.
     healthy(&kubelet, "dpdk", 1).await;
 
@@ -59,11 +62,15 @@ async fn physical_function_link_sets_health() {
     change(&node, &daemon, &format!("file {CARRIER} 1"));
     healthy(&kubelet, "kernel", 2).await;
     daemon
-        .says("healthy again: 0000:41:10.0, 0000:41:10.6")
+        .logs("device_healthy")
+        .with("devices", "0000:41:10.0, 0000:41:10.6")
         .await;
     change(&node, &daemon, &format!("file {CARRIER} 0"));
     healthy(&kubelet, "kernel", 0).await;
-    daemon.says("its link comes and goes").await;
+    daemon
+        .logs("device_unhealthy")
+        .containing("reason", "link is flapping")
+        .await;
     // And then it is up again without another reason to look.
     change(&node, &daemon, &format!("file {CARRIER} 1"));
     healthy(&kubelet, "kernel", 2).await;
@@ -82,7 +89,9 @@ async fn missing_device_node_is_unhealthy() {
     healthy(&kubelet, "accel", 0).await;
     let missing = "the device node `/dev/vfio/vfio` does not exist on this node";
     daemon
-        .says(&format!("{missing} resource=intel.com/accel"))
+        .logs("device_unhealthy")
+        .with("resource", "intel.com/accel")
+        .containing("reason", missing)
         .await;
     change(&node, &daemon, "dev /dev/vfio/vfio");
     healthy(&kubelet, "dpdk", 1).await;
@@ -146,8 +155,12 @@ async fn missing_device_node_is_unhealthy_only_in_pools_that_hand_it_out() {
         let reason = format!(
             "cannot hand out the {what}: the device node `{device_node}` does not exist on this node"
         );
-        let said = format!("unhealthy: {id}: {reason} resource=intel.com/{resource}");
-        daemon.says(&said).await;
+        daemon
+            .logs("device_unhealthy")
+            .with("resource", format!("intel.com/{resource}"))
+            .with("devices", id)
+            .with("reason", &reason)
+            .await;
         let (_, story, _) = node.run(&["explain", "--device", id]).await;
         let told = format!("intel.com/{resource}: assigned, by `selectors`; unhealthy: {reason}\n");
         assert!(story.contains(&told), "{story}");
@@ -173,7 +186,9 @@ async fn device_that_left_its_pool_is_logged_with_the_mismatching_selector() {
     healthy(&kubelet, "vhost", 0).await;
     let reason = "it no longer fits its resource: `vdpaType`: it has virtio, not one of vhost";
     daemon
-        .says(&format!("unhealthy: 0000:65:00.2: {reason}"))
+        .logs("device_unhealthy")
+        .with("devices", "0000:65:00.2")
+        .with("reason", reason)
         .await;
 }
 
@@ -196,7 +211,7 @@ async fn returning_function_without_carrier_is_not_flapping() {
         (link(1), true),
     ] {
         node.change(&change);
-        lives.look().await;
+        lives.reconcile().await;
         let healthy: usize = lives.pools().map(|pool| pool.healthy()).sum();
         assert_eq!(healthy == 1, is_healthy, "after `{change}`");
     }

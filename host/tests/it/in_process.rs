@@ -6,7 +6,7 @@ use sriovdp_agent::config::Defaults;
 use sriovdp_agent::host_paths::HostPaths;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler, Settings};
-use sriovdp_providers::ProviderSettings;
+use sriovdp_providers::{ProviderSettings, Providers};
 
 use crate::test_node::TestNode;
 
@@ -18,8 +18,13 @@ pub(crate) fn reconciler(node: &TestNode, kubelet: Option<KubeletOptions>) -> Re
 /// The same, after its first full reconcile, which has loaded every library anew.
 pub(crate) async fn reconciled(node: &TestNode) -> Reconciler {
     let mut reconciler = reconciler(node, None);
-    reconciler.look().await;
+    reconciler.reconcile().await;
     reconciler
+}
+
+/// The same, with `providers` that are loaded already.
+pub(crate) fn reconciler_with_providers(node: &TestNode, providers: Providers) -> Reconciler {
+    Reconciler::new(settings(node, Duration::from_secs(1)), providers, None)
 }
 
 /// The same, with the time for which a reconcile waits for a discovery.
@@ -28,10 +33,18 @@ pub(crate) fn reconciler_with_discovery_wait(
     kubelet: Option<KubeletOptions>,
     discovery_wait: Duration,
 ) -> Reconciler {
+    Reconciler::new(
+        settings(node, discovery_wait),
+        Providers::default(),
+        kubelet,
+    )
+}
+
+fn settings(node: &TestNode, discovery_wait: Duration) -> Settings {
     let tree = HostPaths::new(node.root(), "/var/lib/kubelet");
     let mut providers = ProviderSettings::new(node.provider_dir().to_owned());
     providers.program = sriovdp_tests::program();
-    let settings = Settings {
+    Settings {
         defaults: Defaults {
             resource_prefix: "intel.com".to_owned(),
             registry: tree.plugins_registry(),
@@ -41,6 +54,5 @@ pub(crate) fn reconciler_with_discovery_wait(
         providers,
         discovery_wait,
         tree,
-    };
-    Reconciler::new(settings, kubelet)
+    }
 }

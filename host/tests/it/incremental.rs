@@ -120,7 +120,7 @@ async fn incremental_reconcile_equals_a_full_one() {
         node.provide(name, &built(library));
     }
     let mut lives = reconciler(&node, None);
-    let first = lives.look().await;
+    let first = lives.reconcile().await;
     assert!(first.problems.is_empty(), "{:?}", first.problems);
     assert!(
         pools(&lives).values().all(|devices| !devices.is_empty()),
@@ -152,7 +152,7 @@ async fn incremental_reconcile_reads_only_its_functions() {
         .reconcile_functions(&["0000:65:00.3".parse().unwrap()].into())
         .await;
     assert_eq!(pools(&lives), before);
-    lives.look().await;
+    lives.reconcile().await;
     assert_ne!(pools(&lives), before);
 }
 
@@ -169,16 +169,16 @@ async fn late_provider_keeps_its_pools_after_an_incremental_reconcile() {
     };
     let complete = pools(&reconciled(&node).await);
     let mut lives = reconciler_with_discovery_wait(&node, Some(kubelet), Duration::ZERO);
-    lives.look().await;
+    lives.reconcile().await;
     while pools(&lives) != complete {
-        lives.news().await.unwrap();
-        lives.look().await;
+        lives.changed().await.unwrap();
+        lives.reconcile().await;
     }
     let functions = ["0000:65:00.3".parse().unwrap()].into();
     for _ in 0..3 {
         lives.reconcile_functions(&functions).await;
         assert_eq!(pools(&lives), complete);
-        lives.look().await;
+        lives.reconcile().await;
         assert_eq!(pools(&lives), complete);
     }
 }

@@ -152,8 +152,8 @@ async fn descriptor_limit_serves_some_pools_and_names_the_rest(mode: Registratio
         let kubelet = node.kubelet().await;
         let command = limited(&format!("--nofile={limit}"), &node.command(&[]));
         let mut daemon = node.daemon_of(command);
-        let named = format!("too few file descriptors: {served} resources are served");
-        let log = daemon.says(&named).await;
+        let record = daemon.logs("descriptors_short").with("count", served).await;
+        let log = record.text("reason");
         for n in 0..POOLS {
             let name = format!("intel.com/p{n}");
             if n < served {

@@ -70,7 +70,9 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
     // A process that does not know which selector admitted it.
     let daemon = restart(&node, daemon).await;
     daemon
-        .says(&format!("unhealthy: {VF}: {DRIVER}; {NAME}"))
+        .logs("device_unhealthy")
+        .with("devices", VF)
+        .with("reason", format!("{DRIVER}; {NAME}"))
         .await;
     healthy(&kubelet, 0, 1).await;
     assert_eq!(
@@ -99,9 +101,12 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
     node.change("vf 0000:41:02.2 8086:154c pf=0000:41:00.0 id=2 driver=vfio-pci group=9");
     daemon.signal(Signal::HUP);
     daemon
-        .says(&format!(
-            "unhealthy: {VF}: it no longer fits its resource: {DRIVER}"
-        ))
+        .logs("device_unhealthy")
+        .with("devices", VF)
+        .with(
+            "reason",
+            format!("it no longer fits its resource: {DRIVER}"),
+        )
         .await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }

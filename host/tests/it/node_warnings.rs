@@ -66,7 +66,9 @@ async fn node_warning_is_logged_once() {
         .await
         .unwrap();
     daemon
-        .says("`intel.com/any` is without `0000:01:00.0`")
+        .logs("device_kept_out")
+        .with("resource", "intel.com/any")
+        .with("device", "0000:01:00.0")
         .await;
     // What still holds is not logged again.
     node.change("vf 0000:60:06.2 8086:37cd pf=0000:60:00.0 id=2 driver=iavf net=eno2v2");
@@ -76,8 +78,8 @@ async fn node_warning_is_logged_once() {
         .await
         .unwrap();
     let log = daemon.log();
+    assert_eq!(daemon.logs("device_kept_out").now().len(), 1, "{log}");
     for (sentence, times) in [
-        ("`intel.com/any` is without `0000:01:00.0`", 1),
         (
             "`intel.com/vm`: no pod gets a device, because of `needVhostNet`",
             2,

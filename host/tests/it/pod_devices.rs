@@ -245,8 +245,12 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
     look(&node, &daemon, rebound).await;
     counts(&kubelet, kernel, 0, 1).await;
     let reason = "`drivers`: it has vfio-pci, not one of iavf";
-    let unhealthy = format!("unhealthy: 0000:41:02.0: {reason} resource=intel.com/kernel");
-    daemon.says(&unhealthy).await;
+    daemon
+        .logs("device_unhealthy")
+        .with("resource", "intel.com/kernel")
+        .with("devices", "0000:41:02.0")
+        .with("reason", reason)
+        .await;
     let told = "intel.com/kernel: assigned, by `selectors`; in use by a pod; no selector matches it any more; \
                 unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
     let (_, story, _) = node.run(&["explain", "--device", "0000:41:02.0"]).await;
@@ -266,8 +270,13 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
     counts(&kubelet, "intel.com/dpdk", 0, 1).await;
     look(&node, &daemon, "dev /dev/vfio/vfio").await;
     counts(&kubelet, "intel.com/dpdk", 1, 1).await;
-    let left =
-        "unhealthy: 0000:41:02.0: it no longer fits its resource: `drivers`: it has vfio-pci";
-    daemon.says(left).await;
+    daemon
+        .logs("device_unhealthy")
+        .with("devices", "0000:41:02.0")
+        .containing(
+            "reason",
+            "it no longer fits its resource: `drivers`: it has vfio-pci",
+        )
+        .await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }

@@ -33,7 +33,9 @@ async fn start(mode: RegistrationMode) -> (TestNode, FakeKubelet, Daemon) {
         .await
         .unwrap();
     daemon
-        .says(&format!("provider `accelerator.so` is loaded: {OLD}"))
+        .logs("provider_loaded")
+        .with("provider", "accelerator.so")
+        .containing("summary", OLD)
         .await;
     (node, kubelet, daemon)
 }
@@ -77,7 +79,9 @@ async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
         .says("event=\"provider_replaced\" provider=\"accelerator.so\" package=\"sriovdp-accelerator\"")
         .await;
     daemon
-        .says(&format!("provider `accelerator.so` is loaded: {NEW}"))
+        .logs("provider_loaded")
+        .with("provider", "accelerator.so")
+        .containing("summary", NEW)
         .await;
     // A change that the kubelet sees comes after everything that the newer file could have brought about.
     node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
@@ -127,7 +131,7 @@ async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
         ),
         (
             |file| std::fs::remove_file(file).unwrap(),
-            "accelerator.so` was removed, and stays loaded until the plugin is restarted",
+            "it stays loaded until the plugin is restarted",
         ),
     ];
     for (spoil, says) in cases {
@@ -135,14 +139,13 @@ async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
         let file = accelerator(&node);
         spoil(&file);
         let log = daemon.says(says).await;
-        let goes_on = "has changed and is refused, so what was loaded before goes on";
         assert!(
-            log.contains(goes_on) || log.contains("was removed"),
+            log.contains("the loaded version continues") || log.contains("was removed"),
             "{log}"
         );
         look_is_over(&node, &daemon).await;
         let log = daemon.log();
-        let about_it = |line: &&str| line.contains("accelerator.so` ") && line.contains(says);
+        let about_it = |line: &&str| line.contains("accelerator.so") && line.contains(says);
         assert_eq!(
             log.lines().filter(about_it).count(),
             1,
@@ -161,7 +164,12 @@ async fn invalid_provider_update_keeps_the_loaded_one() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_net_device"));
     daemon
-        .says("accelerator.so` has changed and is refused, so what was loaded before goes on: conflict: `net-device.so` already provides the device type `netDevice`")
+        .logs("provider_update_refused")
+        .containing("path", "accelerator.so")
+        .containing(
+            "error",
+            "conflict: `net-device.so` already provides the device type `netDevice`",
+        )
         .await;
     nothing_has_happened(&kubelet, daemon).await;
 }
@@ -215,6 +223,9 @@ fn open(file: &Path) -> File {
 /// Waits until whatever happened before was looked at.
 async fn look_is_over(node: &TestNode, daemon: &Daemon) {
     node.provide_bytes("zz.so", b"the last file by name");
-    daemon.says("zz.so` is refused").await;
+    daemon
+        .logs("provider_refused")
+        .containing("path", "zz.so")
+        .await;
     std::fs::remove_file(node.provider_dir().join("zz.so")).unwrap();
 }

@@ -54,7 +54,7 @@ async fn a_write_into_a_linked_configuration_takes_effect() {
         write_into(&file, next.as_bytes());
     }
     // The file is empty for the moment before it is written, which costs nobody anything.
-    daemon.says("what was valid before goes on").await;
+    daemon.logs("config_rejected").await;
     assert!(kubelet.resource("intel.com/a").unwrap().connected);
 }
 
@@ -68,7 +68,10 @@ async fn a_write_into_a_linked_provider_takes_effect() {
     std::os::unix::fs::symlink(&file, node.provider_dir().join("vendor.so")).unwrap();
     let kubelet = node.kubelet().await;
     let daemon = node.daemon_with(&["--rescan-interval", "3600"]);
-    daemon.says("vendor.so` is refused").await;
+    daemon
+        .logs("provider_refused")
+        .containing("path", "vendor.so")
+        .await;
     write_into(&file, &std::fs::read(built("sriovdp_accelerator")).unwrap());
     kubelet
         .wait_for("intel.com/x", |view| view.allocatable() == 1)

@@ -101,7 +101,7 @@ impl Triggers {
                 by_node = true;
             }
             Ok(()) = self.files.changed() => tokio::time::sleep(FILES_SETTLE).await,
-            changed = state.news() => changed.map_err(DaemonError::Task)?,
+            changed = state.changed() => changed.map_err(DaemonError::Task)?,
         }
         self.cpu_time_before = cpu_time();
         if by_unread {

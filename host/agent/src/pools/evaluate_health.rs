@@ -1,4 +1,4 @@
-//! What the findings about a device mean for one resource: a function of values.
+//! The health of a device for one resource, by its findings: a function of values.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use sriovdp_sdk::{Finding, FindingKind};
 use super::Health;
 use crate::config::HealthChecks;
 
-const FLAPPING: &str = "its link comes and goes; it counts as down until it has held for 5 seconds";
+const FLAPPING: &str = "link is flapping; treated as down until it has been up for 5 s";
 
-/// The health of a device by the `findings` that a resource counts; `is_flapping` is for a link that comes and goes.
+/// The health of a device by the `findings` that a resource counts; `is_flapping` is for its link.
 pub fn evaluate_health<'a>(
     findings: impl IntoIterator<Item = &'a Finding>,
     is_flapping: bool,
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_counts_counts() {
+    fn only_counted_findings_make_a_device_unhealthy() {
         let findings = [
             FindingKind::Link,
             FindingKind::DeviceNode,
@@ -46,8 +46,8 @@ mod tests {
             let counted = HealthChecks { link, existence };
             let health = evaluate_health(&findings, false, counted);
             assert_eq!(health, Health::Unhealthy(expected.into()));
-            let restless = evaluate_health(&findings[2..], true, counted);
-            assert_eq!(restless == Health::Unhealthy(FLAPPING.into()), link);
+            let flapping = evaluate_health(&findings[2..], true, counted);
+            assert_eq!(flapping == Health::Unhealthy(FLAPPING.into()), link);
         }
         let counted = HealthChecks {
             link: false,

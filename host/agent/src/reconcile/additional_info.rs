@@ -1,19 +1,16 @@
-//! `additionalInfo` for devices that are not there.
-
-use std::sync::Arc;
+//! `additionalInfo` for devices that no pool has.
 
 use super::Reconciler;
-use super::assignment::state_of;
+use super::snapshot::pool_of;
 use crate::config::Problem;
-use crate::pools::Pool;
 
 impl Reconciler {
-    /// Warnings about `additionalInfo` for devices that no pool has, as of the last look.
+    /// Warnings about `additionalInfo` for devices that no pool has, as of the last reconcile.
     pub fn additional_info_of_others(&self) -> Vec<Problem> {
         let file = &self.settings.config_file;
-        let pools: Vec<Arc<Pool>> = self.pools().collect();
-        let warnings = self.specs.iter().flat_map(|spec| {
-            let warnings = state_of(&pools, &spec.name).map(|pool| {
+        let pools = self.servers.pools();
+        let warnings = self.configuration.specs.iter().flat_map(|spec| {
+            let warnings = pool_of(&pools, &spec.name).map(|pool| {
                 spec.additional_info_of_others(file, |name| {
                     pool.devices.iter().any(|device| {
                         let function = device.function.to_string();

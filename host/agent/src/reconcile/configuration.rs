@@ -1,69 +1,79 @@
-//! The first half of a reconcile: the configuration is read, and its selectors get their meaning.
+//! The first steps of a reconcile: the configuration is reloaded, and its resources are resolved.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Outcome, Reconciler};
+use super::{Outcome, Reconciler, Settings};
 use crate::config;
-use crate::config::{ConfigError, Problem, ResourceName, SelectionSpec, Severity};
+use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, SelectionSpec, Severity};
 use crate::pools::{ResolveError, Resource, mistakes, resolve};
 use sriovdp_providers::blocking;
 use sriovdp_providers::limits::is_shortage;
 
-impl Reconciler {
-    /// A configuration that cannot be read leaves the last good one in force; one that was removed as well, because a
-    /// ConfigMap is briefly absent while it is replaced.
-    pub(super) async fn reload_configuration(&mut self) -> (Outcome, Vec<SelectionSpec>) {
-        let file = self.settings.config_file.clone();
-        let path = match self.configuration_is_outside {
+/// The last valid configuration.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    pub(super) specs: Vec<ResourceSpec>,
+    /// The file is not below the root.
+    pub(super) is_outside: bool,
+}
+
+impl Configuration {
+    /// Reads the file, and returns the selections of the resources that it refuses. The last valid configuration stays
+    /// active when the file is invalid, and when it is removed, because a ConfigMap is briefly absent while it is
+    /// replaced.
+    pub(super) async fn reload(
+        &mut self,
+        settings: &Settings,
+        outcome: &mut Outcome,
+    ) -> Vec<SelectionSpec> {
+        let file = settings.config_file.clone();
+        let path = match self.is_outside {
             true => file.clone(),
-            false => self.settings.tree.below_root(&file),
+            false => settings.tree.below_root(&file),
         };
-        let defaults = self.settings.defaults.clone();
+        let defaults = settings.defaults.clone();
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
-                let look = Outcome {
-                    problems: configuration.problems,
-                    ..Outcome::default()
-                };
-                (look, configuration.refused)
+                outcome.problems = configuration.problems;
+                configuration.refused
             }
             Err(error) => {
-                let look = Outcome {
-                    config_error: Some(error),
-                    ..Outcome::default()
-                };
-                (look, Vec::new())
+                outcome.config_error = Some(error);
+                Vec::new()
             }
         }
     }
+}
 
-    /// The resources that can be offered; the problems of all, in the file's order.
+impl Reconciler {
+    /// The resources that can be published. The problems of all are in the file's order.
     pub(super) async fn resolve(
         &self,
-        look: &mut Outcome,
         refused: &[SelectionSpec],
+        outcome: &mut Outcome,
     ) -> Vec<Arc<Resource>> {
-        let before = self.resources.iter().map(|known| (&known.name, known));
+        let before = self.snapshot.resources().map(|known| (&known.name, known));
         let before: HashMap<&ResourceName, &Arc<Resource>> = before.collect();
         let mut resources = Vec::new();
         let file = &self.settings.config_file;
         let strictness = self.settings.strictness;
         for spec in refused {
             let problems = mistakes(&self.providers, file, strictness, spec).await;
-            look.problems.extend(problems);
+            outcome.problems.extend(problems);
         }
-        for spec in &self.specs {
+        for spec in &self.configuration.specs {
             match resolve(&self.providers, file, strictness, spec).await {
                 Ok((resource, warnings)) => {
                     resources.push(Arc::new(resource));
-                    look.problems.extend(warnings);
+                    outcome.problems.extend(warnings);
                 }
-                Err(ResolveError::Refused(problems)) => look.problems.extend(problems),
+                Err(ResolveError::Refused(problems)) => outcome.problems.extend(problems),
                 Err(ResolveError::Unknown(problems)) => {
                     let reason = problems.first().map(|problem| problem.message.clone());
-                    look.unknown
+                    outcome
+                        .unknown
                         .insert(spec.name.clone(), reason.unwrap_or_default());
                     let before = before.get(&spec.name).copied();
                     let severity = before.map_or(Severity::Refused, |_| Severity::Warning);
@@ -73,11 +83,11 @@ impl Reconciler {
                         severity,
                         ..problem
                     });
-                    look.problems.extend(problems);
+                    outcome.problems.extend(problems);
                 }
             }
         }
-        look.problems.sort_by_key(|problem| problem.place);
+        outcome.problems.sort_by_key(|problem| problem.place);
         resources
     }
 }

@@ -1,22 +1,22 @@
-//! Why a pool has no device: what its selectors refuse most often, as one sentence for the log and for `check`.
+//! Why a pool has no device: the selector keys that most devices mismatch, for the log and for `check`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Reconciler;
-use super::log_on_change::LogOnChange;
+use super::log_on_change::{Entry, LogOnChange};
 use crate::config::{ResourceName, ResourceSpec};
 use crate::pools::{Pool, Resource};
 use sriovdp_report::{count, inline};
 
 /// How many keys the sentence names.
 const NAMED: usize = 4;
-/// Each reason takes a call for each selector key, so one look finds out no more of them than this.
+/// Each reason takes a call for each selector key, so one reconcile finds no more reasons than this.
 const MOST_EXPLAINED: usize = 64;
 
 impl Reconciler {
     /// Logs why pools have no device that had some before, or are new.
-    pub(super) async fn log_empty_pools(&self, before: &[Arc<Pool>], saying: &mut LogOnChange) {
+    pub(super) async fn log_empty_pools(&self, before: &[Arc<Pool>], log: &mut LogOnChange) {
         let before = before.iter().map(|pool| (&pool.resource.name, pool));
         let before: HashMap<&ResourceName, &Arc<Pool>> = before.collect();
         let is_new = |pool: &Pool| {
@@ -26,7 +26,7 @@ impl Reconciler {
             })
         };
         let mut explained = 0;
-        for spec in &self.specs {
+        for spec in &self.configuration.specs {
             let pool = self.pool(&spec.name);
             let Some(pool) = pool.filter(|pool| pool.present().is_empty() && is_new(pool)) else {
                 continue;
@@ -36,17 +36,15 @@ impl Reconciler {
                 break;
             }
             let why = self.why_empty(&pool.resource, spec).await;
-            saying.info(format!(
-                "the pool `{}` has no device: {why}",
-                pool.resource.name
-            ));
+            let entry = Entry::info("pool_empty", "the pool has no device");
+            log.add(entry.resource(&pool.resource.name).reason(why));
         }
     }
 
     /// Why no device is in the pool of `resource`.
     pub async fn why_empty(&self, resource: &Resource, spec: &ResourceSpec) -> String {
         let (name, device_type) = (&resource.name, &resource.device_type);
-        let (offered, excluded) = match self.scan.found(device_type) {
+        let (offered, excluded) = match self.snapshot.scan.found(device_type) {
             Some(found) => (found.devices.len(), found.excluded.len()),
             None => (0, 0),
         };
@@ -55,24 +53,24 @@ impl Reconciler {
         }
         let mut parts = Vec::new();
         if offered > 0 {
-            let refusals = match self.scan.key_mismatches(resource).await {
-                Ok(refusals) => refusals,
+            let mismatches = match self.snapshot.scan.key_mismatches(resource).await {
+                Ok(mismatches) => mismatches,
                 Err(error) => return inline(&error),
             };
-            let named = refusals.iter().take(NAMED).map(|refusal| {
-                let path = spec.key_path(refusal.selector, &refusal.key);
-                format!("`{path}` ({})", refusal.devices)
+            let named = mismatches.iter().take(NAMED).map(|mismatch| {
+                let path = spec.key_path(mismatch.selector, &mismatch.key);
+                format!("`{path}` ({})", mismatch.devices)
             });
             let named = named.collect::<Vec<_>>().join(", ");
-            let (fitting, kept_out) = self.fitting(resource);
+            let (matching, kept_out) = self.matching(resource);
             let devices = count(offered, "device");
-            parts.push(match (named.is_empty(), fitting + kept_out) {
+            parts.push(match (named.is_empty(), matching + kept_out) {
                 (false, _) => format!("of {devices} most often refused by {named}"),
                 (true, 0) => format!("of {devices} none fits all keys of a selector"),
                 (true, _) => format!("of {devices}"),
             });
-            if fitting > 0 {
-                parts.push(format!("{fitting} in other pools"));
+            if matching > 0 {
+                parts.push(format!("{matching} in other pools"));
             }
             if kept_out > 0 {
                 parts.push(format!("{kept_out} kept out"));
@@ -85,12 +83,12 @@ impl Reconciler {
         parts.join("; ")
     }
 
-    /// How many devices a selector of `resource` admits, and how many fit one that admits them not.
-    fn fitting(&self, resource: &Resource) -> (usize, usize) {
-        let position = self.resources.iter().position(|r| r.name == resource.name);
-        let admitted = position.and_then(|n| self.admitted.get(n));
+    /// How many devices match a selector of `resource`, and how many more do and are kept out.
+    fn matching(&self, resource: &Resource) -> (usize, usize) {
+        let mut resources = self.snapshot.resources.iter();
+        let matched = resources.find(|matched| matched.resource.name == resource.name);
         let (mut matching, mut kept_out) = (BTreeSet::new(), BTreeSet::new());
-        for matches in admitted.into_iter().flatten() {
+        for matches in matched.into_iter().flat_map(|matched| &matched.matches) {
             matching.extend(&matches.devices);
             kept_out.extend(matches.kept_out.keys());
         }

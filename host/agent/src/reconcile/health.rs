@@ -22,9 +22,20 @@ pub(super) fn log_changes(before: &Pool, after: &Pool) {
         let resource = &after.resource.name;
         match reason {
             Some(reason) => {
-                tracing::warn!(%resource, "unhealthy: {}: {}", device_names(&devices), excerpt(reason))
+                tracing::warn!(
+                    event = "device_unhealthy",
+                    %resource,
+                    devices = device_names(&devices),
+                    reason = excerpt(reason),
+                    "unhealthy"
+                )
             }
-            None => tracing::info!(%resource, "healthy again: {}", device_names(&devices)),
+            None => tracing::info!(
+                event = "device_healthy",
+                %resource,
+                devices = device_names(&devices),
+                "healthy again"
+            ),
         }
     }
 }
@@ -32,8 +43,8 @@ pub(super) fn log_changes(before: &Pool, after: &Pool) {
 /// Logs the size of a pool, and its devices for debugging.
 pub(super) fn log_pool(pool: &Pool) {
     let (devices, healthy) = (pool.devices.len(), pool.healthy());
-    tracing::info!(resource = %pool.resource.name, devices, healthy, "pool");
+    tracing::info!(event = "pool_published", resource = %pool.resource.name, devices, healthy, "pool");
     for device in &pool.devices {
-        tracing::debug!(resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
+        tracing::debug!(event = "pool_device", resource = %pool.resource.name, device = %device.id, health = ?device.health, "member");
     }
 }

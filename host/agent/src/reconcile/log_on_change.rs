@@ -1,35 +1,161 @@
-//! What a look has to say. What was said before and still holds is not said again.
+//! Conditions that last are logged when they begin and when they change, and not with each reconcile.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use tracing::Level;
 
-/// The sentences of one look.
+/// The conditions of one reconcile.
 #[derive(Debug, Default)]
-pub(super) struct LogOnChange(Vec<(Level, String)>);
+pub(super) struct LogOnChange(Vec<Entry>);
+
+/// What identifies a condition. It is logged again when one of these changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Condition {
+    event: &'static str,
+    resource: Option<String>,
+    provider: Option<String>,
+    device: Option<String>,
+    path: Option<String>,
+    summary: Option<String>,
+    error: Option<String>,
+    reason: Option<String>,
+}
+
+/// A condition, and how it is logged.
+#[derive(Debug)]
+pub(super) struct Entry {
+    level: Level,
+    message: &'static str,
+    condition: Condition,
+    /// A number that may change without another entry.
+    count: Option<usize>,
+}
+
+impl Entry {
+    pub(super) fn error(event: &'static str, message: &'static str) -> Self {
+        Self::new(Level::ERROR, event, message)
+    }
+
+    pub(super) fn warn(event: &'static str, message: &'static str) -> Self {
+        Self::new(Level::WARN, event, message)
+    }
+
+    pub(super) fn info(event: &'static str, message: &'static str) -> Self {
+        Self::new(Level::INFO, event, message)
+    }
+
+    fn new(level: Level, event: &'static str, message: &'static str) -> Self {
+        Self {
+            level,
+            message,
+            condition: Condition {
+                event,
+                resource: None,
+                provider: None,
+                device: None,
+                path: None,
+                summary: None,
+                error: None,
+                reason: None,
+            },
+            count: None,
+        }
+    }
+
+    pub(super) fn resource(mut self, name: &impl Display) -> Self {
+        self.condition.resource = Some(name.to_string());
+        self
+    }
+
+    pub(super) fn provider(mut self, file: String) -> Self {
+        self.condition.provider = Some(file);
+        self
+    }
+
+    pub(super) fn device(mut self, id: &impl Display) -> Self {
+        self.condition.device = Some(id.to_string());
+        self
+    }
+
+    pub(super) fn path(mut self, path: impl Display) -> Self {
+        self.condition.path = Some(path.to_string());
+        self
+    }
+
+    pub(super) fn summary(mut self, summary: &str) -> Self {
+        self.condition.summary = Some(summary.to_owned());
+        self
+    }
+
+    /// The text of an error.
+    pub(super) fn cause(mut self, error: impl Into<String>) -> Self {
+        self.condition.error = Some(error.into());
+        self
+    }
+
+    /// Why it is so, without an error.
+    pub(super) fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.condition.reason = Some(reason.into());
+        self
+    }
+
+    pub(super) fn count(mut self, count: usize) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    fn log(&self) {
+        let Condition {
+            event,
+            resource,
+            provider,
+            device,
+            path,
+            summary,
+            error,
+            reason,
+        } = &self.condition;
+        macro_rules! log_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    event,
+                    resource,
+                    provider,
+                    device,
+                    path,
+                    summary,
+                    error,
+                    reason,
+                    count = self.count,
+                    "{}",
+                    self.message
+                )
+            };
+        }
+        match self.level {
+            Level::ERROR => log_at!(error),
+            Level::WARN => log_at!(warn),
+            _ => log_at!(info),
+        }
+    }
+}
 
 impl LogOnChange {
-    pub(super) fn error(&mut self, text: String) {
-        self.0.push((Level::ERROR, text));
+    /// A condition that holds in this reconcile.
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.0.push(entry);
     }
 
-    pub(super) fn warn(&mut self, text: String) {
-        self.0.push((Level::WARN, text));
-    }
-
-    pub(super) fn info(&mut self, text: String) {
-        self.0.push((Level::INFO, text));
-    }
-
-    /// Logs what is not among `told`, and returns everything that holds now.
-    pub(super) fn say(self, told: &BTreeSet<String>) -> BTreeSet<String> {
-        for (level, text) in self.0.iter().filter(|(_, text)| !told.contains(text)) {
-            match *level {
-                Level::ERROR => tracing::error!("{text}"),
-                Level::WARN => tracing::warn!("{text}"),
-                _ => tracing::info!("{text}"),
+    /// Logs the conditions that are not `active`, and returns those that hold now.
+    pub(super) fn flush(self, active: &BTreeSet<Condition>) -> BTreeSet<Condition> {
+        let mut now = BTreeSet::new();
+        for entry in self.0 {
+            if !active.contains(&entry.condition) {
+                entry.log();
             }
+            now.insert(entry.condition);
         }
-        self.0.into_iter().map(|(_, text)| text).collect()
+        now
     }
 }

@@ -1,34 +1,32 @@
-//! What a user has to know about the resources on this node, although nothing is wrong with the configuration.
+//! Notes about the resources on this node, although nothing is wrong with the configuration.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 
 use sriovdp_sdk::{DeviceId, Error};
 
 use super::Reconciler;
-use crate::pools::{Pool, Resource};
-use sriovdp_providers::Matches;
+use super::snapshot::MatchedResource;
+use crate::pools::Resource;
 
-/// A device that the selectors of a resource match, and that its provider keeps out all the same.
+/// A device that matches a resource, and that a provider keeps out all the same.
 #[derive(Debug)]
 pub struct KeptOut<'a> {
-    resource: &'a Resource,
-    device: &'a DeviceId,
-    reason: &'a str,
+    pub(super) resource: &'a Resource,
+    pub(super) device: &'a DeviceId,
+    pub(super) reason: &'a str,
 }
 
 impl Reconciler {
-    /// What providers warn of, for each resource that has a device on this node.
+    /// The warnings of providers, for each resource that has a device on this node.
     pub fn node_warnings(&self) -> Vec<Error> {
         let mut warnings = Vec::new();
-        for (resource, selectors) in self.admitted_by_resource() {
-            let on_this_node = selectors
-                .iter()
-                .filter(|admitted| !admitted.devices.is_empty());
+        for matched in &self.snapshot.resources {
+            let name = &matched.resource.name;
+            let on_this_node = matched.matches.iter().filter(|m| !m.devices.is_empty());
             let mut of_resource = Vec::new();
-            for warning in on_this_node.flat_map(|admitted| &admitted.warnings) {
-                let prefixed = Error::new(format!("`{}`: {warning}", resource.name));
+            for warning in on_this_node.flat_map(|matches| &matches.warnings) {
+                let prefixed = Error::new(format!("`{name}`: {warning}"));
                 let prefixed = warning.causes().fold(prefixed, Error::caused_by);
                 let warning = match warning.hint() {
                     Some(hint) => prefixed.with_hint(hint),
@@ -43,39 +41,35 @@ impl Reconciler {
         warnings
     }
 
-    /// The devices that no pool has because a provider keeps them out of a resource that matches them.
+    /// The devices that no pool has because a provider keeps them out of a resource that they match.
     pub fn kept_out(&self) -> Vec<KeptOut<'_>> {
-        let keeps_out = |selectors: &[Matches]| selectors.iter().any(|s| !s.kept_out.is_empty());
-        let resources = self.admitted_by_resource();
-        let resources: Vec<_> = resources.filter(|(_, s)| keeps_out(s)).collect();
+        let resources = self.snapshot.resources.iter();
+        let keep_out = |matched: &&MatchedResource| {
+            let mut matches = matched.matches.iter();
+            matches.any(|matches| !matches.kept_out.is_empty())
+        };
+        let resources: Vec<&MatchedResource> = resources.filter(keep_out).collect();
         if resources.is_empty() {
             return Vec::new();
         }
-        let pools: Vec<Arc<Pool>> = self.pools().collect();
-        let members = pools.iter().flat_map(|pool| &pool.devices);
-        let members = members.filter(|device| !device.health.is_removed());
+        let pools = self.servers.pools();
+        let members = pools.iter().flat_map(|pool| pool.present());
         let members: HashSet<&DeviceId> = members.map(|device| &device.id).collect();
-        let mut kept_out = Vec::new();
-        for (resource, selectors) in resources {
-            let found = self.scan.found(&resource.device_type).into_iter();
-            let found = found.flat_map(|found| &found.devices);
-            for device in found.filter(|found| !members.contains(&found.id)) {
-                let mut reasons = selectors.iter().map(|s| s.kept_out.get(&device.id));
-                kept_out.extend(reasons.find_map(|reason| {
-                    Some(KeptOut {
-                        resource,
-                        device: &device.id,
-                        reason: reason?,
-                    })
-                }));
+        let mut all = Vec::new();
+        for matched in resources {
+            let mut kept_out = BTreeMap::new();
+            // The first selector that a device matches has the reason.
+            for matches in matched.matches.iter().rev() {
+                kept_out.extend(&matches.kept_out);
             }
+            kept_out.retain(|id, _| !members.contains(id));
+            all.extend(kept_out.into_iter().map(|(device, reason)| KeptOut {
+                resource: &matched.resource,
+                device,
+                reason,
+            }));
         }
-        kept_out
-    }
-
-    fn admitted_by_resource(&self) -> impl Iterator<Item = (&Resource, &Vec<Matches>)> {
-        let resources = self.resources.iter().map(Arc::as_ref);
-        resources.zip(&self.admitted)
+        all
     }
 }
 

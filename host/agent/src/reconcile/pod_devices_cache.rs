@@ -1,4 +1,4 @@
-//! The kubelet's books as the loop last read them, and when it reads them again.
+//! The devices that pods have, as the loop last read them from the kubelet, and when it reads them again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,53 +9,52 @@ use crate::host_paths::HostPaths;
 use sriovdp_kubelet::{PodDevices, PodResourcesError};
 use sriovdp_report::inline;
 
-/// While a device is where it is for its pod's sake, a look that happens anyway also asks after the pod, this seldom.
+/// How old they may be in a reconcile while the assignment depends on them.
 const STALE: Duration = Duration::from_secs(5);
-/// And this is when there is a look for it, whatever else happens.
+/// When they trigger a reconcile while the assignment depends on them.
 const OUTDATED: Duration = Duration::from_secs(60);
 
-/// Which devices pods have.
+/// The pod devices.
 #[derive(Debug, Default)]
 pub(super) struct PodDevicesCache {
-    held: Arc<PodDevices>,
+    devices: Arc<PodDevices>,
     /// They were read at least once.
     known: bool,
-    /// Without them, some device would be in another pool, in one at all, or in none.
-    matter: bool,
+    /// Without them, some device would be assigned otherwise.
+    is_relevant: bool,
     tried: Option<Instant>,
     failure: Option<String>,
 }
 
 impl PodDevicesCache {
-    pub(super) fn held(&self) -> &Arc<PodDevices> {
-        &self.held
+    pub(super) fn get(&self) -> &Arc<PodDevices> {
+        &self.devices
     }
 
-    /// Whether a look at `now` has to read them: because nothing is known yet, because a device joins or leaves a
-    /// pool, or, now and then, because one is where it is for its pod's sake, or `waits` for a pod's end. Mostly nothing
-    /// of that is so.
+    /// Whether a reconcile at `now` has to read them: when they are not known yet, when a device joins or leaves a pool,
+    /// and at intervals while the assignment depends on them or a removed device `waits` for the end of its pod.
     pub(super) fn refresh_due(&self, now: Instant, membership_changes: bool, waits: bool) -> bool {
         let is_stale = || self.tried.is_none_or(|tried| now >= tried + STALE);
-        !self.known || membership_changes || ((waits || self.matter) && is_stale())
+        !self.known || membership_changes || ((waits || self.is_relevant) && is_stale())
     }
 
-    /// What the look that has just divided the devices found out.
-    pub(super) fn set_relevant(&mut self, matter: bool) {
-        self.matter = matter;
+    /// Sets whether the assignment depends on them.
+    pub(super) fn set_relevant(&mut self, is_relevant: bool) {
+        self.is_relevant = is_relevant;
     }
 
-    /// When to ask again whether the pods are still there.
+    /// When to reconcile because of them.
     pub(super) fn requeue_at(&self) -> Option<Instant> {
-        let tried = self.tried.filter(|_| self.matter)?;
+        let tried = self.tried.filter(|_| self.is_relevant)?;
         Some(tried + OUTDATED)
     }
 
-    /// Reads them. What was known before stays when that fails.
+    /// Reads them. The previous ones stay when that fails.
     pub(super) async fn read(&mut self, tree: &HostPaths, now: Instant) {
         self.tried = Some(now);
         self.failure = match read(tree).await {
-            Ok(held) => {
-                self.held = Arc::new(held);
+            Ok(devices) => {
+                self.devices = Arc::new(devices);
                 self.known = true;
                 None
             }
@@ -63,8 +62,7 @@ impl PodDevicesCache {
         };
     }
 
-    /// Why the last attempt to read them failed. Every reconcile says it until one succeeds, so that the log has it
-    /// once.
+    /// Why the last attempt to read them failed.
     pub(super) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
@@ -80,22 +78,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_read_when_something_depends_on_them() {
+    fn they_are_read_when_the_assignment_depends_on_them() {
         let start = Instant::now();
-        let mut books = PodDevicesCache::default();
-        assert!(books.refresh_due(start, false, false), "nothing is known");
-        books.known = true;
-        books.tried = Some(start);
+        let mut cache = PodDevicesCache::default();
+        assert!(cache.refresh_due(start, false, false), "not known yet");
+        cache.known = true;
+        cache.tried = Some(start);
         let later = start + Duration::from_secs(4);
-        assert!(!books.refresh_due(later, false, true));
-        assert!(books.refresh_due(later, true, false));
+        assert!(!cache.refresh_due(later, false, true));
+        assert!(cache.refresh_due(later, true, false));
         let much_later = start + STALE;
-        assert!(books.refresh_due(much_later, false, true));
-        assert!(!books.refresh_due(much_later, false, false));
-        assert_eq!(books.requeue_at(), None);
-        books.set_relevant(true);
-        assert!(!books.refresh_due(later, false, false));
-        assert!(books.refresh_due(much_later, false, false));
-        assert_eq!(books.requeue_at(), Some(start + OUTDATED));
+        assert!(cache.refresh_due(much_later, false, true));
+        assert!(!cache.refresh_due(much_later, false, false));
+        assert_eq!(cache.requeue_at(), None);
+        cache.set_relevant(true);
+        assert!(!cache.refresh_due(later, false, false));
+        assert!(cache.refresh_due(much_later, false, false));
+        assert_eq!(cache.requeue_at(), Some(start + OUTDATED));
     }
 }

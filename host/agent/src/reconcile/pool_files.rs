@@ -10,7 +10,7 @@ use sriovdp_report::inline;
 use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
 
-use super::log_on_change::LogOnChange;
+use super::log_on_change::{Entry, LogOnChange};
 use crate::config::ResourceName;
 use crate::host_paths::HostPaths;
 use crate::output::cdi::PoolSpec;
@@ -50,7 +50,7 @@ impl PoolFiles {
     pub(super) async fn remove_device_info(
         &mut self,
         pools: Vec<Arc<Pool>>,
-        saying: &mut LogOnChange,
+        log: &mut LogOnChange,
     ) {
         let mut files = std::mem::take(&mut self.device_info);
         let (files, failures) = blocking::run(move || {
@@ -60,7 +60,11 @@ impl PoolFiles {
         .await;
         self.device_info = files;
         for error in failures {
-            saying.error(inline(&error));
+            let entry = Entry::error(
+                "device_info_not_removed",
+                "the device-info file of a removed device remains",
+            );
+            log.add(entry.cause(inline(&error)));
         }
     }
 
@@ -71,7 +75,7 @@ impl PoolFiles {
         pools: &[Arc<Pool>],
         specified: Vec<SpecifiedPool>,
         pod_devices: Arc<PodDevices>,
-        saying: &mut LogOnChange,
+        log: &mut LogOnChange,
     ) {
         let current = specified.iter().map(|specified| specified.spec.file());
         let current = current.map(str::to_owned).collect();
@@ -95,14 +99,20 @@ impl PoolFiles {
                         .insert(pool.resource.name.clone(), Arc::clone(pool)),
                 ),
                 Err(error) => {
-                    saying.error(inline(&error));
+                    let entry =
+                        Entry::error("cdi_spec_failed", "cannot write the CDI specification");
+                    log.add(entry.resource(&pool.resource.name).cause(inline(&error)));
                     self.written.remove(&pool.resource.name);
                 }
             }
         }
         let removed = self.remove_stale(current, &names, pod_devices);
         if let Err(error) = removed.await {
-            saying.error(inline(&error));
+            let entry = Entry::error(
+                "cdi_spec_not_removed",
+                "the CDI specification of a pool that no longer exists remains",
+            );
+            log.add(entry.cause(inline(&error)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Why devices are not in their pool any more.
+//! Why devices have left their pool.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::pools::{Pool, PoolDevice, Resource, Scan};
 pub(super) type RemovalReasons = HashMap<DeviceId, Arc<str>>;
 
 /// Why each device of the pool `before` that is not among `devices` is not in the pool of `resource` now.
-pub(super) async fn absences(
+pub(super) async fn removal_reasons(
     scan: &Scan,
     resource: &Resource,
     before: &Pool,
@@ -30,25 +30,30 @@ pub(super) async fn absences(
         excluded.map(|excluded| (excluded.name.as_str(), Some(excluded.reason.as_str())));
     let offered = offered.map(|device| (device.id.as_str(), None));
     let by_id: HashMap<&str, Option<&str>> = offered.chain(excluded).collect();
-    let mut absences = RemovalReasons::new();
+    let mut reasons = RemovalReasons::new();
     for device in absent {
         let reason = match by_id.get(device.id.as_str()) {
             None => "it is no longer on this node".into(),
             Some(Some(reason)) => Arc::from(*reason),
-            Some(None) => refusal(scan, resource, before, device).await,
+            Some(None) => mismatch(scan, resource, before, device).await,
         };
-        absences.insert(device.id.clone(), reason);
+        reasons.insert(device.id.clone(), reason);
     }
-    absences
+    reasons
 }
 
-/// What the selector that admitted a device says about it now. One that still does, or any other of them, tells that the
-/// device is elsewhere.
-async fn refusal(scan: &Scan, resource: &Resource, before: &Pool, device: &PoolDevice) -> Arc<str> {
-    let mut refusals = Vec::new();
+/// Why a device that is on the node does not match: by the selector that it matched before, if that is known. If it
+/// still matches one, another resource has it.
+async fn mismatch(
+    scan: &Scan,
+    resource: &Resource,
+    before: &Pool,
+    device: &PoolDevice,
+) -> Arc<str> {
+    let mut mismatches = Vec::new();
     for selector in &resource.selectors {
         match scan.mismatch(selector, device.id.as_str()).await {
-            Ok(Some(why)) => refusals.push(why),
+            Ok(Some(why)) => mismatches.push(why),
             Ok(None) => return "another resource has it".into(),
             Err(_) => return "its resource does not select it any more".into(),
         }
@@ -56,8 +61,8 @@ async fn refusal(scan: &Scan, resource: &Resource, before: &Pool, device: &PoolD
     let selector = device
         .selector
         .and_then(|position| resource.same_selector(&before.resource, position));
-    let why = selector.and_then(|position| refusals.get(position));
-    let why = why.or_else(|| refusals.first());
+    let why = selector.and_then(|position| mismatches.get(position));
+    let why = why.or_else(|| mismatches.first());
     let why = why.map(|why| format!("it no longer fits its resource: {why}"));
     why.unwrap_or_else(|| "its resource has no selector any more".to_owned())
         .into()

@@ -13,7 +13,7 @@ use tracing::{Instrument, error_span};
 
 use super::assignment::{Assignment, Assignments};
 use super::health;
-use super::log_on_change::LogOnChange;
+use super::log_on_change::{Entry, LogOnChange};
 use super::pool_files::{PoolFiles, SpecifiedPool};
 use crate::config::ResourceName;
 use crate::device_plugin::{InFlight, PoolPlugin, device_list, kubelet_paths};
@@ -84,8 +84,8 @@ impl ResourceServers {
     }
 
     /// The published states, in the order of their names.
-    pub(super) fn states(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.pools.values().map(PublishedPool::state)
+    pub(super) fn pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.values().map(PublishedPool::state).collect()
     }
 
     /// The published state of one.
@@ -100,7 +100,7 @@ impl ResourceServers {
         resources: Vec<Arc<Resource>>,
         assignments: Assignments,
         removal: &RemovalContext<'_>,
-        saying: &mut LogOnChange,
+        log: &mut LogOnChange,
     ) {
         let names: Vec<ResourceName> = resources.iter().map(|r| r.name.clone()).collect();
         let wanted: BTreeSet<&ResourceName> = names.iter().collect();
@@ -131,28 +131,25 @@ impl ResourceServers {
                 }
             }
         }
-        self.serve(&names, saying);
+        self.serve(&names, log);
     }
 
     /// When time alone may change a pool.
     pub(super) fn requeue_at(&self, now: Instant) -> Option<Instant> {
-        self.states().filter_map(|pool| pool.requeue_at(now)).min()
+        let pools = self.pools.values();
+        pools.filter_map(|pool| pool.state().requeue_at(now)).min()
     }
 
     /// Removes the device-info files of devices that have left their pools.
-    pub(super) async fn remove_device_info(&mut self, saying: &mut LogOnChange) {
+    pub(super) async fn remove_device_info(&mut self, log: &mut LogOnChange) {
         if self.kubelet.is_some() {
-            let states = self.states().collect();
-            self.files.remove_device_info(states, saying).await;
+            let states = self.pools();
+            self.files.remove_device_info(states, log).await;
         }
     }
 
     /// Brings the CDI specifications of changed pools up to date.
-    pub(super) async fn write_cdi(
-        &mut self,
-        pod_devices: &Arc<PodDevices>,
-        saying: &mut LogOnChange,
-    ) {
+    pub(super) async fn write_cdi(&mut self, pod_devices: &Arc<PodDevices>, log: &mut LogOnChange) {
         if self
             .kubelet
             .as_ref()
@@ -160,7 +157,7 @@ impl ResourceServers {
         {
             return;
         }
-        let states: Vec<Arc<Pool>> = self.states().collect();
+        let states = self.pools();
         let specified = self.pools.values().filter_map(|pool| {
             let spec = pool.cdi.borrow().clone()?;
             let pool = pool.state();
@@ -169,7 +166,7 @@ impl ResourceServers {
         let specified = specified.collect();
         let pod_devices = Arc::clone(pod_devices);
         self.files
-            .write_cdi(&states, specified, pod_devices, saying)
+            .write_cdi(&states, specified, pod_devices, log)
             .await;
     }
 
@@ -194,7 +191,7 @@ impl ResourceServers {
 
     /// Starts the tasks of pools without one in the order of `names`, as far as there are descriptors for them, and logs
     /// the others.
-    fn serve(&mut self, names: &[ResourceName], saying: &mut LogOnChange) {
+    fn serve(&mut self, names: &[ResourceName], log: &mut LogOnChange) {
         let Some(kubelet) = &self.kubelet else { return };
         let mut served = self.pools.values().filter(|pool| pool.is_served).count();
         let mut rest = Vec::new();
@@ -231,11 +228,12 @@ impl ResourceServers {
                 more => format!(" and {more} more"),
             };
             rest.truncate(MAX_NAMED);
-            saying.error(format!(
-                "too few file descriptors: {served} resources are served, and these are not: {}{more} (hint: raise the \
-                 hard limit on open files)",
-                rest.join(", ")
-            ));
+            let names = format!("not served: {}{more}", rest.join(", "));
+            let entry = Entry::error(
+                "descriptors_short",
+                "too few file descriptors for all resources; raise the hard limit on open files",
+            );
+            log.add(entry.reason(names).count(served));
         }
     }
 
@@ -270,7 +268,7 @@ impl RemovalContext<'_> {
                 self.pod_devices.is_in_use(&name, id.as_str()) || in_flight.has(id.as_str())
             },
             reason: &|id| {
-                let reason = assignment.absences.get(id).cloned();
+                let reason = assignment.removal_reasons.get(id).cloned();
                 reason.unwrap_or_else(|| "it has left".into())
             },
         };

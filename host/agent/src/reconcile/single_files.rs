@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::Reconciler;
-use super::log_on_change::LogOnChange;
+use super::log_on_change::{Entry, LogOnChange};
 use sriovdp_providers::blocking;
 
 /// More than a node has providers; each costs a watch of the kernel.
@@ -23,7 +23,7 @@ impl Reconciler {
         files.chain(providers).take(MOST_FILES).collect()
     }
 
-    pub(super) async fn log_single_files(&self, saying: &mut LogOnChange) {
+    pub(super) async fn log_single_files(&self, log: &mut LogOnChange) {
         let files = self.files();
         let mounted = blocking::run(move || {
             let files = files.into_iter();
@@ -31,11 +31,12 @@ impl Reconciler {
         });
         let mounted: Vec<PathBuf> = mounted.await;
         for file in mounted {
-            saying.warn(format!(
-                "`{}` is mounted as a single file, so a file that replaces it on the node is not seen here (hint: mount its \
-                 directory: a ConfigMap without `subPath`, a `hostPath` of the type `Directory`)",
-                file.display()
-            ));
+            let entry = Entry::warn(
+                "file_mounted",
+                "the file is mounted alone, so a replacement on the node has no effect; mount its directory: a \
+                 ConfigMap without `subPath`, a `hostPath` of the type `Directory`",
+            );
+            log.add(entry.path(file.display()));
         }
     }
 }

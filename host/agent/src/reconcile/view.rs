@@ -1,4 +1,4 @@
-//! The state of the plugin, as of the last look, for commands that show it.
+//! The state of the plugin after the last reconcile, for commands that show it.
 
 use std::sync::Arc;
 
@@ -14,11 +14,9 @@ use sriovdp_providers::{ProviderError, Providers};
 impl Reconciler {
     /// The same state with the configuration file outside of the root.
     #[must_use]
-    pub fn with_configuration_outside(self) -> Self {
-        Self {
-            configuration_is_outside: true,
-            ..self
-        }
+    pub fn with_configuration_outside(mut self) -> Self {
+        self.configuration.is_outside = true;
+        self
     }
 
     /// Where things are on the node.
@@ -37,43 +35,43 @@ impl Reconciler {
             .none_loaded(&self.settings.providers.directory)
     }
 
-    /// The entries of the last good configuration, in its order.
+    /// The entries of the last valid configuration, in its order.
     pub fn specs(&self) -> &[ResourceSpec] {
-        &self.specs
+        &self.configuration.specs
     }
 
     /// The resources, in the configuration's order.
-    pub fn resources(&self) -> &[Arc<Resource>] {
-        &self.resources
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.snapshot.resources()
     }
 
-    /// What the providers found.
+    /// What the providers discovered.
     pub fn scan(&self) -> &Scan {
-        &self.scan
+        &self.snapshot.scan
     }
 
     /// The pool of a resource.
     pub fn pool(&self, name: &ResourceName) -> Option<Arc<Pool>> {
-        self.offered.state(name)
+        self.servers.state(name)
     }
 
     /// The pools, by name.
     pub fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
-        self.offered.states()
+        self.servers.pools().into_iter()
     }
 
     /// The PCI bus, in the order of addresses.
     pub fn functions(&self) -> &[PciFunction] {
-        &self.functions
+        &self.snapshot.functions
     }
 
-    /// Why it is not known which devices pods have.
-    pub fn pods_unknown(&self) -> Option<&str> {
-        self.books.failure()
+    /// Why the devices that pods have are unknown.
+    pub fn pod_devices_error(&self) -> Option<&str> {
+        self.pod_devices.failure()
     }
 
-    /// Which devices pods have, as it was last read.
-    pub fn held(&self) -> &PodDevices {
-        self.books.held()
+    /// The devices that pods have, as they were last read.
+    pub fn pod_devices(&self) -> &PodDevices {
+        self.pod_devices.get()
     }
 }

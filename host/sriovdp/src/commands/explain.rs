@@ -173,7 +173,10 @@ async fn verdict(state: &Reconciler, shown: &ShownResource<'_>, id: &str) -> Ver
         Err(reason) => return Verdict::Unknown((*reason).to_owned()),
     };
     let selector_path = |n| shown.spec.selector_path(n).map(str::to_owned);
-    let taker = state.pools().find(|pool| pool.device(id).is_some());
+    let taker = state
+        .pools()
+        .into_iter()
+        .find(|pool| pool.device(id).is_some());
     let member = taker.as_deref().and_then(|pool: &Pool| pool.device(id));
     if let (Some(taker), Some(member)) = (&taker, member)
         && taker.resource.name == resource.name
@@ -206,7 +209,7 @@ fn fits(state: &Reconciler, taker: Option<Arc<Pool>>, id: &str) -> Verdict {
             resource: pool.resource.name.to_string(),
         },
         None => Verdict::Elsewhere {
-            held_as: state.held().resources_of(id).first().cloned(),
+            held_as: state.pod_devices().resources_of(id).first().cloned(),
         },
     }
 }

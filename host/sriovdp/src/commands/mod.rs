@@ -26,6 +26,7 @@ use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::settings;
 use sriovdp_agent::config::Severity;
 use sriovdp_agent::reconcile::{Outcome, Reconciler, Settings};
+use sriovdp_providers::Providers;
 use sriovdp_report::inline;
 
 /// Runs one command to its end.
@@ -55,7 +56,14 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
             let state = with_file(settings, file);
             show(output, state, command).await;
         }
-        _ => show(output, Reconciler::new(settings, None), command).await,
+        _ => {
+            show(
+                output,
+                Reconciler::new(settings, Providers::default(), None),
+                command,
+            )
+            .await
+        }
     }
 }
 
@@ -67,7 +75,7 @@ fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
         settings.tree.root().to_owned(),
     );
     let is_outside = !settings.tree.below_root(&file).exists() && file.exists();
-    let state = Reconciler::new(settings, None);
+    let state = Reconciler::new(settings, Providers::default(), None);
     if !is_outside {
         return state;
     }
@@ -80,7 +88,7 @@ fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
 }
 
 async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
-    let outcome = state.look().await;
+    let outcome = state.reconcile().await;
     let (state, outcome) = (&state, &outcome);
     report_providers(output, state, *command != Command::Providers);
     // Without providers, only mistakes in the configuration can be shown.
@@ -160,7 +168,7 @@ fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, with_warni
     for error in &outcome.failures {
         output.error(error);
     }
-    if let Some(error) = state.pods_unknown() {
+    if let Some(error) = state.pod_devices_error() {
         output.error(&Error::new(error));
     }
     if state.specs().is_empty() && output.is_good() {

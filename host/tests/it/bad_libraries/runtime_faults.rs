@@ -191,7 +191,9 @@ async fn a_panic_in_one_of_a_thousand_keeps_the_pool() {
         .unwrap();
     daemon.signal(Signal::HUP);
     daemon
-        .says("the pool `intel.com/faulty` keeps its devices: the provider `faulty.so` failed")
+        .logs("pool_frozen")
+        .with("resource", "intel.com/faulty")
+        .containing("error", "the provider `faulty.so` failed")
         .await;
     assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 900);
     other_pools_are_unaffected(&kubelet, daemon).await;

@@ -129,8 +129,11 @@ async fn daemon_postpones_a_resource_with_a_failing_provider() {
         .wait_for("intel.com/good", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    let log = daemon.says("`intel.com/faulty` is not offered yet: ").await;
-    assert!(!log.contains("keeps its devices"), "{log}");
+    daemon
+        .logs("resource_pending")
+        .with("resource", "intel.com/faulty")
+        .await;
+    assert!(daemon.logs("pool_frozen").now().is_empty());
     assert_eq!(kubelet.resource("intel.com/faulty"), None);
 }
 

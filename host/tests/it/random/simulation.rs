@@ -20,7 +20,7 @@ use super::generator::Generator;
 use super::node::{
     DEVICES, RESOURCES, address, configuration, link, physical_function, plug, tree,
 };
-use crate::in_process::reconciler;
+use crate::in_process::{reconciler, reconciler_with_providers};
 use crate::test_node::{RegistrationMode, TestNode, built};
 
 /// How much the clock is set forward at a time: less than anything that a peer has to answer within.
@@ -230,7 +230,7 @@ impl Simulation {
     async fn look(&mut self) -> Result<(), String> {
         let look = match self.touched.replace(BTreeSet::new()) {
             Some(touched) => self.state.reconcile_functions(&touched).await,
-            None => self.state.look().await,
+            None => self.state.reconcile().await,
         };
         self.requeue_at = look.requeue_at;
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
@@ -248,8 +248,8 @@ impl Simulation {
 
     /// The devices of each resource, as a plugin would show them that starts now.
     async fn expected(&self) -> BTreeMap<String, Devices> {
-        let mut start = self.state.afresh();
-        start.look().await;
+        let mut start = reconciler_with_providers(&self.node, self.state.providers().clone());
+        start.reconcile().await;
         let pools = start.pools();
         pools
             .map(|pool| (pool.resource.name.to_string(), devices_of(&pool)))
@@ -281,7 +281,7 @@ impl Simulation {
             if !differs {
                 return Ok(());
             }
-            let news = tokio::time::timeout(Duration::from_millis(1), self.state.news());
+            let news = tokio::time::timeout(Duration::from_millis(1), self.state.changed());
             match news.await {
                 Ok(Err(error)) => return Err(format!("a task has failed: {error}")),
                 Ok(Ok(())) => self.look().await?,

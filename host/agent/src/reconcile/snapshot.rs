@@ -1,0 +1,218 @@
+//! What one reconcile has read of the node: a value that the next one replaces whole.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use sriovdp_kubelet::PodDevices;
+use sriovdp_providers::{Matches, Providers, blocking};
+use sriovdp_sdk::{HostRoot, PciAddress, PciFunction};
+use tokio::time::Instant;
+
+use super::unread::Unread;
+use crate::config::ResourceName;
+use crate::pools::{
+    AssignedDevice, DiscoveredDevices, NodeNow, OwnerByDevice, PendingDiscoveries, Pool, Request,
+    Resource, Scan, ScanError, assign,
+};
+
+/// The PCI bus, the devices, and which of them match which resources.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    /// The PCI bus, in the order of addresses.
+    pub(super) functions: Arc<[PciFunction]>,
+    pub(super) scan: Scan,
+    /// Why the bus and the scan are those of an earlier snapshot.
+    pub(super) bus_error: Option<ScanError>,
+    /// Whether the whole node was read, and not some functions only.
+    pub(super) is_full: bool,
+    /// The resources with their matches, in the configuration's order.
+    pub(super) resources: Vec<MatchedResource>,
+}
+
+/// A resource, and what its selectors match.
+#[derive(Debug)]
+pub(super) struct MatchedResource {
+    pub(super) resource: Arc<Resource>,
+    /// For each selector; without those that follow one that failed.
+    pub(super) matches: Vec<Matches>,
+    /// Why its devices are unknown: a provider failed.
+    pub(super) unknown: Option<ScanError>,
+}
+
+/// What a snapshot is read from.
+pub(super) struct Node<'a> {
+    pub(super) root: &'a Path,
+    pub(super) providers: &'a Providers,
+    pub(super) pending: &'a mut PendingDiscoveries,
+    pub(super) unread: &'a mut Unread,
+}
+
+impl Snapshot {
+    /// The snapshot after this one. It reads only what is behind the functions `scope` if this one is complete and about
+    /// the same resources. What cannot be read is as before.
+    pub(super) async fn next(
+        &self,
+        mut node: Node<'_>,
+        resources: Vec<Arc<Resource>>,
+        scope: Option<&BTreeSet<PciAddress>>,
+    ) -> Self {
+        let scope = scope.filter(|_| self.is_complete() && self.resources().eq(&resources));
+        let scope = scope.map(|functions| node.unread.with(functions, Instant::now()));
+        let mut next = self.scan(&mut node, &resources, scope.as_ref()).await;
+        if !next.is_full && next.failures().next().is_some() {
+            next = next.scan(&mut node, &resources, None).await;
+        }
+        node.unread.scanned(next.scan.unread(), Instant::now());
+        for (n, resource) in resources.into_iter().enumerate() {
+            let before = self.resources.get(n).map(|before| &before.matches[..]);
+            let matched = next.matched(resource, before.unwrap_or_default()).await;
+            next.resources.push(matched);
+        }
+        next
+    }
+
+    /// Whether everything is known, so that the next snapshot can be incremental.
+    fn is_complete(&self) -> bool {
+        self.failures().next().is_none() && self.unknown().next().is_none()
+    }
+
+    /// Why something is as in an earlier snapshot.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &ScanError> {
+        let of_scan = match self.bus_error {
+            Some(_) => &[],
+            None => self.scan.failures(),
+        };
+        self.bus_error.iter().chain(of_scan)
+    }
+
+    /// The resources, in the configuration's order.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.iter().map(|matched| &matched.resource)
+    }
+
+    /// The resources whose devices are unknown, and why.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = (&Arc<Resource>, &ScanError)> {
+        let resources = self.resources.iter();
+        resources.filter_map(|matched| Some((&matched.resource, matched.unknown.as_ref()?)))
+    }
+
+    async fn scan(
+        &self,
+        node: &mut Node<'_>,
+        resources: &[Arc<Resource>],
+        scope: Option<&BTreeSet<PciAddress>>,
+    ) -> Self {
+        let root = HostRoot::new(node.root);
+        let before = Arc::clone(&self.functions);
+        let functions = scope.cloned();
+        let bus = blocking::run(move || match functions {
+            Some(functions) => sriovdp_pci_scan::rescan(&root, &before, &functions),
+            None => sriovdp_pci_scan::scan(&root, &before),
+        });
+        let mut next = Self {
+            is_full: scope.is_none(),
+            ..Self::default()
+        };
+        match bus.await {
+            Ok(bus) => {
+                node.unread.read_bus(bus.part.as_ref(), bus.unread);
+                next.functions = bus.functions.into();
+                let now = NodeNow {
+                    root: &node.root.display().to_string(),
+                    functions: &next.functions,
+                    part: bus.part.as_ref(),
+                };
+                let scan = self.scan.next(node.pending, node.providers, resources, now);
+                next.scan = scan.await;
+            }
+            Err(error) => {
+                next.functions = Arc::clone(&self.functions);
+                next.scan = self.scan.clone();
+                next.bus_error = Some(ScanError::of_bus(error));
+            }
+        }
+        next
+    }
+
+    async fn matched(&self, resource: Arc<Resource>, before: &[Matches]) -> MatchedResource {
+        let mut matched = MatchedResource {
+            matches: Vec::with_capacity(resource.selectors.len()),
+            unknown: None,
+            resource,
+        };
+        let device_type = &matched.resource.device_type;
+        for (n, selector) in matched.resource.selectors.iter().enumerate() {
+            match self.scan.select(device_type, selector, before.get(n)).await {
+                Ok(matches) => matched.matches.push(matches),
+                Err(error) => {
+                    matched.unknown = Some(error);
+                    break;
+                }
+            }
+        }
+        matched
+    }
+
+    /// The devices of each resource, given the published `pools` and the devices that pods have.
+    pub(super) fn assign<'a>(
+        &'a self,
+        pools: &'a [Arc<Pool>],
+        pod_devices: &PodDevices,
+    ) -> Vec<Vec<AssignedDevice<'a>>> {
+        static NONE: DiscoveredDevices = DiscoveredDevices::NONE;
+        // A pool that keeps its devices keeps them from others too.
+        let unknown = self.unknown();
+        let kept = unknown.filter_map(|(resource, _)| pool_of(pools, &resource.name));
+        let kept = kept.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
+        let requests = self.resources.iter().map(|matched| Request {
+            devices: self.found(&matched.resource).unwrap_or(&NONE),
+            matches: &matched.matches,
+        });
+        let requests: Vec<Request<'_>> = requests.collect();
+        assign(&requests, kept, &self.owner_by_device(pod_devices))
+    }
+
+    /// The devices of the resource's device type.
+    pub(super) fn found(&self, resource: &Resource) -> Option<&DiscoveredDevices> {
+        self.scan.found(&resource.device_type)
+    }
+
+    fn owner_by_device<'p>(&self, pod_devices: &'p PodDevices) -> OwnerByDevice<'p> {
+        let names = self.resources().map(|resource| resource.name.to_string());
+        let positions: HashMap<String, usize> = names.zip(0..).collect();
+        let owners = pod_devices.iter().map(|(id, owners)| {
+            let known = owners.iter().filter_map(|name| positions.get(name));
+            (id, known.min().copied())
+        });
+        owners.collect()
+    }
+
+    /// Whether a device joins or leaves one of the published `pools`, or all do with their pool.
+    pub(super) fn changes_membership(
+        &self,
+        pools: &[Arc<Pool>],
+        assigned: &[Vec<AssignedDevice<'_>>],
+    ) -> bool {
+        let names: HashSet<&ResourceName> = self.resources().map(|r| &r.name).collect();
+        let mut withdrawn = pools.iter().filter(|p| !names.contains(&p.resource.name));
+        let mut known = self.resources.iter().zip(assigned);
+        withdrawn.next().is_some()
+            || known.any(|(matched, assigned)| {
+                let pool = pool_of(pools, &matched.resource.name);
+                let present = pool.map_or(0, |pool| pool.present().len());
+                let is_new = |assigned: &AssignedDevice<'_>| {
+                    let before = pool.and_then(|pool| pool.device(assigned.device.id.as_str()));
+                    before.is_none_or(|device| device.health.is_removed())
+                };
+                matched.unknown.is_none()
+                    && (present != assigned.len() || assigned.iter().any(is_new))
+            })
+    }
+}
+
+/// The pool of a resource among `pools`, which are in the order of their names.
+pub(super) fn pool_of<'a>(pools: &'a [Arc<Pool>], name: &ResourceName) -> Option<&'a Pool> {
+    let at = pools.binary_search_by(|pool| pool.resource.name.cmp(name));
+    at.ok().map(|at| pools[at].as_ref())
+}
