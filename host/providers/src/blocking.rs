@@ -73,7 +73,7 @@ fn prepare<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job
     let job = move || {
         // Dropped after the work, also when that panics.
         let _alive = alive;
-        // Nobody may wait for the result any longer.
+        // The receiver may be dropped.
         let _ = sender.send(work());
     };
     (Box::new(job), Running { answer, progress })
@@ -111,7 +111,7 @@ pub struct Running<T> {
 }
 
 impl<T> Running<T> {
-    /// Tells whether the work has ended, without its result.
+    /// Whether the work has ended, without its result.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -174,7 +174,7 @@ impl Threads {
         if !std::mem::replace(&mut state.is_short, true) {
             tracing::error!("{}", inline(&error));
         }
-        // The lock was held all the time, so this is the job from above.
+        // The mutex was locked all the time, so this is the job from above.
         match state.jobs.pop_back() {
             Some(job) => Err((job, error)),
             None => Ok(()),
@@ -239,7 +239,7 @@ mod tests {
         let running = start(|| 6 * 7).unwrap();
         let progress = running.progress();
         assert_eq!(running.await.unwrap(), 42);
-        // The thread says so an instant after the result.
+        // The thread sets it after it has sent the result.
         while !progress.is_finished() {
             tokio::task::yield_now().await;
         }

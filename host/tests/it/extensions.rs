@@ -110,8 +110,7 @@ async fn keys_that_make_no_sense_together() {
         .run(&["check"])
         .await;
     assert_eq!(code, Some(1));
-    let expected =
-        "`resourceList[0].selectors.isRdma`: it cannot be asked for together with `vdpaType`";
+    let expected = "`resourceList[0].selectors.isRdma`: it cannot be combined with `vdpaType`";
     assert!(output.contains(expected), "{output}");
     assert!(output.contains("intel.com/one: 1 device,"), "{output}");
 }

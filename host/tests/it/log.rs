@@ -74,5 +74,8 @@ async fn unchanged_reconcile_logs_nothing() {
         "a mistake is told once: {log}"
     );
     assert_eq!(log.matches("devices=4").count(), 1, "{log}");
-    assert_eq!(log.matches("`net-device.so` is loaded").count(), 1, "{log}");
+    let loaded = daemon
+        .logs("provider_loaded")
+        .with("provider", "net-device.so");
+    assert_eq!(loaded.now().len(), 1, "{log}");
 }

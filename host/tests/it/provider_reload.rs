@@ -76,7 +76,9 @@ async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
     let before = streams(&kubelet);
     node.provide_bytes("accelerator.so", &newer());
     daemon
-        .says("event=\"provider_replaced\" provider=\"accelerator.so\" package=\"sriovdp-accelerator\"")
+        .logs("provider_replaced")
+        .with("provider", "accelerator.so")
+        .with("package", "sriovdp-accelerator")
         .await;
     daemon
         .logs("provider_loaded")

@@ -130,6 +130,6 @@ async fn single_file_mount_of_the_configuration_warns() {
     rustix::process::kill_process(id, Signal::TERM).unwrap();
     let log = daemon.wait_with_output().await.unwrap().stderr;
     let log = String::from_utf8_lossy(&log);
-    let warning = "is mounted as a single file";
+    let warning = "event=\"file_mounted\"";
     assert_eq!(log.matches(warning).count(), 1, "{log}");
 }

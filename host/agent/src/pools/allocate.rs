@@ -67,7 +67,7 @@ pub enum AllocateError {
         /// Why.
         reason: Arc<str>,
     },
-    /// A pod has the device, and it is no longer what the resource asks for.
+    /// A pod has the device, and it no longer matches the resource.
     #[error("the device `{id}` does not fit `{resource}` any more: {reason}")]
     Mismatch {
         /// The resource.
@@ -112,7 +112,7 @@ impl sriovdp_report::Hint for AllocateError {
         match self {
             Self::Provider { source, .. } => source.hint().map(str::to_owned),
             Self::Mismatch { .. } => Some(
-                "give the device back what its resource asks for, or wait until the plugin has seen the end of the pod \
+                "restore what the selectors of the resource require, or wait until the plugin has seen the end of the pod \
                  that has it"
                     .to_owned(),
             ),
@@ -121,7 +121,7 @@ impl sriovdp_report::Hint for AllocateError {
     }
 }
 
-/// Whether `containers` may ask for these ids, judged before anything is copied: each is a device of the pool, and none
+/// Checks the ids of `containers` before anything is copied: each is a device of the pool, and none
 /// is named twice, so there are no more ids than devices.
 ///
 /// # Errors
@@ -140,8 +140,7 @@ pub fn check_request<'a>(
     Ok(())
 }
 
-/// Whether a kubelet may ask for a choice among `lists` of ids, each container with the devices to choose from and those
-/// that it has. Its list may be older than the pool, so an id may be unknown, and there may be somewhat more of them.
+/// Checks the ids of `containers`, each with the devices to choose from and those that are required. Its list may be older than the pool, so an id may be unknown, and there may be somewhat more of them.
 ///
 /// # Errors
 ///

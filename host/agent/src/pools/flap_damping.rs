@@ -1,4 +1,4 @@
-//! Links that went down a short while ago: one that comes and goes is calmed.
+//! Link flap damping.
 //!
 //! The first change is passed on at once, in both directions. A link that goes down a second time within a minute counts
 //! as down until it has been up for some seconds without a break. One that is down when its device is first seen has not
@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 use super::DiscoveredDevice;
 
-/// A link that goes down again within this time is restless.
+/// A link that goes down again within this time is flapping.
 const FLAP_WINDOW: Duration = Duration::from_secs(60);
-/// A restless link counts as up when it has been up for so long.
+/// A flapping link counts as up after it has been up for this long.
 const HOLD_UP: Duration = Duration::from_secs(5);
 
 /// The links that were down not long ago, by device.
 #[derive(Clone, Debug, Default)]
 pub struct FlapDamping {
     downs: HashMap<DeviceId, LinkFlaps>,
-    /// When that was looked at last.
+    /// The time of the last update.
     now: Option<Instant>,
 }
 
@@ -33,11 +33,11 @@ struct LinkFlaps {
     /// Since when it is up, if it is.
     up: Option<Instant>,
     /// It went down more than once, and has not been up for long since.
-    restless: bool,
+    is_flapping: bool,
 }
 
 impl FlapDamping {
-    /// The history after a look at `now` that found `devices`; the look before had those that are known.
+    /// The state after a reconcile at `now` that found `devices`; `is_known` is for devices of the reconcile before.
     #[must_use]
     pub fn next<'a>(
         &self,
@@ -55,7 +55,7 @@ impl FlapDamping {
                 None if is_down => LinkFlaps {
                     last: is_known(&device.id).then_some(now),
                     up: None,
-                    restless: false,
+                    is_flapping: false,
                 },
                 None => return None,
             };
@@ -67,18 +67,18 @@ impl FlapDamping {
         }
     }
 
-    /// Whether the link of a device comes and goes, and counts as down although it may be up right now. One that has been
-    /// down for long enough is down.
+    /// Whether the link of a device is flapping, and counts as down although it may be up. One that has been down for long
+    /// enough is down.
     pub fn is_flapping(&self, id: &DeviceId) -> bool {
-        let downs = self.downs.get(id).filter(|downs| downs.restless);
+        let downs = self.downs.get(id).filter(|downs| downs.is_flapping);
         downs.and_then(LinkFlaps::stable_at) > self.now
     }
 
-    /// When the next restless link will have held for long enough, if it does.
+    /// When the next flapping link counts as up, if it stays up.
     pub fn stable_at(&self) -> Option<Instant> {
-        let restless = self.downs.values().filter(|downs| downs.restless);
-        let steady = restless.filter_map(LinkFlaps::stable_at);
-        steady.filter(|&at| Some(at) > self.now).min()
+        let flapping = self.downs.values().filter(|downs| downs.is_flapping);
+        let stable = flapping.filter_map(LinkFlaps::stable_at);
+        stable.filter(|&at| Some(at) > self.now).min()
     }
 }
 
@@ -92,10 +92,10 @@ impl LinkFlaps {
         let is_recent = self.last.is_some_and(|last| now < last + FLAP_WINDOW);
         if !is_down {
             let up = self.up.unwrap_or(now);
-            let restless = self.restless && now < up + HOLD_UP;
-            return (restless || is_recent).then_some(Self {
+            let is_flapping = self.is_flapping && now < up + HOLD_UP;
+            return (is_flapping || is_recent).then_some(Self {
                 up: Some(up),
-                restless,
+                is_flapping,
                 ..self
             });
         }
@@ -106,7 +106,7 @@ impl LinkFlaps {
         Some(Self {
             last: Some(now),
             up: None,
-            restless: self.restless || is_recent,
+            is_flapping: self.is_flapping || is_recent,
         })
     }
 }
@@ -118,12 +118,12 @@ mod tests {
     use super::*;
     use crate::pools::sample;
 
-    /// Looks at a link at the given seconds, and shows how it counts: up, down, or restless.
-    fn story(looks: &[(u64, bool)]) -> String {
+    /// Updates a link at the given seconds, and shows how it counts: up, down, or flapping.
+    fn states(updates: &[(u64, bool)]) -> String {
         let start = Instant::now();
         let mut history = FlapDamping::default();
         let mut shown = String::new();
-        for &(second, is_up) in looks {
+        for &(second, is_up) in updates {
             let down = Finding::new(FindingKind::Link, "down");
             let device = DiscoveredDevice {
                 findings: if is_up { Vec::new() } else { vec![down] },
@@ -144,11 +144,11 @@ mod tests {
     #[test]
     fn the_first_change_counts_at_once() {
         assert_eq!(
-            story(&[(0, true), (1, false), (2, true), (3, true)]),
+            states(&[(0, true), (1, false), (2, true), (3, true)]),
             "+-++ None"
         );
         assert_eq!(
-            story(&[(0, false), (1, false), (500, false), (501, true)]),
+            states(&[(0, false), (1, false), (500, false), (501, true)]),
             "---+ None"
         );
     }
@@ -156,15 +156,15 @@ mod tests {
     #[test]
     fn a_link_that_comes_and_goes_has_to_be_up_for_a_while() {
         assert_eq!(
-            story(&[(1, false), (2, true), (3, false), (4, true), (8, true)]),
+            states(&[(1, false), (2, true), (3, false), (4, true), (8, true)]),
             "-+~~~ Some(9)"
         );
         assert_eq!(
-            story(&[(1, false), (2, true), (3, false), (4, true), (9, true)]),
+            states(&[(1, false), (2, true), (3, false), (4, true), (9, true)]),
             "-+~~+ None"
         );
         // Each time that it goes down, it has to begin anew.
-        let restless = [
+        let flapping = [
             (1, false),
             (2, true),
             (3, false),
@@ -173,7 +173,7 @@ mod tests {
             (8, true),
             (12, true),
         ];
-        assert_eq!(story(&restless), "-+~~~~~ Some(13)");
+        assert_eq!(states(&flapping), "-+~~~~~ Some(13)");
         let again = [
             (1, false),
             (2, true),
@@ -183,24 +183,24 @@ mod tests {
             (30, false),
             (31, true),
         ];
-        assert_eq!(story(&again), "-+~~+~~ Some(36)");
+        assert_eq!(states(&again), "-+~~+~~ Some(36)");
     }
 
     #[test]
     fn a_link_that_stays_down_is_down() {
         let goes = [(1, false), (2, true), (3, false)];
-        assert_eq!(story(&goes), "-+~ Some(8)");
+        assert_eq!(states(&goes), "-+~ Some(8)");
         let stays = [(1, false), (2, true), (3, false), (8, false)];
-        assert_eq!(story(&stays), "-+~- None");
+        assert_eq!(states(&stays), "-+~- None");
         // It has come and gone all the same.
         let returns = [(1, false), (2, true), (3, false), (8, false), (9, true)];
-        assert_eq!(story(&returns), "-+~-~ Some(14)");
+        assert_eq!(states(&returns), "-+~-~ Some(14)");
     }
 
     #[test]
     fn a_link_that_is_down_from_the_beginning_has_not_gone_down() {
         assert_eq!(
-            story(&[(0, false), (1, false), (2, true), (3, false), (4, true)]),
+            states(&[(0, false), (1, false), (2, true), (3, false), (4, true)]),
             "--+-+ None"
         );
     }
@@ -208,14 +208,14 @@ mod tests {
     #[test]
     fn what_was_long_ago_is_forgotten() {
         assert_eq!(
-            story(&[(1, false), (2, true), (62, false), (63, true)]),
+            states(&[(1, false), (2, true), (62, false), (63, true)]),
             "-+-+ None"
         );
         let start = Instant::now();
         let up = LinkFlaps {
             last: Some(start),
             up: Some(start),
-            restless: false,
+            is_flapping: false,
         };
         assert_eq!(up.next(false, start + FLAP_WINDOW), None);
     }
@@ -225,7 +225,7 @@ mod tests {
         let down = LinkFlaps {
             last: Some(Instant::now()),
             up: None,
-            restless: true,
+            is_flapping: true,
         };
         let history = FlapDamping {
             downs: HashMap::from([(DeviceId::new("a").unwrap(), down)]),

@@ -8,7 +8,7 @@ use crate::config::{Problem, RESOURCE_KEYS, SelectionSpec, SelectorMember, did_y
 use sriovdp_providers::Provider;
 
 /// A key beside `selectors` that no resource has. A selector there narrows nothing, so that the resource would get more
-/// devices than the user asked for, as one does with a typo in `selectors` or `deviceType`.
+/// devices than the user meant, as one does with a typo in `selectors` or `deviceType`.
 pub(super) fn beside_selectors(
     context: &Context<'_>,
     spec: &SelectionSpec,
@@ -66,7 +66,7 @@ pub(super) fn hint_inside_selectors(context: &Context<'_>, name: &str) -> String
     meant(name, keys(&context.providers), Level::Selector).unwrap_or_else(|| selectors_of(context))
 }
 
-/// The provider file that would bring a selector, by what the others know.
+/// The provider file that would declare a selector, by the manifests of the others.
 pub(super) fn file_of<'p>(providers: &'p [Arc<Provider>], name: &str) -> Option<&'p String> {
     providers.iter().find_map(|provider| {
         let mut known = provider.manifest().brought_by_others.iter();

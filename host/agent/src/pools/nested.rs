@@ -1,5 +1,5 @@
 //! The value of a selector by its provider's schema: keys inside of it match in any case, and the unknown ones are
-//! found. A provider would ignore them, which selects more than the user asked for.
+//! found. A provider would ignore them, which matches more devices than the user meant.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub(super) struct Walk<'s, 'j> {
     unknown: Vec<UnknownKey<'j>>,
 }
 
-/// Schemas that a value may follow; together they say which keys there are.
+/// Schemas that a value may follow; together they declare the keys.
 type Schemas<'s> = Vec<&'s Value>;
 
 /// The value of the selector `key` in the schema's spelling, without unknown keys, and those.
@@ -103,7 +103,7 @@ impl<'s, 'j> Walk<'s, 'j> {
             .collect();
         let is_open = schemas.iter().any(|schema| takes_any_key(schema));
         if known.is_empty() && !is_open {
-            // No object at all is expected here, which the provider says best.
+            // No object is expected here; the provider reports it.
             return object.value();
         }
         let mut folded = Map::new();
@@ -160,7 +160,7 @@ impl<'s, 'j> Walk<'s, 'j> {
     }
 }
 
-/// Whether a member says that the object is of another variant than the schema's, by its tag.
+/// Whether a member, a tag, is that of another variant than the schema's.
 fn is_of_another_variant(schema: &Value, members: &[(String, Json<'_>)]) -> bool {
     let tags = schema["properties"].as_object().into_iter().flatten();
     let mut tags = tags.filter_map(|(key, value)| Some((key, value.get("const")?)));

@@ -1,4 +1,4 @@
-//! One resource's devices, as its front ends see them.
+//! One resource's devices, as they are published.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,7 @@ pub struct Pool {
 /// One device of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolDevice {
-    /// How the kubelet knows it.
+    /// The id for the kubelet.
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
     pub function: PciAddress,
@@ -40,20 +40,20 @@ pub struct PoolDevice {
     pub numa_node: Option<u32>,
     /// Whether new pods may have it.
     pub health: Health,
-    /// The selector of the resource that admitted it, as far as that is known.
+    /// The selector of the resource that it matched, if that is known.
     pub selector: Option<usize>,
-    /// Whether a selector still admits it.
+    /// Whether it still matches a selector.
     pub fit: Fit,
 }
 
-/// Whether a selector admits a device of a pool as it is now. If none does, it is in the pool because a pod has it.
+/// Whether a device of a pool matches a selector now. If it matches none, it is in the pool because a pod has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// It does.
     Matches,
-    /// None does, and no value of the device contradicts the one by which containers get it.
+    /// It matches none, and no value of the device contradicts the selector by which containers get it.
     Retained,
-    /// Each selector asks for something that the device does not have, and no container gets it.
+    /// A value of the device contradicts each selector, and no container gets it.
     Mismatch(Arc<str>),
 }
 
@@ -64,7 +64,7 @@ pub enum Health {
     Healthy,
     /// They may not.
     Unhealthy(Arc<str>),
-    /// It is not in the pool any more, and the kubelet is given time to notice.
+    /// It is not in the pool any more; it is listed for the grace period.
     Removed {
         /// When it left.
         since: Instant,
@@ -73,7 +73,7 @@ pub enum Health {
     },
 }
 
-/// What a pool has to know about devices that leave it.
+/// The context in which devices leave a pool.
 #[derive(Clone, Copy)]
 pub struct Removal<'a> {
     /// The time.
@@ -115,29 +115,29 @@ impl Pool {
         &self,
         resource: Arc<Resource>,
         mut devices: Vec<PoolDevice>,
-        leaving: Removal<'_>,
+        removal: Removal<'_>,
     ) -> Self {
         devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let left = self
             .devices
             .iter()
             .filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
-        let mut parting: Vec<PoolDevice> = left
+        let mut removed: Vec<PoolDevice> = left
             .filter_map(|old| {
-                let reason = (leaving.reason)(&old.id);
+                let reason = (removal.reason)(&old.id);
                 let since = match old.health {
                     Health::Removed { since, .. } => since,
-                    _ => leaving.now,
+                    _ => removal.now,
                 };
-                let is_over = leaving.now.duration_since(since) >= REMOVAL_GRACE_PERIOD;
-                (!is_over || (leaving.is_in_use)(&old.id)).then(|| PoolDevice {
+                let is_over = removal.now.duration_since(since) >= REMOVAL_GRACE_PERIOD;
+                (!is_over || (removal.is_in_use)(&old.id)).then(|| PoolDevice {
                     health: Health::Removed { since, reason },
                     ..old.clone()
                 })
             })
             .collect();
-        if !parting.is_empty() {
-            devices.append(&mut parting);
+        if !removed.is_empty() {
+            devices.append(&mut removed);
             devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         }
         Self { resource, devices }
@@ -252,12 +252,12 @@ mod tests {
 
     /// The pool with the devices `ids` now, while `used` is in use.
     fn then(pool: &Pool, ids: &[&str], used: &str, now: Instant) -> Pool {
-        let leaving = Removal {
+        let removal = Removal {
             now,
             is_in_use: &|id| id.as_str() == used,
             reason: &|_| "gone".into(),
         };
-        pool.then(resource(), devices(ids), leaving)
+        pool.then(resource(), devices(ids), removal)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sriovdp_sdk::PciAddress;
 use super::{Pool, PoolDevice};
 use crate::config::AllocationPolicy;
 
-/// What a kubelet asks: `size` of the `available` devices, the ones in `must_include` among them.
+/// A kubelet's request: `size` of the `available` devices, those in `must_include` among them.
 #[derive(Clone, Copy, Debug)]
 pub struct PreferredAllocationRequest<'a> {
     /// The devices to choose from, those of `must_include` too.

@@ -1,7 +1,7 @@
-//! Gives the selectors of a configuration their meaning.
+//! Resolves the selectors of a configuration to providers.
 //!
-//! Each key goes to the provider that declares it. A key that nobody declares refuses the resource, because leaving it
-//! out would select more than the user asked for.
+//! Each key goes to the provider that declares it. A key that no provider declares refuses the resource, because ignoring
+//! it would match more devices than the user meant.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ pub enum Strictness {
 #[derive(Debug)]
 pub enum ResolveError {
     /// The configuration is wrong.
-    Refused(Vec<Problem>),
-    /// A provider does not answer, so nothing new is known about the resource.
-    Unknown(Vec<Problem>),
+    Invalid(Vec<Problem>),
+    /// A provider does not answer.
+    ProviderUnavailable(Vec<Problem>),
 }
 
 /// Resolves one resource, with the warnings that arose.
@@ -71,8 +71,8 @@ pub async fn mistakes(
 ) -> Vec<Problem> {
     let mut context = Context::new(providers, file, strictness, spec);
     match context.selection(spec).await {
-        Ok((_, problems)) | Err(ResolveError::Refused(problems)) => problems,
-        Err(ResolveError::Unknown(_)) => Vec::new(),
+        Ok((_, problems)) | Err(ResolveError::Invalid(problems)) => problems,
+        Err(ResolveError::ProviderUnavailable(_)) => Vec::new(),
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Context<'a> {
     pub(super) strictness: Strictness,
     /// Every loaded provider.
     pub(super) loaded: &'a [Arc<Provider>],
-    /// Absent where no loaded provider has the one that is asked for.
+    /// Absent where no loaded provider owns the configured one.
     pub(super) device_type: Option<&'a str>,
     /// Those of the device type: its owner first.
     pub(super) providers: Vec<Arc<Provider>>,
@@ -134,11 +134,13 @@ impl<'a> Context<'a> {
         let problems = std::mem::take(&mut self.problems);
         let is_refused = |problem: &Problem| problem.severity == Severity::Refused;
         if problems.iter().any(is_refused) {
-            Err(ResolveError::Refused(problems))
+            Err(ResolveError::Invalid(problems))
         } else if self.timed_out.is_empty() {
             Ok((selectors, problems))
         } else {
-            Err(ResolveError::Unknown(std::mem::take(&mut self.timed_out)))
+            Err(ResolveError::ProviderUnavailable(std::mem::take(
+                &mut self.timed_out,
+            )))
         }
     }
 
@@ -181,7 +183,7 @@ impl<'a> Context<'a> {
         Selector { provider_selectors }
     }
 
-    /// The value of a selector in its provider's spelling, without the keys that it does not know.
+    /// The value of a selector in its provider's spelling, without the keys that it does not declare.
     fn value(
         &mut self,
         spec: &SelectorSpec,
@@ -208,9 +210,9 @@ impl<'a> Context<'a> {
         Some(value)
     }
 
-    /// Keys of which a provider says that they make no sense together.
+    /// Keys that exclude each other, by the manifests.
     fn exclude_each_other(&mut self, spec: &SelectorSpec, providers: &[Arc<Provider>]) {
-        let asks = |key: &str| {
+        let constraining = |key: &str| {
             let named = |member: &&SelectorMember| member.name.eq_ignore_ascii_case(key);
             let member = spec.members.iter().find(named);
             member.filter(|member| !member.value.json().asks_for_nothing())
@@ -219,8 +221,8 @@ impl<'a> Context<'a> {
             .iter()
             .flat_map(|provider| &provider.manifest().exclusive_keys);
         for (key, other) in pairs {
-            if let (Some(member), Some(_)) = (asks(key), asks(other)) {
-                let message = format!("it cannot be asked for together with `{other}`");
+            if let (Some(member), Some(_)) = (constraining(key), constraining(other)) {
+                let message = format!("it cannot be combined with `{other}`");
                 let hint = "remove one of the two, or make two resources of it".to_owned();
                 self.problems.push(Problem {
                     hint: Some(hint),
@@ -230,7 +232,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A key that no provider of the device type declares. One that asks for nothing, such as `false`, cannot widen a
+    /// A key that no provider of the device type declares. One that constrains nothing, such as `false`, cannot widen a
     /// selection.
     fn undeclared(&mut self, spec: &SelectorSpec, member: &SelectorMember) {
         let elsewhere = misplaced::file_of(&self.providers, &member.name);
@@ -243,7 +245,7 @@ impl<'a> Context<'a> {
             None => misplaced::hint_inside_selectors(self, &member.name),
         };
         let message = format!(
-            "no loaded provider knows this selector for `{}`",
+            "no loaded provider declares this selector for `{}`",
             self.device_type.unwrap_or_default()
         );
         let problem = Problem {
@@ -254,7 +256,7 @@ impl<'a> Context<'a> {
         self.problems.push(problem);
     }
 
-    /// What an unknown key costs: leaving it out would select more than the user asked for.
+    /// The severity of an unknown key: ignoring it would match more devices than the user meant.
     pub(super) fn severity_of_unknown(&self, asks_for_nothing: bool) -> Severity {
         if asks_for_nothing || self.strictness == Strictness::Lenient {
             Severity::Warning

@@ -69,8 +69,8 @@ impl Reconciler {
                     resources.push(Arc::new(resource));
                     outcome.problems.extend(warnings);
                 }
-                Err(ResolveError::Refused(problems)) => outcome.problems.extend(problems),
-                Err(ResolveError::Unknown(problems)) => {
+                Err(ResolveError::Invalid(problems)) => outcome.problems.extend(problems),
+                Err(ResolveError::ProviderUnavailable(problems)) => {
                     let reason = problems.first().map(|problem| problem.message.clone());
                     outcome
                         .unknown

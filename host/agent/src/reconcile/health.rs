@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::pools::{Pool, PoolDevice, device_names};
 use sriovdp_report::excerpt;
 
-/// Logs whose health is another one in `after`. Devices that change for the same reason share a line.
+/// Logs the devices whose health has changed, one event for each reason.
 pub(super) fn log_changes(before: &Pool, after: &Pool) {
     let mut changed: BTreeMap<Option<&str>, Vec<&PoolDevice>> = BTreeMap::new();
     for device in &after.devices {

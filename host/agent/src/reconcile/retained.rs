@@ -1,8 +1,7 @@
-//! Devices that no selector admits as they are now, and that stay in a pool because a pod has them.
+//! Devices that match no selector now, and stay in a pool because a pod has them.
 //!
-//! The pod may have taken along what a selector asks for, such as a network interface, and that comes back with the end
-//! of the pod. A selector that asks for another value than the device has cannot be the one by which the next pod gets
-//! it.
+//! What a selector requires, such as a network interface, may be in the pod, and comes back with the end of the pod. A
+//! selector that requires another value than the device has cannot be the one by which the next pod gets it.
 
 use std::sync::Arc;
 
@@ -11,17 +10,17 @@ use sriovdp_sdk::Finding;
 use crate::pools::{Fit, Pool, Resource, Scan, ScanError};
 use sriovdp_providers::Explained;
 
-/// What a resource makes of such a device.
+/// Such a device.
 pub(super) struct Retained {
     /// The selector by which a container would get it, if that is known.
     pub(super) selector: Option<usize>,
     pub(super) fit: Fit,
-    /// What speaks against the device for that selector.
+    /// The findings about the device for that selector.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Retained {
-    /// By what the selectors of `resource` say about the device `id`, which may have been in the pool `before`.
+    /// By the results of the selectors of `resource` for the device `id`, which may have been in the pool `before`.
     ///
     /// # Errors
     ///
@@ -42,8 +41,8 @@ impl Retained {
     /// The `known` selector, or else the first one, of those that no value of the device contradicts.
     fn by(explained: Vec<Explained>, known: Option<usize>) -> Self {
         let mismatch = |explained: &Explained| {
-            let refusal = explained.mismatch.as_ref();
-            refusal.filter(|refusal| !refusal.unreadable).cloned()
+            let mismatch = explained.mismatch.as_ref();
+            mismatch.filter(|mismatch| !mismatch.unreadable).cloned()
         };
         let mismatches: Vec<_> = explained.iter().map(mismatch).collect();
         let possible = |&n: &usize| mismatches.get(n).is_some_and(Option::is_none);
@@ -57,7 +56,7 @@ impl Retained {
                 findings: findings.map_or_else(Vec::new, |explained| explained.findings),
             };
         }
-        // Of a single selector it is certain that it admitted the device.
+        // A single selector must be the one that the device matched.
         let selector = known.or_else(|| (mismatches.len() == 1).then_some(0));
         let reasons = match selector {
             Some(n) => &mismatches[n..=n],
@@ -81,7 +80,7 @@ impl Retained {
     }
 }
 
-/// The position of the selector that admitted a device, as far as this process knows it.
+/// The position of the selector that a device matched, if this process knows it.
 fn known_selector(resource: &Resource, id: &str, before: Option<&Pool>) -> Option<usize> {
     let before = before?;
     resource.same_selector(&before.resource, before.device(id)?.selector?)
@@ -94,13 +93,13 @@ mod tests {
 
     /// Each of `selectors` is `+` where it fits, `?` where something cannot be read, or else what differs.
     fn retained(selectors: &[&str], known: Option<usize>) -> (Option<usize>, Option<String>) {
-        let refusal = |text: &str| Mismatch {
+        let mismatch = |text: &str| Mismatch {
             key: Some("k".to_owned()),
             reason: text.to_owned(),
             unreadable: text == "?",
         };
         let explained = selectors.iter().map(|&text| Explained {
-            mismatch: (text != "+").then(|| refusal(text)),
+            mismatch: (text != "+").then(|| mismatch(text)),
             findings: Vec::new(),
         });
         let retained = Retained::by(explained.collect(), known);
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_selector_that_nothing_contradicts_can_have_admitted_the_device() {
+    fn a_retained_device_has_a_selector_that_nothing_contradicts() {
         for (selectors, known, selector, mismatch) in [
             (&["?"][..], None, Some(0), None),
             (&["a", "?"], None, Some(1), None),

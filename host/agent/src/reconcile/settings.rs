@@ -1,4 +1,4 @@
-//! Where the loop looks, and how.
+//! The settings of the loop.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::host_paths::HostPaths;
 use crate::pools::Strictness;
 use sriovdp_providers::ProviderSettings;
 
-/// Where the loop looks.
+/// The settings of the loop.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The node.

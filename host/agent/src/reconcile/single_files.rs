@@ -41,7 +41,7 @@ impl Reconciler {
     }
 }
 
-/// Kernels before 5.8 do not tell (Linux: `statx(2)`).
+/// Kernels before 5.8 do not report it (Linux: `statx(2)`).
 fn is_mount_point(file: &Path) -> bool {
     let status = statx(CWD, file, AtFlags::empty(), StatxFlags::empty());
     status.is_ok_and(|status| {
