@@ -4,14 +4,11 @@
 
 mod selectors;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::selector::{unmatchable_acpi_indexes, unmatchable_drivers};
 use sriovdp_sdk::userspace::{require_driver, userspace_nodes};
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, HexId, Manifest, Mismatch, Node, PciAddress, Provider,
+    Allocation, Device, Discovery, Error, HexId, Manifest, Memory, Mismatch, Node, Provider,
     export_provider, one_of,
 };
 
@@ -24,8 +21,8 @@ const PROCESSING_ACCELERATOR: u8 = 0x12;
 /// not carry their traffic.
 #[derive(Debug, Default)]
 pub struct Accelerator {
-    /// The numbers that were read last: the firmware gives a function its number once, and asking for it may fail.
-    acpi_indexes: Mutex<HashMap<PciAddress, String>>,
+    /// The firmware gives a function its number once, and a read of it can fail.
+    acpi_indexes: Memory<String>,
 }
 
 /// What selectors are compared with.
@@ -59,9 +56,7 @@ impl Provider for Accelerator {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let known = self.acpi_indexes.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        let mut read = HashMap::new();
+        let mut known = self.acpi_indexes.recall(node);
         let mut found = Discovery::default();
         for function in node
             .functions()
@@ -72,10 +67,12 @@ impl Provider for Accelerator {
                 found.exclude(function.address, "no driver is bound to it");
                 continue;
             };
-            let before = || known.get(&function.address).cloned();
+            let before = || known.before(function.address).cloned();
             let directory = node.pci(function.address);
             let acpi_index = directory.constant_attribute("acpi_index", before);
-            read.extend(acpi_index.clone().map(|index| (function.address, index)));
+            if let Some(index) = &acpi_index {
+                known.remember(function.address, index.clone());
+            }
             let facts = Facts {
                 vendor: function.vendor,
                 device: function.device,
@@ -86,8 +83,7 @@ impl Provider for Accelerator {
             let finding = check_userspace_nodes(node, function);
             found.add(Device::of(function, facts).with_findings(finding));
         }
-        known.retain(|&address, _| !node.is_in_scope(address));
-        known.extend(read);
+        known.keep();
         Ok(found)
     }
 

@@ -3,29 +3,28 @@
 #![forbid(unsafe_code)]
 
 mod parent;
+mod scan;
 mod selectors;
 mod subfunction;
-mod survey;
-
-use std::sync::{Mutex, PoisonError};
 
 use sriovdp_sdk::userspace::{vhost_net, vhost_net_warnings};
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Manifest, Mismatch, Node, Provider, export_provider,
+    Allocation, Device, Discovery, Error, Manifest, Memory, Mismatch, Node, Provider,
+    export_provider,
 };
 
-use parent::Parents;
+use parent::Known;
+use scan::Scan;
 use subfunction::Subfunction;
-use survey::Survey;
 
+pub use scan::Facts;
 pub use selectors::Selectors;
-pub use survey::Facts;
 
 /// The provider.
 #[derive(Debug, Default)]
 pub struct AuxNetDevice {
     /// Of the last scan, for what cannot be read while a pod has it.
-    parents: Mutex<Parents>,
+    parents: Memory<Known>,
 }
 
 impl Provider for AuxNetDevice {
@@ -52,19 +51,16 @@ impl Provider for AuxNetDevice {
     /// The node's default route does not matter here: a subfunction has traffic of its own, and giving it away leaves
     /// the network interface of its parent where it is.
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut survey = Survey::new(node, &parents);
+        let mut scan = Scan::new(node, self.parents.recall(node));
         let mut found = Discovery::default();
         for name in subfunction::names(node)? {
-            match survey.device(&name) {
+            match scan.device(&name) {
                 Ok(Some(device)) => found.add(device),
                 Ok(None) => {}
                 Err(reason) => found.exclude(name, reason),
             }
         }
-        let found_parents = survey.into_parents();
-        parents.retain(|&address, _| !node.is_in_scope(address));
-        parents.extend(found_parents);
+        scan.keep();
         Ok(found)
     }
 

@@ -1,6 +1,5 @@
 //! The PCI function below which subfunctions are, read once per scan and remembered while a pod has its interface.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use sriovdp_sdk::node::Netdev;
@@ -18,29 +17,25 @@ pub(crate) struct Parent {
     pub(crate) acpi_index: Option<String>,
     /// There is one, and it cannot be read now.
     pub(crate) is_acpi_index_unread: bool,
-    /// What `pfNames` call it.
+    /// Its names in `pfNames`.
     pub(crate) names: Vec<CaseInsensitive>,
     pub(crate) link_type: Option<CaseInsensitive>,
-    /// The function that it is known by has a network interface, so what is not known of that cannot be read now.
+    /// The function with its names has a network interface, so an attribute of it that is absent cannot be read now.
     pub(crate) has_netdev: bool,
 }
 
-/// The parents of one scan; for a function that can have no subfunctions, the reason.
-pub(crate) type Parents = HashMap<PciAddress, Result<Arc<Parent>, String>>;
+/// A parent, or the reason why a function can have no subfunctions.
+pub(crate) type Known = Result<Arc<Parent>, String>;
 
 /// PCI base class 0x02 (PCI Code and ID Assignment Specification, section 1.3).
 const NETWORK_CONTROLLER: u8 = 0x02;
 
 impl Parent {
-    /// The parent at `address`, given those of the scan `before`, or why its subfunctions are not offered.
+    /// The parent at `address`, given what it was `before`, or why its subfunctions are not offered.
     ///
     /// A network interface that was moved into a pod is no longer in sysfs. Its function keeps the name and the link
     /// that it had, so that a subfunction does not fall out of its pool because of that.
-    pub(crate) fn at(
-        node: &Node,
-        address: PciAddress,
-        before: &Parents,
-    ) -> Result<Arc<Self>, String> {
+    pub(crate) fn at(node: &Node, address: PciAddress, before: Option<&Known>) -> Known {
         let function = node
             .function(address)
             .filter(|function| function.base_class() == NETWORK_CONTROLLER)
@@ -57,7 +52,7 @@ impl Parent {
         {
             return Err(format!("its parent {address} makes no network interface"));
         }
-        let before = before.get(&address).and_then(|known| known.as_ref().ok());
+        let before = before.and_then(|known| known.as_ref().ok());
         let before = before.filter(|known| known.driver == driver);
         // A virtual function is known by the network interfaces of its physical one.
         let uplink = function.physical_function.unwrap_or(address);

@@ -6,8 +6,8 @@ use sriovdp_sdk::selector::{
 };
 use sriovdp_sdk::{Error, HexId, Mismatch, PciAddress, one_of, selectors};
 
+use crate::scan::Facts;
 use crate::subfunction::SF;
-use crate::survey::Facts;
 
 /// Which subfunctions belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
 #[selectors]

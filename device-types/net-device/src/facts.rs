@@ -8,7 +8,7 @@ use sriovdp_sdk::node::Netdev;
 use sriovdp_sdk::selector::CaseInsensitive;
 use sriovdp_sdk::{Error, Finding, HexId, Node, PciAddress, PciFunction};
 
-use crate::memory::Memory;
+use crate::memory::Recalls;
 use crate::uplink::Uplink;
 use crate::vdpa;
 use crate::vdpa::{VdpaDevice, VdpaType};
@@ -36,37 +36,35 @@ pub struct Facts {
 /// Facts that few functions have.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rare {
-    /// What speaks against its vDPA device.
+    /// Why no new pod may get its vDPA device.
     pub(crate) vdpa_finding: Option<Finding>,
     /// Its network interface that carries the default route of the node.
     pub(crate) default_route: Option<String>,
 }
 
 /// One scan: what is read once for all functions, and what they share.
-pub(crate) struct Survey<'a> {
+pub(crate) struct Scan<'a> {
     node: &'a Node,
     default_routes: BTreeSet<String>,
     vdpa: HashMap<PciAddress, VdpaDevice>,
-    before: &'a Memory,
-    read: Memory,
+    memories: Recalls<'a>,
     links: HashMap<PciAddress, Option<Finding>>,
     drivers: Shared<String>,
     link_types: Shared<CaseInsensitive>,
 }
 
-impl<'a> Survey<'a> {
-    /// Begins a scan; `before` is what the last ones keep.
+impl<'a> Scan<'a> {
+    /// Begins a scan.
     ///
     /// # Errors
     ///
     /// When something is there and cannot be read that is about all functions.
-    pub(crate) fn new(node: &'a Node, before: &'a Memory) -> Result<Self, Error> {
+    pub(crate) fn new(node: &'a Node, memories: Recalls<'a>) -> Result<Self, Error> {
         Ok(Self {
             node,
             default_routes: node.default_route_netdevs(),
             vdpa: vdpa::devices(node)?,
-            before,
-            read: Memory::default(),
+            memories,
             links: HashMap::new(),
             drivers: Shared::default(),
             link_types: Shared::default(),
@@ -80,9 +78,9 @@ impl<'a> Survey<'a> {
             .as_deref()
             .ok_or("no driver is bound to it")?;
         if function.vf_count > 0 {
-            // Its virtual functions want to know, and may be none of those that are asked about now.
+            // For its virtual functions, which may be outside the scope of this discovery.
             self.uplink(function.address);
-            // Not how many: while they come and go, each look would have another reason to tell.
+            // Without their number, which would make another reason in each scan while they come and go.
             return Err("it is a physical function with virtual ones".to_owned());
         }
         let directory = self.node.pci(function.address);
@@ -120,18 +118,22 @@ impl<'a> Survey<'a> {
     /// default route stays where it is: routes come and go with each lease of DHCP, and with the link of other
     /// interfaces.
     fn default_route(&mut self, function: &PciFunction, netdevs: &[Netdev<'_>]) -> Option<String> {
-        let is_known = self.before.without_route.contains(&function.address);
+        let is_known = self
+            .memories
+            .without_route
+            .before(function.address)
+            .is_some();
         let mut names = netdevs.iter().map(Netdev::name);
         let name = names
             .find(|name| self.default_routes.contains(*name))
             .filter(|_| !is_known);
         if name.is_none() && function.physical_function.is_some() {
-            self.read.without_route.insert(function.address);
+            self.memories.without_route.remember(function.address, ());
         }
         name.map(str::to_owned)
     }
 
-    /// What the link of its physical function says against a virtual function. A function's own link says nothing:
+    /// The finding about a virtual function whose physical function has no link. A function's own link is not checked:
     /// that of an unused one is down, and that of a used one is in a pod.
     pub(crate) fn link_finding(&mut self, function: &PciFunction) -> Option<Finding> {
         let pf = function.physical_function?;
@@ -139,22 +141,27 @@ impl<'a> Survey<'a> {
         known.or_insert_with(|| check_uplink(self.node, pf)).clone()
     }
 
-    /// Ends the scan; the next one wants to know.
-    pub(crate) fn into_memory(self) -> Memory {
-        self.read
+    /// Ends the scan, and keeps what it has read for the next one.
+    pub(crate) fn keep(self) {
+        self.memories.keep();
     }
 
     fn acpi_index(&mut self, address: PciAddress) -> Option<Arc<String>> {
-        let before = || self.before.acpi_indexes.get(&address).cloned();
+        let known = &mut self.memories.acpi_indexes;
         let directory = self.node.pci(address);
-        let index = directory.constant_attribute("acpi_index", before)?;
-        self.read.acpi_indexes.insert(address, Arc::clone(&index));
-        Some(index)
+        let index = directory.constant_attribute("acpi_index", || known.before(address).cloned());
+        known.remember(address, Arc::clone(index.as_ref()?));
+        index
     }
 
     fn uplink(&mut self, address: PciAddress) -> Arc<Uplink> {
-        let uplink = self.read.uplinks.entry(address);
-        Arc::clone(uplink.or_insert_with(|| Uplink::at(self.node, address, &self.before.uplinks)))
+        let known = &mut self.memories.uplinks;
+        if let Some(uplink) = known.now(address) {
+            return Arc::clone(uplink);
+        }
+        let uplink = Uplink::at(self.node, address, known.before(address));
+        known.remember(address, Arc::clone(&uplink));
+        uplink
     }
 }
 

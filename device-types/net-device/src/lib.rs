@@ -8,8 +8,6 @@ mod selectors;
 mod uplink;
 mod vdpa;
 
-use std::sync::{Mutex, PoisonError};
-
 use serde_json::json;
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::userspace::{require_driver, userspace_nodes, vhost_net, vhost_net_warnings};
@@ -18,8 +16,8 @@ use sriovdp_sdk::{
     export_provider,
 };
 
-use facts::Survey;
-use memory::Memory;
+use facts::Scan;
+use memory::Memories;
 
 pub use facts::Facts;
 pub use selectors::Selectors;
@@ -31,7 +29,7 @@ const NETWORK_CONTROLLER: u8 = 0x02;
 /// The provider.
 #[derive(Debug, Default)]
 pub struct NetDevice {
-    memory: Mutex<Memory>,
+    memories: Memories,
 }
 
 impl Provider for NetDevice {
@@ -57,18 +55,17 @@ impl Provider for NetDevice {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut survey = Survey::new(node, &memory)?;
+        let mut scan = Scan::new(node, self.memories.recall(node))?;
         let mut found = Discovery::default();
         for function in node
             .functions()
             .iter()
             .filter(|f| f.base_class() == NETWORK_CONTROLLER)
         {
-            match survey.facts(function) {
+            match scan.facts(function) {
                 Ok(facts) => {
                     let findings = [
-                        survey.link_finding(function),
+                        scan.link_finding(function),
                         check_userspace_nodes(node, function),
                     ];
                     found.add(Device::of(function, facts).with_findings(findings));
@@ -76,8 +73,7 @@ impl Provider for NetDevice {
                 Err(reason) => found.exclude(function.address, reason),
             }
         }
-        let read = survey.into_memory();
-        memory.take(node, read);
+        scan.keep();
         Ok(found)
     }
 

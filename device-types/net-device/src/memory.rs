@@ -1,34 +1,43 @@
 //! What one discovery keeps for the next, for what cannot be read then.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sriovdp_sdk::{Node, PciAddress};
+use sriovdp_sdk::{Memory, Node, Recall};
 
-use crate::uplink::Uplinks;
+use crate::uplink::Uplink;
 
 /// What was read in the last discovery that was about it.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct Memories {
     /// While a pod has a network interface, it is not in sysfs.
-    pub(crate) uplinks: Uplinks,
-    /// The firmware gives a function its number once, and asking for it may fail.
-    pub(crate) acpi_indexes: HashMap<PciAddress, Arc<String>>,
+    uplinks: Memory<Arc<Uplink>>,
+    /// The firmware gives a function its number once, and a read of it can fail.
+    acpi_indexes: Memory<Arc<String>>,
     /// The virtual functions that are offered whatever the default route of the node does.
-    pub(crate) without_route: HashSet<PciAddress>,
+    without_route: Memory<()>,
 }
 
-impl Memory {
-    /// Takes what a discovery of `node` has read; what that was not about stays.
-    pub(crate) fn take(&mut self, node: &Node, read: Self) {
-        self.uplinks
-            .retain(|&address, _| !node.is_in_scope(address));
-        self.uplinks.extend(read.uplinks);
-        self.acpi_indexes
-            .retain(|&address, _| !node.is_in_scope(address));
-        self.acpi_indexes.extend(read.acpi_indexes);
-        self.without_route
-            .retain(|&address| !node.is_in_scope(address));
-        self.without_route.extend(read.without_route);
+/// The memories in a discovery.
+pub(crate) struct Recalls<'a> {
+    pub(crate) uplinks: Recall<'a, Arc<Uplink>>,
+    pub(crate) acpi_indexes: Recall<'a, Arc<String>>,
+    pub(crate) without_route: Recall<'a, ()>,
+}
+
+impl Memories {
+    pub(crate) fn recall<'a>(&'a self, node: &'a Node) -> Recalls<'a> {
+        Recalls {
+            uplinks: self.uplinks.recall(node),
+            acpi_indexes: self.acpi_indexes.recall(node),
+            without_route: self.without_route.recall(node),
+        }
+    }
+}
+
+impl Recalls<'_> {
+    pub(crate) fn keep(self) {
+        self.uplinks.keep();
+        self.acpi_indexes.keep();
+        self.without_route.keep();
     }
 }

@@ -1,6 +1,5 @@
-//! What the network interfaces of a physical function say, read once per scan and remembered while they are away.
+//! The network interfaces of a physical function, read once per scan and remembered while they are away.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use sriovdp_sdk::node::Netdev;
@@ -11,30 +10,27 @@ use sriovdp_sdk::{Node, PciAddress};
 #[derive(Debug)]
 pub(crate) struct Uplink {
     pub(crate) address: PciAddress,
-    /// What `pfNames` call it.
+    /// Its names in `pfNames`.
     pub(crate) names: Vec<CaseInsensitive>,
     pub(crate) link_type: Option<Arc<CaseInsensitive>>,
-    /// It has a network interface, so what is not known of that cannot be read now.
+    /// It has a network interface, so an attribute of it that is absent cannot be read now.
     pub(crate) has_netdev: bool,
     /// What is remembered holds for this driver only.
     driver: Option<String>,
 }
 
-/// The uplinks of one scan.
-pub(crate) type Uplinks = HashMap<PciAddress, Arc<Uplink>>;
-
 impl Uplink {
-    /// The uplink at `address`, given those of the scan `before`.
+    /// The uplink at `address`, given what it was `before`.
     ///
     /// A network interface that was moved into a pod is no longer in sysfs. Its function keeps the name and the link
     /// that it had, so that a device does not fall out of its pool because a pod uses it.
-    pub(crate) fn at(node: &Node, address: PciAddress, before: &Uplinks) -> Arc<Self> {
-        // As the host knows it, also while the link to it cannot be read.
+    pub(crate) fn at(node: &Node, address: PciAddress, before: Option<&Arc<Self>>) -> Arc<Self> {
+        // As in the scan of the host, which has it also while the link to it cannot be read.
         let driver = node
             .function(address)
             .and_then(|known| known.driver.clone());
         let netdevs = node.pf_netdevs(address);
-        let remembered = before.get(&address).filter(|known| known.driver == driver);
+        let remembered = before.filter(|known| known.driver == driver);
         if let (true, Some(remembered)) = (netdevs.is_empty(), remembered) {
             return Arc::clone(remembered);
         }

@@ -1,5 +1,5 @@
-//! Intel's program `ddptool`, which reads the profile of cards whose driver does not tell devlink: it is run once for a
-//! function, and not for long.
+//! Intel's program `ddptool`, which reads the profile of cards whose driver does not report it to devlink (`i40e`): one
+//! run for each function, with a timeout.
 
 use std::io;
 use std::io::Read;
@@ -11,28 +11,28 @@ use std::time::Duration;
 use serde_json::Value;
 use sriovdp_sdk::{HostRoot, PciAddress};
 
-/// More than any answer has.
+/// More than any output has.
 const LARGEST: u64 = 64 * 1024;
 
 /// The program, and the time for it.
 #[derive(Debug)]
 pub(crate) struct Ddptool {
     pub(crate) program: PathBuf,
-    /// Whether it knows the machine below any root; the real one knows the machine that it runs on.
+    /// Whether it works below any root, as that of a test does; the real one reads the machine that it runs on.
     pub(crate) everywhere: bool,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// How long the program may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// For one function.
     pub(crate) run: Duration,
     /// For all functions of a scan, for which the host gives ten seconds.
     pub(crate) scan: Duration,
 }
 
-/// Why there is no answer.
+/// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     /// There is no such program.
@@ -51,7 +51,7 @@ impl Default for Ddptool {
         Self {
             program: "ddptool".into(),
             everywhere: false,
-            patience: Patience {
+            timeouts: Timeouts {
                 run: Duration::from_secs(2),
                 scan: Duration::from_secs(5),
             },
@@ -60,7 +60,7 @@ impl Default for Ddptool {
 }
 
 impl Ddptool {
-    /// Whether its answers are about the machine below `root`.
+    /// Whether it reads the machine below `root`.
     pub(crate) fn works_below(&self, root: &HostRoot) -> bool {
         self.everywhere || root.directory() == Path::new("/")
     }
@@ -83,7 +83,7 @@ impl Ddptool {
         })?;
         let reader = child.stdout.take().map(read_aside).transpose();
         let output = reader.map(|reader| reader.and_then(|output| output.recv_timeout(time).ok()));
-        // One that has said everything is as good as ended; its exit code says no more than its output.
+        // After its output the program is of no use; its exit code adds nothing.
         let _ = child.kill();
         let _ = child.wait();
         let output = output.map_err(ToolError::Start)?.ok_or(ToolError::Late)?;
@@ -102,7 +102,7 @@ fn read_aside(output: ChildStdout) -> io::Result<mpsc::Receiver<Vec<u8>>> {
         .name("ddptool".to_owned())
         .spawn(move || {
             let mut text = Vec::new();
-            // What was read before an error is no JSON, so the error needs no words of its own.
+            // What was read before an error is no JSON, so the error needs no handling.
             let _ = output.take(LARGEST).read_to_end(&mut text);
             let _ = bytes.send(text);
         })?;

@@ -3,26 +3,23 @@
 #![forbid(unsafe_code)]
 
 mod ddptool;
-mod survey;
+mod profiles;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
-
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Manifest, Mismatch, Node, Provider, export_provider,
-    one_of, selectors,
+    Allocation, Device, Discovery, Error, Manifest, Memory, Mismatch, Node, Provider,
+    export_provider, one_of, selectors,
 };
 
 use ddptool::Ddptool;
-use survey::Profiles;
 
 /// The provider.
 #[derive(Debug, Default)]
 pub struct IntelDdp {
     tool: Ddptool,
-    /// Of the last scan, for functions that the tool does not get round to.
-    known: Mutex<Profiles>,
+    /// For functions that the tool has no time for.
+    known: Memory<String>,
 }
 
 /// Which network functions belong to a resource, by what is loaded into their card.
@@ -45,14 +42,18 @@ impl Provider for IntelDdp {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Option<String>>, Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let profiles = survey::profiles(node, &self.tool, &known);
-        known.retain(|&function, _| !node.is_in_scope(function));
-        known.extend(profiles);
+        let mut known = self.known.recall(node);
+        let before = |function| known.before(function).cloned();
+        let profiles = profiles::of_devices(node, &self.tool, &before);
         let devices = node.devices().iter();
-        Ok(devices
-            .map(|device| Device::extending(device, known.get(&device.function).cloned()))
-            .collect())
+        let found = devices
+            .map(|device| Device::extending(device, profiles.get(&device.function).cloned()))
+            .collect();
+        for (function, profile) in profiles {
+            known.remember(function, profile);
+        }
+        known.keep();
+        Ok(found)
     }
 
     fn matches(

@@ -8,7 +8,7 @@ use sriovdp_sdk::{BaseDevice, DeviceId};
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 use crate::IntelDdp;
-use crate::ddptool::{Ddptool, Patience};
+use crate::ddptool::{Ddptool, Timeouts};
 
 const GTP: &str = "GTPv1-C/U IPv4/IPv6 payload";
 const PPPOE: &str = "PPPoE/PPPoL2TPv2 payload";
@@ -40,7 +40,7 @@ fn tool(program: &str, run: Duration) -> Ddptool {
             .join("tests")
             .join(program),
         everywhere: true,
-        patience: Patience { run, scan: LONG },
+        timeouts: Timeouts { run, scan: LONG },
     }
 }
 

@@ -7,13 +7,12 @@ mod partition_key;
 mod rdma_device;
 mod selectors;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, Manifest, Mismatch, Node,
-    PciAddress, Provider, export_provider,
+    Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, Manifest, Memory,
+    Mismatch, Node, Provider, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -27,8 +26,8 @@ const PCI_DEVICE_INFO: &str = "netDevice";
 /// The provider.
 #[derive(Debug, Default)]
 pub struct MellanoxRdma {
-    /// Of the last scan, for devices whose RDMA device is in a pod, where its key cannot be read.
-    partition_keys: Mutex<HashMap<DeviceId, (PciAddress, PartitionKey)>>,
+    /// Of the devices on each function, for those whose RDMA device is in a pod, where its key cannot be read.
+    partition_keys: Memory<BTreeMap<DeviceId, PartitionKey>>,
 }
 
 /// What selectors are compared with.
@@ -57,16 +56,14 @@ impl Provider for MellanoxRdma {
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let mut keys = self
-            .partition_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.partition_keys.recall(node);
         let in_devlink = node.devlink_devices();
         let facts = |device: &BaseDevice| {
             let parent = Parent::of(node, device.id.as_str(), device.function);
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
-            let before = keys.get(&device.id).map(|&(_, key)| key);
+            let before = keys.before(device.function);
+            let before = before.and_then(|keys| keys.get(&device.id).copied());
             let (partition_key, is_unread) = match presence {
                 Presence::Here => match parent.partition_key(&names) {
                     Some(key) => (key.or(before), key.is_none()),
@@ -88,11 +85,14 @@ impl Provider for MellanoxRdma {
             .iter()
             .map(|device| Device::extending(device, facts(device)));
         let devices: Vec<Device<Facts>> = devices.collect();
-        keys.retain(|_, &mut (function, _)| !node.is_in_scope(function));
-        keys.extend(devices.iter().filter_map(|device| {
-            let key = device.facts.partition_key?;
-            Some((device.id.clone(), (device.function, key)))
-        }));
+        for device in &devices {
+            if let Some(key) = device.facts.partition_key {
+                let mut of_function = keys.now(device.function).cloned().unwrap_or_default();
+                of_function.insert(device.id.clone(), key);
+                keys.remember(device.function, of_function);
+            }
+        }
+        keys.keep();
         Ok(devices.into_iter().collect())
     }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use sriovdp_sdk::health::check_uplink;
 use sriovdp_sdk::selector::CaseInsensitive;
-use sriovdp_sdk::{Device, DeviceId, Finding, Node, PciAddress};
+use sriovdp_sdk::{Device, DeviceId, Finding, Node, PciAddress, Recall};
 
-use crate::parent::{Parent, Parents};
+use crate::parent::{Known, Parent};
 use crate::subfunction;
 use crate::subfunction::Subfunction;
 
 /// What selectors are compared with.
 #[derive(Debug)]
 pub struct Facts {
-    /// What stands behind `#` in `pfNames` and `rootDevices`.
+    /// The number behind `#` in `pfNames` and `rootDevices`.
     pub(crate) number: Option<u32>,
     /// Of its own network interface.
     pub(crate) own_link_type: Option<CaseInsensitive>,
@@ -24,7 +24,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Its own link, or that of its parent while its network interface is not to be seen.
+    /// That of its own link, or of its parent while its network interface is not in sysfs.
     pub(crate) fn link_type(&self) -> Option<&CaseInsensitive> {
         self.own_link_type
             .as_ref()
@@ -38,34 +38,29 @@ impl Facts {
 }
 
 /// A scan that is going on.
-pub(crate) struct Survey<'a> {
+pub(crate) struct Scan<'a> {
     node: &'a Node,
-    before: &'a Parents,
-    parents: Parents,
+    parents: Recall<'a, Known>,
     links: HashMap<PciAddress, Option<Finding>>,
 }
 
-impl<'a> Survey<'a> {
-    /// Begins a scan; `before` are the parents of the last one.
-    pub(crate) fn new(node: &'a Node, before: &'a Parents) -> Self {
+impl<'a> Scan<'a> {
+    /// Begins a scan.
+    pub(crate) fn new(node: &'a Node, parents: Recall<'a, Known>) -> Self {
         Self {
             node,
-            before,
-            parents: Parents::new(),
+            parents,
             links: HashMap::new(),
         }
     }
 
-    /// The subfunction `name` or the reason why it is not offered; nothing when its parent is not asked about.
+    /// The subfunction `name` or the reason why it is not offered; nothing when its parent is out of scope.
     pub(crate) fn device(&mut self, name: &str) -> Result<Option<Device<Facts>>, String> {
         let Subfunction { parent, number } = Subfunction::of(self.node, name)?;
         if !self.node.is_in_scope(parent) {
             return Ok(None);
         }
-        let known = self.parents.entry(parent);
-        let parent = known
-            .or_insert_with(|| Parent::at(self.node, parent, self.before))
-            .clone()?;
+        let parent = self.parent(parent)?;
         let id = DeviceId::new(name).map_err(|error| error.to_string())?;
         let (function, numa_node) = (parent.address, parent.numa_node);
         let facts = Facts {
@@ -80,7 +75,7 @@ impl<'a> Survey<'a> {
         Ok(Some(device))
     }
 
-    /// What the link of the parent, or of its physical function, says.
+    /// The finding about the link of the parent, or of its physical function.
     fn link_finding(&mut self, parent: PciAddress) -> Option<Finding> {
         let physical = self
             .node
@@ -93,8 +88,17 @@ impl<'a> Survey<'a> {
             .clone()
     }
 
-    /// Ends the scan; the next one wants to know.
-    pub(crate) fn into_parents(self) -> Parents {
-        self.parents
+    fn parent(&mut self, address: PciAddress) -> Known {
+        if let Some(known) = self.parents.now(address) {
+            return known.clone();
+        }
+        let parent = Parent::at(self.node, address, self.parents.before(address));
+        self.parents.remember(address, parent.clone());
+        parent
+    }
+
+    /// Ends the scan, and keeps its parents for the next one.
+    pub(crate) fn keep(self) {
+        self.parents.keep();
     }
 }

@@ -1,4 +1,4 @@
-//! Which DDP package is loaded for each network function: devlink is asked first, then the tool.
+//! Which DDP package is loaded for each network function, by devlink or else by the tool.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -14,8 +14,11 @@ const PACKAGE_NAME: &str = "fw.app.name";
 /// Functions with the names of their packages.
 pub(crate) type Profiles = HashMap<PciAddress, String>;
 
-/// The packages of all devices that this extension extends, given those of the scan `before`.
-pub(crate) fn profiles(node: &Node, tool: &Ddptool, before: &Profiles) -> Profiles {
+/// The package of a function in an earlier scan.
+pub(crate) type Before<'a> = dyn Fn(PciAddress) -> Option<String> + 'a;
+
+/// The packages of all devices that this extension extends.
+pub(crate) fn of_devices(node: &Node, tool: &Ddptool, before: &Before<'_>) -> Profiles {
     let extended = node
         .devices()
         .iter()
@@ -27,7 +30,7 @@ pub(crate) fn profiles(node: &Node, tool: &Ddptool, before: &Profiles) -> Profil
     let mut profiles = Profiles::new();
     let mut others = Vec::new();
     for function in functions {
-        // The package is in the card, and the driver of a VF knows nothing of it.
+        // The package is in the card, and the driver of a VF does not report it.
         let places = [Some(function.address), function.physical_function];
         match places
             .into_iter()
@@ -39,22 +42,26 @@ pub(crate) fn profiles(node: &Node, tool: &Ddptool, before: &Profiles) -> Profil
         }
     }
     if tool.works_below(node.root()) {
-        // Those that nothing is known about come first, for the case that there is no time for all.
-        others.sort_by_key(|address| before.contains_key(address));
-        ask_tool(tool, &others, before, &mut profiles);
+        // Functions without a known package come first, for the case that there is no time for all.
+        others.sort_by_key(|&address| before(address).is_some());
+        run_tool(tool, &others, before, &mut profiles);
     }
     profiles
 }
 
-/// Runs the tool for each of `functions`, as long as the time for it lasts. Those that it does not get round to keep
-/// what they had `before`.
-fn ask_tool(tool: &Ddptool, functions: &[PciAddress], before: &Profiles, profiles: &mut Profiles) {
-    let end = Instant::now() + tool.patience.scan;
+/// Runs the tool for each of `functions` until its timeout. The rest keeps the packages of `before`.
+fn run_tool(
+    tool: &Ddptool,
+    functions: &[PciAddress],
+    before: &Before<'_>,
+    profiles: &mut Profiles,
+) {
+    let end = Instant::now() + tool.timeouts.scan;
     let mut left = functions;
     while let [address, rest @ ..] = left {
         let time = end
             .saturating_duration_since(Instant::now())
-            .min(tool.patience.run);
+            .min(tool.timeouts.run);
         if time.is_zero() {
             break;
         }
@@ -68,18 +75,18 @@ fn ask_tool(tool: &Ddptool, functions: &[PciAddress], before: &Profiles, profile
             }
             Err(error @ ToolError::Late) => {
                 log::warn!("the DDP profile of `{address}` stays what it was: {error}");
-                before.get(address).cloned()
+                before(*address)
             }
         };
         profiles.extend(profile.map(|profile| (*address, profile)));
     }
     profiles.extend(
         left.iter()
-            .filter_map(|address| Some((*address, before.get(address)?.clone()))),
+            .filter_map(|address| Some((*address, before(*address)?))),
     );
 }
 
-/// devlink, asked once about each function.
+/// devlink, queried once about each function.
 struct Devlink<'a> {
     node: &'a Node,
     devices: BTreeSet<String>,
@@ -113,7 +120,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ddptool::Patience;
+    use crate::ddptool::Timeouts;
 
     #[test]
     fn without_time_a_profile_stays_what_it_was() {
@@ -124,13 +131,14 @@ mod tests {
             let tool = Ddptool {
                 program: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ddptool").into(),
                 everywhere: true,
-                patience: Patience {
+                timeouts: Timeouts {
                     run: Duration::from_millis(run),
                     scan: Duration::from_millis(scan),
                 },
             };
             let mut profiles = Profiles::new();
-            ask_tool(&tool, functions, &before, &mut profiles);
+            let known = |address: PciAddress| before.get(&address).cloned();
+            run_tool(&tool, functions, &known, &mut profiles);
             profiles
         };
         assert_eq!(asked(60_000, 0, &[unknown, known]), before);
