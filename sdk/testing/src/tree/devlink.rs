@@ -1,10 +1,10 @@
 //! What devlink says of a device: the files that the node's view reads in place of the kernel's answers.
 
-use super::Tree;
 use super::error::Problem;
+use super::state::State;
 
 /// `BUS/DEV`, then `key=value`; double quotes keep the blanks of a value.
-pub(super) fn devlink(tree: &mut Tree, usage: &'static str, line: &str) -> Result<(), Problem> {
+pub(super) fn devlink(tree: &mut State, usage: &'static str, line: &str) -> Result<(), Problem> {
     let mut words = words(line).into_iter();
     let handle = words.next().ok_or(Problem::Usage { usage })?;
     if !matches!(handle.split_once('/'), Some((bus, device)) if !bus.is_empty() && !device.is_empty())

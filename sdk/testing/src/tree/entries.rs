@@ -42,7 +42,7 @@ impl Entries {
         ] {
             entries.directory(path.to_owned());
         }
-        entries.file("/proc/net/route".to_owned(), super::route::header());
+        entries.file("/proc/net/route".to_owned(), super::route_table::header());
         entries
     }
 

@@ -71,6 +71,9 @@
 //!
 //! Device nodes are plain files: who makes them needs no rights, and who looks for them finds them.
 
+mod arguments;
+mod attached;
+mod bus;
 mod children;
 mod devlink;
 mod entries;
@@ -79,6 +82,8 @@ mod net;
 mod parse;
 mod pci;
 mod route;
+mod route_table;
+mod state;
 mod unplug;
 mod words;
 mod write;
@@ -86,7 +91,6 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -94,6 +98,7 @@ use tempfile::TempDir;
 
 use self::entries::Entries;
 use self::parse::Statement;
+use self::state::State;
 
 pub use self::error::{Problem, TreeError};
 
@@ -103,11 +108,7 @@ const MEMORY: &str = "/dev/shm";
 /// Everything that a text says of a node, ready to be written below a root directory.
 #[derive(Debug, Clone)]
 pub struct Tree {
-    entries: Entries,
-    /// PFs whose `sriov_numvfs` the text fixed, so that no VF counts.
-    fixed_vfs: HashSet<String>,
-    /// Found when the first netdev needs it.
-    next_ifindex: Option<u32>,
+    state: State,
 }
 
 /// A node in a temporary directory, which goes when this value does.
@@ -137,7 +138,7 @@ impl Tree {
         let mut directory = None;
         for statement in parse::statements(text) {
             let (line, statement) = statement?;
-            self.state(statement, &mut directory)
+            self.expand(statement, &mut directory)
                 .map_err(|problem| TreeError { line, problem })?;
         }
         Ok(())
@@ -163,7 +164,7 @@ impl Tree {
     ///
     /// When a file cannot be written, naming it.
     pub fn write(&self, root: &Path) -> io::Result<()> {
-        write::write(&self.entries, root)
+        write::write(&self.state.entries, root)
     }
 
     /// Writes the node to a new temporary directory.
@@ -187,73 +188,40 @@ impl Tree {
     }
 
     fn over(entries: Entries) -> Self {
-        Self {
-            entries,
-            fixed_vfs: HashSet::new(),
-            next_ifindex: None,
-        }
+        let state = State::over(entries);
+        Self { state }
     }
 
-    fn state(
+    fn expand(
         &mut self,
         statement: Statement,
         directory: &mut Option<String>,
     ) -> Result<(), Problem> {
+        let state = &mut self.state;
         match statement {
             Statement::Enter { path } => {
-                let path = self.place(&path)?;
-                self.entries.directory(path.clone());
+                let path = state.place(&path)?;
+                state.entries.directory(path.clone());
                 *directory = Some(path);
             }
             Statement::File { path, contents } => {
-                let path = self.entry(directory.as_deref(), path)?;
-                self.entries.file(path, contents);
+                let path = state.entry(directory.as_deref(), path)?;
+                state.entries.file(path, contents);
             }
             Statement::Link { path, target } => {
-                let path = self.entry(directory.as_deref(), path)?;
-                self.entries.link(path, target);
+                let path = state.entry(directory.as_deref(), path)?;
+                state.entries.link(path, target);
             }
             Statement::Directory { path } => {
-                let path = self.entry(directory.as_deref(), path)?;
-                self.entries.directory(path);
+                let path = state.entry(directory.as_deref(), path)?;
+                state.entries.directory(path);
             }
             Statement::Word { word, rest } => {
                 *directory = None;
-                words::expand(self, &word, &rest)?;
+                words::expand(state, &word, &rest)?;
             }
         }
         Ok(())
-    }
-
-    /// The path of an entry: from the root, or in the directory that was entered last.
-    fn entry(&self, directory: Option<&str>, path: String) -> Result<String, Problem> {
-        if path.starts_with(['/', '@']) {
-            return self.place(&path);
-        }
-        match directory {
-            Some(directory) => self.place(&format!("{directory}/{path}")),
-            None => Err(Problem::NoDirectory { entry: path }),
-        }
-    }
-
-    /// The real path behind one that the text uses: `@NAME`, relative to `/sys`, or through links.
-    fn place(&self, path: &str) -> Result<String, Problem> {
-        let full = match path.strip_prefix('@') {
-            Some(rest) => {
-                let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
-                format!("{}/{below}", self.device(name)?)
-            }
-            None if path.starts_with('/') => path.to_owned(),
-            None => format!("/sys/{path}"),
-        };
-        Ok(self.entries.real_path(&full))
-    }
-
-    /// The directory of a device that is on a bus.
-    fn device(&self, name: &str) -> Result<String, Problem> {
-        self.entries.device(name).ok_or_else(|| Problem::NoDevice {
-            name: name.to_owned(),
-        })
     }
 }
 

@@ -1,17 +1,17 @@
 //! Netdevs: what `net=` of a device and the word `net` make.
 
-use super::Tree;
+use super::arguments::Arguments;
 use super::error::Problem;
-use super::words::Arguments;
+use super::state::State;
 
 /// A netdev of no device, such as a bridge.
-pub(super) fn virtual_netdev(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn virtual_netdev(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let directory = format!("/sys/devices/virtual/net/{}", arguments.name());
     netdev(tree, arguments, &directory, arguments.is_set("up"))
 }
 
 /// The netdevs that `net=` names, below the device at `path`.
-pub(super) fn netdevs(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Problem> {
+pub(super) fn netdevs(tree: &mut State, arguments: &Arguments, path: &str) -> Result<(), Problem> {
     // Nobody has brought an unused VF up; a PF has its link.
     let is_up = arguments.key("pf").is_none();
     let device = path.rsplit('/').next().unwrap_or(path);
@@ -31,7 +31,7 @@ pub(super) fn netdevs(tree: &mut Tree, arguments: &Arguments, path: &str) -> Res
 }
 
 /// What a netdev shows when it is up and has its link, or when it is not up. `carrier` cannot be read then.
-pub(super) fn bring(tree: &mut Tree, directory: &str, up: bool) {
+pub(super) fn bring(tree: &mut State, directory: &str, up: bool) {
     let (operstate, flags) = if up {
         ("up", "0x1003")
     } else {
@@ -46,7 +46,7 @@ pub(super) fn bring(tree: &mut Tree, directory: &str, up: bool) {
 }
 
 fn netdev(
-    tree: &mut Tree,
+    tree: &mut State,
     arguments: &Arguments,
     directory: &str,
     up: bool,
@@ -104,7 +104,7 @@ fn address(ifindex: u32, length: usize) -> String {
 }
 
 /// 1 is the loopback device's on every node, described or not.
-fn next_ifindex(tree: &mut Tree) -> u32 {
+fn next_ifindex(tree: &mut State) -> u32 {
     let entries = &tree.entries;
     let next = tree.next_ifindex.unwrap_or_else(|| {
         let names = entries.names("/sys/class/net").into_iter();

@@ -1,18 +1,19 @@
 //! `pf`, `vf` and `pci`: a PCI function, its driver, its IOMMU group and what hangs on it.
 
+use super::arguments::{Arguments, number};
 use super::error::Problem;
-use super::words::Arguments;
-use super::{Tree, children, net, words};
+use super::state::State;
+use super::{attached, bus, net};
 
 /// As many VFs as a PF could have when its line does not say.
 const TOTAL_VFS: u32 = 64;
 
-pub(super) fn pf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn pf(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let (num, total) = match arguments.key("vfs") {
         None => (0, TOTAL_VFS),
         Some(vfs) => match vfs.split_once('/') {
-            None => (words::number(vfs)?, TOTAL_VFS),
-            Some((num, total)) => (words::number(num)?, words::number(total)?),
+            None => (number(vfs)?, TOTAL_VFS),
+            Some((num, total)) => (number(num)?, number(total)?),
         },
     };
     let path = place(tree, arguments)?;
@@ -27,10 +28,10 @@ pub(super) fn pf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> 
     Ok(())
 }
 
-pub(super) fn vf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn vf(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let address = arguments.name();
     let pf_address = arguments.required("pf")?;
-    let id = words::number(arguments.required("id")?)?;
+    let id = number(arguments.required("id")?)?;
     let pf = tree.device(pf_address)?;
     let virtfn = format!("{pf}/virtfn{id}");
     if tree.entries.exists(&virtfn) {
@@ -39,7 +40,7 @@ pub(super) fn vf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> 
         });
     }
     // A VF is a sibling of its PF: both are behind the same bridge.
-    let path = format!("{}/{address}", parent(&pf));
+    let path = format!("{}/{address}", bus::parent(&pf));
     describe(tree, arguments, &path)?;
     if arguments.key("numa").is_none() {
         if let Some(node) = tree.entries.text(&format!("{pf}/numa_node")) {
@@ -55,13 +56,13 @@ pub(super) fn vf(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> 
     Ok(())
 }
 
-pub(super) fn function(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn function(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let path = place(tree, arguments)?;
     describe(tree, arguments, &path)
 }
 
 /// Changes how many VFs a PF says it has.
-pub(super) fn count(tree: &mut Tree, pf: &str, change: i64) {
+pub(super) fn count(tree: &mut State, pf: &str, change: i64) {
     let path = format!("{pf}/sriov_numvfs");
     let before: i64 = tree
         .entries
@@ -72,35 +73,8 @@ pub(super) fn count(tree: &mut Tree, pf: &str, change: i64) {
         .attribute(path, &(before + change).max(0).to_string());
 }
 
-/// The links between a device and its driver.
-pub(super) fn bind(tree: &mut Tree, bus: &str, device: &str, driver: &str) {
-    let name = device.rsplit('/').next().unwrap_or(device);
-    let directory = format!("/sys/bus/{bus}/drivers/{driver}");
-    tree.entries.link_to(format!("{device}/driver"), &directory);
-    tree.entries.link_to(format!("{directory}/{name}"), device);
-}
-
-/// The links between a device and its bus.
-pub(super) fn join_bus(tree: &mut Tree, bus: &str, device: &str) -> Result<(), Problem> {
-    let name = device.rsplit('/').next().unwrap_or(device);
-    let listed = format!("/sys/bus/{bus}/devices/{name}");
-    if tree.entries.exists(&listed) {
-        return Err(Problem::Twice {
-            name: name.to_owned(),
-        });
-    }
-    tree.entries.link_to(listed, device);
-    tree.entries
-        .link_to(format!("{device}/subsystem"), &format!("/sys/bus/{bus}"));
-    Ok(())
-}
-
-pub(super) fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
 /// Where a function goes that is no VF: on its root bus, or behind a bridge that need not be described.
-fn place(tree: &Tree, arguments: &Arguments) -> Result<String, Problem> {
+fn place(tree: &State, arguments: &Arguments) -> Result<String, Problem> {
     let address = arguments.name();
     let root = address.rsplit_once(':').map_or(address, |(bus, _)| bus);
     Ok(match arguments.key("in") {
@@ -113,7 +87,7 @@ fn place(tree: &Tree, arguments: &Arguments) -> Result<String, Problem> {
 }
 
 /// What every function shows.
-fn describe(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Problem> {
+fn describe(tree: &mut State, arguments: &Arguments, path: &str) -> Result<(), Problem> {
     let address = pci_address(arguments.name())?;
     let ids = digits(
         arguments.second().unwrap_or_default(),
@@ -127,7 +101,7 @@ fn describe(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Pr
     )?;
     let (vendor, device) = ids.split_at(4);
     let device = &device[1..];
-    join_bus(tree, "pci", path)?;
+    bus::join_bus(tree, "pci", path)?;
 
     let (big_vendor, big_device) = (vendor.to_uppercase(), device.to_uppercase());
     let [base, sub, interface] = [&class[..2], &class[2..4], &class[4..]].map(str::to_uppercase);
@@ -166,14 +140,14 @@ fn describe(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Pr
         tree.entries.attribute(format!("{path}/acpi_index"), index);
     }
     if let Some(driver) = driver {
-        bind(tree, "pci", path, driver);
+        bus::bind(tree, "pci", path, driver);
     }
     join_group(tree, arguments, path)?;
     attach(tree, arguments, path)
 }
 
 /// The IOMMU group, and the device node that vfio makes of it.
-fn join_group(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Problem> {
+fn join_group(tree: &mut State, arguments: &Arguments, path: &str) -> Result<(), Problem> {
     let Some(number) = arguments.number("group")? else {
         return Ok(());
     };
@@ -198,7 +172,7 @@ fn join_group(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), 
 }
 
 /// What the function's driver made of it: UIO, virtio, netdevs, RDMA devices.
-fn attach(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Problem> {
+fn attach(tree: &mut State, arguments: &Arguments, path: &str) -> Result<(), Problem> {
     if let Some(number) = arguments.number("uio")? {
         let name = format!("uio{number}");
         let directory = format!("{path}/uio/{name}");
@@ -211,11 +185,11 @@ fn attach(tree: &mut Tree, arguments: &Arguments, path: &str) -> Result<(), Prob
         tree.entries.file(format!("/dev/{name}"), Vec::new());
     }
     let netdevs_on = match arguments.number("virtio")? {
-        Some(number) => children::virtio(tree, path, number)?,
+        Some(number) => attached::virtio(tree, path, number)?,
         None => path.to_owned(),
     };
     net::netdevs(tree, arguments, &netdevs_on)?;
-    children::rdma_devices(tree, arguments, path);
+    attached::rdma_devices(tree, arguments, path);
     Ok(())
 }
 

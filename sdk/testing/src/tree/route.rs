@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::arguments::Arguments;
 use super::error::Problem;
-use super::words::Arguments;
-use super::{Tree, net};
+use super::net;
+use super::route_table::padded;
+use super::state::State;
 
 const V4: &str = "/proc/net/route";
 const V6: &str = "/proc/net/ipv6_route";
@@ -14,7 +16,7 @@ const UP: u32 = 1;
 const GATEWAY: u32 = 2;
 const HOST: u32 = 4;
 
-pub(super) fn route(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn route(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let netdev = arguments.name();
     let directory = tree
         .entries
@@ -51,12 +53,6 @@ pub(super) fn route(tree: &mut Tree, arguments: &Arguments) -> Result<(), Proble
     Ok(())
 }
 
-/// The first line of the IPv4 table, which is there without a single route.
-pub(super) fn header() -> Vec<u8> {
-    padded("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT")
-        .into_bytes()
-}
-
 /// Addresses are printed as the numbers that their four bytes are in memory, so on common machines back to front.
 fn v4_line(netdev: &str, to: Ipv4Addr, prefix: u32, via: Option<Ipv4Addr>, metric: u32) -> String {
     let word = |address: Ipv4Addr| u32::from_le_bytes(address.octets());
@@ -68,11 +64,6 @@ fn v4_line(netdev: &str, to: Ipv4Addr, prefix: u32, via: Option<Ipv4Addr>, metri
         word(to),
         word(mask)
     ))
-}
-
-/// The kernel pads every line of the IPv4 table to one width.
-fn padded(line: &str) -> String {
-    format!("{line:<127}\n")
 }
 
 fn v6_line(netdev: &str, to: Ipv6Addr, prefix: u32, via: Option<Ipv6Addr>, metric: u32) -> String {

@@ -1,11 +1,12 @@
 //! `unplug`: a device leaves, and with it every link and device node that its presence made.
 
+use super::arguments::Arguments;
 use super::entries::BUSES;
 use super::error::Problem;
-use super::words::Arguments;
-use super::{Tree, pci};
+use super::pci;
+use super::state::State;
 
-pub(super) fn unplug(tree: &mut Tree, arguments: &Arguments) -> Result<(), Problem> {
+pub(super) fn unplug(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
     let path = tree.device(arguments.name())?;
     let virtfns = tree
         .entries
@@ -22,7 +23,7 @@ pub(super) fn unplug(tree: &mut Tree, arguments: &Arguments) -> Result<(), Probl
     Ok(())
 }
 
-fn leave(tree: &mut Tree, path: &str) {
+fn leave(tree: &mut State, path: &str) {
     leave_physfn(tree, path);
     leave_group(tree, path);
     leave_classes(tree, path);
@@ -30,7 +31,7 @@ fn leave(tree: &mut Tree, path: &str) {
     tree.entries.remove(path);
 }
 
-fn leave_physfn(tree: &mut Tree, path: &str) {
+fn leave_physfn(tree: &mut State, path: &str) {
     let Some(pf) = tree.entries.follow(&format!("{path}/physfn")) else {
         return;
     };
@@ -46,7 +47,7 @@ fn leave_physfn(tree: &mut Tree, path: &str) {
 }
 
 /// A group without devices is no group, and vfio's node for it goes at once.
-fn leave_group(tree: &mut Tree, path: &str) {
+fn leave_group(tree: &mut State, path: &str) {
     let Some(group) = tree.entries.follow(&format!("{path}/iommu_group")) else {
         return;
     };
@@ -66,7 +67,7 @@ fn leave_group(tree: &mut Tree, path: &str) {
 }
 
 /// Netdevs, RDMA devices and UIO devices: the links of their classes, and their device nodes.
-fn leave_classes(tree: &mut Tree, path: &str) {
+fn leave_classes(tree: &mut State, path: &str) {
     for class in tree.entries.names("/sys/class") {
         for name in tree.entries.names(&format!("/sys/class/{class}")) {
             let link = format!("/sys/class/{class}/{name}");
@@ -90,7 +91,7 @@ fn leave_classes(tree: &mut Tree, path: &str) {
 }
 
 /// The device itself and the devices below it: their buses' lists, their drivers' lists, and what vDPA offers.
-fn leave_buses(tree: &mut Tree, path: &str) {
+fn leave_buses(tree: &mut State, path: &str) {
     for bus in BUSES {
         for name in tree.entries.names(&format!("/sys/bus/{bus}/devices")) {
             let link = format!("/sys/bus/{bus}/devices/{name}");

@@ -1,57 +1,14 @@
-//! The words of the language: which there are, what may follow each, and the ones that edit single paths.
+//! The words of the language: their arguments, and those that edit single paths.
 
 use std::collections::BTreeMap;
 
+use super::arguments::Arguments;
 use super::error::Problem;
-use super::{Tree, children, devlink, net, parse, pci, route, unplug};
+use super::state::State;
+use super::{children, devlink, net, parse, pci, route, unplug};
 
-/// What follows a word, checked against what it takes.
-#[derive(Debug)]
-pub(super) struct Arguments {
-    usage: &'static str,
-    positional: Vec<String>,
-    keys: BTreeMap<String, String>,
-}
-
-impl Arguments {
-    /// The first positional argument: what the line is about.
-    pub(super) fn name(&self) -> &str {
-        &self.positional[0]
-    }
-
-    /// The positional arguments after the first.
-    pub(super) fn second(&self) -> Option<&str> {
-        self.positional.get(1).map(String::as_str)
-    }
-
-    pub(super) fn key(&self, key: &str) -> Option<&str> {
-        self.keys.get(key).map(String::as_str)
-    }
-
-    pub(super) fn required(&self, key: &str) -> Result<&str, Problem> {
-        self.key(key).ok_or(Problem::Usage { usage: self.usage })
-    }
-
-    pub(super) fn is_set(&self, key: &str) -> bool {
-        self.key(key) == Some("1")
-    }
-
-    /// The value of a key as a number, in whatever unit it is.
-    pub(super) fn number(&self, key: &str) -> Result<Option<u32>, Problem> {
-        self.key(key).map(number).transpose()
-    }
-
-    /// The comma-separated values of a key; none if the key is missing.
-    pub(super) fn list(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.key(key)
-            .into_iter()
-            .flat_map(|value| value.split(','))
-            .filter(|value| !value.is_empty())
-    }
-}
-
-/// Writes what one line says into `tree`.
-pub(super) fn expand(tree: &mut Tree, word: &str, rest: &str) -> Result<(), Problem> {
+/// Writes what one line describes into `tree`.
+pub(super) fn expand(tree: &mut State, word: &str, rest: &str) -> Result<(), Problem> {
     let found = WORDS.iter().find(|known| known.name == word);
     let word = found.ok_or_else(|| Problem::UnknownWord {
         word: word.to_owned(),
@@ -70,13 +27,6 @@ pub(super) fn expand(tree: &mut Tree, word: &str, rest: &str) -> Result<(), Prob
     }
 }
 
-pub(super) fn number(value: &str) -> Result<u32, Problem> {
-    value.parse().map_err(|_| Problem::Value {
-        value: value.to_owned(),
-        kind: "number",
-    })
-}
-
 struct Word {
     name: &'static str,
     usage: &'static str,
@@ -88,11 +38,11 @@ struct Word {
 
 enum Expand {
     /// A line of names and `key=value`.
-    Device(fn(&mut Tree, &Arguments) -> Result<(), Problem>),
+    Device(fn(&mut State, &Arguments) -> Result<(), Problem>),
     /// The usage, and the line as it stands, which the word takes apart itself.
-    Line(fn(&mut Tree, &'static str, &str) -> Result<(), Problem>),
+    Line(fn(&mut State, &'static str, &str) -> Result<(), Problem>),
     /// A path, and the rest of the line as it stands.
-    Edit(fn(&mut Tree, &str, &str) -> Result<(), Problem>),
+    Edit(fn(&mut State, &str, &str) -> Result<(), Problem>),
 }
 
 impl Word {
@@ -101,7 +51,7 @@ impl Word {
         usage: &'static str,
         positional: std::ops::RangeInclusive<usize>,
         keys: &'static [&'static [&'static str]],
-        expand: fn(&mut Tree, &Arguments) -> Result<(), Problem>,
+        expand: fn(&mut State, &Arguments) -> Result<(), Problem>,
     ) -> Self {
         Self {
             name,
@@ -115,7 +65,7 @@ impl Word {
     const fn edit(
         name: &'static str,
         usage: &'static str,
-        edit: fn(&mut Tree, &str, &str) -> Result<(), Problem>,
+        edit: fn(&mut State, &str, &str) -> Result<(), Problem>,
     ) -> Self {
         Self {
             name,
@@ -242,22 +192,22 @@ const WORDS: &[Word] = &[
     Word::edit("rm", "rm PATH", rm),
 ];
 
-fn dev(tree: &mut Tree, path: &str, _: &str) -> Result<(), Problem> {
+fn dev(tree: &mut State, path: &str, _: &str) -> Result<(), Problem> {
     tree.entries.file(path.to_owned(), Vec::new());
     Ok(())
 }
 
-fn nodev(tree: &mut Tree, path: &str, _: &str) -> Result<(), Problem> {
+fn nodev(tree: &mut State, path: &str, _: &str) -> Result<(), Problem> {
     tree.entries.remove(path);
     Ok(())
 }
 
-fn file(tree: &mut Tree, path: &str, text: &str) -> Result<(), Problem> {
+fn file(tree: &mut State, path: &str, text: &str) -> Result<(), Problem> {
     tree.entries.file(path.to_owned(), parse::contents(text)?);
     Ok(())
 }
 
-fn link(tree: &mut Tree, path: &str, target: &str) -> Result<(), Problem> {
+fn link(tree: &mut State, path: &str, target: &str) -> Result<(), Problem> {
     if target.is_empty() {
         return Err(Problem::Usage {
             usage: "link PATH TARGET",
@@ -267,12 +217,12 @@ fn link(tree: &mut Tree, path: &str, target: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn dir(tree: &mut Tree, path: &str, _: &str) -> Result<(), Problem> {
+fn dir(tree: &mut State, path: &str, _: &str) -> Result<(), Problem> {
     tree.entries.directory(path.to_owned());
     Ok(())
 }
 
-fn rm(tree: &mut Tree, path: &str, _: &str) -> Result<(), Problem> {
+fn rm(tree: &mut State, path: &str, _: &str) -> Result<(), Problem> {
     if !tree.entries.exists(path) {
         return Err(Problem::Nothing {
             path: path.to_owned(),

@@ -13,6 +13,7 @@ fn every_link_of_the_captured_node_leads_somewhere() {
     let captured = Tree::parse(CAPTURED).unwrap();
     let is_link = |entry: &Entry| matches!(entry, Entry::Link(_));
     let links: Vec<_> = captured
+        .state
         .entries
         .iter()
         .filter(|(_, entry)| is_link(entry))
@@ -66,7 +67,7 @@ fn words_say_what_the_captured_kernel_shows() {
         "/dev",
     ];
     let mut compared = 0;
-    for (path, entry) in described.entries.iter() {
+    for (path, entry) in described.state.entries.iter() {
         if path.starts_with("/proc/")
             || *entry == Entry::Directory
             || free.iter().any(|name| path.ends_with(name))
@@ -74,6 +75,7 @@ fn words_say_what_the_captured_kernel_shows() {
             continue;
         }
         let shown = captured
+            .state
             .entries
             .iter()
             .find(|(captured, _)| *captured == path);
