@@ -36,7 +36,7 @@ pub(crate) fn rewritten(block: &[u8], max_len: usize) -> Option<Vec<u8>> {
     (copied > 0 && out.len() <= max_len).then_some(out)
 }
 
-/// Takes one field representation off `rest`, and says what is to replace it, if anything is.
+/// Takes one field representation off `rest`, and returns its replacement, if there is one.
 fn replacement(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
     let (is_added, index_bits) = match *rest.first()? {
         // Indexed. The authority of the static table is the empty one.
@@ -48,7 +48,7 @@ fn replacement(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
     };
     let is_authority = match integer(rest, index_bits)? {
         0 => *string(rest)? == *b":authority",
-        // Encoders find this name in the static table first, so it is not looked for in the dynamic one.
+        // Encoders find this name in the static table first, so the dynamic one is not searched.
         index => index == 1,
     };
     let value = string(rest)?;
@@ -183,7 +183,7 @@ mod tests {
             b"\x41\x0bexample:443",
             b"\x41\x05[::1]",
             b"\x40\x0a:authority\x01a\xbe\xbe",
-            // A path, a header whose name only looks similar, and one whose name is in the dynamic table.
+            // A path, a header with a similar name, and one whose name is in the dynamic table.
             b"\x44\x04/%zz",
             b"\x40\x0aauthority:\x01/\xbe",
             b"\x7e\x01/",

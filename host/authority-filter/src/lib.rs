@@ -1,6 +1,6 @@
-//! Lets HTTP/2 servers on `h2` answer clients whose `:authority` is no authority, such as the path of a unix socket.
+//! Lets HTTP/2 servers on `h2` serve clients with an invalid `:authority`, such as the path of a unix socket.
 //!
-//! A gRPC client that dials a unix socket has to send some `:authority`. Some send the path of the socket, percent-encoded
+//! A gRPC client of a unix socket has to send some `:authority`. Some send the path of the socket, percent-encoded
 //! or as it is, and some an empty text; the kubelet's plugin watcher, which is a grpc-go client, sends
 //! `%2Fvar%2Flib%2Fkubelet%2F…`. The `h2` crate, on which hyper and tonic stand, resets such streams with PROTOCOL_ERROR
 //! before any service sees them (<https://github.com/hyperium/h2/pull/487>), and has no option against it.
@@ -36,12 +36,12 @@
 //! It keeps no HPACK table. A refused authority that the peer adds to its dynamic table is replaced by one of the same
 //! length, so the tables of both sides have the same entries of the same sizes, and references to them pass as they are.
 //! Any other refused authority becomes `localhost`. A header block without one passes as it is, and so does one that
-//! cannot be decoded; `h2` answers that in its own way. Other frames are not held: of a connection, 64 KiB at most are
-//! kept back at a time, for a header block that is incomplete.
+//! cannot be decoded; `h2` handles the error. Other frames pass at once: of a connection, at most 64 KiB are
+//! buffered, for an incomplete header block.
 //!
 //! # What it does not do
 //!
-//! Without a table there are two things that it cannot know. They end with the peer's acknowledgement of a server's
+//! Without a table there are two limits. They end with the peer's acknowledgement of a server's
 //! settings, if these announce a table of size 0 as above; grpc-go and gRPC C-core wait for the settings before their
 //! first call.
 //!
@@ -108,7 +108,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for AuthorityFilter<IO> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if buf.remaining() == 0 {
-            // A read into no space would look like the end of the connection below.
+            // A read into an empty buffer would be indistinguishable from the end of the connection.
             return Poll::Ready(Ok(()));
         }
         while this.delivered == this.passed.len() {

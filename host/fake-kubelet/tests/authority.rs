@@ -107,13 +107,13 @@ async fn the_watcher_sends_the_encoded_path_and_notes_that_it_was_reset() {
 async fn what_the_watcher_sends_is_the_encoded_path_and_not_compressed() {
     let (kubelet, _node) = kubelet(watching).await;
     let listener = UnixListener::bind(kubelet.node().plugins_registry().join("vf.sock")).unwrap();
-    let heard = thread::spawn(move || {
+    let received = thread::spawn(move || {
         const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
         let (mut connection, _) = listener.accept().unwrap();
         connection.write_all(&SETTINGS).unwrap();
-        let mut heard = Vec::new();
-        connection.read_to_end(&mut heard).unwrap();
-        String::from_utf8_lossy(&heard).into_owned()
+        let mut received = Vec::new();
+        connection.read_to_end(&mut received).unwrap();
+        String::from_utf8_lossy(&received).into_owned()
     });
 
     kubelet
@@ -125,8 +125,8 @@ async fn what_the_watcher_sends_is_the_encoded_path_and_not_compressed() {
         .unwrap();
     drop(kubelet);
 
-    let heard = heard.join().unwrap();
-    assert!(heard.contains(PERCENT_ENCODED), "{heard:?}");
+    let received = received.join().unwrap();
+    assert!(received.contains(PERCENT_ENCODED), "{received:?}");
 }
 
 fn watching(config: &mut Config) {

@@ -50,7 +50,7 @@ fn run(arguments: &[&str], input: &str) -> Output {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // A program that explains itself may be gone before it is told anything.
+    // A program that prints its usage may end before it reads its input.
     let _ = program
         .stdin
         .take()

@@ -1,4 +1,4 @@
-//! Pods that have devices are told of on the socket for pod resources, and in the checkpoint.
+//! Devices of pods on the pod resources socket and in the checkpoint.
 
 mod plugin;
 

@@ -171,7 +171,7 @@ async fn a_plugin_of_another_version_is_told_and_tried_again() {
 
 #[tokio::test]
 async fn a_plugin_of_another_type_or_with_a_bad_name_is_told() {
-    for (info, told) in [
+    for (info, error) in [
         (
             PluginInfo {
                 r#type: "CSIPlugin".to_owned(),
@@ -192,7 +192,7 @@ async fn a_plugin_of_another_type_or_with_a_bad_name_is_told() {
         let (kubelet, _node) = kubelet().await;
         let plugin = serve(&kubelet, "vf.sock", |answers| answers.info = info);
 
-        assert_eq!(plugin.statuses(1).await[0].error, told);
+        assert_eq!(plugin.statuses(1).await[0].error, error);
     }
 }
 
@@ -215,7 +215,7 @@ async fn a_refused_plugin_is_told_and_registered_once_it_is_not_refused() {
 async fn a_plugin_that_fails_to_be_notified_is_disconnected_and_tried_again() {
     let (kubelet, _node) = kubelet().await;
     let _plugin = serve(&kubelet, "vf.sock", |answers| {
-        answers.notified = Err(Status::internal("do not want to know"));
+        answers.notified = Err(Status::internal("refused on purpose"));
     });
 
     kubelet

@@ -172,7 +172,11 @@ impl Threads {
         };
         let error = StartError(error);
         if !std::mem::replace(&mut state.is_short, true) {
-            tracing::error!("{}", inline(&error));
+            tracing::error!(
+                event = "thread_start_failed",
+                error = inline(&error),
+                "cannot start a thread"
+            );
         }
         // The mutex was locked all the time, so this is the job from above.
         match state.jobs.pop_back() {

@@ -1,4 +1,4 @@
-//! How a failure is printed: one sentence, its causes, and a hint.
+//! The format of a failure: one sentence, its causes, and a hint.
 
 use std::error::Error;
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct Report<'a> {
     hint: Option<String>,
 }
 
-/// What a module's error enum knows beyond its sentence.
+/// What an error has beyond its message.
 pub trait Hint: Error {
     /// What the reader can do about it.
     fn hint(&self) -> Option<String> {
@@ -48,7 +48,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Something that the user should know and that stops nothing.
+    /// A mistake without a consequence for the result.
     pub fn warning(error: &'a impl Hint) -> Self {
         Self {
             level: "warning",

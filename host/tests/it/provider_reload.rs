@@ -107,7 +107,7 @@ async fn rewriting_the_same_provider_file_changes_nothing() {
     node.provide("accelerator", &built("sriovdp_accelerator"));
     look_is_over(&node, &daemon).await;
     assert!(
-        !daemon.log().contains("provider_replaced"),
+        daemon.logs("provider_replaced").now().is_empty(),
         "{}",
         daemon.log()
     );
@@ -155,7 +155,7 @@ async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
         );
         // A whole file in its place counts again.
         node.provide_bytes("accelerator.so", &newer());
-        daemon.says("provider_replaced").await;
+        daemon.logs("provider_replaced").await;
         nothing_has_happened(&kubelet, daemon).await;
     }
 }

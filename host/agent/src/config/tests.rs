@@ -208,7 +208,7 @@ fn a_mistake_costs_one_resource() {
     );
 }
 
-/// Which keys beside `selectors` matter, the providers know.
+/// The providers decide which keys beside `selectors` matter.
 #[test]
 fn unknown_keys_beside_selectors_are_kept() {
     let text = r#"{"resourceList": [{"resourceName": "a", "SelectorObjs": 1, "sriovMode": true, "x": null}]}"#;

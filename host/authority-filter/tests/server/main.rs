@@ -4,7 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says so best by its line number"
+    reason = "the line number of a panic is the best report of a test"
 )]
 
 use std::convert::Infallible;

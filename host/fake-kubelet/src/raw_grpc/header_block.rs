@@ -10,7 +10,7 @@ pub(super) fn write_field(block: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// An integer with a prefix of seven bits, whose eighth says that no Huffman code follows (section 5.1).
+/// An integer with a prefix of seven bits, whose eighth means that no Huffman code follows (section 5.1).
 fn write_length(block: &mut Vec<u8>, length: usize) {
     const PREFIX_MAX: u8 = 0x7f;
     match u8::try_from(length) {

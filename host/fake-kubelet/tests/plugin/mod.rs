@@ -1,4 +1,4 @@
-//! A small but complete device plugin that does what a test tells it to.
+//! A small but complete device plugin, controlled by a test.
 #![allow(
     dead_code,
     unused_imports,

@@ -10,7 +10,7 @@ const ARCHITECTURES: [(&str, u16, u64); 3] = [
 ];
 const NOTE: &str = "sdk=1.0.0\npanic=unwind\n";
 
-/// What [`NOTE`] says.
+/// The content of [`NOTE`].
 fn note() -> Note {
     Note {
         sdk: "1.0.0".to_owned(),
@@ -35,7 +35,7 @@ fn library(machine: u16, page: u64) -> Vec<u8> {
     file.extend([3_u16, machine].map(u16::to_le_bytes).concat());
     file.extend(1_u32.to_le_bytes());
     file.extend([0, 64, 0_u64].map(u64::to_le_bytes).concat());
-    // ELF ABI 2, as powerpc64le has it; nobody else has flags.
+    // ELF ABI 2 of powerpc64le; the other machines have no flags.
     file.extend(if machine == 21 { 2_u32 } else { 0 }.to_le_bytes());
     file.extend([64_u16, 56, 2, 64, 0, 0].map(u16::to_le_bytes).concat());
     for (kind, from, size, align) in [(1_u32, 0, headers + length, page), (4, headers, length, 4)] {

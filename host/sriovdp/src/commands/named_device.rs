@@ -50,7 +50,7 @@ pub(super) fn ids(state: &Reconciler, outcome: &Outcome, text: &str) -> Result<V
     let mut functions = state.functions().iter();
     Err(match functions.find(|f| f.address == address) {
         Some(_) if !outcome.failures.is_empty() => {
-            Error::new(format!("cannot tell whether {name} is a device, because a discovery failed"))
+            Error::new(format!("a discovery failed, so {name} may or may not be a device"))
         }
         Some(function) => Error::new(format!(
             "{name} is the PCI function {address} of class {:06x} ({}:{}), which no loaded provider offers",

@@ -30,7 +30,7 @@ pub enum NewProviderError {
     /// There is something in the way.
     #[error("`{}` is there already", .0.display())]
     Exists(PathBuf),
-    /// The disk is full, or the directory is somebody else's.
+    /// A file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
         /// The file or directory.
@@ -51,7 +51,7 @@ impl Hint for NewProviderError {
 }
 
 impl NewProvider {
-    /// Writes the crate to a new directory below `parent`, and says which files there are.
+    /// Writes the crate to a new directory below `parent`, and returns its files.
     ///
     /// # Errors
     ///

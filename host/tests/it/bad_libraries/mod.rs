@@ -240,7 +240,7 @@ async fn bad_library_is_refused_with_one_sentence() {
         let mut command = node.command(&["provider", "check"]);
         command.arg(&file).envs(variable);
         command.env("TMPDIR", scratch.path()).kill_on_drop(true);
-        if expected.contains("within 2s") {
+        if expected.contains("after 2s") {
             command.args(SHORT);
         }
         running.spawn(async move {

@@ -1,4 +1,4 @@
-//! What a provider did not say is not known: the commands report why, and end with 1.
+//! What a provider did not say is unknown: the commands report why, and end with 1.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn expect_unknown(node: &TestNode, why: &str) {
     assert!(checked.contains("intel.com/good: 4 devices"), "{checked}");
     let listed = run(&["list"]).await;
     assert!(
-        listed.contains("intel.com/faulty (faulty)\n    not known: "),
+        listed.contains("intel.com/faulty (faulty)\n    unknown: "),
         "{listed}"
     );
     let listed: Value = serde_json::from_str(&run(&["list", "-o", "json"]).await).unwrap();
@@ -115,7 +115,7 @@ async fn a_bus_that_cannot_be_listed() {
             reports.contains("error: cannot read the PCI bus\nCaused by: "),
             "{reports}"
         );
-        assert!(output.contains("not known"), "{output}");
+        assert!(output.contains("unknown: "), "{output}");
     }
 }
 

@@ -141,9 +141,9 @@ fn converted(schema: &Value, prefix: &str, is_part: bool) -> Value {
             .for_each(|all| all.append(&mut conditions));
     }
     let is_composed = COMPOSITIONS.iter().any(|key| schema.contains_key(*key));
-    let says =
+    let is_explicit =
         schema.contains_key("additionalProperties") || schema.contains_key("unevaluatedProperties");
-    if has_keys && !is_part && !is_composed && !says {
+    if has_keys && !is_part && !is_composed && !is_explicit {
         made.insert("additionalProperties".to_owned(), false.into());
     }
     Value::Object(made)
