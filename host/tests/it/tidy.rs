@@ -191,8 +191,11 @@ fn every_log_event_is_documented() {
         for file in sources(&repository().join(directory)) {
             let text = std::fs::read_to_string(&file).unwrap();
             let production = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let names = production.split("event = \"").skip(1);
-            logged.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            for call in ["event = ", "Entry::error(", "Entry::warn(", "Entry::info("] {
+                let names = production.split(call).skip(1);
+                let names = names.filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                logged.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
         }
     }
     let page = std::fs::read_to_string(repository().join("docs/logging.md")).unwrap();
