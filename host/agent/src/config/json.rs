@@ -161,7 +161,7 @@ impl<'a> Json<'a> {
     }
 
     /// Whether the value constrains nothing, by the rule that a selector's default has to.
-    pub(crate) fn asks_for_nothing(&self) -> bool {
+    pub(crate) fn constrains_nothing(&self) -> bool {
         match self.text.as_bytes() {
             b"null" | b"false" | b"\"\"" => true,
             [b'{', inner @ .., b'}'] => inner.iter().all(u8::is_ascii_whitespace),

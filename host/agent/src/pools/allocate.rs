@@ -57,7 +57,7 @@ pub enum AllocateError {
         /// How many the pool has.
         devices: usize,
     },
-    /// The device was there.
+    /// The device has left the pool.
     #[error("the device `{id}` has left `{resource}`: {reason}")]
     Left {
         /// The resource.
@@ -121,12 +121,12 @@ impl sriovdp_report::Hint for AllocateError {
     }
 }
 
-/// Checks the ids of `containers` before anything is copied: each is a device of the pool, and none
-/// is named twice, so there are no more ids than devices.
+/// Checks the ids of `containers` before anything is copied: each is a device of the pool, and none is named twice, so
+/// there are no more ids than devices.
 ///
 /// # Errors
 ///
-/// When a request is none that a kubelet sends, or when a device is unknown or gone.
+/// When no kubelet sends such a request, or when a device is unknown or removed.
 pub fn check_request<'a>(
     pool: &Pool,
     containers: impl ExactSizeIterator<Item = &'a [String]>,
@@ -140,11 +140,12 @@ pub fn check_request<'a>(
     Ok(())
 }
 
-/// Checks the ids of `containers`, each with the devices to choose from and those that are required. Its list may be older than the pool, so an id may be unknown, and there may be somewhat more of them.
+/// Checks the ids of `containers`, each with the devices to choose from and those that are required. The kubelet's list
+/// may be older than the pool, so an id may be unknown, and there may be somewhat more ids than devices.
 ///
 /// # Errors
 ///
-/// When a request is none that a kubelet sends.
+/// When no kubelet sends such a request.
 pub fn check_preferred_request<'a>(
     pool: &Pool,
     containers: impl ExactSizeIterator<Item = [&'a [String]; 2]>,
@@ -197,7 +198,7 @@ fn check_first<'a>(
 ///
 /// # Errors
 ///
-/// When one of the devices is unknown or gone, when something that it needs is missing on the node, or when a provider
+/// When one of the devices is unknown or removed, when something that it needs is missing on the node, or when a provider
 /// has not answered in time.
 pub async fn allocate(
     pool: &Pool,
@@ -261,7 +262,7 @@ fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), Allocat
     }
 }
 
-/// A few of the ids: the reason comes behind them, on a line of limited length.
+/// The first ids: the reason follows them, on a line of limited length.
 fn named(ids: &[String]) -> String {
     let (first, more) = ids.split_at(ids.len().min(NAMED));
     match more.len() {

@@ -91,7 +91,7 @@ mod tests {
 
     fn devices(count: u8) -> DiscoveredDevices {
         DiscoveredDevices {
-            devices: (0..count).map(|n| sample::found(&id(n))).collect(),
+            devices: (0..count).map(|n| sample::discovered(&id(n))).collect(),
             excluded: Vec::new(),
         }
     }

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_list_has_to_fit_into_a_message() {
         let found = |count: usize, length: usize| {
-            let devices = (0..count).map(|n| sample::found(&format!("{n:0length$}")));
+            let devices = (0..count).map(|n| sample::discovered(&format!("{n:0length$}")));
             DiscoveredDevices {
                 devices: devices.collect(),
                 excluded: Vec::new(),

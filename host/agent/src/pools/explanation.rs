@@ -12,7 +12,7 @@ impl Scan {
     /// # Errors
     ///
     /// When a provider fails, or has not answered a discovery.
-    pub async fn explained(&self, selector: &Selector, id: &str) -> Result<Explained, ScanError> {
+    pub async fn explain(&self, selector: &Selector, id: &str) -> Result<Explained, ScanError> {
         let mut all = Explained::default();
         for (discovery, part) in self.discoveries(selector)? {
             let explained = discovery.explain(&part.selectors, id).await;
@@ -31,12 +31,12 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// As those of [`explained`](Self::explained).
+    /// As those of [`explain`](Self::explain).
     pub async fn mismatch(
         &self,
         selector: &Selector,
         id: &str,
     ) -> Result<Option<Mismatch>, ScanError> {
-        Ok(self.explained(selector, id).await?.mismatch)
+        Ok(self.explain(selector, id).await?.mismatch)
     }
 }

@@ -127,7 +127,7 @@ mod tests {
             let down = Finding::new(FindingKind::Link, "down");
             let device = DiscoveredDevice {
                 findings: if is_up { Vec::new() } else { vec![down] },
-                ..sample::found("a")
+                ..sample::discovered("a")
             };
             let now = start + Duration::from_secs(second);
             history = history.next([&device], |_| second > 0, now);

@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::Resource;
-use super::resolve::asks_for_nothing;
+use super::resolve::constrains_nothing;
 use super::scan::{Scan, ScanError};
 
 /// How many devices mismatch one key, whatever the other keys are.
@@ -28,7 +28,7 @@ impl Scan {
         &self,
         resource: &Resource,
     ) -> Result<Vec<KeyMismatches>, ScanError> {
-        let Some(found) = self.found(&resource.device_type) else {
+        let Some(found) = self.devices_of(&resource.device_type) else {
             return Ok(Vec::new());
         };
         let mut mismatches = Vec::new();
@@ -38,7 +38,7 @@ impl Scan {
                     return Ok(Vec::new());
                 }
                 let keys = part.selectors.as_object().into_iter().flatten();
-                for (key, value) in keys.filter(|(_, value)| !asks_for_nothing(value)) {
+                for (key, value) in keys.filter(|(_, value)| !constrains_nothing(value)) {
                     let alone = Map::from_iter([(key.clone(), value.clone())]).into();
                     let matches = discovery.select(&resource.device_type, &alone).await;
                     let matches =

@@ -24,7 +24,7 @@ impl Scan {
         for (discovery, _) in &discoveries {
             part = part.or(self.part_of(discovery)?);
         }
-        let (Some(part), Some(found)) = (part, self.found(device_type)) else {
+        let (Some(part), Some(found)) = (part, self.devices_of(device_type)) else {
             return matches_of_all(device_type, &discoveries).await;
         };
         let before = before.cloned().unwrap_or_default();

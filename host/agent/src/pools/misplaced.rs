@@ -15,7 +15,7 @@ pub(super) fn beside_selectors(
     stray: &SelectorMember,
 ) -> Problem {
     let name = &stray.name;
-    let nothing = stray.value.json().asks_for_nothing();
+    let nothing = stray.value.json().constrains_nothing();
     let of_type = match context.device_type {
         Some(_) => &context.providers[..],
         None => context.loaded,

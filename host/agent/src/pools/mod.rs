@@ -7,7 +7,7 @@
 
 mod allocate;
 mod assign;
-mod checked;
+mod check_selectors;
 mod container_allocation;
 mod discovered;
 mod discovery_plan;

@@ -89,7 +89,7 @@ mod tests {
         let device = |n: &u32| DiscoveredDevice {
             function: address(*n),
             numa_node: Some(numa),
-            ..sample::found(&address(*n).to_string())
+            ..sample::discovered(&address(*n).to_string())
         };
         DiscoveredDevices {
             devices: devices.iter().map(device).collect(),

@@ -93,7 +93,7 @@ impl fmt::Debug for Removal<'_> {
 }
 
 impl Health {
-    /// Whether the device is in the list for the kubelet's sake only.
+    /// Whether the device is listed for the grace period only.
     pub fn is_removed(&self) -> bool {
         matches!(self, Self::Removed { .. })
     }
@@ -108,8 +108,8 @@ impl Health {
 }
 
 impl Pool {
-    /// The pool with `devices` now, after it had been `self`: a device that left stays a while as unhealthy, and as long
-    /// as it is in use.
+    /// The state with `devices` that follows on `self`: a removed device stays as unhealthy for the grace period, and as
+    /// long as it is in use.
     #[must_use]
     pub fn then(
         &self,
@@ -187,7 +187,7 @@ impl Pool {
         by_reason
     }
 
-    /// Whether a device is in the list for the sake of a pod that may have ended by now.
+    /// Whether a device is listed only because of a pod that may have ended by now.
     pub fn waits_for_pods(&self, now: Instant) -> bool {
         self.devices.iter().any(|device| match device.health {
             Health::Removed { since, .. } => now >= since + REMOVAL_GRACE_PERIOD,
@@ -195,7 +195,7 @@ impl Pool {
         })
     }
 
-    /// When to see again whether a device may leave the list.
+    /// When a device may leave the list.
     pub fn requeue_at(&self, now: Instant) -> Option<Instant> {
         let waits = self
             .devices

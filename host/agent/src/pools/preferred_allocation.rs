@@ -1,4 +1,4 @@
-//! Which of the available devices a container is better off with: a function of values.
+//! The preferred ones of the available devices: a function of values.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +18,20 @@ pub struct PreferredAllocationRequest<'a> {
     pub size: usize,
 }
 
-/// The ids of `wish.size` devices, those that the container must have first; nothing when there is no such choice,
-/// which leaves it to the kubelet. An error would cost the pod.
+/// The ids of `request.size` devices, those that the container must have first; nothing when there is no such choice,
+/// which leaves it to the kubelet. An error would refuse the pod.
 pub fn preferred_allocation<'a>(
     pool: &'a Pool,
     policy: AllocationPolicy,
-    wish: PreferredAllocationRequest<'_>,
+    request: PreferredAllocationRequest<'_>,
 ) -> Vec<&'a str> {
-    choose(pool, policy, wish).unwrap_or_default()
+    choose(pool, policy, request).unwrap_or_default()
 }
 
 fn choose<'a>(
     pool: &'a Pool,
     policy: AllocationPolicy,
-    wish: PreferredAllocationRequest<'_>,
+    request: PreferredAllocationRequest<'_>,
 ) -> Option<Vec<&'a str>> {
     let known = |ids: &[String]| -> Vec<&'a PoolDevice> {
         let mut devices: Vec<_> = ids.iter().filter_map(|id| pool.device(id)).collect();
@@ -39,10 +39,10 @@ fn choose<'a>(
         devices.dedup_by(|a, b| a.id == b.id);
         devices
     };
-    let mut chosen = known(wish.must_include);
-    let available = known(wish.available);
-    let missing = wish.size.checked_sub(chosen.len())?;
-    let is_odd = chosen.len() != wish.must_include.len()
+    let mut chosen = known(request.must_include);
+    let available = known(request.available);
+    let missing = request.size.checked_sub(chosen.len())?;
+    let is_odd = chosen.len() != request.must_include.len()
         || chosen.iter().any(|device| !contains(&available, device));
     if is_odd {
         return None;

@@ -20,11 +20,11 @@ use sriovdp_providers::{Provider, Providers};
 pub enum Strictness {
     /// It refuses the resource.
     Strict,
-    /// It is left out with a warning, as the Go plugin leaves it out silently.
+    /// It is ignored with a warning, as the Go plugin ignores it silently.
     Lenient,
 }
 
-/// Why a resource could not be resolved.
+/// Why a resource cannot be resolved.
 #[derive(Debug)]
 pub enum ResolveError {
     /// The configuration is wrong.
@@ -37,7 +37,7 @@ pub enum ResolveError {
 ///
 /// # Errors
 ///
-/// The problems because of which it cannot be offered, or not now.
+/// The problems because of which it cannot be published, or not now.
 pub async fn resolve(
     providers: &Providers,
     file: &Path,
@@ -116,7 +116,7 @@ impl<'a> Context<'a> {
         context
     }
 
-    /// The meaning of a selection, with the warnings that arose.
+    /// Resolves a selection, with the warnings that arose.
     async fn selection(
         &mut self,
         spec: &SelectionSpec,
@@ -170,10 +170,10 @@ impl<'a> Context<'a> {
             if n > 0 && part.is_empty() {
                 continue;
             }
-            let is_asked = n == 0 || !part.values().all(asks_for_nothing);
+            let constrains = n == 0 || !part.values().all(constrains_nothing);
             self.check(spec, &provider, part.clone()).await;
             // The operator writes every key, and an extension may have to read much for a key that constrains nothing.
-            if is_asked {
+            if constrains {
                 provider_selectors.push(ProviderSelector {
                     provider,
                     selectors: Value::Object(part),
@@ -194,9 +194,9 @@ impl<'a> Context<'a> {
         let schema = &provider.manifest().schema;
         let (value, unknown) = by_schema(schema, key, member.value.json()).ok()?;
         for unknown in unknown {
-            let asks_for_nothing = unknown.value.asks_for_nothing();
+            let constrains_nothing = unknown.value.constrains_nothing();
             let problem = Problem {
-                severity: self.severity_of_unknown(asks_for_nothing),
+                severity: self.severity_of_unknown(constrains_nothing),
                 place: unknown.value.place(),
                 hint: Some(unknown.hint),
                 ..self.problem(
@@ -215,7 +215,7 @@ impl<'a> Context<'a> {
         let constraining = |key: &str| {
             let named = |member: &&SelectorMember| member.name.eq_ignore_ascii_case(key);
             let member = spec.members.iter().find(named);
-            member.filter(|member| !member.value.json().asks_for_nothing())
+            member.filter(|member| !member.value.json().constrains_nothing())
         };
         let pairs = providers
             .iter()
@@ -236,8 +236,8 @@ impl<'a> Context<'a> {
     /// selection.
     fn undeclared(&mut self, spec: &SelectorSpec, member: &SelectorMember) {
         let elsewhere = misplaced::file_of(&self.providers, &member.name);
-        let asks_for_nothing = member.value.json().asks_for_nothing();
-        if elsewhere.is_some() && asks_for_nothing {
+        let constrains_nothing = member.value.json().constrains_nothing();
+        if elsewhere.is_some() && constrains_nothing {
             return;
         }
         let hint = match elsewhere {
@@ -249,7 +249,7 @@ impl<'a> Context<'a> {
             self.device_type.unwrap_or_default()
         );
         let problem = Problem {
-            severity: self.severity_of_unknown(asks_for_nothing),
+            severity: self.severity_of_unknown(constrains_nothing),
             hint: Some(hint),
             ..self.problem(format!("{}.{}", spec.key, member.name), member, message)
         };
@@ -257,8 +257,8 @@ impl<'a> Context<'a> {
     }
 
     /// The severity of an unknown key: ignoring it would match more devices than the user meant.
-    pub(super) fn severity_of_unknown(&self, asks_for_nothing: bool) -> Severity {
-        if asks_for_nothing || self.strictness == Strictness::Lenient {
+    pub(super) fn severity_of_unknown(&self, constrains_nothing: bool) -> Severity {
+        if constrains_nothing || self.strictness == Strictness::Lenient {
             Severity::Warning
         } else {
             Severity::Refused
@@ -278,8 +278,8 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Whether a value constrains nothing, by the rule that a selector's default has to.
-pub(super) fn asks_for_nothing(value: &Value) -> bool {
+/// Whether a value constrains nothing, as the default of a selector.
+pub(super) fn constrains_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(values) => values.is_empty(),

@@ -33,7 +33,7 @@ pub(crate) fn device(id: &str) -> PoolDevice {
     }
 }
 
-pub(crate) fn found(id: &str) -> DiscoveredDevice {
+pub(crate) fn discovered(id: &str) -> DiscoveredDevice {
     DiscoveredDevice {
         id: DeviceId::new(id).unwrap(),
         function: PciAddress::default(),

@@ -90,7 +90,7 @@ impl Scan {
     }
 
     /// The devices of a device type.
-    pub fn found(&self, device_type: &str) -> Option<&DiscoveredDevices> {
+    pub fn devices_of(&self, device_type: &str) -> Option<&DiscoveredDevices> {
         self.device_types.get(device_type).map(Arc::as_ref)
     }
 

@@ -44,7 +44,7 @@ impl Reconciler {
     /// Why no device is in the pool of `resource`.
     pub async fn why_empty(&self, resource: &Resource, spec: &ResourceSpec) -> String {
         let (name, device_type) = (&resource.name, &resource.device_type);
-        let (offered, excluded) = match self.snapshot.scan.found(device_type) {
+        let (offered, excluded) = match self.snapshot.scan.devices_of(device_type) {
             Some(found) => (found.devices.len(), found.excluded.len()),
             None => (0, 0),
         };

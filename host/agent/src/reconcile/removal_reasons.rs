@@ -23,7 +23,7 @@ pub(super) async fn removal_reasons(
     if absent.is_empty() {
         return RemovalReasons::new();
     }
-    let found = scan.found(&resource.device_type).into_iter();
+    let found = scan.devices_of(&resource.device_type).into_iter();
     let excluded = found.clone().flat_map(|found| &found.excluded);
     let offered = found.flat_map(|found| &found.devices);
     let excluded =

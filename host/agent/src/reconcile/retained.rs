@@ -33,7 +33,7 @@ impl Retained {
     ) -> Result<Self, ScanError> {
         let mut explained = Vec::with_capacity(resource.selectors.len());
         for selector in &resource.selectors {
-            explained.push(scan.explained(selector, id).await?);
+            explained.push(scan.explain(selector, id).await?);
         }
         Ok(Self::by(explained, known_selector(resource, id, before)))
     }

@@ -166,7 +166,7 @@ impl Snapshot {
         let kept = unknown.filter_map(|(resource, _)| pool_of(pools, &resource.name));
         let kept = kept.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
         let requests = self.resources.iter().map(|matched| Request {
-            devices: self.found(&matched.resource).unwrap_or(&NONE),
+            devices: self.devices_of(&matched.resource).unwrap_or(&NONE),
             matches: &matched.matches,
         });
         let requests: Vec<Request<'_>> = requests.collect();
@@ -174,8 +174,8 @@ impl Snapshot {
     }
 
     /// The devices of the resource's device type.
-    pub(super) fn found(&self, resource: &Resource) -> Option<&DiscoveredDevices> {
-        self.scan.found(&resource.device_type)
+    pub(super) fn devices_of(&self, resource: &Resource) -> Option<&DiscoveredDevices> {
+        self.scan.devices_of(&resource.device_type)
     }
 
     fn owner_by_device<'p>(&self, pod_devices: &'p PodDevices) -> OwnerByDevice<'p> {

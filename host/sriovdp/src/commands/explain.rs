@@ -155,7 +155,7 @@ fn excluded<'a>(
 /// The report about a resource whose discovery has not succeeded.
 fn undiscovered<'a>(state: &Reconciler, shown: &'a ShownResource<'a>) -> Option<DeviceReport<'a>> {
     let reason = shown.pool.as_ref().err()?;
-    let is_unknown = state.scan().found(shown.device_type).is_none();
+    let is_unknown = state.scan().devices_of(shown.device_type).is_none();
     is_unknown.then(|| DeviceReport {
         device: None,
         device_type: shown.device_type,
