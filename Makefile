@@ -1,11 +1,13 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist miri clean require
+.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist image release miri clean require
 
 EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# `cargo auditable build` for a release.
+CARGO_BUILD ?= cargo build
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -93,7 +95,7 @@ bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QU
 	cargo bench --locked -p sriovdp-tests --bench node --bench calls
 
 dist: require ## Build for release and lay the files out in dist/ as they are installed.
-	cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
+	$(CARGO_BUILD) --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
 	rm -rf dist
 	install -d -m 0755 dist/usr/bin dist/opt/sriovdp/providers
 	install -m 0755 $(TARGET_DIR)/release/sriovdp dist/usr/bin/sriovdp
@@ -101,6 +103,15 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 		file=libsriovdp_$$(echo "$$name" | tr - _).so; \
 		install -m 0644 "$(TARGET_DIR)/release/$$file" "dist/opt/sriovdp/providers/$$name.so" || exit 1; \
 	done
+
+# Needs Debian's apt and dpkg, and no container engine. Equal inputs give an equal digest.
+image: dist ## Build the image as an OCI archive in dist/, for `docker load`, `podman load` or `ctr images import`.
+	deployments/image/build
+
+# With cargo-auditable, the dependencies can be read from the binaries as well.
+release: require ## Lay out a release in dist/release/: archives, image, bill of materials, checksums.
+	@cargo auditable --version >/dev/null 2>&1 || echo 'cargo-auditable is not installed, so the binaries do not list their dependencies (cargo install cargo-auditable --locked)'
+	deployments/release
 
 # The payload of a panic is leaked on purpose. Not a part of `lint`, because it needs a nightly toolchain and its standard library's source.
 miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.

@@ -16,6 +16,8 @@
 )]
 mod test_node;
 
+use std::sync::Arc;
+
 use sriovdp::cli::Arguments;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::{ChangeScope, NodeEvents, PendingChanges};
@@ -159,7 +161,7 @@ async fn living_on(
     };
     tokio::select! {
         () = test => {}
-        ended = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::from_sender(events.clone())) => panic!("the daemon ended: {ended:?}"),
+        ended = daemon::run(sriovdp::settings::options(&arguments, Arc::default(), None), settings, NodeEvents::from_sender(events.clone())) => panic!("the daemon ended: {ended:?}"),
     }
 }
 

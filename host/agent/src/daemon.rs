@@ -1,15 +1,19 @@
 //! The life of the daemon: a first reconcile, then one for each trigger, until a signal ends it.
 
+mod observers;
 mod triggers;
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+pub use observers::ObserverOptions;
+
+use observers::Observers;
 use triggers::Triggers;
 
 use crate::config::ConfigError;
@@ -18,6 +22,7 @@ use crate::events::NodeEvents;
 use crate::host_paths::RootError;
 use crate::output::cdi::CdiNames;
 use crate::reconcile::{KubeletOptions, Reconciler, Settings};
+use crate::status::report::DaemonInfo;
 use sriovdp_kubelet::{DirectoryChanges, RegistrationMode};
 use sriovdp_providers::{Providers, malloc};
 use sriovdp_report::Hint;
@@ -63,7 +68,7 @@ impl Hint for DaemonError {
 }
 
 /// The options of the daemon beside the [`Settings`] for the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How resources register; without a mode, the kubelet's directories decide.
     pub registration: Option<RegistrationMode>,
@@ -71,6 +76,8 @@ pub struct Options {
     pub rescan_interval: Duration,
     /// How CDI names reach the container runtime; nothing without CDI.
     pub cdi_names: Option<CdiNames>,
+    /// How the daemon can be observed.
+    pub observers: ObserverOptions,
 }
 
 /// Serves until SIGTERM or SIGINT. Events, the resync timer, a changed file and SIGHUP trigger a reconcile.
@@ -131,6 +138,13 @@ pub async fn run(
         });
     }
 
+    let info = DaemonInfo {
+        started: Instant::now(),
+        registration_mode: mode.to_string(),
+        config_file: settings.config_file.display().to_string(),
+    };
+    let observers = Observers::start(&mut watchers, options.observers, info, &settings.tree).await;
+
     let kubelet = KubeletOptions {
         mode,
         directory_changes: DirectoryChanges::new(kubelet_changes),
@@ -141,10 +155,12 @@ pub async fn run(
     let serving = async {
         let mut scope = None;
         loop {
+            let began = observers.reconciling();
             let outcome = match &scope {
                 Some(functions) => state.reconcile_functions(functions).await,
                 None => state.reconcile().await,
             };
+            observers.reconciled(&state, &outcome, began);
             malloc::trim();
             files.send_replace(state.files());
             triggers.reconciled(outcome.was_full);

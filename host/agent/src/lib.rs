@@ -11,10 +11,15 @@ pub mod config;
 pub mod daemon;
 pub mod device_plugin;
 pub mod directory_watcher;
+mod event_fields;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod history;
 pub mod host_paths;
+pub mod local_socket;
+pub mod metrics;
 pub mod output;
 pub mod pools;
 pub mod reconcile;
+pub mod status;

@@ -11,7 +11,7 @@
 //! use sriovdp_kubelet::deviceplugin::{AllocateRequest, AllocateResponse, ContainerAllocateResponse, DeviceSpec};
 //! use sriovdp_kubelet::{
 //!     CancellationToken, Device, DevicePlugin, DirectoryChanges, Health, KubeletPaths, RegistrationMode,
-//!     ResourceServer, Status, async_trait,
+//!     RegistrationStatus, ResourceServer, Status, async_trait,
 //! };
 //! use tokio::sync::watch;
 //!
@@ -52,6 +52,7 @@
 //!     plugin: Arc::new(SerialPorts(devices)),
 //!     paths,
 //!     changes: DirectoryChanges::new(counter),
+//!     status: watch::channel(RegistrationStatus::default()).0,
 //! };
 //! server.run(mode, CancellationToken::new()).await;
 //! # drop(directory_events);
@@ -102,6 +103,7 @@ mod pod_resources;
 mod registration;
 mod registration_mode;
 mod registration_service;
+mod registration_status;
 mod resource_server;
 mod router;
 mod server;
@@ -119,4 +121,5 @@ pub use plugin::{Device, DevicePlugin, Health};
 pub use pod_devices::PodDevices;
 pub use pod_resources::PodResourcesError;
 pub use registration_mode::RegistrationMode;
+pub use registration_status::RegistrationStatus;
 pub use resource_server::ResourceServer;

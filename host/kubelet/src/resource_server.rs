@@ -3,16 +3,18 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::directory_changes::DirectoryChanges;
 use super::paths::KubeletPaths;
 use super::plugin::DevicePlugin;
 use super::registration::backoff::Backoff;
-use super::registration::keep_registered;
 use super::registration::kubelet_socket::KubeletSocket;
 use super::registration::plugin_watcher::PluginWatcher;
+use super::registration::{RegistrationLog, keep_registered};
 use super::registration_mode::RegistrationMode;
+use super::registration_status::RegistrationStatus;
 
 /// Serves one resource and keeps it registered.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct ResourceServer {
     pub paths: KubeletPaths,
     /// Changes of these directories.
     pub changes: DirectoryChanges,
+    /// What becomes of the registration.
+    pub status: watch::Sender<RegistrationStatus>,
 }
 
 impl ResourceServer {
@@ -36,7 +40,9 @@ impl ResourceServer {
             plugin,
             paths,
             changes,
+            status,
         } = self;
+        let log = RegistrationLog::new(status);
         let backoff = Backoff::new(RandomState::new().hash_one(&resource));
         let own_changes = changes.clone();
         match mode {
@@ -44,12 +50,12 @@ impl ResourceServer {
             RegistrationMode::Watcher => {
                 let directory = paths.plugins_registry;
                 let registration = PluginWatcher::new(resource, plugin, directory, own_changes);
-                Box::pin(keep_registered(registration, changes, backoff, stop)).await;
+                Box::pin(keep_registered(registration, changes, backoff, log, stop)).await;
             }
             RegistrationMode::Register => {
                 let directory = paths.device_plugins;
                 let registration = KubeletSocket::new(resource, plugin, directory, own_changes);
-                Box::pin(keep_registered(registration, changes, backoff, stop)).await;
+                Box::pin(keep_registered(registration, changes, backoff, log, stop)).await;
             }
         }
     }

@@ -48,3 +48,6 @@ pub use registry::{ProviderSettings, Providers, Refused};
 pub use requests::SelectorWarning;
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};
+
+/// The target of log events that exist to be counted only; the log shows them from `trace` on.
+pub const METRICS_TARGET: &str = "sriovdp::metrics";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CallError, Provider};
+use super::{CallError, METRICS_TARGET, Provider};
 use crate::blocking::{Progress, Running};
 
 /// A call in progress. It continues when this is dropped, since it cannot be interrupted.
@@ -53,18 +53,34 @@ impl<A> PendingCall<A> {
     /// The response, if there is one. Not to be called again after a response.
     pub fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
-            answer.unwrap_or_else(|error| {
+            let answer = answer.unwrap_or_else(|error| {
                 let what = format!("failed in `{}`: {error}", self.method);
                 Err(self.provider.unresponsive(&what))
-            })
+            });
+            self.count(if answer.is_ok() { "ok" } else { "error" });
+            answer
         })
     }
 
     /// The error of a caller that stops waiting after `waited`.
     pub fn timed_out(&self, waited: Duration) -> CallError {
+        self.count("timeout");
         let waited = waited.as_secs_f64();
         let what = format!("has not answered `{}` within {waited:.1} s", self.method);
         self.provider.unresponsive(&what)
+    }
+
+    fn count(&self, result: &str) {
+        let took = self.started.elapsed().as_micros();
+        tracing::trace!(
+            target: METRICS_TARGET,
+            event = "provider_called",
+            provider = self.provider.file_name(),
+            method = self.method,
+            result,
+            duration_us = u64::try_from(took).unwrap_or(u64::MAX),
+            "called a provider"
+        );
     }
 
     pub(super) fn progress(&self) -> Progress {

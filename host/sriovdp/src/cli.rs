@@ -1,14 +1,18 @@
 //! The command line: the Go plugin's options with one or two dashes, and our own.
 
 mod values;
+mod without_effect;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use values::{level, milliseconds, prefix, seconds, word};
+pub use without_effect::WithoutEffect;
+
+use values::{age, level, milliseconds, prefix, seconds, socket_directory, word};
 
 use crate::new_provider::PackageName;
 
@@ -64,6 +68,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, allow_negative_numbers = true, help_heading = "Node")]
     pub rescan_interval: Duration,
 
+    /// Serve metrics over HTTP at this address, such as 127.0.0.1:9810: /metrics, /healthz and /readyz.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Monitoring")]
+    pub metrics_listen: Option<SocketAddr>,
+
     #[command(flatten)]
     pub logging: Logging,
 }
@@ -112,6 +120,18 @@ pub struct Common {
     #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds, allow_negative_numbers = true)]
     pub provider_timeout: Option<Duration>,
 
+    /// The directory of the socket that `sriovdp health` queries.
+    #[arg(
+        global = true,
+        long,
+        env = "SRIOV_HEALTHCHECK_SOCKET_DIR",
+        value_name = "DIR",
+        default_value = "/tmp",
+        value_parser = socket_directory,
+        help_heading = "Node"
+    )]
+    pub healthcheck_socket_dir: PathBuf,
+
     /// The directory that replaces `/` in paths below /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run.
     #[arg(
         global = true,
@@ -134,20 +154,8 @@ pub struct Logging {
     #[arg(global = true, long, value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
     pub log_format: LogFormat,
 
-    #[arg(global = true, short = 'v', hide = true, value_name = "N")]
-    verbosity: Option<String>,
-    #[arg(global = true, long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    logtostderr: Option<String>,
-    #[arg(global = true, long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    alsologtostderr: Option<String>,
-    #[arg(global = true, long, hide = true, alias = "log_dir")]
-    log_dir: Option<String>,
-    #[arg(global = true, long, hide = true)]
-    stderrthreshold: Option<String>,
-    #[arg(global = true, long, hide = true)]
-    vmodule: Option<String>,
-    #[arg(global = true, long, hide = true, alias = "log_backtrace_at")]
-    log_backtrace_at: Option<String>,
+    #[command(flatten)]
+    pub without_effect: WithoutEffect,
 }
 
 /// What to do instead of serving.
@@ -187,11 +195,46 @@ pub enum Command {
     },
     /// Request a full reconcile from the running daemon. Events of the kernel trigger reconciles without this.
     Rescan,
+    /// Query the running daemon, for the kubelet's probes; ends with 1 when it is not ready, and with 2 when it does not
+    /// answer.
+    Health {
+        /// What to query.
+        #[arg(value_enum)]
+        check: HealthCheck,
+    },
+    /// Print the state of the running daemon: registrations, last reconcile, providers, configuration, devices.
+    Status {
+        /// How to print it.
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
+        output: OutputFormat,
+    },
+    /// Print what changed on the node and why, as the running daemon remembers it.
+    Events {
+        /// Only the events of this time, such as 90s, 30m, 1h or 2d.
+        #[arg(long, value_name = "TIME", value_parser = age)]
+        since: Option<Duration>,
+        /// How to print it; JSON is one object for each event.
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
+        output: OutputFormat,
+    },
+    /// Print the metrics of the running daemon once; counters are among them when it serves --metrics-listen.
+    Metrics,
     /// Print the JSON schema of the configuration, with the selectors of the loaded providers.
     Schema,
     /// Probe the provider on standard input, and report each step to the parent process.
     #[command(name = sriovdp_providers::probe::COMMAND, hide = true)]
     ProbeProvider,
+}
+
+/// What `health` queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HealthCheck {
+    /// The daemon works.
+    Liveness,
+    /// At least one device is healthy, which is the Go plugin's readiness.
+    Readiness,
+    /// Every resource is registered with the kubelet.
+    Registered,
 }
 
 /// The commands for one provider.
@@ -258,33 +301,13 @@ pub enum Exit {
     Success = 0,
     /// The command failed, or reported an error.
     Failure = 1,
-    /// The command line is invalid.
+    /// The command line is invalid, or `health` got no answer.
     Usage = 2,
 }
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
-    }
-}
-
-impl Logging {
-    /// Options that were given and have no effect, by name.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let given = [
-            ("-v", self.verbosity.is_some()),
-            ("--logtostderr", self.logtostderr.is_some()),
-            ("--alsologtostderr", self.alsologtostderr.is_some()),
-            ("--log-dir", self.log_dir.is_some()),
-            ("--stderrthreshold", self.stderrthreshold.is_some()),
-            ("--vmodule", self.vmodule.is_some()),
-            ("--log-backtrace-at", self.log_backtrace_at.is_some()),
-        ];
-        given
-            .into_iter()
-            .filter(|(_, given)| *given)
-            .map(|(name, _)| name)
-            .collect()
     }
 }
 

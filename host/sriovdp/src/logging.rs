@@ -1,10 +1,12 @@
 //! The log: structured events on standard error. `docs/logging.md` lists them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer, debug_fn, format};
@@ -14,19 +16,25 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, Logging};
+use sriovdp_agent::history::History;
+use sriovdp_agent::metrics::{METRICS_TARGET, Recorded};
 use sriovdp_report::Escaped;
 
 /// Crates of this project begin with it.
 const OWN_TARGETS: &str = "sriovdp";
 
-/// Sets up the log of this process.
-pub fn start(logging: &Logging) {
+/// Sets up the log of this process, records the events from INFO on in `history`, and counts them in `recorded`.
+pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Recorded>>) {
     let level = LevelFilter::from_level(logging.log_level);
     let targets = Targets::new()
         .with_target(OWN_TARGETS, level)
         .with_default(level.min(LevelFilter::WARN));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(targets);
+    let from_info = Targets::new().with_target(OWN_TARGETS, LevelFilter::INFO);
+    let history = history.layer().with_filter(from_info.clone());
+    let counted = from_info.with_target(METRICS_TARGET, LevelFilter::TRACE);
+    let metrics = recorded.map(|recorded| recorded.layer().with_filter(counted));
+    let registry = tracing_subscriber::registry().with(history).with(metrics);
     match logging.log_format {
         // JSON escapes by itself. A text may be a peer's or a provider's, and none may forge a line.
         LogFormat::Text => {
@@ -41,13 +49,13 @@ pub fn start(logging: &Logging) {
                 .with_target(false)
                 .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
                 .fmt_fields(fields.delimited(" "));
-            registry.with(layer).init();
+            registry.with(layer.with_filter(targets)).init();
         }
         LogFormat::Json => {
             let layer = layer
                 .event_format(FlatJson::new())
                 .fmt_fields(JsonFields::new());
-            registry.with(layer).init();
+            registry.with(layer.with_filter(targets)).init();
         }
     }
 }

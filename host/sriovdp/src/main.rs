@@ -4,6 +4,7 @@
 use std::panic;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use sriovdp::cli::{Arguments, Command, Exit};
 use sriovdp::commands;
@@ -12,6 +13,8 @@ use sriovdp::process;
 use sriovdp::settings;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::NodeEvents;
+use sriovdp_agent::history::History;
+use sriovdp_agent::metrics::Recorded;
 use sriovdp_providers::limits;
 use sriovdp_providers::{exit_now, malloc, probe};
 use sriovdp_report::Report;
@@ -29,10 +32,12 @@ fn main() -> ExitCode {
             Err(_) => Exit::Failure as u8,
         });
     }
+    let history = Arc::<History>::default();
+    let recorded = arguments.metrics_listen.map(|_| Arc::<Recorded>::default());
     // Only the daemon logs; a command prints.
     if arguments.command.is_none() {
         process::set_umask();
-        logging::start(&arguments.logging);
+        logging::start(&arguments.logging, &history, recorded.as_ref());
         limits::raise_open_files();
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -46,16 +51,22 @@ fn main() -> ExitCode {
         }
     };
     // A panic has printed its message; the exit code is that of a failure.
-    let exit = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(&arguments))));
+    let exit = panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(run(&arguments, history, recorded))
+    }));
     // Neither a provider that hangs in a call nor one whose destructors fail may delay the exit.
     runtime.shutdown_background();
     exit_now(exit.unwrap_or(Exit::Failure) as u8)
 }
 
-async fn run(arguments: &Arguments) -> Exit {
+async fn run(
+    arguments: &Arguments,
+    history: Arc<History>,
+    recorded: Option<Arc<Recorded>>,
+) -> Exit {
     match &arguments.command {
         None => {
-            for option in arguments.logging.without_effect() {
+            for option in arguments.logging.without_effect.given() {
                 tracing::info!(
                     event = "option_ignored",
                     option,
@@ -64,7 +75,7 @@ async fn run(arguments: &Arguments) -> Exit {
             }
             let events = NodeEvents::of_node(&arguments.common.root);
             match daemon::run(
-                settings::options(arguments),
+                settings::options(arguments, history, recorded),
                 settings::settings(arguments),
                 events,
             )

@@ -1,8 +1,12 @@
 //! The agent's settings, from the command line.
 
+use std::sync::Arc;
+
 use sriovdp_agent::config::Defaults;
-use sriovdp_agent::daemon::{DISCOVERY_WAIT, Options};
+use sriovdp_agent::daemon::{DISCOVERY_WAIT, ObserverOptions, Options};
+use sriovdp_agent::history::History;
 use sriovdp_agent::host_paths::HostPaths;
+use sriovdp_agent::metrics::Recorded;
 use sriovdp_agent::output::cdi;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::Settings;
@@ -13,7 +17,11 @@ use crate::cli::{Arguments, CdiNames, Registration};
 
 /// The options of the daemon.
 #[must_use]
-pub fn options(arguments: &Arguments) -> Options {
+pub fn options(
+    arguments: &Arguments,
+    history: Arc<History>,
+    recorded: Option<Arc<Recorded>>,
+) -> Options {
     Options {
         registration: match arguments.registration {
             Registration::Auto => None,
@@ -25,6 +33,11 @@ pub fn options(arguments: &Arguments) -> Options {
             CdiNames::Field => cdi::CdiNames::Field,
             CdiNames::Annotations => cdi::CdiNames::Annotations,
         }),
+        observers: ObserverOptions {
+            socket_dir: arguments.common.healthcheck_socket_dir.clone(),
+            history,
+            metrics: arguments.metrics_listen.zip(recorded),
+        },
     }
 }
 

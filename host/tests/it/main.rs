@@ -51,6 +51,8 @@ mod invalid_configuration;
 mod kubelet;
 /// Too few threads and descriptors.
 mod limits;
+/// Probes, status, events and metrics of the running daemon.
+mod local_socket;
 /// What is logged, and what never is.
 mod log;
 /// The manifests are what a cluster and the program understand.

@@ -63,7 +63,7 @@ fn the_program_takes_the_arguments_of_the_daemon_sets() {
         let line = std::iter::once(OsString::from("sriovdp")).chain(arguments);
         let parsed =
             Arguments::parse_go_style(line).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(parsed.logging.without_effect().is_empty(), "{file}");
+        assert!(parsed.logging.without_effect.given().is_empty(), "{file}");
     }
     assert!(given > 0, "no manifest gives any argument");
 }
@@ -100,7 +100,7 @@ fn the_program_takes_what_the_go_plugins_image_takes() {
     assert!(all.use_cdi && all.command.is_none());
     assert_eq!(all.common.resource_prefix, "example.com");
     assert_eq!(all.common.config_file, Path::new("/etc/x"));
-    assert_eq!(all.logging.without_effect(), ["--log-dir"]);
+    assert_eq!(all.logging.without_effect.given(), ["--log-dir"]);
     assert!(parse("--use-cdi=1").use_cdi && !parse("-use-cdi=FALSE").use_cdi);
 }
 

@@ -2,7 +2,7 @@
 
 use sriovdp_sdk::FindingKind;
 
-use super::json::Json;
+use super::json::{Json, member};
 use super::parse::Parser;
 
 /// Which kinds of findings make a device of the resource unhealthy.
@@ -37,20 +37,39 @@ impl Default for HealthChecks {
     }
 }
 
+/// The keys of the Go plugin's resources that mean the same as those of the object
+/// (k8snetworkplumbingwg/sriov-network-device-plugin#640). There, nothing is checked without them.
+const ALIASES: [&str; 2] = ["checkHealthOnPf", "checkHealthOnDeviceExist"];
+
 impl Parser<'_> {
-    /// Parses the object at `key`; missing kinds count.
-    pub(super) fn health(&mut self, key: &str, health: Option<Json<'_>>) -> HealthChecks {
-        let mut counted = HealthChecks::default();
-        let members = health.and_then(|health| self.members(key, health));
+    /// The checks of the resource at `key`: all of them, but for those that its object `health` or an alias turns off.
+    pub(super) fn health(&mut self, key: &str, resource: &[(String, Json<'_>)]) -> HealthChecks {
+        let mut checks = HealthChecks::default();
+        let inner = format!("{key}.health");
+        let members = member(resource, "health").and_then(|health| self.members(&inner, health));
         let members = members.unwrap_or_default();
         let keys = HealthChecks::KEYS;
-        self.warn_of_unknown_keys(key, &members, &keys, "its keys are `link` and `existence`");
-        for (name, counts) in keys
-            .into_iter()
-            .zip([&mut counted.link, &mut counted.existence])
-        {
-            *counts = self.boolean(key, &members, name).unwrap_or(*counts);
+        self.warn_of_unknown_keys(
+            &inner,
+            &members,
+            &keys,
+            "its keys are `link` and `existence`",
+        );
+        let counts = [&mut checks.link, &mut checks.existence];
+        for ((name, alias), counts) in keys.into_iter().zip(ALIASES).zip(counts) {
+            let by_alias = self.boolean(key, resource, alias);
+            let by_name = self.boolean(&inner, &members, name);
+            if let (Some(by_alias), Some(by_name)) = (by_alias, by_name)
+                && by_alias != by_name
+                && let Some(value) = member(resource, alias)
+            {
+                let hint = "remove one of the two".to_owned();
+                let message =
+                    format!("`health.{name}` is set as well, and this value has no effect");
+                self.warn(&format!("{key}.{alias}"), value, message, hint);
+            }
+            *counts = by_name.or(by_alias).unwrap_or(*counts);
         }
-        counted
+        checks
     }
 }

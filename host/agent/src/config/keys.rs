@@ -44,15 +44,12 @@ impl Parser<'_> {
                 kept.push((name, value));
                 continue;
             }
-            self.problems.push(Problem {
-                severity: Severity::Warning,
-                ..*self.refuse(
-                    format!("{key}.{name}").trim_start_matches('.'),
-                    value.place(),
-                    "the key is there again further on, and this value has no effect".to_owned(),
-                    Some("remove one of the two; the last one counts".to_owned()),
-                )
-            });
+            self.warn(
+                format!("{key}.{name}").trim_start_matches('.'),
+                value,
+                "the key is there again further on, and this value has no effect".to_owned(),
+                "remove one of the two; the last one counts".to_owned(),
+            );
         }
         kept.reverse();
         kept
@@ -79,14 +76,16 @@ impl Parser<'_> {
     }
 
     fn warn_of_key(&mut self, key: &str, name: &str, value: Json<'_>, hint: String) {
+        let key = format!("{key}.{name}");
+        let message = "the key is not known and has no effect".to_owned();
+        self.warn(key.trim_start_matches('.'), value, message, hint);
+    }
+
+    /// A value without effect.
+    pub(super) fn warn(&mut self, key: &str, value: Json<'_>, message: String, hint: String) {
         self.problems.push(Problem {
             severity: Severity::Warning,
-            ..*self.refuse(
-                format!("{key}.{name}").trim_start_matches('.'),
-                value.place(),
-                "the key is not known and has no effect".to_owned(),
-                Some(hint),
-            )
+            ..*self.refuse(key, value.place(), message, Some(hint))
         });
     }
 }

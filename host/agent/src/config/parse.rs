@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The keys of an entry of `resourceList`.
-pub(crate) const RESOURCE_KEYS: [&str; 8] = [
+pub(crate) const RESOURCE_KEYS: [&str; 10] = [
     "resourceName",
     "resourcePrefix",
     "deviceType",
@@ -22,6 +22,8 @@ pub(crate) const RESOURCE_KEYS: [&str; 8] = [
     "excludeTopology",
     "allocationPolicy",
     "health",
+    "checkHealthOnPf",
+    "checkHealthOnDeviceExist",
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 pub(super) const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
@@ -109,7 +111,7 @@ impl Parser<'_> {
         let selection = self.selection(key, entry, &members);
         let exclude_topology = self.boolean(key, &members, "excludeTopology");
         let allocation_policy = self.allocation_policy(key, &members);
-        let health = self.health(&format!("{key}.health"), member(&members, "health"));
+        let health = self.health(key, &members);
         let additional_info = self.additional_info(
             &format!("{key}.additionalInfo"),
             member(&members, "additionalInfo"),

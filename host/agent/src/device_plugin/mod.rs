@@ -5,11 +5,12 @@ mod messages;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_kubelet::deviceplugin as dp;
 use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
 use sriovdp_providers::malloc;
-use sriovdp_report::inline;
+use sriovdp_report::{excerpt, inline};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -110,6 +111,7 @@ impl DevicePlugin for PoolPlugin {
     }
 
     async fn allocate(&self, request: dp::AllocateRequest) -> Result<dp::AllocateResponse, Status> {
+        let began = Instant::now();
         // Dropped after the request.
         let mut trim = TrimAfter::default();
         let containers = request.container_requests;
@@ -141,6 +143,7 @@ impl DevicePlugin for PoolPlugin {
             );
             Status::internal(error)
         })?;
+        log_allocated(&allocations, began.elapsed());
         let container_responses = allocations
             .into_iter()
             .map(|allocation| container_response(allocation, cdi.as_deref()))
@@ -167,6 +170,20 @@ impl PoolPlugin {
         }
         Ok(())
     }
+}
+
+fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {
+    let devices = || allocations.iter().flat_map(|container| &container.devices);
+    let ids: Vec<&str> = devices().map(|device| device.id.as_str()).collect();
+    let nodes = devices().flat_map(|device| &device.nodes);
+    let nodes: Vec<&str> = nodes.map(|node| node.host_path.as_str()).collect();
+    tracing::info!(
+        event = "allocated",
+        devices = excerpt(&ids.join(",")),
+        device_nodes = excerpt(&nodes.join(",")),
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "allocated devices to a pod"
+    );
 }
 
 fn refuse(call: &str, error: &AllocateError) -> Status {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sriovdp_kubelet::{Device, DirectoryChanges, PodDevices, RegistrationMode, ResourceServer};
+use sriovdp_kubelet::{
+    Device, DirectoryChanges, PodDevices, RegistrationMode, RegistrationStatus, ResourceServer,
+};
 use sriovdp_providers::limits;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -62,6 +64,7 @@ struct PublishedPool {
     in_flight: InFlight,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     stop: CancellationToken,
+    registration: watch::Sender<RegistrationStatus>,
     /// It has a task. One that came when too few descriptors were left has none yet.
     is_served: bool,
 }
@@ -91,6 +94,14 @@ impl ResourceServers {
     /// The published state of one.
     pub(super) fn state(&self, name: &ResourceName) -> Option<Arc<Pool>> {
         self.pools.get(name).map(PublishedPool::state)
+    }
+
+    /// The published states with their registrations, in the order of their names.
+    pub(super) fn registrations(
+        &self,
+    ) -> impl Iterator<Item = (Arc<Pool>, watch::Receiver<RegistrationStatus>)> {
+        let pools = self.pools.values();
+        pools.map(|pool| (pool.state(), pool.registration.subscribe()))
     }
 
     /// Publishes `resources` and no others, each with its devices; without an assignment a pool keeps its devices. An
@@ -215,6 +226,7 @@ impl ResourceServers {
                 plugin: Arc::new(plugin),
                 paths: kubelet_paths(&self.tree),
                 changes: kubelet.directory_changes.clone(),
+                status: pool.registration.clone(),
             };
             let run = server.run(kubelet.mode, pool.stop.clone());
             self.tasks
@@ -294,6 +306,7 @@ impl PublishedPool {
             in_flight,
             cdi: watch::channel(spec).0,
             stop: CancellationToken::new(),
+            registration: watch::channel(RegistrationStatus::default()).0,
             is_served: false,
         }
     }

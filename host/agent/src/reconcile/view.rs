@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use sriovdp_sdk::PciFunction;
+use tokio::sync::watch;
 
 use super::Reconciler;
 use crate::config::{ResourceName, ResourceSpec};
 use crate::host_paths::HostPaths;
 use crate::pools::{Pool, Resource, Scan};
-use sriovdp_kubelet::PodDevices;
+use sriovdp_kubelet::{PodDevices, RegistrationStatus};
 use sriovdp_providers::{ProviderError, Providers};
 
 impl Reconciler {
@@ -58,6 +59,13 @@ impl Reconciler {
     /// The pools, by name.
     pub fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
         self.servers.pools().into_iter()
+    }
+
+    /// The pools with their registrations, by name.
+    pub fn registrations(
+        &self,
+    ) -> impl Iterator<Item = (Arc<Pool>, watch::Receiver<RegistrationStatus>)> {
+        self.offered.registrations()
     }
 
     /// The PCI bus, in the order of addresses.

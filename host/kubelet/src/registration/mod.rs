@@ -7,14 +7,16 @@ pub(crate) mod plugin_watcher;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sriovdp_report::{Hint, inline};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::directory_changes::DirectoryChanges;
 use super::registration_service::Notification;
+use super::registration_status::RegistrationStatus;
 use super::server::Server;
 use super::streams::Streams;
 use backoff::Backoff;
@@ -76,10 +78,11 @@ pub(crate) enum Lost {
     NoStream,
 }
 
-/// Logs what becomes of a registration; a failure once, until another one or success follows.
-#[derive(Debug, Default)]
+/// Logs and publishes what becomes of a registration; a failure is logged once, until another one or success follows.
+#[derive(Debug)]
 pub(crate) struct RegistrationLog {
     last_failure: String,
+    status: watch::Sender<RegistrationStatus>,
 }
 
 /// Serves the resource and keeps it registered until `stop`. Returns when all streams have ended and the socket is
@@ -88,9 +91,9 @@ pub(crate) async fn keep_registered(
     mut registration: impl Registration,
     mut changes: DirectoryChanges,
     mut backoff: Backoff,
+    mut log: RegistrationLog,
     stop: CancellationToken,
 ) {
-    let mut log = RegistrationLog::default();
     loop {
         if stop
             .run_until_cancelled(registration.ready())
@@ -106,7 +109,8 @@ pub(crate) async fn keep_registered(
             None => return,
             Some(Err(error)) => log.failed(&error),
             Some(Ok(mut server)) => {
-                let lost = watch(&mut registration, &mut server, &mut changes, &mut log);
+                let lost =
+                    watch_registration(&mut registration, &mut server, &mut changes, &mut log);
                 let lost = stop.run_until_cancelled(lost).await;
                 server.stop().await;
                 let Some(lost) = lost else { return };
@@ -130,7 +134,7 @@ pub(crate) async fn keep_registered(
 }
 
 /// Returns when the registration is lost.
-async fn watch(
+async fn watch_registration(
     registration: &mut impl Registration,
     server: &mut Server,
     changes: &mut DirectoryChanges,
@@ -139,6 +143,7 @@ async fn watch(
     loop {
         // Read here and not where a change is awaited: streams may have come and gone in between.
         let streams = *server.streams.borrow_and_update();
+        log.stream(streams.kubelet_is_here());
         let check_at = match registration.check(server, streams) {
             Ok(check_at) => check_at,
             Err(lost) => return lost,
@@ -160,13 +165,33 @@ async fn sleep_until(time: Option<Instant>) {
 }
 
 impl RegistrationLog {
+    pub(crate) fn new(status: watch::Sender<RegistrationStatus>) -> Self {
+        Self {
+            last_failure: String::new(),
+            status,
+        }
+    }
+
+    fn stream(&self, is_open: bool) {
+        self.status.send_if_modified(|status| {
+            std::mem::replace(&mut status.has_stream, is_open) != is_open
+        });
+    }
+
     fn registered(&mut self) {
         self.last_failure.clear();
+        self.status.send_modify(|status| {
+            status.registered_since = Some(SystemTime::now());
+            status.registrations += 1;
+            status.last_error = None;
+        });
         tracing::info!(event = "registered", "registered with the kubelet");
     }
 
     fn failed(&mut self, error: &RegisterError) {
         let failure = inline(error);
+        self.status
+            .send_modify(|status| status.last_error = Some(failure.clone()));
         // The wait for the peer is logged.
         if failure == self.last_failure || matches!(error, RegisterError::Peer(_)) {
             return;
@@ -188,6 +213,11 @@ impl RegistrationLog {
     }
 
     fn lost(&self, lost: Lost) {
+        self.status.send_modify(|status| {
+            status.registered_since = None;
+            status.has_stream = false;
+            status.last_error = Some(lost.to_string());
+        });
         if lost == Lost::NewKubelet {
             tracing::info!(event = "kubelet_restarted", "a new kubelet has started");
         } else {
@@ -202,7 +232,7 @@ impl RegistrationLog {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::mpsc;
 
     use super::*;
 
@@ -243,6 +273,7 @@ mod tests {
             Failing { attempts, kubelets },
             DirectoryChanges::new(changes),
             Backoff::new(1),
+            RegistrationLog::new(watch::channel(RegistrationStatus::default()).0),
             stop.clone(),
         ));
         let mut last = attempted.recv().await.unwrap();

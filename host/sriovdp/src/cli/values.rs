@@ -1,5 +1,7 @@
 //! The values of options, parsed into what they mean.
 
+use std::convert::Infallible;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sriovdp_agent::config::ResourceName;
@@ -19,6 +21,11 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
+/// A variable that is set and empty counts as not set, as Go programs have it.
+pub(super) fn socket_directory(text: &str) -> Result<PathBuf, Infallible> {
+    Ok(if text.is_empty() { "/tmp" } else { text }.into())
+}
+
 pub(super) fn word(text: &str) -> Result<String, String> {
     if !text.is_empty()
         && text
@@ -28,6 +35,18 @@ pub(super) fn word(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("write a device type as `sriovdp providers` names it".to_owned())
+}
+
+/// A number with its unit, as `kubectl logs --since` takes it, and days.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    let seconds = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
+        .into_iter()
+        .find_map(|(unit, seconds)| {
+            let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+            number.checked_mul(seconds)
+        });
+    let seconds = seconds.ok_or("write a number and its unit, such as 90s, 30m, 1h or 2d")?;
+    Ok(Duration::from_secs(seconds))
 }
 
 pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {

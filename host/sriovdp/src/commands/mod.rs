@@ -6,8 +6,12 @@
 )]
 
 mod check;
+mod daemon;
+mod events;
 mod explain;
+mod health;
 mod list;
+mod metrics;
 mod named_device;
 mod new_provider;
 mod output;
@@ -16,8 +20,9 @@ mod providers;
 mod rescan;
 mod resources;
 mod schema;
+mod status;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use output::Output;
 use sriovdp_sdk::Error;
@@ -46,6 +51,22 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
     }
     match command {
         Command::Rescan => rescan::rescan(output, arguments),
+        Command::Health { check } => {
+            health::health(output, *check, &socket_directory(arguments, &settings)).await;
+        }
+        Command::Events {
+            since,
+            output: format,
+        } => {
+            let directory = socket_directory(arguments, &settings);
+            events::events(output, &directory, *since, *format).await;
+        }
+        Command::Status { output: format } => {
+            status::status(output, &socket_directory(arguments, &settings), *format).await;
+        }
+        Command::Metrics => {
+            metrics::metrics(output, &socket_directory(arguments, &settings)).await;
+        }
         Command::Provider(ProviderCommand::Check { file }) => {
             provider_check::check(output, file, &settings.providers).await;
         }
@@ -65,6 +86,11 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
             .await
         }
     }
+}
+
+fn socket_directory(arguments: &Arguments, settings: &Settings) -> PathBuf {
+    let directory = &arguments.common.healthcheck_socket_dir;
+    settings.tree.below_root(directory)
 }
 
 /// Reads the file of `check` below the root, like that of `--config-file`, or else outside of the root.
@@ -123,6 +149,10 @@ async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
         | Command::Provider(_)
         | Command::Schema
         | Command::Rescan
+        | Command::Health { .. }
+        | Command::Events { .. }
+        | Command::Metrics
+        | Command::Status { .. }
         | Command::ProbeProvider => {}
     }
 }

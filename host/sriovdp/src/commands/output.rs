@@ -52,6 +52,12 @@ impl Output {
         self.exit = Exit::Failure;
     }
 
+    /// The command got no answer.
+    pub(super) fn no_answer(&mut self, error: &impl Hint) {
+        self.report(&Report::error(error));
+        self.exit = Exit::Usage;
+    }
+
     pub(super) fn is_good(&self) -> bool {
         self.exit == Exit::Success
     }

@@ -200,6 +200,15 @@ fn resource(device_types: &[&str], default: Option<&str>) -> Value {
                 "description": "What makes a device unhealthy. `{\"link\": false}` leaves links out, \
                                 `{\"existence\": false}` missing device nodes; without it, both count.",
             },
+            "checkHealthOnPf": {
+                "type": ["boolean", "null"],
+                "description": "The Go plugin's key for `health.link`. Only `false` has an effect, and none beside \
+                                `health.link`.",
+            },
+            "checkHealthOnDeviceExist": {
+                "type": ["boolean", "null"],
+                "description": "The Go plugin's key for `health.existence`, in the same way.",
+            },
     });
     let mut resource = in_any_case(properties.as_object().cloned().unwrap_or_default());
     resource["type"] = "object".into();

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -113,7 +114,7 @@ fn start(
         runtime.block_on(async {
             tokio::select! {
                 _ = ended => {}
-                _ = daemon::run(sriovdp::settings::options(&arguments), settings, NodeEvents::from_sender(events)) => {}
+                _ = daemon::run(sriovdp::settings::options(&arguments, Arc::default(), None), settings, NodeEvents::from_sender(events)) => {}
             }
         });
         runtime.shutdown_background();

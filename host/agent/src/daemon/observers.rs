@@ -1,0 +1,98 @@
+//! What observes the running daemon: the local socket, and the HTTP server of metrics. Neither can disturb the pools.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sriovdp_report::inline;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::history::History;
+use crate::host_paths::HostPaths;
+use crate::local_socket::{LocalSocket, Sources};
+use crate::metrics::{METRICS_TARGET, MetricsServer, Recorded};
+use crate::reconcile::{Outcome, Reconciler};
+use crate::status::DaemonStatus;
+use crate::status::report::DaemonInfo;
+
+/// How the daemon can be observed.
+#[derive(Clone, Debug)]
+pub struct ObserverOptions {
+    /// The directory of the local socket, as a path on the node.
+    pub socket_dir: PathBuf,
+    /// What the log records for `sriovdp events`.
+    pub history: Arc<History>,
+    /// Where metrics are served over HTTP, and what the log counts for them.
+    pub metrics: Option<(SocketAddr, Arc<Recorded>)>,
+}
+
+/// The status that observers read.
+pub(super) struct Observers(watch::Sender<DaemonStatus>);
+
+impl Observers {
+    /// Serves on tasks of `tasks`. What cannot be served is logged, and the daemon does without.
+    pub(super) async fn start(
+        tasks: &mut JoinSet<io::Result<()>>,
+        options: ObserverOptions,
+        daemon: DaemonInfo,
+        tree: &HostPaths,
+    ) -> Self {
+        let (status, receiver) = watch::channel(DaemonStatus::default());
+        let (address, recorded) = options.metrics.unzip();
+        let sources = Sources {
+            daemon: Arc::new(daemon),
+            status: receiver,
+            history: options.history,
+            recorded,
+        };
+        if let Some(address) = address {
+            let sources = sources.clone();
+            let server = MetricsServer { address, sources };
+            tasks.spawn(async {
+                server.serve().await;
+                Ok(())
+            });
+        }
+        match LocalSocket::bind(&tree.below_root(&options.socket_dir)).await {
+            Ok(socket) => {
+                tasks.spawn(async {
+                    socket.serve(sources).await;
+                    Ok(())
+                });
+            }
+            Err(error) => {
+                let error = inline(&error);
+                tracing::error!(
+                    event = "local_socket_failed",
+                    error,
+                    "no local socket, so probes fail"
+                );
+            }
+        }
+        Self(status)
+    }
+
+    /// A reconcile begins.
+    pub(super) fn reconciling(&self) -> Instant {
+        let began = Instant::now();
+        self.0
+            .send_modify(|status| status.reconciling_since = Some(began));
+        began
+    }
+
+    /// The reconcile that `began` then has ended.
+    pub(super) fn reconciled(&self, state: &Reconciler, outcome: &Outcome, began: Instant) {
+        self.0
+            .send_modify(|status| *status = status.after(state, outcome, began));
+        let scope = if outcome.was_whole {
+            "full"
+        } else {
+            "incremental"
+        };
+        let duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::trace!(target: METRICS_TARGET, event = "reconciled", scope, duration_us, "reconciled");
+    }
+}

@@ -1,0 +1,305 @@
+//! Serves the local socket. A client that sends nothing, too much, or anything else, gets nothing from the others.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::{
+    Check, Failure, Liveness, LocalSocketError, MetricsPage, Readiness, Registration, Request,
+    Sources, socket_path,
+};
+use crate::metrics;
+use crate::metrics::Format;
+use crate::status::{DaemonStatus, PoolStatus};
+
+/// The size of a request, in bytes.
+const MAX_REQUEST: u64 = 1024;
+/// The kubelet runs one probe of a kind at a time.
+const MAX_CONNECTIONS: usize = 16;
+/// The time that a client has for its request and for reading the answer.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A reconcile takes this long only when it hangs: each provider call in it has a timeout, and after the first one
+/// that expires the provider is not called again.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// The pause after an error of `accept`, such as a lack of descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
+
+/// A bound socket, which is removed with this value.
+#[derive(Debug)]
+pub struct LocalSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl LocalSocket {
+    /// Listens in `directory`, in place of a socket that no process serves any more.
+    ///
+    /// # Errors
+    ///
+    /// When another process listens there, or the socket cannot be made.
+    pub async fn bind(directory: &Path) -> Result<Self, LocalSocketError> {
+        let path = socket_path(directory);
+        let failed = |error| LocalSocketError::Listen(path.clone(), error);
+        fs::create_dir_all(directory).map_err(failed)?;
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(LocalSocketError::NotASocket(path));
+            }
+            Ok(_) => {
+                // A full backlog is a living process as well.
+                let connected = tokio::time::timeout(CLIENT_TIMEOUT, UnixStream::connect(&path));
+                match connected.await {
+                    Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                        fs::remove_file(&path).map_err(failed)?;
+                    }
+                    Ok(Err(error)) if error.kind() != ErrorKind::WouldBlock => {
+                        return Err(failed(error));
+                    }
+                    _ => return Err(LocalSocketError::Occupied(path)),
+                }
+            }
+        }
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Answers from `sources` for as long as the daemon runs.
+    pub async fn serve(self, sources: Sources) {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            // The semaphore is never closed; without a permit, clients wait in the backlog.
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let sources = sources.clone();
+                    tokio::spawn(async move {
+                        let _permit = permit;
+                        let _ =
+                            tokio::time::timeout(CLIENT_TIMEOUT, answer(stream, &sources)).await;
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
+            }
+        }
+    }
+}
+
+impl Drop for LocalSocket {
+    fn drop(&mut self) {
+        // There is nothing to do about a directory that has become read-only.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream).take(MAX_REQUEST);
+    reader.read_line(&mut line).await?;
+    let mut answer = match serde_json::from_str(&line) {
+        Ok(request) => sources.answer(&request),
+        Err(error) => serde_json::to_string(&Failure {
+            error: format!("invalid request: {error}"),
+        }),
+    }?;
+    answer.push('\n');
+    let mut stream = reader.into_inner();
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+impl Sources {
+    fn answer(&self, request: &Request) -> serde_json::Result<String> {
+        let status = self.status.borrow();
+        match request.check {
+            Check::Liveness => serde_json::to_string(&status.liveness(Instant::now())),
+            Check::Readiness => serde_json::to_string(&status.readiness()),
+            Check::Registered => serde_json::to_string(&status.registration()),
+            Check::Status => serde_json::to_string(&status.report(&self.daemon)),
+            Check::Metrics => serde_json::to_string(&MetricsPage {
+                text: metrics::render(&status, self.recorded.as_deref(), Format::Prometheus),
+            }),
+            Check::Events => Ok(self.history.to_json(request.since.map(Duration::from_secs))),
+        }
+    }
+}
+
+impl DaemonStatus {
+    /// That an answer arrives at all shows that the runtime works.
+    pub(crate) fn liveness(&self, now: Instant) -> Liveness {
+        let is_stuck = self
+            .reconciling_since
+            .is_some_and(|since| now.duration_since(since) > STUCK_AFTER);
+        let status = if is_stuck { "stuck" } else { "alive" };
+        Liveness {
+            status: status.to_owned(),
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        let pools = self.pools.as_deref().unwrap_or_default();
+        let healthy_count = pools.iter().map(PoolStatus::healthy).sum();
+        Readiness {
+            ready: healthy_count > 0,
+            healthy_count,
+            total_count: pools.iter().map(|pool| pool.devices).sum(),
+            healthy_servers: pools.iter().filter(|pool| pool.healthy() > 0).count(),
+        }
+    }
+
+    pub(crate) fn registration(&self) -> Registration {
+        let pools = self.pools.as_deref().unwrap_or_default();
+        let (registered, others): (Vec<&PoolStatus>, Vec<_>) = pools
+            .iter()
+            .partition(|pool| pool.registration.borrow().is_registered());
+        Registration {
+            ready: self.pools.is_some() && others.is_empty(),
+            registered_count: registered.len(),
+            total_count: pools.len(),
+            unregistered: others
+                .iter()
+                .map(|pool| pool.resource.to_string())
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sriovdp_kubelet::RegistrationStatus;
+    use sriovdp_sdk::DeviceId;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::config::ResourceName;
+    use crate::status::UnhealthyDevice;
+    use crate::status::report::DaemonInfo;
+
+    fn pool(name: &str, devices: usize, healthy: usize, is_registered: bool) -> PoolStatus {
+        let resource = ResourceName::new("example.com", name, Path::new("/r"));
+        let unhealthy = |n: usize| UnhealthyDevice {
+            id: DeviceId::new(n.to_string()).unwrap(),
+            kind: "link",
+            reason: "no link".to_owned(),
+        };
+        PoolStatus {
+            resource: resource.unwrap(),
+            devices,
+            unhealthy: (healthy..devices).map(unhealthy).collect(),
+            allocated: 0,
+            registration: watch::channel(RegistrationStatus {
+                registered_since: is_registered.then(std::time::SystemTime::now),
+                has_stream: true,
+                ..RegistrationStatus::default()
+            })
+            .1,
+        }
+    }
+
+    async fn query(path: &Path, request: &str) -> String {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn checks_are_answered_from_the_status() {
+        let directory = tempfile::tempdir().unwrap();
+        let (status, receiver) = watch::channel(DaemonStatus::default());
+        let sources = Sources {
+            daemon: DaemonInfo::example(),
+            status: receiver,
+            history: Arc::default(),
+            recorded: None,
+        };
+        let socket = LocalSocket::bind(directory.path()).await.unwrap();
+        let path = socket.path.clone();
+        let serving = tokio::spawn(socket.serve(sources));
+        for (pools, request, expected) in [
+            (None, "liveness", r#"{"status":"alive"}"#),
+            (
+                None,
+                "readiness",
+                r#"{"ready":false,"healthy_count":0,"total_count":0,"healthy_servers":0}"#,
+            ),
+            (
+                None,
+                "registered",
+                r#"{"ready":false,"registered_count":0,"total_count":0,"unregistered":[]}"#,
+            ),
+            (
+                Some(vec![pool("a", 8, 5, true), pool("b", 2, 0, false)]),
+                "readiness",
+                r#"{"ready":true,"healthy_count":5,"total_count":10,"healthy_servers":1}"#,
+            ),
+            (
+                Some(vec![pool("a", 8, 5, true), pool("b", 2, 0, false)]),
+                "registered",
+                r#"{"ready":false,"registered_count":1,"total_count":2,"unregistered":["example.com/b"]}"#,
+            ),
+            (None, "events", r#"{"dropped":0,"events":[]}"#),
+            (
+                Some(Vec::new()),
+                "registered",
+                r#"{"ready":true,"registered_count":0,"total_count":0,"unregistered":[]}"#,
+            ),
+        ] {
+            status.send_modify(|status| status.pools = pools);
+            let answer = query(&path, &format!("{{\"check\":\"{request}\"}}\n")).await;
+            assert_eq!(answer, format!("{expected}\n"), "{request}");
+        }
+        for odd in ["\n", "{\"check\":\"weather\"}\n", &"x".repeat(2000)] {
+            let answer = query(&path, odd).await;
+            assert!(serde_json::from_str::<Failure>(&answer).is_ok(), "{answer}");
+        }
+        serving.abort();
+        assert!(serving.await.unwrap_err().is_cancelled());
+        assert!(!path.exists(), "the socket is removed");
+    }
+
+    #[test]
+    fn a_reconcile_without_end_is_no_life() {
+        let now = Instant::now();
+        let status = |since| DaemonStatus {
+            reconciling_since: since,
+            ..DaemonStatus::default()
+        };
+        assert_eq!(status(None).liveness(now).status, "alive");
+        assert_eq!(
+            status(Some(now)).liveness(now + STUCK_AFTER).status,
+            "alive"
+        );
+        let later = now + STUCK_AFTER + Duration::from_secs(1);
+        assert_eq!(status(Some(now)).liveness(later).status, "stuck");
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_replaced_only_when_no_process_serves_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = socket_path(directory.path());
+        drop(UnixListener::bind(&path).unwrap());
+        let first = LocalSocket::bind(directory.path()).await.unwrap();
+        let second = LocalSocket::bind(directory.path()).await;
+        assert!(matches!(second, Err(LocalSocketError::Occupied(_))));
+        drop(first);
+        fs::write(&path, "a file").unwrap();
+        let third = LocalSocket::bind(directory.path()).await;
+        assert!(matches!(third, Err(LocalSocketError::NotASocket(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+        let fourth = LocalSocket::bind(&path).await;
+        assert!(matches!(fourth, Err(LocalSocketError::Listen(..))));
+    }
+}

@@ -1,0 +1,210 @@
+//! The state of the daemon in short, for the local socket and the metrics: replaced whole after each reconcile.
+
+pub mod report;
+
+use std::time::{Duration, SystemTime};
+
+use sriovdp_kubelet::RegistrationStatus;
+use sriovdp_sdk::DeviceId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::ResourceName;
+use crate::pools::{Health, Pool};
+use crate::reconcile::{Outcome, Reconciler};
+use sriovdp_report::inline;
+
+/// The state as of the last reconcile.
+#[derive(Clone, Debug, Default)]
+pub struct DaemonStatus {
+    /// When the reconcile that is under way began.
+    pub reconciling_since: Option<Instant>,
+    /// The last reconcile.
+    pub last_reconcile: Option<LastReconcile>,
+    /// The pools, by name; nothing before the first reconcile.
+    pub pools: Option<Vec<PoolStatus>>,
+    /// The resources of the configuration that are refused.
+    pub refused: Vec<String>,
+    /// The files of the provider directories.
+    pub providers: Vec<ProviderStatus>,
+    /// The configuration file.
+    pub configuration: ConfigurationStatus,
+}
+
+/// One reconcile.
+#[derive(Clone, Copy, Debug)]
+pub struct LastReconcile {
+    /// When it ended.
+    pub ended: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it was a full one.
+    pub is_full: bool,
+}
+
+/// One pool.
+#[derive(Clone, Debug)]
+pub struct PoolStatus {
+    /// Its resource.
+    pub resource: ResourceName,
+    /// Its devices.
+    pub devices: usize,
+    /// Those that are unhealthy.
+    pub unhealthy: Vec<UnhealthyDevice>,
+    /// Those that pods have, as far as that was read.
+    pub allocated: usize,
+    /// Its registration with the kubelet, as it is now.
+    pub registration: watch::Receiver<RegistrationStatus>,
+}
+
+/// One unhealthy device.
+#[derive(Clone, Debug)]
+pub struct UnhealthyDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// The kind of the reason, such as `link`.
+    pub kind: &'static str,
+    /// The reason.
+    pub reason: String,
+}
+
+/// One file of a provider directory.
+#[derive(Clone, Debug)]
+pub struct ProviderStatus {
+    /// Its path.
+    pub file: String,
+    /// The version of the package; empty for a refused one.
+    pub version: String,
+    /// Why it is refused.
+    pub refused: Option<String>,
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigurationStatus {
+    /// Since when the configuration in force is in force.
+    pub accepted: Option<SystemTime>,
+    /// Why the file, as it is now, is rejected, and since when.
+    pub rejected: Option<(SystemTime, String)>,
+}
+
+impl DaemonStatus {
+    /// The status after a reconcile that began at `since`.
+    pub(crate) fn after(&self, state: &Reconciler, outcome: &Outcome, since: Instant) -> Self {
+        Self {
+            reconciling_since: None,
+            last_reconcile: Some(LastReconcile {
+                ended: SystemTime::now(),
+                took: since.elapsed(),
+                is_full: outcome.was_whole,
+            }),
+            pools: Some(
+                state
+                    .registrations()
+                    .map(|(pool, registration)| PoolStatus::of(&pool, registration, state))
+                    .collect(),
+            ),
+            refused: refused_resources(state),
+            providers: providers(state),
+            configuration: self.configuration.after(outcome),
+        }
+    }
+}
+
+impl PoolStatus {
+    fn of(
+        pool: &Pool,
+        registration: watch::Receiver<RegistrationStatus>,
+        state: &Reconciler,
+    ) -> Self {
+        let name = pool.resource.name.to_string();
+        let devices = || pool.devices.iter().filter(|d| !d.health.is_removed());
+        let unhealthy = devices().filter_map(|device| match &device.health {
+            Health::Unhealthy(reason) => Some(UnhealthyDevice {
+                id: device.id.clone(),
+                kind: "other",
+                reason: reason.to_string(),
+            }),
+            Health::Healthy | Health::Removed { .. } => None,
+        });
+        Self {
+            devices: devices().count(),
+            unhealthy: unhealthy.collect(),
+            allocated: devices()
+                .filter(|device| state.held().is_in_use(&name, device.id.as_str()))
+                .count(),
+            registration,
+            resource: pool.resource.name.clone(),
+        }
+    }
+
+    /// Its healthy devices.
+    pub fn healthy(&self) -> usize {
+        self.devices - self.unhealthy.len()
+    }
+}
+
+impl LastReconcile {
+    /// `full` or `incremental`.
+    pub fn scope(&self) -> &'static str {
+        if self.is_full { "full" } else { "incremental" }
+    }
+}
+
+impl ProviderStatus {
+    /// `loaded` or `refused`.
+    pub fn state(&self) -> &'static str {
+        match self.refused {
+            Some(_) => "refused",
+            None => "loaded",
+        }
+    }
+}
+
+impl ConfigurationStatus {
+    fn after(&self, outcome: &Outcome) -> Self {
+        let now = SystemTime::now();
+        match &outcome.config_error {
+            Some(error) => {
+                let error = inline(error);
+                let same = self
+                    .rejected
+                    .as_ref()
+                    .filter(|(_, before)| *before == error);
+                Self {
+                    accepted: self.accepted,
+                    rejected: Some(same.cloned().unwrap_or((now, error))),
+                }
+            }
+            None => Self {
+                accepted: self
+                    .accepted
+                    .filter(|_| self.rejected.is_none())
+                    .or(Some(now)),
+                rejected: None,
+            },
+        }
+    }
+}
+
+fn refused_resources(state: &Reconciler) -> Vec<String> {
+    let offered = |name: &ResourceName| state.pool(name).is_some();
+    let names = state.specs().iter().map(|spec| &spec.name);
+    let refused = names.filter(|name| !offered(name));
+    refused.map(ToString::to_string).collect()
+}
+
+fn providers(state: &Reconciler) -> Vec<ProviderStatus> {
+    let providers = state.providers();
+    let loaded = providers.loaded().iter().map(|provider| ProviderStatus {
+        file: provider.file().display().to_string(),
+        version: provider.manifest().version.clone(),
+        refused: None,
+    });
+    let refused = providers.refused().iter().map(|refused| ProviderStatus {
+        file: refused.file.display().to_string(),
+        version: String::new(),
+        refused: Some(inline(&refused.reason)),
+    });
+    loaded.chain(refused).collect()
+}

@@ -1,0 +1,229 @@
+//! The status as the local socket sends it to `sriovdp status`. Times are ages in seconds, so that a reader needs no clock.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigurationStatus, DaemonStatus, PoolStatus, ProviderStatus};
+
+/// The version of the format: fields are only added within it.
+pub const FORMAT: u32 = 1;
+
+/// What does not change while the daemon runs.
+#[derive(Clone, Debug)]
+pub struct DaemonInfo {
+    /// When it started.
+    pub started: Instant,
+    /// The way to register, in words.
+    pub registration_mode: String,
+    /// The configuration file.
+    pub config_file: String,
+}
+
+/// The answer to [`Check::Status`](crate::local_socket::Check::Status).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of the program.
+    pub version: String,
+    /// The version of its SDK.
+    pub sdk: String,
+    /// The age of the process.
+    pub uptime_seconds: u64,
+    /// How resources are registered.
+    pub registration_mode: String,
+    /// The last reconcile; absent before the first one is finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_reconcile: Option<Reconcile>,
+    /// The configuration.
+    pub configuration: Configuration,
+    /// The files of the provider directories.
+    pub providers: Vec<Provider>,
+    /// The resources that are offered, by name.
+    pub resources: Vec<Resource>,
+    /// Those of the configuration that are not.
+    pub refused_resources: Vec<String>,
+}
+
+/// The last reconcile.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// `full` or `incremental`.
+    pub scope: String,
+    /// When it ended.
+    pub age_seconds: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// The configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The file.
+    pub file: String,
+    /// How long the configuration in force has been in force; absent when none has been accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
+    /// The file as it is now is rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+}
+
+/// Why a configuration is rejected.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Since when.
+    pub age_seconds: u64,
+    /// The error.
+    pub error: String,
+}
+
+/// One provider file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Provider {
+    /// Its path.
+    pub file: String,
+    /// `loaded` or `refused`.
+    pub state: String,
+    /// The version of the package.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub version: String,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One resource.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its name.
+    pub name: String,
+    /// Whether it is registered, with an open stream.
+    pub is_registered: bool,
+    /// How long it has been registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_seconds: Option<u64>,
+    /// How often it has been registered.
+    pub registrations: u64,
+    /// The last error of the registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Its devices.
+    pub devices: usize,
+    /// Those that pods may get.
+    pub healthy: usize,
+    /// Those that pods have.
+    pub allocated: usize,
+    /// The others, with their reasons.
+    pub unhealthy: Vec<Unhealthy>,
+}
+
+/// One unhealthy device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unhealthy {
+    /// Its id.
+    pub id: String,
+    /// The kind of the reason.
+    pub kind: String,
+    /// The reason.
+    pub reason: String,
+}
+
+impl DaemonStatus {
+    /// The report of this state.
+    pub fn report(&self, daemon: &DaemonInfo) -> StatusReport {
+        StatusReport {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sdk: sriovdp_sdk::VERSION.to_owned(),
+            uptime_seconds: daemon.started.elapsed().as_secs(),
+            registration_mode: daemon.registration_mode.clone(),
+            last_reconcile: self.last_reconcile.map(|last| Reconcile {
+                scope: last.scope().to_owned(),
+                age_seconds: age(last.ended),
+                duration_ms: milliseconds(last.took),
+            }),
+            configuration: self.configuration.report(&daemon.config_file),
+            providers: self.providers.iter().map(ProviderStatus::report).collect(),
+            resources: self
+                .pools
+                .iter()
+                .flatten()
+                .map(PoolStatus::report)
+                .collect(),
+            refused_resources: self.refused.clone(),
+        }
+    }
+}
+
+impl PoolStatus {
+    fn report(&self) -> Resource {
+        let registration = self.registration.borrow();
+        Resource {
+            name: self.resource.to_string(),
+            is_registered: registration.is_registered(),
+            registered_seconds: registration.registered_since.map(age),
+            registrations: registration.registrations,
+            last_error: registration.last_error.clone(),
+            devices: self.devices,
+            healthy: self.healthy(),
+            allocated: self.allocated,
+            unhealthy: self
+                .unhealthy
+                .iter()
+                .map(|device| Unhealthy {
+                    id: device.id.to_string(),
+                    kind: device.kind.to_owned(),
+                    reason: device.reason.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl ProviderStatus {
+    fn report(&self) -> Provider {
+        Provider {
+            file: self.file.clone(),
+            state: self.state().to_owned(),
+            version: self.version.clone(),
+            error: self.refused.clone(),
+        }
+    }
+}
+
+impl ConfigurationStatus {
+    fn report(&self, file: &str) -> Configuration {
+        let rejected = self.rejected.as_ref();
+        Configuration {
+            file: file.to_owned(),
+            age_seconds: self.accepted.map(age),
+            rejected: rejected.map(|(since, error)| Rejected {
+                age_seconds: age(*since),
+                error: error.clone(),
+            }),
+        }
+    }
+}
+
+/// The clock may have been set back in between.
+fn age(since: SystemTime) -> u64 {
+    since.elapsed().unwrap_or_default().as_secs()
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+impl DaemonInfo {
+    /// One that has just started.
+    pub(crate) fn example() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self {
+            started: Instant::now(),
+            registration_mode: "plugin watcher".to_owned(),
+            config_file: "/etc/pcidp/config.json".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! `sriovdp metrics`: prints the page of metrics once, for scrapers that read files.
+
+use std::path::Path;
+
+use super::Output;
+use super::daemon::query;
+use sriovdp_agent::local_socket::{Check, MetricsPage};
+
+pub(super) async fn metrics(output: &mut Output, directory: &Path) {
+    match query::<MetricsPage>(directory, Check::Metrics).await {
+        Ok(metrics) => metrics
+            .text
+            .lines()
+            .for_each(|line| output.line(format_args!("{line}"))),
+        Err(error) => output.error(&error),
+    }
+}

@@ -1,0 +1,213 @@
+//! The running daemon as its observers see it: probes, `status`, `events`, `metrics`, and metrics over HTTP.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode};
+
+/// The last resource has a device type that no provider has, so it is refused.
+const CONFIG: &str = r#"{"resourceList": [
+    {"resourceName": "b", "selectors": {"drivers": ["vfio-pci"]}},
+    {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}},
+    {"resourceName": "c", "deviceType": "toaster"}
+]}"#;
+
+/// The kubelet's probe runs every few seconds; a test as often as it can, until it is as expected.
+async fn probe(node: &TestNode, check: &str, code: i32, output: &str) {
+    let end = if output.is_empty() { "" } else { "\n" };
+    let expected = (Some(code), format!("{output}{end}"));
+    let mut last = (None, String::new());
+    let probed = tokio::time::timeout(Duration::from_secs(30), async {
+        while last != expected {
+            let (code, output, _) = node.run(&["health", check]).await;
+            last = (code, output);
+        }
+    });
+    assert!(probed.await.is_ok(), "{check}: {last:?}");
+}
+
+async fn json(node: &TestNode, arguments: &[&str]) -> Vec<Value> {
+    let (code, output, error) = node.run(arguments).await;
+    assert_eq!(code, Some(0), "{error}");
+    let values = serde_json::Deserializer::from_str(&output).into_iter();
+    values.map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn probes_follow_the_registration() {
+    for mode in [RegistrationMode::Watcher, RegistrationMode::Register] {
+        let node = TestNode::with_config(CAPTURED, mode, CONFIG);
+        let (code, output, error) = node.run(&["health", "liveness"]).await;
+        assert_eq!((code, output.as_str()), (Some(2), ""));
+        assert!(error.contains("/tmp/sriovdp.sock`\nCaused by: "), "{error}");
+        let mut daemon = node.daemon();
+        probe(&node, "liveness", 0, "OK: daemon is alive").await;
+        let missing = "NOT READY: not registered: intel.com/a, intel.com/b (0/2 resources)";
+        probe(&node, "registered", 1, missing).await;
+        probe(&node, "readiness", 0, "OK: ready (4/4 devices healthy)").await;
+        let kubelet = node.kubelet().await;
+        probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+        kubelet.stop().await;
+        probe(&node, "registered", 1, missing).await;
+        node.configure(r#"{"resourceList": []}"#);
+        probe(&node, "registered", 0, "OK: registered (0/0 resources)").await;
+        let none = "NOT READY: no healthy devices (0/0)";
+        probe(&node, "readiness", 1, none).await;
+        daemon.signal(Signal::STOP);
+        probe(&node, "liveness", 2, "").await;
+        daemon.signal(Signal::CONT);
+        daemon.terminates_cleanly().await;
+        assert!(!node.root().join("tmp/sriovdp.sock").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_second_daemon_leaves_the_socket_to_the_first() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let _first = node.daemon();
+    probe(&node, "liveness", 0, "OK: daemon is alive").await;
+    let mut second = node.daemon();
+    second.logs("local_socket_failed").await;
+    second.terminates_cleanly().await;
+    probe(&node, "liveness", 0, "OK: daemon is alive").await;
+}
+
+#[tokio::test]
+async fn status_and_events_say_what_the_daemon_does() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
+        panic!("one object")
+    };
+    assert_eq!(status["format"], 1);
+    assert_eq!(status["registration_mode"], "plugin watcher");
+    assert_eq!(
+        status["refused_resources"],
+        serde_json::json!(["intel.com/c"])
+    );
+    assert_eq!(status["providers"].as_array().unwrap().len(), 3);
+    assert!(status["configuration"]["rejected"].is_null());
+    let resource = &status["resources"][0];
+    assert_eq!(resource["name"], "intel.com/a");
+    assert_eq!(resource["is_registered"], true);
+    assert_eq!(resource["registrations"], 1);
+    assert_eq!(resource["devices"], 3);
+
+    node.configure("{");
+    let rejected = tokio::time::timeout(Duration::from_secs(30), async {
+        while !node
+            .run(&["status"])
+            .await
+            .1
+            .contains("\n    rejected for ")
+        {}
+    });
+    assert!(rejected.await.is_ok(), "{}", daemon.log());
+    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
+        panic!("one object")
+    };
+    assert!(status["configuration"]["rejected"]["error"].is_string());
+    assert_eq!(status["resources"][0]["devices"], 3);
+
+    kubelet
+        .allocate("intel.com/b", &["0000:41:10.2"])
+        .await
+        .unwrap();
+    let events = json(&node, &["events", "-o", "json"]).await;
+    let has = |event: &str, resource: &str| {
+        events
+            .iter()
+            .any(|e| e["event"] == event && e["resource"] == resource)
+    };
+    assert!(has("registered", "intel.com/a") && has("registered", "intel.com/b"));
+    assert!(has("allocated", "intel.com/b"), "{events:?}");
+    let (_, none, _) = node.run(&["events", "--since", "0s"]).await;
+    assert_eq!(none, "");
+    let (code, _, error) = node.run(&["events", "--since", "yesterday"]).await;
+    assert_eq!(code, Some(2), "{error}");
+}
+
+/// A scrape of `path` at `address`.
+async fn get(address: &str, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let mut answer = String::new();
+    let mut stream = loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A daemon that serves metrics, and where.
+fn with_metrics(node: &TestNode) -> (Daemon, String) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    (node.daemon_with(&["--metrics-listen", &address]), address)
+}
+
+#[tokio::test]
+async fn metrics_are_served_and_printed() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let kubelet = node.kubelet().await;
+    let (daemon, address) = with_metrics(&node);
+    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    kubelet
+        .allocate("intel.com/b", &["0000:41:10.2"])
+        .await
+        .unwrap();
+    kubelet
+        .allocate("intel.com/b", &["unknown"])
+        .await
+        .unwrap_err();
+    daemon.logs("allocate_refused").await;
+    let answer = get(&address, "/metrics").await;
+    for line in [
+        r#"sriov_device_plugin_total_devices{resource="intel.com/a"} 3"#,
+        r#"sriov_device_plugin_unhealthy_devices{resource="intel.com/a"} 0"#,
+        r#"sriovdp_resource_registered{resource="intel.com/b"} 1"#,
+        r#"sriovdp_resource_refused{resource="intel.com/c"} 1"#,
+        r#"sriovdp_registrations_total{resource="intel.com/a"} 1"#,
+        r#"sriovdp_allocations_total{resource="intel.com/b",result="ok"} 1"#,
+        r#"sriovdp_allocations_total{resource="intel.com/b",result="error"} 1"#,
+        "sriovdp_allocation_duration_seconds_count 1",
+        "sriovdp_config_last_reload_successful 1",
+    ] {
+        assert!(answer.lines().any(|l| l == line), "{line}\n{answer}");
+    }
+    let calls =
+        r#"sriovdp_provider_calls_total{provider="net-device.so",method="discover",result="ok"} "#;
+    assert!(answer.contains(calls), "{answer}");
+    assert!(get(&address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(get(&address, "/readyz").await.starts_with("HTTP/1.1 200"));
+    let (code, page, _) = node.run(&["metrics"]).await;
+    assert_eq!(code, Some(0));
+    let names = |page: &str| -> Vec<String> {
+        let types = page.lines().filter(|line| line.starts_with("# TYPE "));
+        types.map(str::to_owned).collect()
+    };
+    assert_eq!(names(&page), names(&answer));
+}
+
+#[tokio::test]
+async fn an_address_in_use_leaves_the_pools_served() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon_with(&["--metrics-listen", &address]);
+    daemon.logs("metrics_unavailable").await;
+    let served = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 3);
+    assert!(served.await.is_ok(), "{}", daemon.log());
+}
