@@ -73,3 +73,59 @@ impl Parser<'_> {
         checks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Defaults;
+    use super::super::parse::parse;
+    use super::*;
+
+    #[test]
+    fn the_go_plugins_health_keys_turn_checks_off() {
+        let defaults = Defaults {
+            resource_prefix: "example.com".to_owned(),
+            registry: "/plugins".into(),
+        };
+        let health = |keys: &str| {
+            let text = format!(r#"{{"resourceList": [{{"resourceName": "a", {keys}}}]}}"#);
+            let parsed = parse(&text, Path::new("config.json"), &defaults).unwrap();
+            let warnings = parsed.problems.iter().map(|problem| problem.key.clone());
+            (parsed.resources[0].health, warnings.collect::<Vec<_>>())
+        };
+        let all = HealthChecks::default();
+        let without_link = HealthChecks { link: false, ..all };
+        let contradiction = vec!["resourceList[0].checkHealthOnPf".to_owned()];
+        for (keys, checks, warnings) in [
+            (r#""checkHealthOnPf": true"#, all, vec![]),
+            (r#""checkHealthOnPf": false"#, without_link, vec![]),
+            (r#""checkHealthOnPf": null"#, all, vec![]),
+            (
+                r#""checkhealthondeviceexist": false"#,
+                HealthChecks {
+                    existence: false,
+                    ..all
+                },
+                vec![],
+            ),
+            (
+                r#""checkHealthOnPf": false, "health": {"link": false}"#,
+                without_link,
+                vec![],
+            ),
+            (
+                r#""checkHealthOnPf": true, "health": {"link": false}"#,
+                without_link,
+                contradiction.clone(),
+            ),
+            (
+                r#""checkHealthOnPf": false, "health": {"link": true}"#,
+                all,
+                contradiction,
+            ),
+        ] {
+            assert_eq!(health(keys), (checks, warnings), "{keys}");
+        }
+    }
+}
