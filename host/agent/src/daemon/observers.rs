@@ -87,7 +87,7 @@ impl Observers {
     pub(super) fn reconciled(&self, state: &Reconciler, outcome: &Outcome, began: Instant) {
         self.0
             .send_modify(|status| *status = status.after(state, outcome, began));
-        let scope = if outcome.was_whole {
+        let scope = if outcome.was_full {
             "full"
         } else {
             "incremental"

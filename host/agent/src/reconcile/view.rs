@@ -65,7 +65,7 @@ impl Reconciler {
     pub fn registrations(
         &self,
     ) -> impl Iterator<Item = (Arc<Pool>, watch::Receiver<RegistrationStatus>)> {
-        self.offered.registrations()
+        self.servers.registrations()
     }
 
     /// The PCI bus, in the order of addresses.

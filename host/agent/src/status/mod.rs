@@ -96,7 +96,7 @@ impl DaemonStatus {
             last_reconcile: Some(LastReconcile {
                 ended: SystemTime::now(),
                 took: since.elapsed(),
-                is_full: outcome.was_whole,
+                is_full: outcome.was_full,
             }),
             pools: Some(
                 state
@@ -131,7 +131,7 @@ impl PoolStatus {
             devices: devices().count(),
             unhealthy: unhealthy.collect(),
             allocated: devices()
-                .filter(|device| state.held().is_in_use(&name, device.id.as_str()))
+                .filter(|device| state.pod_devices().is_in_use(&name, device.id.as_str()))
                 .count(),
             registration,
             resource: pool.resource.name.clone(),
