@@ -113,7 +113,10 @@ async fn many_junk_providers_and_a_large_one() {
     }
     daemon.signal(Signal::HUP);
     let further = JUNK_PROVIDERS + 2 - NAMED;
-    daemon.says(&format!("{further} further files")).await;
+    daemon
+        .logs("providers_refused_more")
+        .with("count", further)
+        .await;
     kubelet
         .allocate("intel.com/a", &["0000:41:10.0"])
         .await

@@ -83,7 +83,10 @@ impl Run {
 
     /// Waits until the log has the reasons. Of a resource that is registered all the same, the pool is found.
     async fn refused(&self, resource: &str, reasons: &[String]) -> Vec<String> {
-        let is_logged = |reason: &&String| self.daemon.log().contains(*reason);
+        let is_logged = |reason: &&String| {
+            let refused = self.daemon.logs("resource_refused");
+            !refused.containing("error", reason).now().is_empty()
+        };
         self.wait_until(|| reasons.iter().all(|reason| is_logged(&reason)))
             .await;
         match self.kubelet.resource(resource) {

@@ -26,7 +26,10 @@ async fn hanging_provider_keeps_its_pools() {
         .await
         .unwrap();
     daemon.signal(rustix::process::Signal::HUP);
-    daemon.says("has not answered `discover` within").await;
+    daemon
+        .logs("discovery_failed")
+        .containing("error", "`faulty.so`")
+        .await;
     // The look after that finds it busy, and others still change.
     node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(rustix::process::Signal::HUP);
@@ -36,7 +39,7 @@ async fn hanging_provider_keeps_its_pools() {
         .unwrap();
     let view = kubelet.resource("intel.com/faulty").unwrap();
     assert!(view.connected && view.allocatable() > 0, "{view}");
-    assert!(!daemon.log().contains("withdrawn"), "{}", daemon.log());
+    assert!(daemon.logs("pool_withdrawn").now().is_empty());
 }
 
 #[tokio::test]
@@ -163,10 +166,11 @@ async fn daemon_without_resources_keeps_running() {
         }
         let kubelet = node.kubelet().await;
         let mut daemon = node.daemon();
-        daemon.says("starting").await;
+        daemon.logs("starting").await;
         if config.is_none() {
             daemon
-                .says("the configuration file `/etc/pcidp/config.json` does not exist")
+                .logs("config_rejected")
+                .containing("error", "/etc/pcidp/config.json` does not exist")
                 .await;
         }
         // It serves as soon as there is something to serve.
@@ -190,7 +194,8 @@ async fn invalid_configuration_keeps_the_last_valid_one() {
         .unwrap();
     node.configure("{");
     daemon
-        .says("the file ends before the object that begins at 1:1 is closed")
+        .logs("config_rejected")
+        .containing("error", "/etc/pcidp/config.json:1:1: ")
         .await;
     assert!(daemon.is_running());
     kubelet
@@ -207,7 +212,7 @@ async fn no_providers() {
         std::fs::remove_file(file.path()).unwrap();
     }
     let mut daemon = node.daemon();
-    daemon.says("no provider is loaded").await;
+    daemon.logs("no_provider").await;
     assert!(daemon.is_running());
     for command in ["providers", "list"] {
         let (code, _, error) = node.run(&[command]).await;
@@ -282,19 +287,21 @@ async fn a_panic_in_the_manifest_refuses_the_provider() {
 
 #[tokio::test]
 async fn a_panic_in_any_other_method_costs_that_call() {
-    for (fault, says) in [
-        ("check=panic", "the provider panicked in `check`"),
-        ("discover=panic", "the provider panicked in `discover`"),
+    for (fault, event, says) in [
+        ("check=panic", "resource_refused", "panicked in `check`"),
         (
-            "discover=twice",
-            "the provider found the device `0000:02:10.0` twice",
+            "discover=panic",
+            "discovery_failed",
+            "panicked in `discover`",
         ),
-        ("admit=panic", "the provider panicked in `select`"),
-        ("allocate=panic", "the provider panicked in `allocate`"),
+        ("discover=twice", "discovery_failed", "`0000:02:10.0`"),
+        ("admit=panic", "resource_pending", "panicked in `select`"),
         (
-            "allocate=escape",
-            "the provider returned the device node `/etc/shadow`, which is not below `/dev`",
+            "allocate=panic",
+            "allocate_refused",
+            "panicked in `allocate`",
         ),
+        ("allocate=escape", "allocate_refused", "`/etc/shadow`"),
     ] {
         let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, BESIDE_FAULTY);
         node.provide("faulty", &built("sriovdp_faulty_provider"));
@@ -316,10 +323,11 @@ async fn a_panic_in_any_other_method_costs_that_call() {
                 .unwrap_err();
             assert!(status.to_string().contains(says), "{fault}: {status}");
         }
-        let log = daemon.says(says).await;
+        daemon.logs(event).containing("error", says).await;
         assert!(
-            !log.contains("thread '"),
-            "{fault}: a panic goes through the log: {log}"
+            !daemon.log().contains("thread '"),
+            "{fault}: a panic goes through the log: {}",
+            daemon.log()
         );
         kubelet
             .allocate("intel.com/a", &["0000:41:10.0"])

@@ -84,7 +84,10 @@ async fn only_listed_files_are_loaded() {
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    daemon.says("it is not in the list of digests").await;
+    daemon
+        .logs("provider_refused")
+        .containing("path", "accelerator.so")
+        .await;
     // The line of the hint is the cure, and nobody has to restart anything.
     list.write(&format!("{net_device}{digest}  accelerator.so\n"));
     kubelet

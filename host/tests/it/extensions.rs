@@ -80,7 +80,10 @@ async fn new_extension_activates_resources_that_use_its_keys() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
-    daemon.says("selectors.isRdma`: no loaded provider").await;
+    daemon
+        .logs("resource_refused")
+        .containing("error", "selectors.isRdma`")
+        .await;
     kubelet
         .wait_for("intel.com/rest", |view| view.allocatable() == 4)
         .await

@@ -46,7 +46,10 @@ async fn serves(library: &std::path::Path) {
             "{info:?}"
         );
     }
-    daemon.says("a discovery below").await;
+    daemon
+        .logs("provider_log")
+        .containing("message", "a discovery below")
+        .await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 

@@ -10,12 +10,12 @@ async fn provider_log_reaches_the_host_log() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
     node.provide("faulty", &built("sriovdp_faulty_provider"));
     let daemon = node.daemon_with(&["--log-level", "debug"]);
-    let log = daemon.says("2 values").await;
-    let line = log.lines().find(|line| line.contains("2 values")).unwrap();
-    assert!(
-        line.contains("DEBUG") && line.contains("provider=sriovdp-faulty-provider"),
-        "{line}"
-    );
+    daemon
+        .logs("provider_log")
+        .with("level", "DEBUG")
+        .with("provider", "sriovdp-faulty-provider")
+        .containing("message", "2 values")
+        .await;
 }
 
 #[tokio::test]
@@ -60,22 +60,21 @@ async fn unchanged_reconcile_logs_nothing() {
     daemon.logs("registered").await;
     daemon.signal(Signal::HUP);
     // The second look is over when a third one shows something new.
-    daemon.says("SIGHUP").await;
+    daemon.logs("rescan_requested").await;
     node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(Signal::HUP);
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 5)
         .await
         .unwrap();
-    let log = daemon.says("devices=5").await;
-    assert_eq!(
-        log.matches("selectors.pfName").count(),
-        1,
-        "a mistake is told once: {log}"
-    );
-    assert_eq!(log.matches("devices=4").count(), 1, "{log}");
-    let loaded = daemon
-        .logs("provider_loaded")
-        .with("provider", "net-device.so");
-    assert_eq!(loaded.now().len(), 1, "{log}");
+    daemon.logs("pool_published").with("devices", 5).await;
+    for query in [
+        daemon.logs("resource_refused"),
+        daemon.logs("pool_published").with("devices", 4),
+        daemon
+            .logs("provider_loaded")
+            .with("provider", "net-device.so"),
+    ] {
+        assert_eq!(query.now().len(), 1, "{query}: {}", daemon.log());
+    }
 }

@@ -144,7 +144,7 @@ impl<'a> IntoFuture for Query<'a> {
 }
 
 /// Repeats `attempt` until it succeeds.
-pub(super) async fn poll<T>(attempt: impl Fn() -> Option<T>) -> T {
+async fn poll<T>(attempt: impl Fn() -> Option<T>) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     loop {
         ticks.tick().await;

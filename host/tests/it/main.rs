@@ -55,6 +55,8 @@ mod limits;
 mod local_socket;
 /// What is logged, and what never is.
 mod log;
+/// The table of events.
+mod log_events;
 /// The manifests are what a cluster and the program understand.
 mod manifests;
 /// Devices that pods have and that their resource would not select.

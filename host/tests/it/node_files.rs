@@ -164,7 +164,7 @@ async fn unfinished_files_of_a_killed_process_are_removed() {
 async fn a_crash_leaves_no_core_file() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOL);
     let daemon = node.daemon();
-    daemon.says("pool").await;
+    daemon.logs("pool_published").await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core"));
     let core: Vec<&str> = core.unwrap().split_whitespace().collect();

@@ -61,7 +61,7 @@ async fn nothing_has_happened(kubelet: &FakeKubelet, mut daemon: Daemon) {
     assert!(view.connected, "{view}");
     assert_eq!((view.registrations, view.messages), (1, 1), "{view}");
     assert_eq!(kubelet.violations(), [""; 0]);
-    assert!(!daemon.log().contains("withdrawn"), "{}", daemon.log());
+    assert!(daemon.logs("pool_withdrawn").now().is_empty());
     daemon.terminates_cleanly().await;
 }
 
@@ -106,11 +106,7 @@ async fn rewriting_the_same_provider_file_changes_nothing() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_accelerator"));
     look_is_over(&node, &daemon).await;
-    assert!(
-        daemon.logs("provider_replaced").now().is_empty(),
-        "{}",
-        daemon.log()
-    );
+    assert!(daemon.logs("provider_replaced").now().is_empty());
     nothing_has_happened(&kubelet, daemon).await;
 }
 
@@ -118,41 +114,41 @@ async fn rewriting_the_same_provider_file_changes_nothing() {
 #[tokio::test]
 async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
     type Spoil = fn(&Path);
-    let cases: [(Spoil, &str); 4] = [
+    let cases: [(Spoil, &str, &str); 4] = [
         (
             |file| open(file).write_all(&[0x5a; 1 << 20]).unwrap(),
-            "it is not an ELF file",
+            "provider_update_refused",
+            "not an ELF file",
         ),
         (
             |file| open(file).set_len(100_000).unwrap(),
-            "it is truncated",
+            "provider_update_refused",
+            "truncated",
         ),
         (
             |file| open(file).set_len(0).unwrap(),
-            "it is not an ELF file",
+            "provider_update_refused",
+            "not an ELF file",
         ),
         (
             |file| std::fs::remove_file(file).unwrap(),
-            "it stays loaded until the plugin is restarted",
+            "provider_removed",
+            "",
         ),
     ];
-    for (spoil, says) in cases {
+    for (spoil, event, error) in cases {
         let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
         let file = accelerator(&node);
         spoil(&file);
-        let log = daemon.says(says).await;
-        assert!(
-            log.contains("the loaded version continues") || log.contains("was removed"),
-            "{log}"
-        );
+        let logged = || {
+            daemon
+                .logs(event)
+                .containing("path", "accelerator.so")
+                .containing("error", error)
+        };
+        logged().await;
         look_is_over(&node, &daemon).await;
-        let log = daemon.log();
-        let about_it = |line: &&str| line.contains("accelerator.so") && line.contains(says);
-        assert_eq!(
-            log.lines().filter(about_it).count(),
-            1,
-            "it is said once: {log}"
-        );
+        assert_eq!(logged().now().len(), 1, "{}", daemon.log());
         // A whole file in its place counts again.
         node.provide_bytes("accelerator.so", &newer());
         daemon.logs("provider_replaced").await;
@@ -190,24 +186,23 @@ async fn slowly_copied_provider_file_is_loaded_when_complete() {
         .unwrap();
     let mut file = File::create(accelerator(&node)).unwrap();
     // Nothing, its headers, all of its segments, and all but the last byte.
-    for (end, says) in [
-        (0, "it is not an ELF file"),
-        (4096, "it is truncated"),
-        (whole.len() / 2, "it is truncated"),
-        (whole.len() - 1, "it is truncated"),
-    ] {
+    for end in [0, 4096, whole.len() / 2, whole.len() - 1] {
         let written = usize::try_from(file.metadata().unwrap().len()).unwrap();
         file.write_all(&whole[written..end]).unwrap();
         daemon.signal(rustix::process::Signal::HUP);
-        let length = format!("and it has {end}");
+        let reason = match end {
+            0 => "not an ELF file".to_owned(),
+            _ => format!("and it has {end}"),
+        };
         daemon
-            .says(if says == "it is truncated" {
-                &length
-            } else {
-                says
-            })
+            .logs("provider_refused")
+            .containing("path", "accelerator.so")
+            .containing("error", reason)
             .await;
-        assert!(!daemon.log().contains(OLD), "{}", daemon.log());
+        let loaded = daemon
+            .logs("provider_loaded")
+            .with("provider", "accelerator.so");
+        assert!(loaded.now().is_empty(), "{}", daemon.log());
     }
     file.write_all(&whole[whole.len() - 1..]).unwrap();
     drop(file);

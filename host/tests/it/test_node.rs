@@ -1,6 +1,5 @@
 //! A node, its kubelet and the daemon, for one test.
 
-#[allow(dead_code, reason = "tests move from messages to events")]
 #[path = "log_records.rs"]
 mod log;
 
@@ -266,18 +265,8 @@ impl Daemon {
     }
 
     /// The records of an event so far, or a wait for them.
-    #[allow(dead_code, reason = "tests move from messages to events")]
     pub(crate) fn logs<'a>(&'a self, event: &'a str) -> log::Query<'a> {
         log::Query::new(self, event)
-    }
-
-    /// Waits until the log contains a text.
-    pub(crate) async fn says(&self, text: &str) -> String {
-        let found = log::poll(|| Some(self.log()).filter(|log| log.contains(text)));
-        match tokio::time::timeout(TIMEOUT, found).await {
-            Ok(log) => log,
-            Err(_) => panic!("`{text}` is not logged:\n{}", self.log()),
-        }
     }
 
     fn raw_log(&self) -> String {

@@ -182,26 +182,3 @@ fn providers_use_what_every_vendor_has() {
         }
     }
 }
-
-/// Names of events are stable, so each is documented; the table has no other.
-#[test]
-fn every_log_event_is_documented() {
-    let mut logged = std::collections::BTreeSet::new();
-    for directory in HOST {
-        for file in sources(&repository().join(directory)) {
-            let text = std::fs::read_to_string(&file).unwrap();
-            let production = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for call in ["event = ", "Entry::error(", "Entry::warn(", "Entry::info("] {
-                let names = production.split(call).skip(1);
-                let names = names.filter_map(|rest| rest.trim_start().strip_prefix('"'));
-                logged.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
-            }
-        }
-    }
-    let page = std::fs::read_to_string(repository().join("docs/logging.md")).unwrap();
-    let (_, table) = page.split_once("| event | level |").expect("a table");
-    let rows = table.lines().skip(2);
-    let rows = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next());
-    let rows: std::collections::BTreeSet<String> = rows.map(str::to_owned).collect();
-    assert_eq!(rows, logged, "docs/logging.md has one row for each event");
-}

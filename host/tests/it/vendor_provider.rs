@@ -23,7 +23,8 @@ async fn vendor_provider_is_loaded_by_a_running_daemon() {
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     daemon
-        .says("no loaded provider brings the device type `acmeFpga`")
+        .logs("resource_refused")
+        .containing("error", "`acmeFpga`")
         .await;
 
     node.provide("acme", &library);
@@ -72,7 +73,10 @@ async fn vendor_accelerator_provides_selectors_health_and_mounts() {
     node.provide("nimbus", &library);
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
-    daemon.says("`newest` is no firmware version").await;
+    daemon
+        .logs("resource_refused")
+        .containing("error", "`newest`")
+        .await;
 
     let healthy = |view: &ResourceView| view.allocatable() == 1;
     let view = kubelet.wait_for("intel.com/fast", healthy).await.unwrap();

@@ -187,7 +187,10 @@ async fn world_writable_provider_files_are_refused() {
     );
     let kubelet = node.kubelet().await;
     let mut daemon = node.daemon();
-    daemon.says("is not used: the directory").await;
+    daemon
+        .logs("providers_unreadable")
+        .containing("error", "has the mode 0775")
+        .await;
     // The cure that is named is one.
     set(0o755);
     kubelet

@@ -99,7 +99,13 @@ async fn failed_rescan_is_reported() {
         ),
     ] {
         let (_world, kubelet, daemon) = start(variable, fault).await;
-        daemon.says(says).await;
+        // A discovery fails for all resources of its provider, a check or a selection for one.
+        let event = match fault.split('=').next() {
+            Some("discover") if !fault.contains("admit") => "discovery_failed",
+            Some("check") => "resource_refused",
+            _ => "resource_pending",
+        };
+        daemon.logs(event).containing("error", says).await;
         other_pools_are_unaffected(&kubelet, daemon).await;
     }
 }
@@ -209,7 +215,10 @@ async fn panicking_destructor_of_facts_is_contained() {
         .unwrap();
     // The second discovery takes the place of the first one.
     daemon.signal(Signal::HUP);
-    daemon.says("the provider panicked in `drop`").await;
+    daemon
+        .logs("provider_log")
+        .containing("message", "panicked in `drop`")
+        .await;
     assert_eq!(kubelet.resource(pool).unwrap().allocatable(), 3);
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
@@ -234,7 +243,8 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
         .await
         .unwrap();
     daemon
-        .says("the provider `faulty.so` has not answered `discover` within 1.0 s")
+        .logs("resource_pending")
+        .with("resource", "intel.com/faulty")
         .await;
     assert!(
         kubelet.resource("intel.com/faulty").is_none(),
@@ -265,9 +275,12 @@ async fn hanging_discovery_disables_its_provider() {
         .await
         .unwrap();
     daemon.signal(Signal::HUP);
-    let says = |seconds| format!("has not answered `discover` within {seconds} s");
-    daemon.says(&says("1.0")).await;
-    daemon.says(&says("3.0")).await;
+    for seconds in ["1.0", "3.0"] {
+        daemon
+            .logs("discovery_failed")
+            .containing("error", format!("within {seconds} s"))
+            .await;
+    }
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
     let busy = "the provider `faulty.so` is still busy with an earlier call";
     assert!(refused.to_string().contains(busy), "{refused}");

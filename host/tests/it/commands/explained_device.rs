@@ -108,7 +108,6 @@ async fn empty_pool_reports_its_mismatches() {
         .wait_for("intel.com/first", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    let log = daemon.log();
     for (resource, why) in expected {
         let pool = format!("intel.com/{resource}: 0 devices, 0 healthy\n    ");
         let told = output
@@ -122,7 +121,7 @@ async fn empty_pool_reports_its_mismatches() {
             .logs("pool_empty")
             .with("resource", format!("intel.com/{resource}"))
             .with("reason", told.trim());
-        assert_eq!(record.now().len(), 1, "{told}\n{log}");
+        assert_eq!(record.now().len(), 1, "{told}\n{}", daemon.log());
     }
     let command = "sriovdp explain --resource intel.com/one";
     assert!(output.contains(command), "{output}");

@@ -74,7 +74,10 @@ async fn it_starts_after_the_kubelet(kind: Kind) {
 async fn it_ends_before_there_is_a_kubelet(kind: Kind) {
     let node = without_kubelet(kind.mode, kind.pools, 2);
     let daemon = node.daemon();
-    daemon.says("pool resource=intel.com/pool0").await;
+    daemon
+        .logs("pool_published")
+        .with("resource", "intel.com/pool0")
+        .await;
     terminates_cleanly(&node, daemon).await;
 }
 
@@ -105,14 +108,14 @@ async fn it_ends_right_after_a_restart_of_the_kubelet(kind: Kind) {
 async fn it_ends_with_many_pools_at_any_moment(kind: Kind) {
     let node = PoolNode::with(kind, MANY, 1, |_| {}).await;
     // The first pools are registered, others are about to be, and some may not have begun.
-    for moment in [
-        "starting",
-        "pool resource=intel.com/pool9",
-        "registered with the kubelet",
+    for (event, resource) in [
+        ("starting", ""),
+        ("pool_published", "intel.com/pool9"),
+        ("registered", "intel.com/pool0"),
     ] {
         let _ = fs::remove_file(node.test_node.root().join("daemon.log"));
         let daemon = node.test_node.daemon();
-        daemon.says(moment).await;
+        daemon.logs(event).with("resource", resource).await;
         terminates_cleanly(&node.test_node, daemon).await;
     }
 }
@@ -124,7 +127,7 @@ async fn it_is_killed_and_started_many_times(kind: Kind) {
         let daemon = node.test_node.daemon();
         // Killed at another moment each time: before its socket, right after it, when it is registered.
         match start % 3 {
-            0 => drop(daemon.says("starting").await),
+            0 => drop(daemon.logs("starting").await),
             1 => drop(node.events_after(seen).await),
             _ => node.registered().await,
         }
@@ -187,7 +190,7 @@ async fn it_ends_in_front_of_a_dead_kubelet_socket(kind: Kind) {
     let daemon = node.test_node.daemon();
     match kind.mode {
         RegistrationMode::Register => drop(daemon.logs("registration_failed").await),
-        RegistrationMode::Watcher => drop(daemon.says("pool resource=intel.com/pool0").await),
+        RegistrationMode::Watcher => drop(daemon.logs("pool_published").await),
     }
     terminates_cleanly(&node.test_node, daemon).await;
 }

@@ -111,7 +111,10 @@ async fn registration_waits_while_the_kubelet_socket_is_dead(kind: Kind) {
     if kind.mode == RegistrationMode::Register {
         daemon.logs("registration_failed").await;
     }
-    daemon.says("pool resource=intel.com/pool0").await;
+    daemon
+        .logs("pool_published")
+        .with("resource", "intel.com/pool0")
+        .await;
     assert!(daemon.is_running());
     node.start_again().unwrap();
     node.registered().await;

@@ -101,13 +101,13 @@ async fn it_ends_right_after_a_change_of_its_configuration(kind: Kind) {
 /// It has perhaps removed them, and perhaps not yet. Those that are left are dead, and nobody's.
 async fn it_ends_at_the_dead_sockets_of_its_predecessor(kind: Kind) {
     let node = PoolNode::new(kind).await;
-    for moment in ["starting", "pool resource=intel.com/pool0"] {
+    for event in ["starting", "pool_published"] {
         let older = node.registered_daemon().await;
         kill(older).await;
         let dead = node.plugin_sockets();
         fs::remove_file(node.test_node.root().join("daemon.log")).unwrap();
         let mut daemon = node.test_node.daemon();
-        daemon.says(moment).await;
+        daemon.logs(event).await;
         let asked = Instant::now();
         daemon.signal(Signal::TERM);
         assert_eq!(daemon.ended().await.code(), Some(0), "{}", daemon.log());
