@@ -3,7 +3,7 @@
 use crate::{Device, Error, Node, one_of};
 
 /// Makes sure that the driver bound to `device` now is still one of `wanted`, the selector `drivers`; an empty list
-/// asks for nothing.
+/// matches every driver.
 ///
 /// Another driver may be bound since the scan, and a resource must not hand out what its selectors exclude. For
 /// [`Provider::allocate`](crate::Provider::allocate).
@@ -20,12 +20,12 @@ use crate::{Device, Error, Node, one_of};
 ///
 /// # Errors
 ///
-/// When it is another one, or none, naming what was found and what was asked for.
+/// When it is another one, or none, with what was found and the wanted ones.
 pub fn require_driver<F>(node: &Node, device: &Device<F>, wanted: &[String]) -> Result<(), Error> {
     let driver = node.pci(device.function).link_name("driver");
-    one_of("drivers", wanted, driver.as_ref()).map_err(|refusal| {
+    one_of("drivers", wanted, driver.as_ref()).map_err(|mismatch| {
         Error::new(format!(
-            "`{}` no longer fits its resource: {refusal}",
+            "`{}` no longer matches its resource: {mismatch}",
             device.id
         ))
         .with_hint("bind the driver again, or wait until the plugin has seen the change")

@@ -1,4 +1,4 @@
-//! The one error type of the SDK: a sentence, its causes, and a hint for the person who has to mend it.
+//! The one error type of the SDK: a sentence, its causes, and a hint how to correct it.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error that says `message`.
+    /// An error with the sentence `message`.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -102,7 +102,7 @@ impl Error {
         self.chain().skip(1).map(|error| error.message.as_str())
     }
 
-    /// The cure, if somebody knew one. The innermost hint counts, because it knows most.
+    /// The hint, if there is one; of several the innermost one, which is the most specific.
     pub fn hint(&self) -> Option<&str> {
         self.chain()
             .filter_map(|error| error.hint.as_deref())

@@ -113,9 +113,8 @@ impl Manifest {
         self
     }
 
-    /// Names kernel subsystems, as uevents spell them, whose devices this provider looks at: when one of them comes,
-    /// changes or goes, the node is discovered again at once. PCI functions and their network interfaces are followed
-    /// anyway; what nobody follows is found by the next look for another reason.
+    /// Names kernel subsystems, as uevents spell them: an event of one of them triggers a discovery. Events of PCI
+    /// functions and their network interfaces trigger one anyway; other changes take effect in the next discovery.
     #[must_use]
     pub fn watch_uevents(mut self, subsystems: &[&str]) -> Self {
         self.subsystems
@@ -141,24 +140,24 @@ impl Manifest {
         self
     }
 
-    /// Says that a selector object cannot ask for both `key`, which is this provider's, and `other`.
+    /// Refuses a selector object with both `key`, which is this provider's, and `other`.
     #[must_use]
     pub fn conflicts_with(mut self, key: &str, other: &str) -> Self {
         self.exclusive_keys.push((key.to_owned(), other.to_owned()));
         self
     }
 
-    /// Says that the provider is of no use without something that came with SDK `version` of the host, such as `1.4`.
+    /// Refuses hosts that were built with an SDK older than `version`, such as `1.4`.
     ///
-    /// Older hosts refuse it by name and version. Most providers need no such line: an older host ignores what it does
-    /// not know.
+    /// Older hosts then refuse the provider, with both versions. Most providers need no such line, because an older host
+    /// ignores unknown data.
     #[must_use]
     pub fn needs_host(mut self, version: &str) -> Self {
         self.needs_host = Some(version.to_owned());
         self
     }
 
-    /// Says that `key` is a selector that the provider file `file` brings.
+    /// Names the provider file `file` that brings the selector `key`, for the hint when that file is missing.
     #[must_use]
     pub fn provided_by(mut self, key: &str, file: &str) -> Self {
         self.brought_by_others

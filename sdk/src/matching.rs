@@ -1,4 +1,4 @@
-//! What selectors are made of: reasons to refuse, and value types that compare as users write them.
+//! What selectors are made of: mismatches, and value types that compare as users write them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,24 +6,24 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-/// Why a device does not fit a selector object.
+/// Why a device does not match a selector object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mismatch {
-    /// The selector key that does not fit, or a place in its value: `vendors`, `ports[1]`.
+    /// The selector key that does not match, or a place in its value: `vendors`, `ports[1]`.
     pub key: Cow<'static, str>,
     /// What the device has, for a user.
     pub reason: String,
-    /// The device has no value that differs: what the key asks for cannot be read now, such as the name of a network
+    /// The device has no value that differs: the attribute of the key cannot be read now, such as the name of a network
     /// interface that is in the network namespace of a pod.
     ///
-    /// A device that a pod has stays healthy when the selector that it was allocated by refuses it in this way only. By
-    /// any other refusal it is unhealthy, and Allocate refuses it.
+    /// A device that a pod has stays healthy when the selector that it was allocated by does not match it in this way only. By
+    /// any other mismatch it is unhealthy, and Allocate refuses it.
     pub unreadable: bool,
 }
 
 impl Mismatch {
-    /// A refusal because of `key`, for which the device has another value, or has none.
+    /// A mismatch of `key`, for which the device has another value, or has none.
     pub fn new(key: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -32,16 +32,16 @@ impl Mismatch {
         }
     }
 
-    /// The same refusal; on this condition the value cannot be read now.
+    /// The same mismatch; on this condition the value cannot be read now.
     ///
     /// ```
     /// use sriovdp_sdk::one_of;
     ///
     /// let (link_type, is_in_pod): (Option<&String>, bool) = (None, true);
-    /// let refusal = one_of("linkTypes", &["ether".to_owned()], link_type)
-    ///     .map_err(|refusal| refusal.unreadable_if(is_in_pod))
+    /// let mismatch = one_of("linkTypes", &["ether".to_owned()], link_type)
+    ///     .map_err(|mismatch| mismatch.unreadable_if(is_in_pod))
     ///     .unwrap_err();
-    /// assert!(refusal.unreadable);
+    /// assert!(mismatch.unreadable);
     /// ```
     #[must_use]
     pub fn unreadable_if(self, condition: bool) -> Self {
@@ -58,19 +58,19 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Admits a device whose value is one of `wanted`; an empty list asks for nothing.
+/// Matches a device whose value is one of `wanted`; an empty list matches every device.
 ///
 /// ```
 /// use sriovdp_sdk::{one_of, HexId};
 ///
 /// assert!(one_of("vendors", &[], Some(&HexId(0x8086))).is_ok());
-/// let refusal = one_of("vendors", &[HexId(0x15b3)], Some(&HexId(0x8086))).unwrap_err();
-/// assert_eq!(refusal.to_string(), "`vendors`: it has 8086, not one of 15b3");
+/// let mismatch = one_of("vendors", &[HexId(0x15b3)], Some(&HexId(0x8086))).unwrap_err();
+/// assert_eq!(mismatch.to_string(), "`vendors`: it has 8086, not one of 15b3");
 /// ```
 ///
 /// # Errors
 ///
-/// The refusal, which names what the device has and what was asked for.
+/// The mismatch, with the value of the device and the wanted ones.
 pub fn one_of<T: PartialEq + fmt::Display>(
     key: &'static str,
     wanted: &[T],
@@ -84,7 +84,7 @@ pub fn one_of<T: PartialEq + fmt::Display>(
         key,
         match value {
             Some(value) => format!("it has {value}, not one of {wanted}"),
-            None => format!("it has none, and one of {wanted} is asked for"),
+            None => format!("it has none, and the selector has {wanted}"),
         },
     ))
 }

@@ -103,7 +103,7 @@ mod tests {
             ["0000:01:00.0", "0000:02:00.0"].map(|address| address.parse().unwrap());
         let node = |scope: Option<PciAddress>| {
             Node::new(HostRoot::new("/nowhere"), Vec::new(), Vec::new())
-                .only_about(scope.map(|function| BTreeSet::from([function])))
+                .scoped(scope.map(|function| BTreeSet::from([function])))
         };
         let memory = Memory::default();
         let whole = node(None);

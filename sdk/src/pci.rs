@@ -69,7 +69,7 @@ pub struct PciFunction {
     pub class: u32,
     /// The driver that is bound, by the name of its `driver` link.
     pub driver: Option<String>,
-    /// The NUMA node. Absent where the kernel says -1 or nothing.
+    /// The NUMA node. Absent where the attribute is -1 or missing.
     pub numa_node: Option<u32>,
     /// For a virtual function, its physical function (`physfn`).
     pub physical_function: Option<PciAddress>,

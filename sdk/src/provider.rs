@@ -63,15 +63,15 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// Whether `device` is one that `selectors` describe.
     ///
     /// Must be a function of its two arguments alone: it is called for every pair of selector object and device, and
-    /// again for `sriovdp explain`. Then `selectors` may be one key of an object, to see what each key alone says.
+    /// again for `sriovdp explain`. Then `selectors` may be one key of an object, to judge each key alone.
     ///
-    /// A device that a pod has stays in its pool, whether it is admitted or not. Where it is refused because the pod took
-    /// along what a key asks for, such as a network interface, set [`Mismatch::unreadable`]: the device stays healthy,
-    /// and comes back with the end of the pod. By any other refusal it is unhealthy, and no other pod gets it.
+    /// A device that a pod has stays in its pool, whether it matches or not. Where the pod took along what a key compares,
+    /// such as a network interface, set [`Mismatch::unreadable`]: the device stays healthy. By any other mismatch it is
+    /// unhealthy, and no other pod gets it.
     ///
     /// # Errors
     ///
-    /// Not a failure: the refusal that says which key does not fit, and what was found instead.
+    /// Not a failure: the key that does not match, and what was found instead.
     fn matches(
         &self,
         selectors: &Self::Selectors,
@@ -88,9 +88,9 @@ pub trait Provider: Default + Send + Sync + 'static {
         false
     }
 
-    /// What speaks against giving `device` to new pods of a resource with `selectors`, beside what the device has from
-    /// its discovery, which counts for each resource: what [`allocate`](Self::allocate) would refuse by what was read
-    /// in the discovery, such as the missing device node of something that only some selectors ask for.
+    /// Why no new pod may get `device` from a resource with `selectors`, beside the findings of the discovery, which count
+    /// for each resource: what [`allocate`](Self::allocate) would refuse by what was read
+    /// in the discovery, such as the missing device node of something that only some selectors need.
     ///
     /// A selector that the device does not satisfy is a matter of [`matches`](Self::matches) and not a finding. Must be a
     /// function of its arguments alone, as that.
@@ -99,10 +99,10 @@ pub trait Provider: Default + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Why `device` is kept out of a resource whose `selectors` match it; nothing for most devices.
+    /// Why a resource does not get `device` although its `selectors` match; nothing for most devices.
     ///
     /// It is for what the node itself needs, such as the network interface of its default route. Other than with
-    /// [`Discovery::exclude`], a resource can ask for the device all the same, because the answer may depend on
+    /// [`Discovery::exclude`], a resource can get the device all the same, because the result may depend on
     /// `selectors`, and the host logs the reason for each resource that is without the device. Must be a function of its
     /// arguments alone, as [`matches`](Self::matches).
     fn kept_out(
@@ -114,7 +114,7 @@ pub trait Provider: Default + Send + Sync + 'static {
         None
     }
 
-    /// What a user has to know about `selectors` on this node before a pod does, such as a device node that
+    /// Warnings about `selectors` on this node, such as a device node that
     /// [`allocate`](Self::allocate) will not find for any device.
     ///
     /// The host logs each warning once, and `sriovdp check` prints it. The health of devices does not depend on it.

@@ -154,8 +154,8 @@ impl<T> JsonSchema for IndexRanges<T> {
     }
 }
 
-/// Admits a device that is number `index` below a parent, when that is in one of `wanted`; an empty list asks for
-/// nothing.
+/// Matches a device that is number `index` below a parent, when that is in one of `wanted`; an empty list matches every
+/// device.
 ///
 /// `names` are those of the parent, mostly one: an `Option` or a slice. A device whose parent has none is refused with
 /// the sentence of `no_parent`.
@@ -168,14 +168,14 @@ impl<T> JsonSchema for IndexRanges<T> {
 /// assert!(vf(2).is_ok());
 /// assert_eq!(
 ///     vf(7).unwrap_err().to_string(),
-///     "`pfNames`: it is number 7 of ens1f0, and one of ens1f0#0-3 is asked for"
+///     "`pfNames`: it is number 7 of ens1f0, and the selector has ens1f0#0-3"
 /// );
 /// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// The refusal, which names what the device is and what was asked for.
+/// The mismatch, with the place of the device and the wanted ones.
 pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
     key: &'static str,
     wanted: &[IndexRanges<T>],
@@ -198,7 +198,7 @@ pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
         Some(index) => format!("it is number {index} of {parent}"),
         None => format!("it belongs to {parent} and has no number"),
     };
-    let reason = format!("{found}, and one of {wanted} is asked for");
+    let reason = format!("{found}, and the selector has {wanted}");
     Err(Mismatch::new(key, reason).unreadable_if(unreadable))
 }
 
@@ -248,13 +248,13 @@ mod tests {
     #[test]
     fn a_parent_may_have_several_names() {
         let wanted: Vec<IndexRanges<CaseInsensitive>> = vec!["ib0#0".parse().expect("a range")];
-        let admit = |names: &[&str], index| {
+        let judge = |names: &[&str], index| {
             let names: Vec<CaseInsensitive> = names.iter().map(|&name| name.into()).collect();
             let no_parent = || "it has no parent".to_owned();
             one_of_ranges("pfNames", &wanted, &names, index, no_parent)
-                .map_err(|refusal| refusal.reason)
+                .map_err(|mismatch| mismatch.reason)
         };
-        assert_eq!(admit(&["child", "IB0"], Some(0)), Ok(()));
+        assert_eq!(judge(&["child", "IB0"], Some(0)), Ok(()));
         for (names, index, found) in [
             (
                 &["child", "ib0"][..],
@@ -264,8 +264,8 @@ mod tests {
             (&["ib1"], None, "it belongs to ib1 and has no number"),
             (&[], Some(0), "it has no parent"),
         ] {
-            let expected = format!("{found}, and one of ib0#0 is asked for");
-            assert_eq!(admit(names, index), Err(expected));
+            let expected = format!("{found}, and the selector has ib0#0");
+            assert_eq!(judge(names, index), Err(expected));
         }
     }
 

@@ -26,7 +26,7 @@ pub fn unmatchable<T>(key: &str, values: &[T], why: impl Fn(&T) -> Option<Error>
         .collect()
 }
 
-/// Those among `linkTypes` that [`Netdev::link_type`](crate::node::Netdev::link_type) never says.
+/// Those among `linkTypes` that [`Netdev::link_type`](crate::node::Netdev::link_type) never returns.
 pub fn unmatchable_link_types(key: &str, values: &[CaseInsensitive]) -> Vec<Error> {
     unmatchable(key, values, |value| {
         let is_known = LINK_TYPES

@@ -3,12 +3,12 @@
 use crate::node::{LinkState, Netdev};
 use crate::{Finding, FindingKind, Node, PciAddress};
 
-/// What the link of the physical function `address` says against its virtual functions.
+/// The finding about virtual functions whose physical function, at `address`, has no link.
 ///
-/// It is down without a carrier, and as long as it is switched off: the virtual functions of the drivers that we know
-/// have no carrier then either. An InfiniBand interface that is switched off says nothing, because it is only one user
-/// of a port whose link is another matter. Neither does a function say anything whose interface is not to be seen: it is
-/// in a pod, the function is bound to a userspace driver, or it is outside of this virtual machine.
+/// The link is down without a carrier, and while it is switched off: the virtual functions of the usual drivers have no
+/// carrier then either. An InfiniBand interface that is switched off is no finding, because it is only one user of a
+/// port with a link of its own. Neither is a physical function whose interface is not in sysfs: it is in a pod, the
+/// function is bound to a userspace driver, or it is outside of this virtual machine.
 ///
 /// In switchdev mode the link is that of the uplink, or that of its bond or team (LAG) while that is switched on: the
 /// traffic of the virtual functions of each port goes through all of them. Of several interfaces one with a link is

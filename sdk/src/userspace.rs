@@ -51,12 +51,11 @@ pub fn userspace_nodes(
     })
 }
 
-/// What speaks against `function`, as the last scan found it: that a device node is missing, so that
-/// [`userspace_nodes`] would refuse it. For [`Provider::discover`](crate::Provider::discover), so that no pod is sent to
-/// a device that it cannot have.
+/// The finding about `function`, as the last scan found it, when a device node is missing, so that [`userspace_nodes`]
+/// would fail. For [`Provider::discover`](crate::Provider::discover).
 ///
-/// A function that has no group or entry yet, from which the name of its node would follow, is not spoken against: its
-/// driver may be about to finish, and a pod that comes before is told.
+/// A function without the group or entry from which the name of its node follows has no finding: its driver may be about
+/// to finish, and an allocation before that fails with the reason.
 pub fn check_userspace_nodes(node: &Node, function: &PciFunction) -> Option<Finding> {
     let driver = function.driver.as_deref()?;
     let refused = of_driver(node, function.address, driver, &mut Allocation::default());

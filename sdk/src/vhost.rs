@@ -31,7 +31,7 @@ const NODES: [(&str, &str); 2] = [(VHOST_NET, "vhost_net"), (TUN, "tun")];
 pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
     for (path, module) in NODES {
         require(node, path, module).map_err(|missing| {
-            missing.context("cannot give the container what `needVhostNet` asks for")
+            missing.context("cannot give the container the device nodes of `needVhostNet`")
         })?;
         allocation.shared_node(path);
     }

@@ -102,7 +102,7 @@ impl Provider for Accelerator {
             &selectors.acpi_indexes,
             facts.acpi_index.as_ref(),
         )
-        .map_err(|refusal| refusal.unreadable_if(facts.is_acpi_index_unread))
+        .map_err(|mismatch| mismatch.unreadable_if(facts.is_acpi_index_unread))
     }
 
     fn allocate(

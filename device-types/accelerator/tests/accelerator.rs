@@ -99,7 +99,7 @@ fn a_refusal_says_what_was_found() {
     );
     assert_eq!(
         why(json!({"acpiIndexes": ["8"]}), "0000:19:00.0"),
-        "acpiIndexes: it has none, and one of 8 is asked for"
+        "acpiIndexes: it has none, and the selector has 8"
     );
     assert_eq!(provider.why_not(json!({}), "0000:18:00.0"), None);
 }

@@ -81,7 +81,7 @@ impl Provider for AuxNetDevice {
 
     /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification
     /// 1.1.0 has no type for it. Its type `pci` needs the address of the device, and readers such as KubeVirt give the
-    /// function with that address away; a subfunction could only name its parent's. CNIs know it by its id.
+    /// function with that address away; a subfunction could only name its parent's. CNIs use its id.
     fn allocate(
         &self,
         node: &Node,

@@ -24,7 +24,7 @@ pub struct Selectors {
     /// Needed: the types of auxiliary devices. `sf`, subfunctions, is the only one, so this is always `["sf"]`.
     pub(crate) aux_types: Vec<String>,
     /// PCI addresses of the parent, such as `0000:08:00.0`; without a domain (`08:00.0`), domain 0 is meant. `rootDevices`
-    /// are the same, and know numbers of subfunctions besides.
+    /// are the same, and take numbers of subfunctions as well.
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to the parent (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
@@ -82,14 +82,14 @@ impl Selectors {
             &self.acpi_indexes,
             parent.acpi_index.as_ref(),
         )
-        .map_err(|refusal| refusal.unreadable_if(parent.is_acpi_index_unread))?;
+        .map_err(|mismatch| mismatch.unreadable_if(parent.is_acpi_index_unread))?;
         let number = facts.number;
         let no_name = || format!("its parent {} has no network interface", parent.address);
         one_of_ranges("pfNames", &self.pf_names, &parent.names, number, no_name).map_err(
-            |refusal| {
+            |mismatch| {
                 let is_name_unread = parent.names.is_empty() && parent.has_netdev;
-                let unreadable = refusal.unreadable || is_name_unread;
-                refusal.unreadable_if(unreadable)
+                let unreadable = mismatch.unreadable || is_name_unread;
+                mismatch.unreadable_if(unreadable)
             },
         )?;
         one_of_ranges(
@@ -100,7 +100,7 @@ impl Selectors {
             no_name,
         )?;
         one_of("linkTypes", &self.link_types, facts.link_type())
-            .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread()))
+            .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread()))
     }
 
     /// Whether `pfNames` has none but further names of the parent.

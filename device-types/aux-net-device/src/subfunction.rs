@@ -8,7 +8,7 @@ use sriovdp_sdk::{Error, Node, PciAddress};
 /// Linux: `Documentation/driver-api/auxiliary_bus.rst`.
 const BUS: &str = "/sys/bus/auxiliary/devices";
 
-/// The auxiliary type of subfunctions, the only one that `auxTypes` knows.
+/// The auxiliary type of subfunctions, the only one in `auxTypes`.
 pub(crate) const SF: &str = "sf";
 
 /// What makes a subfunction the one that it is; its name may be another's tomorrow.

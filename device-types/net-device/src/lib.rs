@@ -109,8 +109,8 @@ impl Provider for NetDevice {
         require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
-        if let Some(asked) = selectors.vdpa_type {
-            vdpa::allocate(node, device.function, asked, &mut allocation)?;
+        if let Some(wanted) = selectors.vdpa_type {
+            vdpa::allocate(node, device.function, wanted, &mut allocation)?;
         } else {
             let pci = json!({"pci-address": device.function.to_string()});
             allocation

@@ -68,7 +68,7 @@ impl Selectors {
             &self.acpi_indexes,
             facts.acpi_index.as_deref(),
         )
-        .map_err(|refusal| refusal.unreadable_if(facts.is_acpi_index_unread))?;
+        .map_err(|mismatch| mismatch.unreadable_if(facts.is_acpi_index_unread))?;
         let names = pf.map_or(&[][..], |pf| &pf.names);
         let no_pf = || match pf {
             None => "it has no physical function here".to_owned(),
@@ -78,10 +78,10 @@ impl Selectors {
             ),
         };
         let pf_names = one_of_ranges("pfNames", &self.pf_names, names, facts.vf_index, no_pf);
-        pf_names.map_err(|refusal| {
+        pf_names.map_err(|mismatch| {
             let is_name_unread = names.is_empty() && pf.is_some_and(|pf| pf.has_netdev);
-            let unreadable = refusal.unreadable || is_name_unread;
-            refusal.unreadable_if(unreadable)
+            let unreadable = mismatch.unreadable || is_name_unread;
+            mismatch.unreadable_if(unreadable)
         })?;
         let address = pf.map(|pf| &pf.address);
         one_of_ranges(
@@ -92,7 +92,7 @@ impl Selectors {
             no_pf,
         )?;
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())
-            .map_err(|refusal| refusal.unreadable_if(facts.is_link_type_unread))?;
+            .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread))?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
     }
@@ -110,7 +110,7 @@ impl Selectors {
         .is_err()
     }
 
-    /// Why a device that fits is kept out: the node itself needs it, and no address asks for it all the same.
+    /// Why a resource does not get a device that matches: the node itself needs it, and no address names it.
     pub(crate) fn kept_out(&self, device: &Device<Facts>) -> Option<String> {
         let netdev = device.facts.rare.as_ref()?.default_route.as_deref()?;
         let is_named = self.pci_addresses.contains(&device.function);

@@ -1,7 +1,7 @@
 //! vDPA devices of PCI functions: which there are, what they are bound to, and what a container gets of them.
 //!
 //! A vDPA device is a child of the function that brings it and is listed on the vDPA bus (Linux:
-//! `Documentation/ABI/testing/sysfs-bus-vdpa`), so no question needs netlink.
+//! `Documentation/ABI/testing/sysfs-bus-vdpa`), so nothing needs netlink.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -89,11 +89,11 @@ pub(crate) fn devices(node: &Node) -> Result<HashMap<PciAddress, VdpaDevice>, Er
     Ok(devices)
 }
 
-/// Adds the vDPA device of `function` as it is now, which must be of the type `asked` for.
+/// Adds the vDPA device of `function` as it is now, which must be of the type `wanted`.
 pub(crate) fn allocate(
     node: &Node,
     function: PciAddress,
-    asked: VdpaType,
+    wanted: VdpaType,
     allocation: &mut Allocation,
 ) -> Result<(), Error> {
     let on_bus = node.root().list(BUS);
@@ -104,16 +104,16 @@ pub(crate) fn allocate(
         .ok_or_else(|| {
             Error::new(format!("`{function}` has no vDPA device any more")).with_hint(RESCAN)
         })?;
-    if VdpaType::of(node, device) != Some(asked) {
+    if VdpaType::of(node, device) != Some(wanted) {
         let message = format!(
-            "the vDPA device `{device}` of `{function}` is not bound to `{asked}_vdpa` any more"
+            "the vDPA device `{device}` of `{function}` is not bound to `{wanted}_vdpa` any more"
         );
         return Err(Error::new(message).with_hint(RESCAN));
     }
-    let mut info = json!({"parent-device": device, "driver": asked.to_string(), "pci-address": function.to_string()});
+    let mut info = json!({"parent-device": device, "driver": wanted.to_string(), "pci-address": function.to_string()});
     // The section is there for both types.
     allocation.info.entry("vdpa".to_owned()).or_default();
-    if asked == VdpaType::Vhost {
+    if wanted == VdpaType::Vhost {
         let path = vhost_node(node, device).ok_or_else(|| {
             Error::new(format!(
                 "the vDPA device `{device}` has no entry `vhost-vdpa-N`"

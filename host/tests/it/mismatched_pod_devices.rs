@@ -55,7 +55,7 @@ fn reason(refusal: &str) -> &str {
 
 async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: RegistrationMode) {
     const DRIVER: &str = "`drivers`: it has iavf, not one of vfio-pci";
-    const NAME: &str = "`pfNames`: it is number 0 of ens1, and one of ens9 is asked for";
+    const NAME: &str = "`pfNames`: it is number 0 of ens1, and the selector has ens9";
     let two = r#"[{"drivers": ["vfio-pci"], "pfNames": ["ens1#0,2"]}, {"pfNames": ["ens9"]}]"#;
     let node = TestNode::with_config(NODE, mode, &config(two));
     let kubelet = node.kubelet().await;

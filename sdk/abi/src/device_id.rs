@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{ParseError, PciAddress};
 
-/// The id by which the kubelet, CNIs and containers know a device.
+/// The id by which the kubelet, CNIs and containers refer to a device.
 ///
-/// For PCI functions it is the full address in sysfs spelling, because CNIs look it up there; for auxiliary devices it
+/// For PCI functions it is the full address in sysfs spelling, because CNIs resolve it there; for auxiliary devices it
 /// is the name below `/sys/bus/auxiliary/devices`. It must stay the same over restarts of the plugin and of the node's
 /// kubelet, which remembers it in its checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

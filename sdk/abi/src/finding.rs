@@ -1,10 +1,10 @@
-//! What speaks against giving a device to new pods.
+//! Findings: why no new pod may get a device.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that speaks against giving a device to new pods.
+/// A reason why no new pod may get a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of thing it is.

@@ -1,7 +1,7 @@
 //! The binary interface between `sriovdp`, the SR-IOV network device plugin for Kubernetes, and a provider library.
 //!
 //! A provider is a shared library that exports one [`ProviderModule`]: a function by which the host attaches, and one
-//! that takes a method name and a JSON text and returns a JSON text. The host lends the provider one function of the
+//! that takes a method name and a JSON text and returns a JSON text. The host passes the provider one function of the
 //! same form. Write providers with the crate `sriovdp-sdk`; this crate is for hosts, for SDKs, and for providers that
 //! bypass the SDK.
 //!

@@ -16,7 +16,7 @@ use abi_stable::{StableAbi, package_version_strings};
 /// JSON of the answer, or JSON of a [`Failure`](crate::wire::Failure).
 pub type Outcome = RResult<RString, RString>;
 
-/// What the host lends to a provider.
+/// The functions of the host for a provider.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct HostFunctions {

@@ -1,7 +1,7 @@
 //! What crosses the library boundary, as JSON.
 //!
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
-//! fields that it does not know, and a field that an older writer leaves out has a default.
+//! unknown fields, and a field that an older writer leaves out has a default.
 
 mod devlink;
 mod explained;
@@ -36,11 +36,11 @@ pub mod method {
     pub const LOG: &str = "log";
     /// Host method: [`DevlinkQuestion`](super::DevlinkQuestion) to the answer that each of its variants names.
     pub const DEVLINK: &str = "devlink";
-    /// Host method: `{}` to [`DefaultRoutes`](super::DefaultRoutes), or to `null` where the kernel is not to be asked.
+    /// Host method: `{}` to [`DefaultRoutes`](super::DefaultRoutes), or to `null` where the kernel cannot be queried.
     pub const DEFAULT_ROUTES: &str = "default_routes";
 }
 
-/// A provider's name tag.
+/// What a provider declares about itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// The package that was built.
@@ -107,13 +107,13 @@ pub struct Settings {
     pub features: Vec<String>,
 }
 
-/// A device of the owner's, shown to an extension.
+/// A device of its owner, for an extension.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExtendedDevice {
     /// The device type that it belongs to.
     #[serde(rename = "t")]
     pub device_type: String,
-    /// How the kubelet knows it.
+    /// The id by which the kubelet refers to it.
     pub id: String,
     /// The function that it is or belongs to.
     #[serde(rename = "a")]
@@ -143,18 +143,18 @@ pub struct DiscoverRequest {
     /// For an extension: the devices that it extends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<ExtendedDevice>,
-    /// What is asked about, when it is not the whole node; then `functions` and `devices` have no others either, and
-    /// everything else is as it was. Only for a provider whose manifest says `by_function`.
+    /// The scope, when it is not the whole node; then `functions` and `devices` have no others either, and
+    /// everything else is as it was. Only for an incremental provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
 }
 
 impl DiscoverRequest {
-    /// Makes it a question about `part` only.
+    /// Limits it to `part`.
     pub fn restrict_to(&mut self, part: Part) {
-        let asked: BTreeSet<PciAddress> = part.functions.iter().copied().collect();
-        self.functions.retain(|f| asked.contains(&f.address));
-        self.devices.retain(|d| asked.contains(&d.function));
+        let scope: BTreeSet<PciAddress> = part.functions.iter().copied().collect();
+        self.functions.retain(|f| scope.contains(&f.address));
+        self.devices.retain(|d| scope.contains(&d.function));
         self.part = Some(part);
     }
 }
@@ -168,7 +168,7 @@ pub struct Part {
     pub functions: Vec<PciAddress>,
 }
 
-/// What a provider found, on the whole node or on the [`Part`] that it was asked about.
+/// What a provider found, on the whole node or on the [`Part`] in scope.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Discovered {
     /// In an order that [`Selected::admitted`] refers to.
@@ -185,15 +185,15 @@ pub struct Discovered {
 /// One device of a discovery.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Device {
-    /// How the kubelet knows it.
+    /// The id by which the kubelet refers to it.
     pub id: DeviceId,
-    /// The PCI function that it is or belongs to, when its id does not say so.
+    /// The PCI function that it is or belongs to, when its id is not its address.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub function: Option<PciAddress>,
     /// NUMA node.
     #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
-    /// Why it is unhealthy, if it is; all that a host knows which has no `findings`.
+    /// Why it is unhealthy, if it is; for hosts without `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy: Option<String>,
     /// The same by kinds.
@@ -201,7 +201,7 @@ pub struct Device {
     pub findings: Vec<Finding>,
 }
 
-/// Are these selectors sensible?
+/// Whether these selectors are valid.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CheckRequest {
     /// The device type of the resource.
@@ -213,12 +213,12 @@ pub struct CheckRequest {
 /// Selectors that a resource can have.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Checked {
-    /// What the user should know about them all the same, such as a value that no device can have.
+    /// Warnings for the user, such as a value that no device can have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Failure>,
 }
 
-/// Which devices of the last discovery fit?
+/// Which devices of the last discovery match.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SelectRequest {
     /// The scan that is meant.
@@ -229,31 +229,31 @@ pub struct SelectRequest {
     pub selectors: Value,
 }
 
-/// The devices that fit.
+/// The devices that match.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Selected {
     /// Positions in [`Discovered::devices`].
     pub admitted: Vec<u32>,
-    /// Those of the admitted devices that match by an alias only, in ascending order.
+    /// Those of the matching devices that match by an alias only, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_alias: Vec<u32>,
-    /// What speaks against them for these selectors: for each finding the position of its device, in ascending order.
+    /// Findings for these selectors: for each the position of its device, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<(u32, Finding)>,
-    /// The devices that fit and are kept out of the resource all the same, with the reason, in ascending order.
+    /// The devices that match and that the resource does not get all the same, with the reason, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_out: Vec<(u32, String)>,
-    /// What a user has to know about these selectors on this node.
+    /// Warnings about these selectors on this node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Failure>,
 }
 
-/// What does a container get for these devices?
+/// What a container gets for these devices.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AllocateRequest {
     /// The device type of the resource.
     pub device_type: String,
-    /// The provider's own keys of the selector object that admitted them.
+    /// The provider's own keys of the selector object that matched them.
     pub selectors: Value,
     /// The devices.
     pub ids: Vec<String>,
@@ -299,7 +299,7 @@ pub struct DefaultRoutes {
 pub struct Failure {
     /// Outermost message first.
     pub chain: Vec<String>,
-    /// The cure.
+    /// How to correct it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The place in the selectors that is meant, such as `pfNames[0]`.

@@ -22,8 +22,8 @@ pub struct Bus {
 /// All PCI functions, given those of the scan `before`. Every attribute is read at most once.
 ///
 /// What cannot be read now, although its function is there, is what it was before: a device that is being reset must
-/// not leave its pool because of that. A function whose vendor, device or class was never known is left out, and costs
-/// nobody else.
+/// not leave its pool because of that. A function whose vendor, device or class was never known is left out, without effect on
+/// others.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ fn read(
     let class_code = now("class").and_then(|text| class(&text));
     let numa_node = now("numa_node");
     let physfn = dir.try_link_name("physfn");
-    // Without the link no driver is bound; a link that cannot be read says nothing.
+    // Without the link no driver is bound; a link that cannot be read changes nothing.
     let driver = dir.try_link_name("driver");
     *is_whole &= physfn.is_ok() && driver.is_ok();
     let before = || before.filter(|_| dir.exists());
@@ -158,7 +158,7 @@ fn read(
     let same_parent = before().filter(|known| known.physical_function == physical_function);
     function.vf_index = same_parent.and_then(|known| known.vf_index);
     function.numa_node = match numa_node {
-        // A machine without NUMA says -1.
+        // It is -1 on a machine without NUMA.
         Some(text) => text.parse().ok(),
         None => before().and_then(|function| function.numa_node),
     };
@@ -173,7 +173,7 @@ fn class(text: &str) -> Option<u32> {
 /// The index of a VF is the number in the name of its PF's link to it, also where numbers are missing.
 ///
 /// How many VFs a PF has are its links, too. The attribute `sriov_numvfs` is not read: the kernel lets its readers wait
-/// for as long as somebody writes it, so until the last VF has come or gone, which takes seconds.
+/// while another process writes it, so until the last VF has come or gone, which takes seconds.
 fn number_virtual_functions(
     root: &HostRoot,
     functions: &mut [PciFunction],

@@ -66,7 +66,7 @@ fn the_count_of_virtual_functions_is_never_waited_for() {
         .path()
         .join("sys/bus/pci/devices/0000:03:00.0/sriov_numvfs");
     std::fs::remove_file(&count).unwrap();
-    // Whoever opens a pipe that nobody writes waits, as a reader does while the attribute is written.
+    // Opening a FIFO without a writer blocks, as a read does while the attribute is written.
     mknodat(CWD, &count, FileType::Fifo, Mode::RUSR, 0).unwrap();
     let (done, scanned) = mpsc::channel();
     let known = before.clone();
@@ -102,8 +102,8 @@ fn a_link_that_cannot_be_read_now_leads_where_it_led() {
         // A file is no link, so reading it as one fails.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "").unwrap();
-        let told = ["0000:03:00.0", "0000:03:01.0"].map(|address| address.parse().unwrap());
-        let (now, _) = rescan(&root, &before, &told.into()).unwrap();
+        let changed = ["0000:03:00.0", "0000:03:01.0"].map(|address| address.parse().unwrap());
+        let (now, _) = rescan(&root, &before, &changed.into()).unwrap();
         assert_eq!(now, before, "{link} of {function}");
         assert_eq!(
             scan(&root, &before).unwrap(),
@@ -154,7 +154,7 @@ fn a_rescan_finds_what_a_scan_finds_and_reads_no_others() {
             "0000:03:01.0",
             "0000:03:00.0 0000:03:01.0",
         ),
-        // Told of, and not there.
+        // Named, and not there.
         ("", "0000:09:00.0", "0000:09:00.0"),
     ] {
         let (node, root, before) = card();
@@ -224,8 +224,8 @@ fn a_function_with_an_attribute_that_cannot_be_read_is_noted() {
             super::scan(&root, &[]).unwrap(),
             super::rescan(&root, &before, &[vf.parse().unwrap()].into()).unwrap(),
         ] {
-            let told: Vec<String> = bus.unread.iter().map(ToString::to_string).collect();
-            assert_eq!(told.join(" "), unread, "{change}");
+            let found: Vec<String> = bus.unread.iter().map(ToString::to_string).collect();
+            assert_eq!(found.join(" "), unread, "{change}");
         }
     }
 }

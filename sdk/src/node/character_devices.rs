@@ -10,7 +10,7 @@ const BY_NUMBER: &str = "/sys/dev/char";
 
 /// The names that their nodes have below `/dev`.
 ///
-/// A node has about a thousand. A discovery may ask after several for each of its devices, so it reads them once; an
+/// A node has about a thousand. A discovery may need several for each of its devices, so it reads them once; an
 /// allocation reads them each time.
 #[derive(Debug, Default)]
 pub(super) struct CharacterDevices(Option<OnceLock<HashSet<String>>>);

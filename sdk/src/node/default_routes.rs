@@ -16,10 +16,10 @@ const RTF_REJECT: u32 = 0x0200;
 
 pub(super) fn default_route_netdevs(root: &HostRoot, kernel: Kernel) -> BTreeSet<String> {
     let nothing = serde_json::Map::new();
-    let asked: Option<DefaultRoutes> = kernel.ask(method::DEFAULT_ROUTES, &nothing);
-    let mut pending = asked.unwrap_or_default().netdevs;
+    let answer: Option<DefaultRoutes> = kernel.query(method::DEFAULT_ROUTES, &nothing);
+    let mut pending = answer.unwrap_or_default().netdevs;
     if pending.is_empty() {
-        // Where the host cannot say. These files have less: see `Node::default_route_netdevs`.
+        // Without an answer of the host. These files have less: see `Node::default_route_netdevs`.
         pending = in_files(root);
     }
     let mut found = BTreeSet::new();
@@ -29,7 +29,7 @@ pub(super) fn default_route_netdevs(root: &HostRoot, kernel: Kernel) -> BTreeSet
         }
         let below = lower(root, &netdev);
         if below.is_empty() && !root.exists(&format!("/sys/class/net/{netdev}/device")) {
-            // Nothing in sysfs tells the internal port of an Open vSwitch bridge from another virtual interface, nor
+            // Nothing in sysfs distinguishes the internal port of an Open vSwitch bridge from another virtual interface, nor
             // which of the physical interfaces is in the same bridge.
             pending.extend(lower(root, OVS_DATAPATH));
         }
@@ -268,11 +268,8 @@ mod tests {
         check(&route("eno1"), &[], &other, &["eno1"]);
     }
 
-    extern "C" fn knows_next_hops(method: RStr<'_>, question: RStr<'_>) -> Outcome {
-        assert_eq!(
-            (method.as_str(), question.as_str()),
-            ("default_routes", "{}")
-        );
+    extern "C" fn has_next_hops(method: RStr<'_>, query: RStr<'_>) -> Outcome {
+        assert_eq!((method.as_str(), query.as_str()), ("default_routes", "{}"));
         ROk(RString::from(r#"{"netdevs":["bond0","eno4"]}"#))
     }
 
@@ -286,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_host_knows_every_next_hop_and_the_table_of_each_route() {
-        // The route of `eno7` is in the table of a VRF, which the file does not tell.
+        // The route of `eno7` is in the table of a VRF, which the file does not show.
         let (_dir, root) = tree(
             &[v4_default("bond0", 0)],
             &[v6_default("eno7", 1)],
@@ -296,8 +293,8 @@ mod tests {
             let kernel = Kernel::Host(HostFunctions { call });
             Vec::from_iter(default_route_netdevs(&root, kernel))
         };
-        assert_eq!(netdevs(knows_next_hops), ["bond0", "eno1", "eno4"]);
-        // An older host, and one that gets no answer: what the files say.
+        assert_eq!(netdevs(has_next_hops), ["bond0", "eno1", "eno4"]);
+        // An older host, and one without an answer: the files count.
         assert_eq!(netdevs(knows_devlink_only), ["bond0", "eno1"]);
         assert_eq!(netdevs(may_not_ask), ["bond0", "eno1"]);
     }

@@ -1,6 +1,6 @@
-//! devlink: what the kernel says of a device beyond sysfs, asked through the host.
+//! devlink: what the kernel reports about a device beyond sysfs, queried through the host.
 //!
-//! A provider has no netlink of its own: the host asks for everybody, with one socket and a bounded wait. Below another
+//! A provider has no netlink of its own: the host queries for all providers, with one socket and a bounded wait. Below another
 //! root than `/` the answers are files in `netlink/devlink/<bus>/<device>/`: `info.<key>`, `eswitch` and
 //! `param.<name>`.
 
@@ -15,10 +15,10 @@ use sriovdp_provider_abi::wire::{DevlinkHandle, DevlinkQuestion, method};
 /// Where the answers are below a root directory.
 const FILES: &str = "/netlink/devlink";
 
-/// One device, as devlink knows it (Linux: `Documentation/networking/devlink`).
+/// One device in devlink (Linux: `Documentation/networking/devlink`).
 ///
 /// Everything is absent where the kernel has no devlink, devlink has no such device, the driver does not answer the
-/// question, or the plugin may not ask it.
+/// query, or the plugin has no permission.
 ///
 /// ```
 /// use sriovdp_sdk::{Node, PciAddress};
@@ -49,7 +49,7 @@ impl<'a> Devlink<'a> {
     /// Where a version is there several times, the one that runs counts.
     pub fn info(&self) -> BTreeMap<String, String> {
         let answer = match self.node.kernel {
-            Kernel::Host(_) => self.ask(&DevlinkQuestion::Info(self.handle.clone())),
+            Kernel::Host(_) => self.query(&DevlinkQuestion::Info(self.handle.clone())),
             Kernel::Files => self.info_of_files(),
         };
         answer.unwrap_or_default()
@@ -58,7 +58,7 @@ impl<'a> Devlink<'a> {
     /// The mode of the device's switch: `legacy` or `switchdev`.
     pub fn eswitch_mode(&self) -> Option<String> {
         match self.node.kernel {
-            Kernel::Host(_) => self.ask(&DevlinkQuestion::Eswitch(self.handle.clone())),
+            Kernel::Host(_) => self.query(&DevlinkQuestion::Eswitch(self.handle.clone())),
             Kernel::Files => self.node.root.read(&self.file("eswitch")),
         }
     }
@@ -66,7 +66,7 @@ impl<'a> Devlink<'a> {
     /// A parameter that is on or off, such as `enable_rdma`.
     pub fn parameter(&self, name: &str) -> Option<bool> {
         match self.node.kernel {
-            Kernel::Host(_) => self.ask(&DevlinkQuestion::Parameter {
+            Kernel::Host(_) => self.query(&DevlinkQuestion::Parameter {
                 of: self.handle.clone(),
                 name: name.to_owned(),
             }),
@@ -83,8 +83,8 @@ impl<'a> Devlink<'a> {
         }
     }
 
-    fn ask<T: DeserializeOwned>(&self, question: &DevlinkQuestion) -> Option<T> {
-        self.node.kernel.ask(method::DEVLINK, question)
+    fn query<T: DeserializeOwned>(&self, query: &DevlinkQuestion) -> Option<T> {
+        self.node.kernel.query(method::DEVLINK, query)
     }
 
     fn info_of_files(&self) -> Option<BTreeMap<String, String>> {
@@ -105,11 +105,11 @@ impl<'a> Devlink<'a> {
     }
 }
 
-/// The devices that devlink knows, as `<bus>/<device>`.
+/// The devices of devlink, as `<bus>/<device>`.
 pub(super) fn devices(kernel: Kernel, root: &HostRoot) -> BTreeSet<String> {
     match kernel {
         Kernel::Host(_) => kernel
-            .ask(method::DEVLINK, &DevlinkQuestion::Devices)
+            .query(method::DEVLINK, &DevlinkQuestion::Devices)
             .unwrap_or_default(),
         Kernel::Files => {
             let buses = root.list(FILES).into_iter();
@@ -133,12 +133,12 @@ mod tests {
     use sriovdp_provider_abi::{HostFunctions, Outcome};
 
     fn node(root: &Path, host: Option<HostFunctions>) -> Node {
-        Node::new(HostRoot::new(root), Vec::new(), Vec::new()).asking(host)
+        Node::new(HostRoot::new(root), Vec::new(), Vec::new()).with_host(host)
     }
 
-    extern "C" fn answers(method: RStr<'_>, question: RStr<'_>) -> Outcome {
+    extern "C" fn answers(method: RStr<'_>, query: RStr<'_>) -> Outcome {
         assert_eq!(method.as_str(), "devlink");
-        ROk(RString::from(match question.as_str() {
+        ROk(RString::from(match query.as_str() {
             r#"{"ask":"devices"}"# => r#"["pci/0000:5e:00.0"]"#,
             r#"{"ask":"info","bus":"pci","device":"0000:5e:00.0"}"# => r#"{"driver":"ice"}"#,
             r#"{"ask":"eswitch","bus":"pci","device":"0000:5e:00.0"}"# => r#""switchdev""#,

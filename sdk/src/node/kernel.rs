@@ -1,4 +1,4 @@
-//! Who is asked for what only the kernel can say.
+//! Where answers of the kernel come from.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::HostRoot;
 use sriovdp_provider_abi::HostFunctions;
 
-/// The one that answers for the kernel.
+/// The source of answers.
 #[derive(Clone, Copy)]
 pub(super) enum Kernel {
     /// The kernel itself, through the host.
@@ -20,7 +20,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
-    /// The host speaks for the machine that it runs on, so it is asked about the root `/` only.
+    /// The host queries the machine that it runs on, so only about the root `/`.
     pub(super) fn of(root: &HostRoot, host: Option<HostFunctions>) -> Self {
         match host {
             Some(host) if root.directory() == Path::new("/") => Self::Host(host),
@@ -28,16 +28,15 @@ impl Kernel {
         }
     }
 
-    /// The host's answer. A host that does not know the method or the question has none, and neither has one that
-    /// fails.
-    pub(super) fn ask<T: DeserializeOwned>(
+    /// The host's answer. There is none from a host without the method or the query, and from one that fails.
+    pub(super) fn query<T: DeserializeOwned>(
         self,
         method: &str,
-        question: &impl Serialize,
+        query: &impl Serialize,
     ) -> Option<T> {
         let Self::Host(host) = self else { return None };
-        let question = serde_json::to_string(question).ok()?;
-        match (host.call)(RStr::from(method), RStr::from(question.as_str())) {
+        let query = serde_json::to_string(query).ok()?;
+        match (host.call)(RStr::from(method), RStr::from(query.as_str())) {
             ROk(answer) => serde_json::from_str::<Option<T>>(answer.as_str())
                 .ok()
                 .flatten(),

@@ -1,6 +1,6 @@
 //! The node as a provider sees it: one scan's facts, and a rooted view for everything else.
 //!
-//! Nothing in a provider opens `/sys`, `/proc` or `/dev` by itself: it asks the [`Node`], so that it runs unchanged
+//! Nothing in a provider opens `/sys`, `/proc` or `/dev` by itself: it reads through the [`Node`], so that it runs unchanged
 //! against a directory in a test.
 
 mod character_devices;
@@ -33,7 +33,7 @@ pub struct Node {
     /// Sorted by address.
     functions: Vec<PciFunction>,
     devices: Vec<BaseDevice>,
-    /// The functions that are asked about, if it is not about all.
+    /// The functions in scope, if not all are.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
 }
@@ -55,13 +55,13 @@ impl Node {
         }
     }
 
-    /// The same node, where only some functions are asked about.
-    pub(crate) fn only_about(self, part: Option<BTreeSet<PciAddress>>) -> Self {
+    /// The same node with only some functions in scope.
+    pub(crate) fn scoped(self, part: Option<BTreeSet<PciAddress>>) -> Self {
         Self { part, ..self }
     }
 
-    /// The same node, whose kernel `host` can ask.
-    pub(crate) fn asking(self, host: Option<HostFunctions>) -> Self {
+    /// The same node, whose kernel is queried through `host`.
+    pub(crate) fn with_host(self, host: Option<HostFunctions>) -> Self {
         Self {
             kernel: kernel::Kernel::of(&self.root, host),
             ..self
@@ -71,7 +71,7 @@ impl Node {
     /// All functions on the PCI bus as the scan found them, by address; in a discovery of
     /// [some functions](crate::Manifest::incremental), those of them that are there.
     ///
-    /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only what the node says now counts: see
+    /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only the present state of the node counts: see
     /// [`pci`](Self::pci).
     pub fn functions(&self) -> &[PciFunction] {
         &self.functions
@@ -124,7 +124,7 @@ impl Node {
     /// Makes sure that a device node exists, before a container is promised it.
     ///
     /// The plugin may see a `/dev` of its own: that of a privileged container has the nodes that there were when it
-    /// was made, and that of others nearly none. So a node that is not there exists as well when the kernel says so.
+    /// was made, and that of others nearly none. So a node that is not there exists as well when sysfs has it.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl Node {
         )))
     }
 
-    /// The network interfaces of a PF itself, by each of which users know it: every one but representors. The first is
+    /// The network interfaces of a PF itself, each of which is a name of it for users: every one but representors. The first is
     /// an uplink where there is one, else the first by name; the others are aliases.
     ///
     /// Most PFs have one. A card may have one for each port, or InfiniBand children; and in switchdev mode the
@@ -153,17 +153,17 @@ impl Node {
         netdevs
     }
 
-    /// The handles of the devices that devlink knows, such as `pci/0000:5e:00.0`; empty where it cannot be asked.
+    /// The handles of the devices in devlink, such as `pci/0000:5e:00.0`; empty where it cannot be queried.
     ///
-    /// One question for the whole node: ask it once in a discovery, and [`devlink`](Self::devlink) only about those.
+    /// One query for the whole node: make it once in a discovery, and [`devlink`](Self::devlink) only about those.
     pub fn devlink_devices(&self) -> BTreeSet<String> {
         devlink::devices(self.kernel, &self.root)
     }
 
-    /// What devlink says about the device `device` on `bus`, `pci` or `auxiliary`.
+    /// What devlink reports about the device `device` on `bus`, `pci` or `auxiliary`.
     ///
-    /// Each question to it goes to the kernel, and may wait for a device that is busy with new firmware. Ask in a
-    /// discovery, at most once for each device.
+    /// Each query goes to the kernel, and may wait for a device that is busy with new firmware. Make it in a discovery,
+    /// at most once for each device.
     pub fn devlink(&self, bus: &str, device: &str) -> Devlink<'_> {
         Devlink::new(self, bus, device)
     }
@@ -175,9 +175,9 @@ impl Node {
     /// Of several default routes those with the lowest metric count, with all their next hops. Routes of IPv6 count on a
     /// node without one of IPv4, because router advertisements make them on any interface.
     ///
-    /// The host asks the kernel about its own machine. For another root, and where there is no answer, the tables in
-    /// `/proc/net` count: that of IPv4 has the first next hop of each route only, and that of IPv6 does not tell the
-    /// main table from others.
+    /// The host queries the kernel of its own machine. For another root, and where there is no answer, the tables in
+    /// `/proc/net` count: that of IPv4 has the first next hop of each route only, and that of IPv6 mixes the
+    /// main table with others.
     pub fn default_route_netdevs(&self) -> BTreeSet<String> {
         default_routes::default_route_netdevs(&self.root, self.kernel)
     }

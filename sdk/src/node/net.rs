@@ -57,7 +57,7 @@ impl<'a> Netdev<'a> {
         Some(link_type_name(arphrd))
     }
 
-    /// Its link, or nothing where the kernel does not say. The carrier of an interface that is switched off cannot be
+    /// Its link, or nothing where the kernel does not report it. The carrier of an interface that is switched off cannot be
     /// read.
     pub fn link(&self) -> Option<LinkState> {
         const IFF_UP: u32 = 1;

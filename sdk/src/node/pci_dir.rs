@@ -4,7 +4,7 @@ use super::HostRoot;
 use super::net::Netdev;
 use crate::{Error, PciAddress};
 
-/// `/sys/bus/pci/devices/<address>`, read when asked (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
+/// `/sys/bus/pci/devices/<address>`, read on each call (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 #[derive(Clone, Debug)]
 pub struct PciSysfs<'a> {
     root: &'a HostRoot,
@@ -53,7 +53,7 @@ impl<'a> PciSysfs<'a> {
         self.root.link_name(&format!("{}/{name}", self.path))
     }
 
-    /// The same, which tells a link that is not there from one that cannot be read now.
+    /// The same, where a link that cannot be read now is an error.
     ///
     /// # Errors
     ///

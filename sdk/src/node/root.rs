@@ -94,7 +94,7 @@ impl HostRoot {
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// The same, which tells a link that is not there from one that cannot be read now.
+    /// The same, where a link that cannot be read now is an error.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl HostRoot {
         }
     }
 
-    /// What a symbolic link points to, as it is written. In sysfs the components tell where a device sits.
+    /// What a symbolic link points to, as it is written. In sysfs its components are the place of a device.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
         self.observe(path);
         let real = self.path(path);

@@ -41,7 +41,7 @@ impl<P: Provider> Default for State<P> {
     }
 }
 
-/// The header that `abi_stable` looks for in a library.
+/// The header by which `abi_stable` finds the module of a library.
 pub const fn header<E: Export>() -> LibHeader {
     // SAFETY: `construct::<E>` returns a `PrefixRef` that was made from `ProviderModuleRef`, the module named here.
     unsafe {
@@ -102,7 +102,7 @@ fn answer(result: Result<String, Error>) -> Outcome {
 }
 
 fn refuse(failure: &wire::Failure) -> Outcome {
-    // Serialising strings cannot fail; an empty text is still an answer, and the host says so.
+    // Serialising strings cannot fail; an empty text is still an answer, which the host reports.
     RErr(serde_json::to_string(failure).unwrap_or_default().into())
 }
 
@@ -127,7 +127,7 @@ impl log::Log for Forward {
             message: record.args().to_string(),
         };
         if let Ok(text) = to_rstring(&record) {
-            // A log line that the host cannot take is lost; there is nobody to tell.
+            // A log line that the host refuses is lost.
             let _: RResult<RString, RString> =
                 (self.host.call)(RStr::from(method::LOG), text.as_rstr());
         }

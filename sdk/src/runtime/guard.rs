@@ -11,7 +11,7 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `call`, and turns a panic into an error that says what panicked, and where.
+/// Runs `call`, and turns a panic into an error with the method and the place.
 ///
 /// # Errors
 ///

@@ -120,7 +120,7 @@ mod tests {
         slots: u8,
     }
 
-    fn told<T: std::fmt::Debug + serde::de::DeserializeOwned>(value: Value) -> String {
+    fn message<T: std::fmt::Debug + serde::de::DeserializeOwned>(value: Value) -> String {
         let error = plain(&serde_json::from_value::<T>(value).unwrap_err().to_string());
         match error.hint() {
             Some(hint) => format!("{error} ({hint})"),
@@ -132,49 +132,49 @@ mod tests {
     fn wrong_values_in_the_words_of_a_user() {
         let cases = [
             (
-                told::<Vec<String>>(json!("8086")),
+                message::<Vec<String>>(json!("8086")),
                 "it must be a list, and it is the string \"8086\" (write it in brackets: `[\"8086\"]`)",
             ),
             (
-                told::<String>(json!(8086)),
+                message::<String>(json!(8086)),
                 "it must be a string, and it is the integer `8086` (write it in quotes: `\"8086\"`)",
             ),
             (
-                told::<bool>(json!("true")),
+                message::<bool>(json!("true")),
                 "it must be a boolean, and it is the string \"true\" (write `true` or `false` without quotes)",
             ),
             (
-                told::<u8>(json!(300)),
+                message::<u8>(json!(300)),
                 "it must be a whole number from 0 to 255, and it is the integer `300`",
             ),
             (
-                told::<u8>(json!({})),
+                message::<u8>(json!({})),
                 "it must be a whole number from 0 to 255, and it is an object",
             ),
             (
-                told::<Firmware>(json!("x")),
+                message::<Firmware>(json!("x")),
                 "it must be an object, and it is the string \"x\"",
             ),
-            (told::<Firmware>(json!({})), "`slots` is missing in it"),
+            (message::<Firmware>(json!({})), "`slots` is missing in it"),
             (
-                told::<Mode>(json!("inlin")),
+                message::<Mode>(json!("inlin")),
                 "there is no `inlin`; it is one of `inline`, `lookAside` (did you mean `inline`?)",
             ),
             (
-                told::<Mode>(json!("x")),
+                message::<Mode>(json!("x")),
                 "there is no `x`; it is one of `inline`, `lookAside`",
             ),
             (
-                told::<BTreeMap<String, u8>>(json!([])),
+                message::<BTreeMap<String, u8>>(json!([])),
                 "it must be an object, and it is a list",
             ),
             (
-                told::<crate::HexId>(json!("intel")),
+                message::<crate::HexId>(json!("intel")),
                 "`intel` is not a PCI id (an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`)",
             ),
         ];
-        for (told, expected) in cases {
-            assert_eq!(told, expected);
+        for (message, expected) in cases {
+            assert_eq!(message, expected);
         }
         let _ = (Mode::Inline, Mode::LookAside);
     }

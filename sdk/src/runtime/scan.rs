@@ -21,7 +21,7 @@ impl<F> Scan<F> {
         Self::of(generation, node, found, &[])
     }
 
-    /// A discovery of the functions that `node` asks about; what is on others stays.
+    /// A discovery of the functions in the scope of `node`; what is on others stays.
     pub(super) fn next(
         &self,
         generation: u64,
@@ -63,7 +63,7 @@ impl<F> Scan<F> {
         let foreign = found.iter().find(|d| !node.is_in_scope(d.function));
         let foreign = foreign.map(|device| {
             Error::new(format!(
-                "the provider found the device `{}` on {}, which it was not asked about",
+                "the provider found the device `{}` on {}, which is out of scope",
                 device.id, device.function
             ))
         });

@@ -26,7 +26,7 @@ pub struct Session<P: Provider> {
 }
 
 impl<P: Provider> Session<P> {
-    /// A provider that has not looked at a node yet.
+    /// A provider before its first discovery.
     pub fn new(provider: P, package: (&'static str, &'static str)) -> Self {
         Self {
             provider,
@@ -37,7 +37,7 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// The same provider with a host to ask.
+    /// The same provider with a host.
     #[must_use]
     pub fn attached_to(self, host: HostFunctions) -> Self {
         Self {
@@ -122,8 +122,8 @@ impl<P: Provider> Session<P> {
         let part = part.map(|part| BTreeSet::from_iter(part.functions));
         let root = HostRoot::new(request.root).observed_by(self.observer.clone());
         let node = Node::new(root, functions, extended)
-            .asking(self.host)
-            .only_about(part);
+            .with_host(self.host)
+            .scoped(part);
         let (found, unread) = unread::during(|| self.provider.discover(&node));
         let Discovery { devices, excluded } = found?;
         let unread = unread.into_iter().filter(|&at| node.is_in_scope(at));
@@ -169,18 +169,21 @@ impl<P: Provider> Session<P> {
         let all = selectors::<P>(request.selectors.clone())?;
         let scan = self.scan_of(request.generation)?;
         let device = scan.device(&request.id)?;
-        let mut refusal = self.provider.matches(&all, device).err();
-        if refusal.as_ref().is_some_and(|refusal| refusal.unreadable) {
-            refusal = self
-                .readable_refusal(request.selectors, device)?
-                .or(refusal);
+        let mut mismatch = self.provider.matches(&all, device).err();
+        if mismatch
+            .as_ref()
+            .is_some_and(|mismatch| mismatch.unreadable)
+        {
+            mismatch = self
+                .readable_mismatch(request.selectors, device)?
+                .or(mismatch);
         }
         let findings = self.provider.findings(&all, device);
-        Ok(match refusal {
-            Some(refusal) => wire::Explained {
-                key: Some(refusal.key.into_owned()),
-                unreadable: refusal.unreadable,
-                reason: Some(refusal.reason),
+        Ok(match mismatch {
+            Some(mismatch) => wire::Explained {
+                key: Some(mismatch.key.into_owned()),
+                unreadable: mismatch.unreadable,
+                reason: Some(mismatch.reason),
                 findings,
             },
             None => {
@@ -195,9 +198,9 @@ impl<P: Provider> Session<P> {
         })
     }
 
-    /// The refusal by a value that the device has, with each key alone: `matches` ends with its first refusal, and a later
+    /// The mismatch by a value that the device has, with each key alone: `matches` ends with its first mismatch, and a later
     /// key may refuse the device as well.
-    fn readable_refusal(
+    fn readable_mismatch(
         &self,
         all: Value,
         device: &Device<P::Facts>,
@@ -207,10 +210,10 @@ impl<P: Provider> Session<P> {
         };
         for (key, value) in all {
             let alone = selectors::<P>(Value::Object([(key, value)].into_iter().collect()))?;
-            let refusal = self.provider.matches(&alone, device).err();
-            let refusal = refusal.filter(|refusal| !refusal.unreadable);
-            if refusal.is_some() {
-                return Ok(refusal);
+            let mismatch = self.provider.matches(&alone, device).err();
+            let mismatch = mismatch.filter(|mismatch| !mismatch.unreadable);
+            if mismatch.is_some() {
+                return Ok(mismatch);
             }
         }
         Ok(None)
@@ -236,7 +239,7 @@ impl<P: Provider> Session<P> {
     fn last_scan(&self) -> Result<Arc<Scan<P::Facts>>, Error> {
         let scan = self.scan.read().unwrap_or_else(PoisonError::into_inner);
         scan.clone()
-            .ok_or_else(|| Error::new("the provider has not seen the node yet"))
+            .ok_or_else(|| Error::new("the provider has had no discovery yet"))
     }
 
     fn scan_of(&self, generation: u64) -> Result<Arc<Scan<P::Facts>>, Error> {
@@ -245,7 +248,7 @@ impl<P: Provider> Session<P> {
             return Ok(scan);
         }
         Err(Error::new(format!(
-            "the host asks about scan {generation}, and the provider's last one is {}",
+            "the host refers to scan {generation}, and the provider's last one is {}",
             scan.generation()
         )))
     }

@@ -1,6 +1,9 @@
-//! A provider under test: driven as the host drives it, with JSON through its session, over a node in a directory.
+//! A provider under test: called as the host calls it, with JSON through its session, over a node in a directory.
 
 mod findings;
+mod found;
+
+pub use found::{Excluded, FoundDevice};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,11 +17,9 @@ use crate::{TempTree, Tree};
 use sriovdp_provider_abi::wire;
 use sriovdp_provider_abi::wire::method;
 use sriovdp_sdk::runtime::Session;
-use sriovdp_sdk::{
-    Allocation, BaseDevice, DeviceId, Error, Finding, HostRoot, PciAddress, PciFunction, Provider,
-};
+use sriovdp_sdk::{Allocation, BaseDevice, Error, HostRoot, PciAddress, PciFunction, Provider};
 
-/// A provider that has looked at the node below a directory.
+/// A provider after a discovery of the node below a directory.
 ///
 /// [`conformance!`](crate::conformance!) tries the rules that every provider has to keep to; this is for what a provider
 /// finds, matches and hands out. Selectors are the provider's own keys in the schema's spelling, as a JSON object: the host has removed `null` and
@@ -60,7 +61,7 @@ pub struct Harness<P: Provider> {
     device_type: String,
     generation: u64,
     found: wire::Discovered,
-    /// The first ones of what was found were not asked about in the last discovery.
+    /// How many of the devices are kept from before the last discovery; they come first.
     kept: usize,
 }
 
@@ -109,7 +110,7 @@ impl<P: Provider> Harness<P> {
         harness
     }
 
-    /// Changes the node by further lines of its language; [`rescan`](Self::rescan) looks at it again.
+    /// Changes the node by further lines of its language; [`rescan`](Self::rescan) discovers it again.
     ///
     /// # Panics
     ///
@@ -120,7 +121,7 @@ impl<P: Provider> Harness<P> {
             .unwrap_or_else(|error| panic!("cannot change the node: {error}"));
     }
 
-    /// Lets `provider`, an extension, discover what it has to say about `devices`, which are of one device type.
+    /// Lets `provider`, an extension, discover its facts about `devices`, which are of one device type.
     ///
     /// # Panics
     ///
@@ -157,7 +158,7 @@ impl<P: Provider> Harness<P> {
     }
 
     /// Discovers again what is on `functions`, by their addresses, as the host does after a change of these for a
-    /// provider that goes [function by function](sriovdp_sdk::Manifest::incremental).
+    /// provider that is [incremental](sriovdp_sdk::Manifest::incremental).
     ///
     /// # Errors
     ///
@@ -224,25 +225,6 @@ impl<P: Provider> Harness<P> {
         call(&self.session, method::DISCOVER, &request)
     }
 
-    /// The devices that were found.
-    pub fn devices(&self) -> Vec<FoundDevice> {
-        let found = |device: &wire::Device| FoundDevice {
-            id: device.id.clone(),
-            numa_node: device.numa_node,
-            findings: device.findings.clone(),
-        };
-        self.found.devices.iter().map(found).collect()
-    }
-
-    /// What was excluded on purpose, and why.
-    pub fn excluded(&self) -> Vec<Excluded> {
-        let excluded = |(device, reason): &(String, String)| Excluded {
-            device: device.clone(),
-            reason: reason.clone(),
-        };
-        self.found.excluded.iter().map(excluded).collect()
-    }
-
     /// The ids of the devices that fit `selectors`.
     ///
     /// # Panics
@@ -272,7 +254,7 @@ impl<P: Provider> Harness<P> {
         expect(call(&self.session, method::SELECT, &request))
     }
 
-    /// Why the device `id` does not fit `selectors`, as `key: reason`, or why it is [kept out](Provider::kept_out);
+    /// Why the device `id` does not fit `selectors`, as `key: reason`, or the reason of [`kept_out`](Provider::kept_out);
     /// nothing when it does.
     ///
     /// # Panics
@@ -287,17 +269,6 @@ impl<P: Provider> Harness<P> {
                 .key
                 .map_or_else(|| reason.clone(), |key| format!("{key}: {reason}")),
         )
-    }
-
-    /// What [`Provider::warnings`] says about `selectors`, each with its causes.
-    ///
-    /// # Panics
-    ///
-    /// When the selectors cannot be understood.
-    #[track_caller]
-    pub fn warnings(&self, selectors: Value) -> Vec<String> {
-        let warnings = self.selected(selectors).warnings.into_iter();
-        warnings.map(|warning| warning.chain.join(": ")).collect()
     }
 
     /// What a container gets for each of `ids` from a resource with these `selectors`.
@@ -343,28 +314,6 @@ impl<P: Provider> Harness<P> {
         };
         call::<P, Value>(&self.session, method::CHECK, &request).map(drop)
     }
-}
-
-/// A device that a provider under test has found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FoundDevice {
-    /// Its id.
-    pub id: DeviceId,
-    /// Its NUMA node.
-    pub numa_node: Option<u32>,
-    /// Why no new pod may get it; empty for a healthy device.
-    pub findings: Vec<Finding>,
-}
-
-/// Something that a provider under test has excluded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Excluded {
-    /// What the provider calls it.
-    pub device: String,
-    /// Why it is no device.
-    pub reason: String,
 }
 
 impl<P: Provider> fmt::Debug for Harness<P> {

@@ -63,7 +63,7 @@ fn vhost_net_accompanies_it() {
         assert_eq!(
             refused(&provider, vm()),
             format!(
-                "cannot give the container what `needVhostNet` asks for: \
+                "cannot give the container the device nodes of `needVhostNet`: \
                  the device node `{path}` does not exist on this node"
             )
         );

@@ -8,7 +8,7 @@ mod selected;
 use sriovdp_aux_net_device::AuxNetDevice;
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
-/// A node and the provider that has looked at it.
+/// A node, and the provider after a discovery of it.
 fn scan(tree: &str) -> (TempTree, Harness<AuxNetDevice>) {
     let node = Tree::parse(tree).expect("a node").temp();
     let provider = Harness::new(AuxNetDevice::default(), node.path());

@@ -1,4 +1,4 @@
-//! Which subfunctions selectors select, and what is said of the others.
+//! Which subfunctions selectors select, and why others do not match.
 
 use serde_json::{Value, json};
 use sriovdp_aux_net_device::AuxNetDevice;
@@ -234,17 +234,17 @@ fn refusals_say_what_was_found() {
         (
             json!({"pfNames": ["p0#88-89", "p1"]}),
             "mlx5_core.sf.2",
-            "pfNames: it is number 87 of p0, and one of p0#88-89, p1 is asked for",
+            "pfNames: it is number 87 of p0, and the selector has p0#88-89, p1",
         ),
         (
             json!({"rootDevices": ["0000:0a:00.0#0"]}),
             "mlx5_core.sf.9",
-            "rootDevices: it belongs to 0000:0a:00.0 and has no number, and one of 0000:0a:00.0#0 is asked for",
+            "rootDevices: it belongs to 0000:0a:00.0 and has no number, and the selector has 0000:0a:00.0#0",
         ),
         (
             json!({"pfNames": ["p0"]}),
             "mlx5_core.sf.9",
-            "pfNames: its parent 0000:0a:00.0 has no network interface, and one of p0 is asked for",
+            "pfNames: its parent 0000:0a:00.0 has no network interface, and the selector has p0",
         ),
         (
             json!({"pciAddresses": ["0000:08:00.1"]}),
@@ -254,12 +254,12 @@ fn refusals_say_what_was_found() {
         (
             json!({"acpiIndexes": ["101"]}),
             "mlx5_core.sf.9",
-            "acpiIndexes: it has none, and one of 101 is asked for",
+            "acpiIndexes: it has none, and the selector has 101",
         ),
         (
             json!({"linkTypes": ["ether"]}),
             "mlx5_core.sf.9",
-            "linkTypes: it has none, and one of ether is asked for",
+            "linkTypes: it has none, and the selector has ether",
         ),
     ] {
         assert_eq!(provider.why_not(selectors, id).as_deref(), Some(reason));

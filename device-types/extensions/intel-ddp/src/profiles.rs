@@ -127,7 +127,7 @@ mod tests {
         let [known, unknown]: [PciAddress; 2] =
             ["0000:03:02.0", "0000:03:02.1"].map(|a| a.parse().unwrap());
         let before = Profiles::from([(known, "old".to_owned())]);
-        let asked = |run: u64, scan: u64, functions: &[PciAddress]| {
+        let after = |run: u64, scan: u64, functions: &[PciAddress]| {
             let tool = Ddptool {
                 program: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ddptool").into(),
                 everywhere: true,
@@ -141,11 +141,11 @@ mod tests {
             run_tool(&tool, functions, &known, &mut profiles);
             profiles
         };
-        assert_eq!(asked(60_000, 0, &[unknown, known]), before);
-        assert_ne!(asked(60_000, 60_000, &[known])[&known], "old");
+        assert_eq!(after(60_000, 0, &[unknown, known]), before);
+        assert_ne!(after(60_000, 60_000, &[known])[&known], "old");
         // The tool sleeps at this address, so it is late.
         let asleep: PciAddress = "0000:03:02.4".parse().unwrap();
-        let before_of_one = asked(1, 1, &[asleep, known]);
+        let before_of_one = after(1, 1, &[asleep, known]);
         assert_eq!(before_of_one, before);
     }
 }

@@ -19,7 +19,7 @@ const XL710: &str = "
 ";
 const LONG: Duration = Duration::from_secs(60);
 
-/// A node, and the extension that has looked at these functions on it with the program `tool`.
+/// A node, and the extension after a discovery of these functions with the program `tool`.
 fn scan(tree: &str, tool: Ddptool, ids: &[&str]) -> (TempTree, Harness<IntelDdp>) {
     let node = Tree::parse(tree).expect("a node").temp();
     let device = |id: &&str| {
@@ -72,7 +72,7 @@ fn the_tool_names_the_profile() {
     );
     // No profile, no JSON, a profile without a name, and a card of another vendor, which the tool is not run for.
     for id in &ids[2..] {
-        let reason = format!("ddpProfiles: it has none, and one of {GTP} is asked for");
+        let reason = format!("ddpProfiles: it has none, and the selector has {GTP}");
         assert_eq!(provider.why_not(profile(GTP), id), Some(reason), "{id}");
     }
     let allocated = provider

@@ -11,7 +11,7 @@ const CONNECTION_MANAGER: &str = "/dev/infiniband/rdma_cm";
 const VERBS: &str = "uverbs";
 
 /// Class directory, beginning of the names, key in `_INFO`; in the order in which containers get them. The kernel makes
-/// these devices siblings of the RDMA device, so that no other one has to be looked at (Linux:
+/// these devices siblings of the RDMA device, so that no other one has to be read (Linux:
 /// `drivers/infiniband/core`, the `dev.parent` of each).
 const KINDS: [(&str, &str, Option<&str>); 4] = [
     // Of the module `ib_ucm`, which newer kernels do not have.

@@ -38,7 +38,7 @@ pub struct Facts {
     /// There may be one, and it cannot be read now.
     is_partition_key_unread: bool,
     has_pci_device_info: bool,
-    /// What speaks against its RDMA devices.
+    /// Why no new pod may get its RDMA devices.
     finding: Option<Finding>,
 }
 
@@ -100,7 +100,7 @@ impl Provider for MellanoxRdma {
         selectors.matches(&device.facts)
     }
 
-    /// Only who asks for RDMA gets the character devices. Of RDMA devices that are in a pod there is nothing to say.
+    /// Only resources with `isRdma` hand out the character devices. RDMA devices that are in a pod have no finding.
     fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
         let finding = device.facts.finding.iter().filter(|_| selectors.is_rdma);
         finding.cloned().collect()

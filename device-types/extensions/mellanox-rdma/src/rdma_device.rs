@@ -56,7 +56,7 @@ impl<'a> Parent<'a> {
     ///
     /// In exclusive mode the kernel shows an RDMA device only in the network namespace that it is in, and its
     /// character devices everywhere (Linux: `drivers/infiniband/core`; `ib_class` has a namespace type and
-    /// `uverbs_class` has none). Without these, the driver's own word counts: devlink is asked for `enable_rdma`
+    /// `uverbs_class` has none). Without these, the driver's parameter counts: devlink is queried for `enable_rdma`
     /// where `in_devlink` has the device.
     pub(crate) fn presence(&self, names: &[String], in_devlink: &BTreeSet<String>) -> Presence {
         if !names.is_empty() {

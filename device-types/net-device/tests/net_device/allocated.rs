@@ -147,12 +147,12 @@ fn vhost_net_accompanies_the_device() {
         assert_eq!(
             refused(&provider, vm(), "0000:03:02.2"),
             format!(
-                "cannot give the container what `needVhostNet` asks for: \
+                "cannot give the container the device nodes of `needVhostNet`: \
                  the device node `{path}` does not exist on this node"
             )
         );
     }
-    // A warning names each of them before a pod asks; the devices stay healthy.
+    // A warning names each of them before a pod requests a device; the devices stay healthy.
     assert_eq!(
         provider.warnings(vm()),
         ["/dev/vhost-net", "/dev/net/tun"].map(|path| format!(

@@ -1,4 +1,4 @@
-//! What speaks against giving a function to new pods.
+//! Findings: why no new pod may get a function.
 
 use serde_json::{Value, json};
 use sriovdp_net_device::NetDevice;
@@ -69,7 +69,7 @@ fn device_nodes_have_to_be_there() {
             &[("0000:03:02.1", FindingKind::DeviceNode, &reason)],
         );
     }
-    // A group that is not there yet says nothing.
+    // A group that is not there yet is no finding.
     check("nodev /dev/vfio/7\nrm @0000:03:02.1/iommu_group", &[]);
     // Neither does a node that only the plugin's own `/dev` lacks.
     check(
@@ -135,11 +135,11 @@ fn another_driver_differs_and_an_interface_in_a_pod_cannot_be_read() {
     for (selectors, reason) in [
         (
             json!({"pfNames": ["ens1f0"], "rootDevices": ["0000:99:00.0"]}),
-            "rootDevices: it is number 0 of 0000:03:00.0, and one of 0000:99:00.0 is asked for",
+            "rootDevices: it is number 0 of 0000:03:00.0, and the selector has 0000:99:00.0",
         ),
         (
             json!({"linkTypes": ["ether"], "vdpaType": "virtio"}),
-            "vdpaType: it has none, and one of virtio is asked for",
+            "vdpaType: it has none, and the selector has virtio",
         ),
         (
             json!({"linkTypes": ["ether"], "drivers": ["vfio-pci"]}),
@@ -147,7 +147,7 @@ fn another_driver_differs_and_an_interface_in_a_pod_cannot_be_read() {
         ),
         (
             json!({"acpiIndexes": ["7"]}),
-            "acpiIndexes: it has none, and one of 7 is asked for",
+            "acpiIndexes: it has none, and the selector has 7",
         ),
     ] {
         assert_eq!(refused(selectors), (true, Some(reason.to_owned())));
@@ -158,7 +158,7 @@ fn another_driver_differs_and_an_interface_in_a_pod_cannot_be_read() {
 fn a_function_whose_driver_makes_no_interface_has_no_link_type() {
     let (_node, provider) =
         scan("pf 0000:03:00.0 8086:1592 driver=vfio-pci group=1\ndev /dev/vfio/vfio");
-    let reason = "linkTypes: it has none, and one of ether is asked for";
+    let reason = "linkTypes: it has none, and the selector has ether";
     let mismatch = provider.mismatch(json!({"linkTypes": ["ether"]}), "0000:03:00.0");
     assert_eq!(mismatch.as_deref(), Some(reason));
 }
@@ -176,7 +176,7 @@ fn an_attribute_that_is_there_and_cannot_be_read_is_reported() {
         provider.unread(),
         ["0000:03:02.0".parse().expect("an address")]
     );
-    let asked = || json!({"acpiIndexes": ["7"]});
-    assert!(provider.why_not(asked(), "0000:03:02.0").is_some());
-    assert_eq!(provider.mismatch(asked(), "0000:03:02.0"), None);
+    let selectors = || json!({"acpiIndexes": ["7"]});
+    assert!(provider.why_not(selectors(), "0000:03:02.0").is_some());
+    assert_eq!(provider.mismatch(selectors(), "0000:03:02.0"), None);
 }

@@ -14,7 +14,7 @@ use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 use serde_json::Value;
 
-/// A node and the provider that has looked at it.
+/// A node, and the provider after a discovery of it.
 fn scan(tree: &str) -> (TempTree, Harness<NetDevice>) {
     let node = Tree::parse(tree).expect("a node").temp();
     let provider = Harness::new(NetDevice::default(), node.path());

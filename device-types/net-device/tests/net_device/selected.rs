@@ -1,4 +1,4 @@
-//! Which devices selectors select, and what is said of the others.
+//! Which devices selectors select, and why others do not match.
 
 use serde_json::{Value, json};
 use sriovdp_net_device::NetDevice;
@@ -119,7 +119,7 @@ fn a_physical_function_is_known_by_each_of_its_interfaces_and_no_representor() {
     assert_eq!(
         provider.why_not(json!({"pfNames": ["ibp49s0#0"]}), "0000:31:00.2"),
         Some(
-            "pfNames: it is number 1 of aib-child or ibp49s0, and one of ibp49s0#0 is asked for"
+            "pfNames: it is number 1 of aib-child or ibp49s0, and the selector has ibp49s0#0"
                 .to_owned()
         )
     );
@@ -244,10 +244,10 @@ fn what_is_remembered_of_a_physical_function_outlives_a_discovery_without_its_vi
     let (node, mut provider) = scan(CARDS);
     node.apply("rm @0000:03:00.1/net/ens1f1");
     provider.rescan().expect("a discovery");
-    // One of two is not offered any more, and the other is not asked about.
+    // One of two is not offered any more, and the other is out of scope.
     node.apply("rm @0000:03:0a.0/driver");
-    let told = ["0000:03:00.1", "0000:03:0a.0"];
-    provider.rescan_only(&told).expect("a discovery");
+    let changed = ["0000:03:00.1", "0000:03:0a.0"];
+    provider.rescan_only(&changed).expect("a discovery");
     provider.rescan().expect("a discovery");
     assert_eq!(
         provider.select(json!({"pfNames": ["ens1f1"]})),
@@ -267,12 +267,12 @@ fn refusals_say_what_was_found() {
         (
             json!({"pfNames": ["ens1f0#0,2-3"]}),
             "0000:03:02.1",
-            "pfNames: it is number 1 of ens1f0, and one of ens1f0#0,2-3 is asked for",
+            "pfNames: it is number 1 of ens1f0, and the selector has ens1f0#0,2-3",
         ),
         (
             json!({"rootDevices": ["0000:86:00.0"]}),
             "0000:86:00.0",
-            "rootDevices: it has no physical function here, and one of 0000:86:00.0 is asked for",
+            "rootDevices: it has no physical function here, and the selector has 0000:86:00.0",
         ),
         (
             json!({"linkTypes": ["ether"]}),
@@ -282,7 +282,7 @@ fn refusals_say_what_was_found() {
         (
             json!({"vdpaType": "vhost"}),
             "0000:03:02.0",
-            "vdpaType: it has none, and one of vhost is asked for",
+            "vdpaType: it has none, and the selector has vhost",
         ),
     ] {
         assert_eq!(provider.why_not(selectors, id).as_deref(), Some(reason));

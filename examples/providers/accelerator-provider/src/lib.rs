@@ -1,7 +1,7 @@
 //! The device type `nimbusCrypto`: crypto accelerators of the made-up vendor Nimbus.
 //!
 //! Each card, and each virtual function of one, has a node `/dev/nimbus<N>`, which its driver announces in sysfs; all
-//! of a node share `/dev/nimbus_ctl`. A container may ask for the vendor's library, which is a mount.
+//! of a node share `/dev/nimbus_ctl`. A resource can have the vendor's library, which is a mount.
 
 mod card;
 mod selectors;
@@ -63,7 +63,7 @@ impl Provider for NimbusCrypto {
         for path in [path.as_str(), CONTROL] {
             node.require_device_node(path).map_err(|missing| {
                 missing.with_hint(
-                    "load the module `nimbus`, and see what the kernel's log says of the card",
+                    "load the module `nimbus`, and read what the kernel has logged about the card",
                 )
             })?;
         }

@@ -1,4 +1,4 @@
-//! The selector keys: what a user may ask for.
+//! The selector keys.
 
 use sriovdp_sdk::selector::CaseInsensitive;
 use sriovdp_sdk::{one_of, selectors, Error, HexId, Mismatch};
@@ -11,7 +11,7 @@ use crate::card::{Card, Version};
 pub struct Selectors {
     /// PCI device ids, as `lspci -n` prints them.
     devices: Vec<HexId>,
-    /// Algorithms that a card has to know, all of them.
+    /// Algorithms that a card must support, all of them.
     algorithms: Vec<CaseInsensitive>,
     /// The oldest firmware that will do, such as `2.10`.
     firmware_at_least: String,
@@ -20,7 +20,7 @@ pub struct Selectors {
 }
 
 impl Selectors {
-    /// What the types cannot say.
+    /// What the types do not express.
     pub fn check(&self) -> Result<(), Error> {
         self.firmware().map(drop)
     }
@@ -35,7 +35,7 @@ impl Selectors {
         {
             return Err(Mismatch::new(
                 "algorithms",
-                format!("it does not know {missing}"),
+                format!("it does not support {missing}"),
             ));
         }
         match self.firmware() {

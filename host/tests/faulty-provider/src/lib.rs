@@ -5,7 +5,7 @@
 //! outputs and no fault at all. Some calls have faults of their own:
 //!
 //! * `discover`: a number of devices, `9x200` nine with ids of two hundred bytes, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
-//!   `wait` waits for whoever opens the FIFO in `FAULTY_GATE` when there is something to find
+//!   `wait` waits until a process opens the FIFO in `FAULTY_GATE` when there is something to find
 //! * `admit`: `thousandth` panics each thousandth time
 //! * `allocate`: `escape` hands out a path that is no device node, `wait` reads the FIFO in `FAULTY_GATE` to its end
 //! * `drop`: what is kept about a device panics when it goes
@@ -28,7 +28,7 @@ struct Faulty {
 
 #[selectors]
 struct Selectors {
-    /// Selects everything, whatever it says.
+    /// Matches everything.
     anything: Vec<String>,
     /// Selects everything; its keys count.
     parts: Option<Parts>,
@@ -154,10 +154,10 @@ fn gate() -> Result<String, Error> {
     std::env::var("FAULTY_GATE").map_err(|error| Error::from_std(&error))
 }
 
-/// Commits the fault that is asked for in `call`, or names it where the call commits it itself.
+/// Commits the fault that the environment names for `call`, or names it where the call commits it itself.
 fn fault(call: &str) -> Option<String> {
-    let asked = std::env::var(FAULTS).ok()?;
-    let mut faults = asked.split(',').filter_map(|fault| fault.split_once('='));
+    let faults = std::env::var(FAULTS).ok()?;
+    let mut faults = faults.split(',').filter_map(|fault| fault.split_once('='));
     let (_, what) = faults.find(|(place, _)| *place == call)?;
     match what {
         "panic" => panic!("a fault in {call}"),
@@ -177,7 +177,7 @@ fn fault(call: &str) -> Option<String> {
 
 fn print(mut output: impl std::io::Write) {
     let line = [b'x'; 1 << 20];
-    output.write_all(&line).expect("somebody who takes it");
+    output.write_all(&line).expect("a reader");
 }
 
 fn hang() -> ! {

@@ -34,7 +34,7 @@ async fn explain_traces_a_device() {
             not offered: it is a physical function with virtual ones
         0000:41:10.0 (netDevice)
             intel.com/kernel: assigned, by `selectors`
-            intel.com/dpdk: `selectors[0].pfNames`: it is number 0 of eth2, and one of eth2#7 is asked for
+            intel.com/dpdk: `selectors[0].pfNames`: it is number 0 of eth2, and the selector has eth2#7
             intel.com/dpdk: `selectors[1].drivers`: it has igbvf, not one of vfio-pci
             intel.com/rest: matches, but already assigned to `intel.com/kernel` (earlier in the file)
     "#]]
@@ -74,7 +74,7 @@ async fn explain_traces_a_device_as_json() {
             "deviceType": "netDevice",
             "excluded": null,
             "resources": [{"resource": "intel.com/dpdk", "takes": false, "refusals": [
-                {"selector": "selectors[0]", "key": "pfNames", "reason": "it is number 0 of eth2, and one of eth2#7 is asked for"},
+                {"selector": "selectors[0]", "key": "pfNames", "reason": "it is number 0 of eth2, and the selector has eth2#7"},
                 {"selector": "selectors[1]", "key": "drivers", "reason": "it has igbvf, not one of vfio-pci"}
             ]}]
         }])

@@ -1,4 +1,4 @@
-//! The device type `raw`: a library that goes round the SDK's guard and its types, and answers what it is told to.
+//! The device type `raw`: a library that bypasses the SDK, and returns what the environment names.
 //!
 //! `RAW_PROVIDER` is the name of a method and its answer, `manifest={}`, or a word for one that no text can be:
 //! `not-utf-8`, `huge` with a hundred megabytes, or `large`, a good manifest of ten. Other methods are answered as by a good provider with one device.
@@ -22,7 +22,7 @@ const LARGE: usize = 10 << 20;
 #[unsafe(link_section = ".note.sriovdp")]
 static NOTE: Note = Note::new("1.0.0", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-/// What the dynamic linker's user looks for.
+/// The symbol that a host resolves.
 #[abi_stable::export_root_module]
 pub fn root_module() -> ProviderModuleRef {
     ProviderModule { attach, call }.leak_into_prefix()
@@ -33,11 +33,11 @@ extern "C" fn attach(_: HostFunctions, _: RStr<'_>) -> Outcome {
 }
 
 extern "C" fn call(method: RStr<'_>, _: RStr<'_>) -> Outcome {
-    let told = std::env::var(ANSWER).unwrap_or_default();
-    let told = told
+    let answer = std::env::var(ANSWER).unwrap_or_default();
+    let answer = answer
         .split_once('=')
         .filter(|(of, _)| *of == method.as_str());
-    ROk(match told {
+    ROk(match answer {
         Some((_, "not-utf-8")) => not_utf_8(),
         Some((_, "huge")) => RString::from(format!("\"{}\"", "x".repeat(HUGE))),
         Some((_, "large")) => {

@@ -229,7 +229,7 @@ fn allocation() -> wire::Allocation {
     }
 }
 
-/// Questions are told apart by a field of them, so each is a line.
+/// A field distinguishes the queries, so each is a line.
 fn devlink(lines: &mut Vec<String>) {
     let of = || wire::DevlinkHandle {
         bus: "pci".to_owned(),

@@ -44,11 +44,11 @@ fn layouts(layout: &'static TypeLayout, seen: &mut BTreeSet<String>, lines: &mut
         ));
     }
     for (n, field) in layout.get_fields().into_iter().flatten().enumerate() {
-        // A function is told in several lines, of which the first has its arguments and its result.
+        // The text of a function has several lines, of which the first has its arguments and its result.
         let functions = field.function_range().iter();
         let function: Option<String> = functions
             .map(|function| function.to_string())
-            .find_map(|told| told.lines().next().map(str::to_owned));
+            .find_map(|text| text.lines().next().map(str::to_owned));
         let kind = function.unwrap_or_else(|| field.full_type().to_string());
         if is_ours {
             lines.push(format!(
@@ -107,7 +107,7 @@ fn the_record_has_every_method_and_message() {
             .and_then(|rest| rest.split(' ').next());
         let expected = match (method, message) {
             (Some(method), _) => format!("method {method} = "),
-            // A part of the questions.
+            // A part of the queries.
             (_, Some("DevlinkHandle")) | (None, None) => continue,
             (_, Some(message)) => format!("message {message}: "),
         };

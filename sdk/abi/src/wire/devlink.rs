@@ -1,4 +1,4 @@
-//! What a provider may ask its host about devlink, as JSON.
+//! Queries to devlink through the host, as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct DevlinkHandle {
     pub device: String,
 }
 
-/// What does devlink say? `null` where it says nothing.
+/// A query to devlink; the answer is `null` where devlink has none.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum DevlinkQuestion {

@@ -39,7 +39,7 @@ pub struct Function {
 // Serde hands the field by reference.
 #[allow(
     clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that `skip_serializing_if` asks for"
+    reason = "the signature that `skip_serializing_if` requires"
 )]
 fn is_zero(value: &u32) -> bool {
     *value == 0

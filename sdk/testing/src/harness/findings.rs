@@ -1,4 +1,4 @@
-//! What a provider under test says against devices.
+//! Findings and mismatches of a provider under test.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ impl<P: Provider> Harness<P> {
     }
 
     /// Why the device `id` does not fit `selectors` by a value that it has, as `key: reason`; nothing when it fits, or when
-    /// what the refusing keys ask for cannot be read now.
+    /// the attributes cannot be read now.
     ///
     /// # Panics
     ///
@@ -40,6 +40,17 @@ impl<P: Provider> Harness<P> {
         let explained = self.explain(selectors, id);
         let reason = explained.reason.filter(|_| !explained.unreadable);
         Some(format!("{}: {}", explained.key?, reason?))
+    }
+
+    /// The [`Provider::warnings`] about `selectors`, each with its causes.
+    ///
+    /// # Panics
+    ///
+    /// When the selectors cannot be understood.
+    #[track_caller]
+    pub fn warnings(&self, selectors: Value) -> Vec<String> {
+        let warnings = self.selected(selectors).warnings.into_iter();
+        warnings.map(|warning| warning.chain.join(": ")).collect()
     }
 
     /// The functions of which the last discovery could not read something that is there.

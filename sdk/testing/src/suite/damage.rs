@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// No text, and more of it than a page, as a buffer that nobody filled.
+/// No text, and more of it than a page, as an uninitialised buffer.
 const JUNK: [u8; 6000] = [0xff; 6000];
 /// Where the undamaged original is in the meantime.
 const ASIDE: &str = ".aside";

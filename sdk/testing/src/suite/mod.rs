@@ -19,7 +19,7 @@ pub use violation::Violation;
 pub type Rule = fn(&str) -> Result<(), Violation>;
 
 /// Far more than a rule takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Tries one rule.
 ///
@@ -28,21 +28,21 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// When the provider does not keep to it, or does not come back.
 #[track_caller]
 pub fn demand(rule: Rule, author: &'static str) {
-    if let Err(violation) = outcome(rule, author, PATIENCE) {
+    if let Err(violation) = outcome(rule, author, TIMEOUT) {
         panic!("{violation}");
     }
 }
 
-fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), Violation> {
+fn outcome(rule: Rule, author: &'static str, timeout: Duration) -> Result<(), Violation> {
     let (sender, receiver) = mpsc::channel();
     let trial = std::thread::spawn(move || {
-        // Nobody listens any more when this took too long.
+        // The receiver is gone after the timeout.
         let _ = sender.send(rule(author));
     });
-    match receiver.recv_timeout(patience) {
+    match receiver.recv_timeout(timeout) {
         Ok(outcome) => outcome,
         Err(mpsc::RecvTimeoutError::Timeout) => Err(Violation::new(format!(
-            "the provider has not come back within {patience:?}"
+            "the provider has not returned within {timeout:?}"
         ))),
         Err(mpsc::RecvTimeoutError::Disconnected) => match trial.join() {
             Ok(()) => Err(Violation::new("the suite has no answer")),
@@ -82,20 +82,20 @@ fn outcome(rule: Rule, author: &'static str, patience: Duration) -> Result<(), V
 ///
 /// | test | holds when |
 /// | --- | --- |
-/// | `manifest_and_schema_are_sane` | the manifest is the same each time, its words are words, and every selector key may be left out |
+/// | `manifest_and_schema_are_sane` | the manifest is the same each time, its names are valid, and every selector key may be left out |
 /// | `devices_are_found` | one of the nodes has a device of the provider, so that the other tests try something |
-/// | `ids_fit_a_kubelet` | ids are unique, an extension speaks of devices that it was shown, and nothing is both found and left out |
+/// | `ids_fit_a_kubelet` | ids are unique, an extension returns only devices that it got, and nothing is both found and left out |
 /// | `answers_are_stable` | discoveries and allocations of one node are equal, also after a restart |
-/// | `parts_agree_with_the_whole` | a provider that goes function by function finds the same on each when only that one is asked about |
-/// | `select_and_explain_agree` | for selectors made from the schema and the node, a device is selected when nothing speaks against it |
+/// | `parts_agree_with_the_whole` | an incremental provider finds the same on a function when only that one is in scope |
+/// | `select_and_explain_agree` | for selectors made from the schema and the node, a device is selected exactly when `explain` has no reason |
 /// | `damaged_nodes_cause_no_panic` | each file and link that was read is absent, empty, binary, huge, negative, dangling or a directory, one at a time |
 /// | `functions_may_vanish` | each function leaves the node before each read about it |
-/// | `odd_scans_cause_no_panic` | the host's scan says something else than the files |
+/// | `odd_scans_cause_no_panic` | the host's scan differs from the files |
 /// | `allocations_are_whole_or_refused` | a device node that a container is promised exists, also when `/dev` is empty |
 /// | `allocations_change_nothing` | no file below the root changes, and a second allocation is equal to the first |
-/// | `calls_keep_to_their_budget` | with 4,096 devices, the number of reads is bounded for each |
+/// | `reads_are_bounded` | with 4,096 devices, the number of reads is bounded for each |
 ///
-/// Reads are those through the [`Node`](sriovdp_sdk::Node) and what it lends, on the thread that the provider is called on.
+/// Reads are those through the [`Node`](sriovdp_sdk::Node).
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __sriovdp_conformance {
@@ -163,7 +163,7 @@ macro_rules! __sriovdp_conformance {
             }
 
             #[test]
-            fn calls_keep_to_their_budget() {
+            fn reads_are_bounded() {
                 $crate::suite::demand($crate::suite::rules::bounded::<$provider>, $node);
             }
         }

@@ -9,7 +9,7 @@ use crate::{TempTree, Tree};
 use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{HostRoot, PciAddress, PciFunction};
 
-/// A node with everything that the tree language knows, which every suite has.
+/// A node with everything in the tree language, which every suite has.
 const NODE: &str = include_str!("node.tree");
 const PCI: &str = "sys/bus/pci/devices";
 const AUXILIARY: &str = "sys/bus/auxiliary/devices";
@@ -84,17 +84,17 @@ impl Stage {
         &self.functions
     }
 
-    /// Lets the scan say something else than the files do.
+    /// Makes the scan differ from the files.
     pub(super) fn change_functions(&mut self, change: impl FnMut(&mut PciFunction)) {
         self.functions.iter_mut().for_each(change);
     }
 
-    /// How many devices a provider may look at.
+    /// How many devices a provider may discover.
     pub(super) fn size(&self) -> usize {
         self.functions.len() + self.auxiliary.len()
     }
 
-    /// The host's question, to an owner or to an extension of one device type.
+    /// The host's request, to an owner or to an extension of one device type.
     pub(super) fn request(&self, generation: u64, extended: Option<&str>) -> wire::DiscoverRequest {
         let functions = self.functions.iter();
         let devices = functions.map(|f| (f.address.to_string(), f.address));

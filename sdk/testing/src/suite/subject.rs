@@ -1,4 +1,4 @@
-//! A provider as the suite asks it: each answer is one, a refusal, or a violation of the rules.
+//! A provider as the suite calls it: each answer is one, a refusal, or a violation of the rules.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,8 +46,8 @@ impl<P: Provider> Subject<P> {
         let meter = Meter::default();
         let session = Session::new(P::default(), ("under-test", "0.0.0"));
         let session = session.observed_by(meter.observer());
-        let manifest = ask(&session, method::MANIFEST, &json!({}))?.map_err(|error| {
-            Violation::new(format!("the manifest is refused: {}", told(&error)))
+        let manifest = call(&session, method::MANIFEST, &json!({}))?.map_err(|error| {
+            Violation::new(format!("the manifest is refused: {}", with_causes(&error)))
         })?;
         Ok(Self {
             session,
@@ -67,19 +67,19 @@ impl<P: Provider> Subject<P> {
             extended.then_some(self.device_type.as_str()),
         );
         Ok(
-            ask(&self.session, method::DISCOVER, &request)?.map(|found| {
+            call(&self.session, method::DISCOVER, &request)?.map(|found| {
                 self.generation += 1;
                 self.found = found;
             }),
         )
     }
 
-    /// What is found on the functions `asked` of a node where nothing is wrong, because of `function`.
+    /// What is found on the functions in `scope` of a node where nothing is wrong, because of `function`.
     pub(super) fn discover_part(
         &mut self,
         stage: &Stage,
         function: PciAddress,
-        asked: &BTreeSet<PciAddress>,
+        scope: &BTreeSet<PciAddress>,
     ) -> Result<wire::Discovered, Violation> {
         let extended = self.manifest.device_type.is_none();
         let mut request = stage.request(
@@ -88,12 +88,12 @@ impl<P: Provider> Subject<P> {
         );
         request.restrict_to(wire::Part {
             since: self.generation,
-            functions: asked.iter().copied().collect(),
+            functions: scope.iter().copied().collect(),
         });
-        let found = ask(&self.session, method::DISCOVER, &request)?.map_err(|error| {
+        let found = call(&self.session, method::DISCOVER, &request)?.map_err(|error| {
             Violation::new(format!(
                 "a discovery of {function} alone fails: {}",
-                told(&error)
+                with_causes(&error)
             ))
         })?;
         self.generation += 1;
@@ -105,7 +105,7 @@ impl<P: Provider> Subject<P> {
         self.discover(stage)?.map_err(|error| {
             Violation::new(format!(
                 "the discovery of a node without any fault fails: {}",
-                told(&error)
+                with_causes(&error)
             ))
         })
     }
@@ -115,7 +115,7 @@ impl<P: Provider> Subject<P> {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
         };
-        ask(&self.session, method::CHECK, &request)
+        call(&self.session, method::CHECK, &request)
     }
 
     /// The ids of the devices that fit.
@@ -125,7 +125,8 @@ impl<P: Provider> Subject<P> {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
         };
-        let selected: Result<wire::Selected, Error> = ask(&self.session, method::SELECT, &request)?;
+        let selected: Result<wire::Selected, Error> =
+            call(&self.session, method::SELECT, &request)?;
         Ok(selected.map(|selected| {
             let admitted = selected.admitted.iter();
             admitted
@@ -140,7 +141,7 @@ impl<P: Provider> Subject<P> {
             selectors: selectors.clone(),
             id: id.to_owned(),
         };
-        ask(&self.session, method::EXPLAIN, &request)
+        call(&self.session, method::EXPLAIN, &request)
     }
 
     pub(super) fn allocate(&self, selectors: &Value, id: &str) -> Answer<wire::Allocation> {
@@ -150,7 +151,7 @@ impl<P: Provider> Subject<P> {
             ids: vec![id.to_owned()],
         };
         let answer: Result<wire::Allocated, Error> =
-            ask(&self.session, method::ALLOCATE, &request)?;
+            call(&self.session, method::ALLOCATE, &request)?;
         Ok(answer.map(|mut allocated| allocated.devices.remove(0)))
     }
 
@@ -170,12 +171,12 @@ impl<P: Provider> Subject<P> {
 }
 
 /// An error with its causes.
-pub(super) fn told(error: &Error) -> String {
+pub(super) fn with_causes(error: &Error) -> String {
     let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
     format!("{error}{causes}")
 }
 
-fn ask<P: Provider, T: DeserializeOwned>(
+fn call<P: Provider, T: DeserializeOwned>(
     session: &Session<P>,
     method: &str,
     request: &impl Serialize,

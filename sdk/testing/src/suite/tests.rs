@@ -1,4 +1,4 @@
-//! The suite finds each fault that it looks for, and none in a provider that has none.
+//! The suite finds each of its faults, and none in a provider that has none.
 
 mod cards;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cards::*;
 
-use super::{PATIENCE, Rule, Violation, outcome, rules};
+use super::{Rule, TIMEOUT, Violation, outcome, rules};
 
 const NODE: &str = "
     pci 0000:17:00.{0-2} ac3e:000{0-2} class=120000 driver=acme
@@ -17,7 +17,7 @@ const NODE: &str = "
 
 #[track_caller]
 fn breaks(rule: Rule, expected: &str) {
-    let violation: Violation = outcome(rule, NODE, PATIENCE).expect_err("a violation");
+    let violation: Violation = outcome(rule, NODE, TIMEOUT).expect_err("a violation");
     assert!(violation.to_string().contains(expected), "{violation}");
 }
 
@@ -38,7 +38,7 @@ fn a_provider_without_a_fault_passes() {
         rules::bounded::<Card<NOTHING>>,
     ];
     for rule in all {
-        outcome(rule, NODE, PATIENCE).unwrap();
+        outcome(rule, NODE, TIMEOUT).unwrap();
     }
 }
 
@@ -51,7 +51,7 @@ fn manifests_and_schemas_are_judged() {
 #[test]
 fn a_suite_without_devices_is_no_suite() {
     breaks(rules::found::<Card<FINDS_NONE>>, "no device is found");
-    let without = outcome(rules::found::<Card<NOTHING>>, "", PATIENCE);
+    let without = outcome(rules::found::<Card<NOTHING>>, "", TIMEOUT);
     assert!(
         without
             .unwrap_err()
@@ -86,7 +86,7 @@ fn parts_that_are_other_than_the_whole_are_found() {
     );
     breaks(
         rules::parted::<Card<IGNORES_PARTS>>,
-        "which it was not asked about",
+        "which is out of scope",
     );
 }
 
@@ -96,12 +96,7 @@ fn a_virtual_function_is_asked_about_with_its_physical_one() {
         pf 0000:18:00.0 ac3e:0001 class=120000 driver=acme numa=1
         vf 0000:18:00.{1-2} ac3e:0002 pf=0000:18:00.0 id={0-1} class=120000 driver=acme
     ";
-    outcome(
-        rules::parted::<Card<READS_THE_PHYSICAL_ONE>>,
-        node,
-        PATIENCE,
-    )
-    .unwrap();
+    outcome(rules::parted::<Card<READS_THE_PHYSICAL_ONE>>, node, TIMEOUT).unwrap();
 }
 
 #[test]
@@ -109,7 +104,7 @@ fn disagreement_is_found() {
     breaks(rules::agreeing::<Card<FLICKERS>>, "with the selectors {");
     breaks(
         rules::agreeing::<Card<REFUSES_UNASKED>>,
-        "which nobody asks for",
+        "without a value for it",
     );
     breaks(
         rules::agreeing::<Card<FOREIGN_REASON>>,
@@ -129,7 +124,7 @@ fn panics_are_found_with_their_place() {
     );
     breaks(
         rules::odd_scan::<Card<TRUSTS_THE_SCAN>>,
-        "the scan says that no function has a driver",
+        "in the scan, no function has a driver",
     );
     breaks(
         rules::damaged::<Card<PANICS_IN_ALLOCATE>>,
@@ -166,7 +161,7 @@ fn greed_is_found() {
 }
 
 #[test]
-fn a_provider_that_does_not_come_back_is_found() {
+fn a_provider_that_hangs_is_found() {
     let late = outcome(
         rules::found::<Card<HANGS>>,
         NODE,
@@ -175,6 +170,6 @@ fn a_provider_that_does_not_come_back_is_found() {
     assert!(
         late.unwrap_err()
             .to_string()
-            .contains("has not come back within 100ms")
+            .contains("has not returned within 100ms")
     );
 }

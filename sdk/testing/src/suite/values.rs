@@ -22,7 +22,7 @@ const WORDS: usize = 120;
 /// Schemas may refer to themselves.
 const DEEPEST: usize = 6;
 
-/// Selector objects with one key each, behind the one that asks for nothing.
+/// Selector objects with one key each, behind the empty one.
 pub(super) fn of(schema: &Value, stage: &Stage) -> Vec<Value> {
     let values = Values {
         schema,

@@ -7,8 +7,8 @@ use std::fmt;
 pub struct Violation(String);
 
 impl Violation {
-    pub(super) fn new(told: impl Into<String>) -> Self {
-        Self(told.into())
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 
     /// The same, on a certain node.

@@ -1,4 +1,4 @@
-//! What devlink says of a device: the files that the node's view reads in place of the kernel's answers.
+//! The answers of devlink, as the files that a node is read from in place of the kernel.
 
 use super::error::Problem;
 use super::state::State;

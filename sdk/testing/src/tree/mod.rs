@@ -31,7 +31,7 @@
 //! indentation is for the eye. `{a-b}` anywhere in a line makes one line for each number, and all ranges of a line
 //! advance together.
 //!
-//! *Entries* say what is there, byte for byte:
+//! *Entries* are files and links, byte for byte:
 //!
 //! ```text
 //! /sys/devices/pci0000:40/0000:40:00.0/0000:41:10.0/     this directory exists, and what follows is in it
@@ -45,11 +45,11 @@
 //! @0000:41:10.0/                                         the directory of a device, by its name
 //! ```
 //!
-//! *Words* say what a kernel would show for a device:
+//! *Words* stand for what a kernel shows for a device:
 //!
 //! | line | meaning |
 //! | --- | --- |
-//! | `pf ADDR VEN:DEV` | a physical function: `vfs=N` or `N/TOTAL` fixes what it says of its VFs |
+//! | `pf ADDR VEN:DEV` | a physical function: `vfs=N` or `N/TOTAL` fixes the numbers of its VFs |
 //! | `vf ADDR VEN:DEV pf=ADDR id=N` | a virtual function; its PF links to it and counts it |
 //! | `pci ADDR VEN:DEV` | a function without SR-IOV |
 //! | `sf NAME on=ADDR num=N` | an auxiliary device with a subfunction number: `net=` `ib=` `link=` `driver=` |
@@ -58,18 +58,18 @@
 //! | `ib NAME` | character devices of an RDMA device: `uverbs=N,..` `umad=` `issm=` `ucm=`, and its `pkey=` |
 //! | `net NAME` | a netdev of no device: `link=ether` or `infiniband`, `up=1` |
 //! | `route NETDEV [default\|default6\|CIDR] [via=IP] [metric=N]` | a route in `/proc/net`; the netdev goes up |
-//! | `devlink BUS/DEV` | what devlink says of a device: `eswitch=legacy` or `switchdev`, `rdma=1` or `0`, `info.KEY=VALUE` or `info.KEY="TWO WORDS"` |
+//! | `devlink BUS/DEV` | what devlink reports about a device: `eswitch=legacy` or `switchdev`, `rdma=1` or `0`, `info.KEY=VALUE` or `info.KEY="TWO WORDS"` |
 //! | `dev PATH`, `nodev PATH` | a device node more, or one that is missing |
 //! | `file PATH TEXT`, `link PATH TARGET`, `dir PATH`, `rm PATH` | edits; a relative PATH is below `/sys` |
 //! | `unplug NAME` | a device leaves, and everything that led to it; a PF takes its VFs along |
 //!
 //! `pf`, `vf` and `pci` share the keys `class=020000` `driver=` `net=a,b` `numa=N` (or `-`: no such file) `acpi=`
 //! `group=` `noiommu=1` `uio=N` `ib=a,b` `pkey=` `link=` `switch=ID` `port=p0` `modalias=` `virtio=N`, and `pf` and
-//! `pci` may sit behind a bridge: `in=ADDR`. A VF has the NUMA node of its PF unless it says otherwise. Its netdev
+//! `pci` may sit behind a bridge: `in=ADDR`. A VF has the NUMA node of its PF unless it has `numa=`. Its netdev
 //! is down, other netdevs are up. In any path `@NAME` is the directory of a device on the bus, and links on the
 //! way are followed, so `/sys/class/net/eth0/operstate` is the file that it is on a machine.
 //!
-//! Device nodes are plain files: who makes them needs no rights, and who looks for them finds them.
+//! Device nodes are plain files, which takes no rights.
 
 mod arguments;
 mod attached;
@@ -105,7 +105,7 @@ pub use self::error::{Problem, TreeError};
 /// A file system in memory that every Linux mounts, for POSIX shared memory.
 const MEMORY: &str = "/dev/shm";
 
-/// Everything that a text says of a node, ready to be written below a root directory.
+/// Everything that a text describes of a node, ready to be written below a root directory.
 #[derive(Debug, Clone)]
 pub struct Tree {
     state: State,
@@ -129,7 +129,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Adds further lines; what earlier ones said is known to them.
+    /// Adds further lines, which can refer to earlier ones.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Tree {
         changes.write(root)
     }
 
-    /// Makes the node real below `root`; files that it does not speak of stay as they are.
+    /// Makes the node real below `root`; other files stay as they are.
     ///
     /// # Errors
     ///

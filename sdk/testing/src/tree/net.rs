@@ -12,7 +12,7 @@ pub(super) fn virtual_netdev(tree: &mut State, arguments: &Arguments) -> Result<
 
 /// The netdevs that `net=` names, below the device at `path`.
 pub(super) fn netdevs(tree: &mut State, arguments: &Arguments, path: &str) -> Result<(), Problem> {
-    // Nobody has brought an unused VF up; a PF has its link.
+    // An unused VF is down; a PF has its link.
     let is_up = arguments.key("pf").is_none();
     let device = path.rsplit('/').next().unwrap_or(path);
     for name in arguments.list("net") {

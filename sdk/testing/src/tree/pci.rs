@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::state::State;
 use super::{attached, bus, net};
 
-/// As many VFs as a PF could have when its line does not say.
+/// As many VFs as a PF could have without `vfs=`.
 const TOTAL_VFS: u32 = 64;
 
 pub(super) fn pf(tree: &mut State, arguments: &Arguments) -> Result<(), Problem> {
@@ -61,7 +61,7 @@ pub(super) fn function(tree: &mut State, arguments: &Arguments) -> Result<(), Pr
     describe(tree, arguments, &path)
 }
 
-/// Changes how many VFs a PF says it has.
+/// Changes the number of VFs of a PF.
 pub(super) fn count(tree: &mut State, pf: &str, change: i64) {
     let path = format!("{pf}/sriov_numvfs");
     let before: i64 = tree
@@ -206,7 +206,7 @@ fn pci_address(text: &str) -> Result<&str, Problem> {
     })
 }
 
-/// `text` if it looks like `pattern`, in which an `x` is a hexadecimal digit.
+/// `text` if it has the form of `pattern`, in which an `x` is a hexadecimal digit.
 fn digits<'a>(text: &'a str, pattern: &str, kind: &'static str) -> Result<&'a str, Problem> {
     let fits = |(character, expected): (char, char)| match expected {
         'x' => character.is_ascii_hexdigit(),

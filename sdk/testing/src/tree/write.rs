@@ -31,7 +31,7 @@ pub(super) fn write(entries: &Entries, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directories that exist for sure: thousands of entries share a few, and asking the disk each time is slow.
+/// The directories that exist for sure: thousands of entries share a few, and a query of the disk each time is slow.
 #[derive(Default)]
 struct Directories {
     made: HashSet<String>,
@@ -52,7 +52,7 @@ impl Directories {
     }
 }
 
-/// An attribute that exists keeps its inode, as one in sysfs does: whoever watches it sees a change, not a new file.
+/// An attribute that exists keeps its inode, as one in sysfs does: an inotify watch reports a change, not a new file.
 fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     match fs::OpenOptions::new()
         .write(true)
@@ -89,7 +89,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// An `io::Error` says what failed but not where.
+/// An `io::Error` has no path.
 fn at(verb: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(
         error.kind(),

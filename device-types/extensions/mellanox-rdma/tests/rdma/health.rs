@@ -1,4 +1,4 @@
-//! What speaks against devices for resources that ask for RDMA.
+//! Findings for resources with `isRdma`.
 
 use serde_json::{Value, json};
 use sriovdp_sdk::{Finding, FindingKind};

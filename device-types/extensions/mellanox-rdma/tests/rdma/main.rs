@@ -8,12 +8,12 @@ use sriovdp_mellanox_rdma::MellanoxRdma;
 use sriovdp_sdk::{BaseDevice, DeviceId};
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
-/// A node, and the extension that has looked at these PCI functions on it.
+/// A node, and the extension after a discovery of these PCI functions.
 fn functions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
     scan(tree, netdevices(ids))
 }
 
-/// A node, and the extension that has looked at these subfunctions of `0000:08:00.0` on it.
+/// A node, and the extension after a discovery of these subfunctions of `0000:08:00.0`.
 fn subfunctions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
     scan(
         tree,
@@ -25,12 +25,12 @@ fn subfunctions(tree: &str, ids: &[&str]) -> (TempTree, Harness<MellanoxRdma>) {
 
 fn scan(tree: &str, devices: Vec<BaseDevice>) -> (TempTree, Harness<MellanoxRdma>) {
     let node = Tree::parse(tree).expect("a node").temp();
-    let provider = look(&node, devices);
+    let provider = extend(&node, devices);
     (node, provider)
 }
 
 /// The extension as it is after the start of the host.
-fn look(node: &TempTree, devices: Vec<BaseDevice>) -> Harness<MellanoxRdma> {
+fn extend(node: &TempTree, devices: Vec<BaseDevice>) -> Harness<MellanoxRdma> {
     Harness::extending(MellanoxRdma::default(), node.path(), devices)
 }
 

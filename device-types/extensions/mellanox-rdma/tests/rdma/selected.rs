@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{functions, look, netdevices, subfunctions};
+use crate::{extend, functions, netdevices, subfunctions};
 
 const CARD: &str = "
     pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=ib0 ib=mlx5_0 link=infiniband
@@ -67,7 +67,7 @@ fn only_infiniband_has_partitions() {
         provider.why_not(keys(&["0x8001"]), VFS[0]).as_deref(),
         Some("pKeys: its link is not InfiniBand, so it has no partition key")
     );
-    // The RDMA device knows its link best.
+    // The link of the RDMA device counts.
     node.apply("file @0000:5e:00.1/infiniband/mlx5_1/ports/1/link_layer InfiniBand");
     provider.rescan().expect("a scan");
     assert_eq!(provider.select(keys(&["0x8001"])), VFS[..1]);
@@ -93,7 +93,7 @@ fn an_rdma_device_in_a_pod_is_known_by_its_character_devices() {
     // Its key is the last one that was seen.
     assert_eq!(provider.select(keys(&["0x8001"])), VFS[..1]);
     node.apply("rm @0000:5e:00.2/infiniband");
-    let started_later = look(&node, netdevices(&VFS));
+    let started_later = extend(&node, netdevices(&VFS));
     assert_eq!(started_later.select(rdma()), VFS[..2]);
     assert_eq!(
         started_later.why_not(keys(&["0x8001"]), VFS[0]).as_deref(),

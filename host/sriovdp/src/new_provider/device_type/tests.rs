@@ -23,7 +23,7 @@ fn selectors_select() {
         provider
             .mismatch(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
             .unwrap(),
-        "drivers: it has none, and one of vfio-pci is asked for"
+        "drivers: it has none, and the selector has vfio-pci"
     );
 }
 

@@ -24,6 +24,6 @@ fn selectors_select() {
         provider
             .mismatch(json!({"labels": ["uplink"]}), "0000:17:00.0")
             .unwrap(),
-        "labels: it has none, and one of uplink is asked for"
+        "labels: it has none, and the selector has uplink"
     );
 }

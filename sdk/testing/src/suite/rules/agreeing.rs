@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::suite::stage::Stage;
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 use crate::suite::{Violation, values};
 use sriovdp_sdk::Provider;
 
 /// For whatever selectors: `select` takes the devices for which `explain` has no reason, a reason names a key of the
-/// provider unless the device is kept out, and selectors that ask for nothing take every other device.
+/// provider unless it is the provider's own, and empty selectors match every other device.
 ///
 /// # Errors
 ///
@@ -36,35 +36,38 @@ fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Vio
         (Err(error), Ok(_)) => {
             return Err(Violation::new(format!(
                 "`check` takes what `select` refuses: {}",
-                told(&error)
+                with_causes(&error)
             )));
         }
     };
     let selected: BTreeSet<String> = selected.into_iter().collect();
     for id in subject.ids() {
         let explained = subject.explain(selectors, &id)?.map_err(|error| {
-            Violation::new(format!("`{id}` cannot be explained: {}", told(&error)))
+            Violation::new(format!(
+                "`{id}` cannot be explained: {}",
+                with_causes(&error)
+            ))
         })?;
         match explained.key {
             None if selected.contains(&id) != explained.reason.is_some() => {}
             None if explained.reason.is_some() => {
                 return Err(Violation::new(format!(
-                    "`{id}` is selected, and kept out by what `explain` says"
+                    "`{id}` is selected, and `explain` has a reason against it"
                 )));
             }
             None => {
                 return Err(Violation::new(format!(
-                    "`{id}` is not selected, and nothing speaks against it"
+                    "`{id}` is not selected, and `explain` has no reason"
                 )));
             }
             Some(key) if selected.contains(&id) => {
                 return Err(Violation::new(format!(
-                    "`{id}` is selected, and `{key}` speaks against it"
+                    "`{id}` is selected, and `explain` names `{key}`"
                 )));
             }
             Some(key) if *selectors == json!({}) => {
                 return Err(Violation::new(format!(
-                    "`{id}` is refused because of `{key}`, which nobody asks for"
+                    "`{id}` is refused because of `{key}`, without a value for it"
                 )));
             }
             Some(key) if !subject.keys().contains_key(name_of(&key)) => {

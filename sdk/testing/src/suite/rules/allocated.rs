@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::suite::Violation;
 use crate::suite::stage::Stage;
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{HostRoot, Provider};
 
@@ -78,7 +78,7 @@ fn judge<P: Provider>(
 ) -> Result<(), Violation> {
     let allocation: wire::Allocation = match subject.allocate(selectors, id)? {
         Ok(allocation) => allocation,
-        Err(error) if told(&error).trim().is_empty() => {
+        Err(error) if with_causes(&error).trim().is_empty() => {
             return Err(Violation::new("the allocation is refused without a word"));
         }
         Err(_) => return Ok(()),
@@ -93,7 +93,7 @@ fn judge<P: Provider>(
         }
         if !root.exists(on_node) {
             return Err(Violation::new(format!(
-                "the container is promised `{on_node}`, which does not exist; ask `Node::require_device_node` first"
+                "the container is promised `{on_node}`, which does not exist; call `Node::require_device_node` first"
             )));
         }
     }

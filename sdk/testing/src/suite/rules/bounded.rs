@@ -1,4 +1,4 @@
-//! The budget of a call, in reads of the node rather than in time, which depends on the machine.
+//! The limits of calls, in reads of the node rather than in time, which depends on the machine.
 
 use serde_json::json;
 
@@ -30,10 +30,10 @@ pub fn bounded<P: Provider>(author: &str) -> Result<(), Violation> {
     let stage = Stage::crowded(text, DEVICES)?;
     for mut subject in Subject::<P>::each()? {
         let meter = subject.meter.clone();
-        let budget = READS_ONCE + READS_EACH * stage.size();
+        let limit = READS_ONCE + READS_EACH * stage.size();
         let (done, reads) = meter.watched(|| subject.discover_all(&stage));
         done?;
-        keep("the discovery", reads.len(), budget).map_err(|violation| {
+        keep("the discovery", reads.len(), limit).map_err(|violation| {
             violation.on(format!("{} devices are on the node", stage.size()))
         })?;
         let (selected, reads) = meter.watched(|| subject.select(&json!({})));
@@ -52,11 +52,11 @@ pub fn bounded<P: Provider>(author: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-fn keep(what: &str, reads: usize, budget: usize) -> Result<(), Violation> {
-    if reads <= budget {
+fn keep(what: &str, reads: usize, limit: usize) -> Result<(), Violation> {
+    if reads <= limit {
         return Ok(());
     }
     Err(Violation::new(format!(
-        "{what} reads the node {reads} times, and {budget} times are enough"
+        "{what} reads the node {reads} times, and at most {limit} times are allowed"
     )))
 }

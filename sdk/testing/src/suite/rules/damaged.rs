@@ -54,7 +54,7 @@ pub fn vanishing<P: Provider>(author: &str) -> Result<(), Violation> {
                 let directory = link.canonicalize().map_err(|error| cannot_damage(&error))?;
                 let (done, paths) = meter.watched(|| try_out(&mut subject, stage));
                 done?;
-                // Only the reads about this function can tell that it is gone.
+                // Only reads about this function depend on it.
                 let about = function.address.to_string();
                 let reads = (1..).zip(&paths).filter(|(_, path)| path.contains(&about));
                 for at in reads.map(|(at, _)| at) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::suite::Violation;
 use crate::suite::stage::Stage;
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 use sriovdp_provider_abi::wire;
 use sriovdp_sdk::Provider;
 
@@ -28,7 +28,7 @@ pub fn declared<P: Provider>(author: &str) -> Result<(), Violation> {
             if let Err(error) = subject.select(&json!({}))? {
                 return Err(Violation::new(format!(
                     "selectors without any key cannot be read, so some field has no default: {}",
-                    told(&error)
+                    with_causes(&error)
                 )));
             }
         }
@@ -66,7 +66,7 @@ fn judge(manifest: &wire::Manifest) -> Result<(), String> {
     }
     if let Some(key) = manifest.brought_by_others.keys().find(|key| is_own(key)) {
         return Err(format!(
-            "the manifest says that others bring its own key `{key}`"
+            "the manifest names another file for its own key `{key}`"
         ));
     }
     Ok(())

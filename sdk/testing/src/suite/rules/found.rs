@@ -27,7 +27,7 @@ pub fn found<P: Provider>(author: &str) -> Result<(), Violation> {
     ))
 }
 
-/// Every id is one that a kubelet can carry, and is there once; an extension speaks of what it was shown.
+/// Every id is one that a kubelet can carry, and is there once; an extension returns only devices that it got.
 ///
 /// # Errors
 ///

@@ -10,14 +10,14 @@ use crate::suite::stage::Stage;
 use crate::suite::subject::Subject;
 use sriovdp_sdk::{PciFunction, Provider};
 
-/// What the scan says of each function.
+/// A change of each function in the scan.
 type Change = fn(&mut PciFunction);
 
-/// No panic when the host's scan says what the files do not say: it is older, or the kernel said nonsense.
+/// No panic when the host's scan differs from the files: it is older, or a read was wrong.
 ///
 /// # Errors
 ///
-/// What the scan said, and what happened.
+/// What is different in the scan, and what happened.
 pub fn odd_scan<P: Provider>(author: &str) -> Result<(), Violation> {
     let odd: [(&str, Change); 7] = [
         ("no function has a driver", |f| f.driver = None),
@@ -43,7 +43,7 @@ pub fn odd_scan<P: Provider>(author: &str) -> Result<(), Violation> {
             stage.change_functions(change);
             for mut subject in Subject::<P>::each()? {
                 try_out(&mut subject, &stage)
-                    .map_err(|violation| violation.on(format!("the scan says that {what}")))?;
+                    .map_err(|violation| violation.on(format!("in the scan, {what}")))?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A discovery of one function is what a discovery of everything says about it.
+//! A discovery of one function agrees with a discovery of everything.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::suite::Violation;
 use crate::suite::stage::Stage;
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{PciAddress, Provider};
 
-/// A provider that says it goes function by function finds the same on each when only that one is asked about, as the
-/// host asks about it, whichever were asked about before.
+/// An incremental provider finds the same on a function when only that one is in scope, with the functions that the
+/// host adds, whichever were in scope before.
 ///
 /// # Errors
 ///
@@ -34,10 +34,10 @@ fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Vio
     let functions = stage.functions().iter().map(|function| function.address);
     let functions: Vec<PciAddress> = functions.collect();
     for &function in &functions {
-        let asked = asked_with(stage, function);
-        let part = subject.discover_part(stage, function, &asked)?;
+        let scope = scope_of(stage, function);
+        let part = subject.discover_part(stage, function, &scope)?;
         let expected = whole.devices.iter();
-        let expected = expected.filter(|device| is_on_one_of(device, &asked));
+        let expected = expected.filter(|device| is_on_one_of(device, &scope));
         let (expected, found) = (json!(Vec::from_iter(expected)), json!(part.devices));
         if found != expected {
             return Err(differs(function, &found, &expected));
@@ -57,15 +57,15 @@ fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Vio
                 Violation::new(format!(
                     "after discoveries of one function at a time, `{}` cannot be explained: {}",
                     device.id,
-                    told(&error)
+                    with_causes(&error)
                 ))
             })?;
     }
     Ok(())
 }
 
-/// What the host asks about when `function` has changed: its physical function or its virtual ones with it.
-fn asked_with(stage: &Stage, function: PciAddress) -> BTreeSet<PciAddress> {
+/// The scope of the host when `function` has changed: its physical function or its virtual ones with it.
+fn scope_of(stage: &Stage, function: PciAddress) -> BTreeSet<PciAddress> {
     let functions = stage.functions().iter();
     let physical = functions
         .clone()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::suite::Violation;
 use crate::suite::stage::Stage;
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 use sriovdp_sdk::Provider;
 
 /// Two discoveries of one node are equal, also those of two processes, and so are two allocations.
@@ -41,7 +41,7 @@ fn everything<P: Provider>(subject: &Subject<P>) -> Result<Value, Violation> {
     for id in subject.ids() {
         let answer = match subject.allocate(&json!({}), &id)? {
             Ok(allocation) => serde_json::to_value(allocation).unwrap_or_default(),
-            Err(error) => told(&error).into(),
+            Err(error) => with_causes(&error).into(),
         };
         allocated.insert(id, answer);
     }

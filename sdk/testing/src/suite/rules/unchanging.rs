@@ -11,7 +11,7 @@ use sriovdp_sdk::Provider;
 use super::allocated::for_each_match;
 use crate::suite::Violation;
 use crate::suite::stage::{Stage, entries};
-use crate::suite::subject::{Subject, told};
+use crate::suite::subject::{Subject, with_causes};
 
 /// No allocation changes a file below the root, and a second one is equal to the first.
 ///
@@ -55,7 +55,7 @@ fn allocate<P: Provider>(
 ) -> Result<Value, Violation> {
     Ok(match subject.allocate(selectors, id)? {
         Ok(allocation) => serde_json::to_value(allocation).unwrap_or_default(),
-        Err(error) => told(&error).into(),
+        Err(error) => with_causes(&error).into(),
     })
 }
 

@@ -109,7 +109,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
     fn matches(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Mismatch> {
         match FAULT {
             FLICKERS if self.odd() => Ok(()),
-            REFUSES_UNASKED => Err(Mismatch::new("devices", "it is not asked for")),
+            REFUSES_UNASKED => Err(Mismatch::new("devices", "it is not wanted")),
             FOREIGN_REASON => one_of("device", &keys.devices, Some(&card.facts)),
             _ => one_of("devices", &keys.devices, Some(&card.facts)),
         }
@@ -147,7 +147,7 @@ pub(super) struct Demanding;
 #[serde(crate = "sriovdp_sdk::serde")]
 #[schemars(crate = "sriovdp_sdk::schemars")]
 pub(super) struct Demands {
-    #[allow(dead_code, reason = "only its schema is looked at")]
+    #[allow(dead_code, reason = "only its schema counts")]
     devices: Vec<HexId>,
 }
 
@@ -181,7 +181,7 @@ impl Provider for Meddler {
     type Facts = ();
 
     fn manifest(&self) -> Manifest {
-        Manifest::extension(&["card"], "Speaks of what it was not shown")
+        Manifest::extension(&["card"], "Returns devices that it did not get")
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<()>, Error> {

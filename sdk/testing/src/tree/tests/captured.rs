@@ -48,7 +48,7 @@ fn words_say_what_the_captured_kernel_shows() {
     )
     .unwrap();
     let captured = Tree::parse(CAPTURED).unwrap();
-    // What depends on the machine and not on what the words say of it.
+    // What depends on the machine and not on the words.
     let free = [
         "/address",
         "/addr_len",
