@@ -76,6 +76,14 @@ impl<T> Recall<'_, T> {
         self.read.get(&function)
     }
 
+    /// What this discovery remembers about a function, to add to it; empty at first.
+    pub fn now_mut(&mut self, function: PciAddress) -> &mut T
+    where
+        T: Default,
+    {
+        self.read.entry(function).or_default()
+    }
+
     /// Remembers `value` about a function.
     pub fn remember(&mut self, function: PciAddress, value: T) {
         self.read.insert(function, value);

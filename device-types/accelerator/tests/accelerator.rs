@@ -146,7 +146,7 @@ fn a_driver_that_changed_since_the_scan_is_noticed() {
         .expect_err("a refusal");
     assert_eq!(
         error.to_string(),
-        "`0000:17:00.0` no longer fits its resource: `drivers`: it has igb_uio, not one of vfio-pci"
+        "`0000:17:00.0` no longer matches its resource: `drivers`: it has igb_uio, not one of vfio-pci"
     );
 }
 

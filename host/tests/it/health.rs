@@ -184,7 +184,7 @@ async fn device_that_left_its_pool_is_logged_with_the_mismatching_selector() {
     let rebound = "link @vdpa0/driver ../../../../bus/vdpa/drivers/virtio_vdpa";
     change(&node, &daemon, rebound);
     healthy(&kubelet, "vhost", 0).await;
-    let reason = "it no longer fits its resource: `vdpaType`: it has virtio, not one of vhost";
+    let reason = "it no longer matches its resource: `vdpaType`: it has virtio, not one of vhost";
     daemon
         .logs("device_unhealthy")
         .with("devices", "0000:65:00.2")

@@ -105,7 +105,7 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
         .with("devices", VF)
         .with(
             "reason",
-            format!("it no longer fits its resource: {DRIVER}"),
+            format!("it no longer matches its resource: {DRIVER}"),
         )
         .await;
     assert_eq!(kubelet.violations(), [""; 0]);

@@ -275,7 +275,7 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
         .with("devices", "0000:41:02.0")
         .containing(
             "reason",
-            "it no longer fits its resource: `drivers`: it has vfio-pci",
+            "it no longer matches its resource: `drivers`: it has vfio-pci",
         )
         .await;
     assert_eq!(kubelet.violations(), [""; 0]);

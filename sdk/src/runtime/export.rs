@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{RErr, ROk, RResult, RStr, RString};
-use serde::Serialize;
-use sriovdp_provider_abi::wire::{Settings, method};
+use serde::{Deserialize, Serialize};
+use sriovdp_provider_abi::wire::method;
 use sriovdp_provider_abi::{HostFunctions, Outcome, ProviderModule, ProviderModuleRef, wire};
 
 use super::{Session, guard};
@@ -39,6 +39,13 @@ impl<P: Provider> Default for State<P> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What this SDK uses of the host's [`Settings`](wire::Settings).
+#[derive(Deserialize)]
+struct Settings {
+    #[serde(default)]
+    log_level: Option<String>,
 }
 
 /// The header by which `abi_stable` finds the module of a library.

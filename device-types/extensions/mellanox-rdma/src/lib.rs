@@ -7,8 +7,6 @@ mod partition_key;
 mod rdma_device;
 mod selectors;
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 use sriovdp_sdk::{
     Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, Manifest, Memory,
@@ -26,8 +24,15 @@ const PCI_DEVICE_INFO: &str = "netDevice";
 /// The provider.
 #[derive(Debug, Default)]
 pub struct MellanoxRdma {
-    /// Of the devices on each function, for those whose RDMA device is in a pod, where its key cannot be read.
-    partition_keys: Memory<BTreeMap<DeviceId, PartitionKey>>,
+    /// Of the devices on each function by their ids, for those whose RDMA device is in a pod, where its key cannot be read.
+    partition_keys: Memory<Vec<KnownKey>>,
+}
+
+/// The partition key of a device.
+#[derive(Clone, Debug)]
+struct KnownKey {
+    device: DeviceId,
+    key: PartitionKey,
 }
 
 /// What selectors are compared with.
@@ -62,8 +67,10 @@ impl Provider for MellanoxRdma {
             let parent = Parent::of(node, device.id.as_str(), device.function);
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
-            let before = keys.before(device.function);
-            let before = before.and_then(|keys| keys.get(&device.id).copied());
+            let before = keys.before(device.function).and_then(|keys| {
+                let at = keys.binary_search_by(|known| known.device.cmp(&device.id));
+                at.ok().map(|at| keys[at].key)
+            });
             let (partition_key, is_unread) = match presence {
                 Presence::Here => match parent.partition_key(&names) {
                     Some(key) => (key.or(before), key.is_none()),
@@ -85,11 +92,14 @@ impl Provider for MellanoxRdma {
             .iter()
             .map(|device| Device::extending(device, facts(device)));
         let devices: Vec<Device<Facts>> = devices.collect();
-        for device in &devices {
+        let mut by_id: Vec<&Device<Facts>> = devices.iter().collect();
+        by_id.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        for device in by_id {
             if let Some(key) = device.facts.partition_key {
-                let mut of_function = keys.now(device.function).cloned().unwrap_or_default();
-                of_function.insert(device.id.clone(), key);
-                keys.remember(device.function, of_function);
+                keys.now_mut(device.function).push(KnownKey {
+                    device: device.id.clone(),
+                    key,
+                });
             }
         }
         keys.keep();

@@ -120,7 +120,7 @@ fn the_driver_of_now_counts() {
     let dpdk = json!({"drivers": ["vfio-pci", "igb_uio"]});
     assert_eq!(
         refused(&provider, dpdk, "0000:03:02.3"),
-        "`0000:03:02.3` no longer fits its resource: `drivers`: it has iavf, not one of vfio-pci, igb_uio"
+        "`0000:03:02.3` no longer matches its resource: `drivers`: it has iavf, not one of vfio-pci, igb_uio"
     );
 }
 

@@ -63,7 +63,7 @@ async fn mismatch(
         .and_then(|position| resource.same_selector(&before.resource, position));
     let why = selector.and_then(|position| mismatches.get(position));
     let why = why.or_else(|| mismatches.first());
-    let why = why.map(|why| format!("it no longer fits its resource: {why}"));
+    let why = why.map(|why| format!("it no longer matches its resource: {why}"));
     why.unwrap_or_else(|| "its resource has no selector any more".to_owned())
         .into()
 }
