@@ -3,6 +3,7 @@
 mod observers;
 mod triggers;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,11 +15,11 @@ use tokio::task::{JoinError, JoinSet};
 pub use observers::ObserverOptions;
 
 use observers::Observers;
-use triggers::Triggers;
+use triggers::{Requeue, Triggers};
 
 use crate::config::ConfigError;
 use crate::directory_watcher::DirectoryWatcher;
-use crate::events::NodeEvents;
+use crate::events::{NodeEvents, ReconcileScope};
 use crate::host_paths::RootError;
 use crate::output::cdi::CdiNames;
 use crate::reconcile::{KubeletOptions, Reconciler, Settings};
@@ -153,12 +154,12 @@ pub async fn run(
     let mut state = Reconciler::new(settings, Providers::default(), Some(kubelet));
     let mut first = true;
     let serving = async {
-        let mut scope = None;
+        let mut scope = ReconcileScope::Full;
         loop {
             let began = observers.reconciling();
             let outcome = match &scope {
-                Some(functions) => state.reconcile_functions(functions).await,
-                None => state.reconcile().await,
+                ReconcileScope::Functions(functions) => state.reconcile_functions(functions).await,
+                ReconcileScope::Full => state.reconcile().await,
             };
             observers.reconciled(&state, &outcome, began);
             malloc::trim();
@@ -172,9 +173,13 @@ pub async fn run(
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let requeue = outcome
-                .requeue_at
-                .map(|at| (at, outcome.requeue_unread_only));
+            let requeue = outcome.requeue_at.map(|at| Requeue {
+                at,
+                scope: match outcome.requeue_unread_only {
+                    true => ReconcileScope::Functions(BTreeSet::new()),
+                    false => ReconcileScope::Full,
+                },
+            });
             scope = triggers.next(&mut state, requeue).await?;
         }
     };

@@ -1,23 +1,24 @@
 //! The triggers of a reconcile, and its scope.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use sriovdp_sdk::PciAddress;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::DaemonError;
-use crate::events::{Debounce, PendingChanges};
+use crate::events::{Debounce, PendingChanges, ReconcileScope};
 use crate::reconcile::Reconciler;
 
 /// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
 const FILES_SETTLE: Duration = Duration::from_millis(100);
 
-/// The functions of an incremental reconcile; nothing for a full one.
-pub(super) type Scope = Option<BTreeSet<PciAddress>>;
+/// A reconcile that the last one has requested.
+pub(super) struct Requeue {
+    pub(super) at: Instant,
+    pub(super) scope: ReconcileScope,
+}
 
 /// The triggers outside of the reconciler.
 pub(super) struct Triggers {
@@ -69,8 +70,7 @@ impl Triggers {
         }
     }
 
-    /// Waits for the next trigger, and returns the scope of the reconcile. `requeue` is the time of a requested one, and
-    /// whether it is only for attributes that could not be read.
+    /// Waits for the next trigger, and returns the scope of the reconcile.
     ///
     /// # Errors
     ///
@@ -78,24 +78,25 @@ impl Triggers {
     pub(super) async fn next(
         &mut self,
         state: &mut Reconciler,
-        requeue: Option<(Instant, bool)>,
-    ) -> Result<Scope, DaemonError> {
+        requeue: Option<Requeue>,
+    ) -> Result<ReconcileScope, DaemonError> {
         let requeued = async {
             match requeue {
-                Some((at, partial)) => {
+                Some(Requeue { at, scope }) => {
                     tokio::time::sleep_until(at).await;
-                    partial
+                    scope
                 }
                 None => std::future::pending().await,
             }
         };
-        let (mut by_node, mut by_unread) = (false, false);
+        let mut scope = ReconcileScope::Full;
+        let mut by_node = false;
         tokio::select! {
             _ = self.hang_up.recv() => {
                 tracing::info!(event = "rescan_requested", "SIGHUP: full reconcile");
             },
             _ = self.timer.tick() => {}
-            partial = requeued => by_unread = partial,
+            requested = requeued => scope = requested,
             Ok(()) = self.node.changed() => {
                 self.debounce.settle(&mut self.node).await;
                 by_node = true;
@@ -104,14 +105,13 @@ impl Triggers {
             changed = state.changed() => changed.map_err(DaemonError::Task)?,
         }
         self.cpu_time_before = cpu_time();
-        if by_unread {
-            // An incremental reconcile reads unreadable attributes again. Other changes trigger the next one.
-            return Ok(Some(BTreeSet::new()));
+        if matches!(scope, ReconcileScope::Functions(_)) {
+            // An incremental reconcile for unreadable attributes. Other changes trigger the next one.
+            return Ok(scope);
         }
         self.files.mark_unchanged();
         self.node.mark_unchanged();
         // The reconcile reads all changes until now; those that it does not take trigger the next one.
-        let mut scope = None;
         self.changes.send_if_modified(|changes| {
             if by_node {
                 scope = changes.take();

@@ -1,5 +1,6 @@
 //! The kernel's events: a netlink socket for uevents and one for links.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
 use std::{fmt, io};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use super::link::Link;
 use super::uevent::Uevent;
-use super::{ChangeScope, PendingChanges, Subsystems};
+use super::{ChangeScope, PendingChanges};
 
 /// The multicast group of the kernel's uevents; udev sends later ones to another group.
 const UEVENTS: u32 = 1;
@@ -44,7 +45,7 @@ type Socket = UnixDatagram;
 pub struct KernelEvents {
     uevents: Socket,
     links: Socket,
-    subsystems: watch::Receiver<Option<Subsystems>>,
+    subsystems: watch::Receiver<Option<BTreeSet<String>>>,
     changes: watch::Sender<PendingChanges>,
     packet: Vec<u8>,
     overflow_logged: bool,
@@ -57,7 +58,9 @@ impl KernelEvents {
     /// # Errors
     ///
     /// When the kernel refuses a socket.
-    pub fn open(subsystems: watch::Receiver<Option<Subsystems>>) -> Result<Self, EventsError> {
+    pub fn open(
+        subsystems: watch::Receiver<Option<BTreeSet<String>>>,
+    ) -> Result<Self, EventsError> {
         Ok(Self {
             uevents: socket("uevents", Some(KOBJECT_UEVENT), UEVENTS)?,
             links: socket("links", None, LINKS)?,

@@ -18,17 +18,14 @@ use tokio::sync::watch;
 
 pub use debounce::Debounce;
 pub use kernel::KernelEvents;
-pub use pending_changes::{ChangeScope, PendingChanges};
-
-/// The kernel subsystems whose uevents count, as `SUBSYSTEM` spells them.
-pub type Subsystems = BTreeSet<String>;
+pub use pending_changes::{ChangeScope, PendingChanges, ReconcileScope};
 
 /// The source of changes of the node.
 #[derive(Debug)]
 pub struct NodeEvents {
     pub(crate) changes: watch::Sender<PendingChanges>,
-    /// The subsystems of the loaded providers; nothing before the first reconcile, when all count.
-    pub(crate) subsystems: watch::Sender<Option<Subsystems>>,
+    /// The subsystems of the loaded providers, as uevents spell them; nothing before the first reconcile, when all count.
+    pub(crate) subsystems: watch::Sender<Option<BTreeSet<String>>>,
     /// The reader of the kernel's events, which the daemon runs.
     pub(crate) kernel: Option<KernelEvents>,
 }

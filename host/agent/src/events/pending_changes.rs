@@ -15,6 +15,15 @@ pub enum ChangeScope {
     Lost,
 }
 
+/// The scope of a reconcile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReconcileScope {
+    /// The whole node.
+    Full,
+    /// These functions, besides those with unreadable attributes.
+    Functions(BTreeSet<PciAddress>),
+}
+
 /// Changes that no reconcile has read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingChanges {
@@ -66,16 +75,16 @@ impl PendingChanges {
         !self.lost && !self.functions.is_empty()
     }
 
-    /// Takes the scope of the next reconcile: the functions of an incremental one, or nothing for a full one.
+    /// Takes the scope of the next reconcile.
     ///
     /// An event of a function often comes with one of unknown scope, such as that of a class device. The incremental
     /// reconcile, which takes a moment, goes first; the full one follows.
-    pub fn take(&mut self) -> Option<BTreeSet<PciAddress>> {
+    pub fn take(&mut self) -> ReconcileScope {
         if self.names_functions_only() {
-            return Some(std::mem::take(&mut self.functions));
+            return ReconcileScope::Functions(std::mem::take(&mut self.functions));
         }
         *self = Self::default();
-        None
+        ReconcileScope::Full
     }
 }
 
@@ -125,10 +134,12 @@ mod tests {
         changes.insert(function("0000:41:10.0"));
         changes.insert(ChangeScope::Unknown);
         changes.insert(function("0000:41:10.1"));
-        let functions = changes.take().unwrap();
+        let ReconcileScope::Functions(functions) = changes.take() else {
+            panic!("the first reconcile is incremental");
+        };
         assert_eq!(functions.len(), 2);
         assert!(!changes.is_empty(), "the full reconcile remains");
-        assert_eq!(changes.take(), None);
+        assert_eq!(changes.take(), ReconcileScope::Full);
         assert!(changes.is_empty());
     }
 
@@ -139,7 +150,7 @@ mod tests {
         others.insert(function("0000:41:10.0"));
         others.insert(ChangeScope::Lost);
         changes.merge(others);
-        assert_eq!(changes.take(), None);
+        assert_eq!(changes.take(), ReconcileScope::Full);
         assert!(changes.is_empty());
     }
 }

@@ -1,6 +1,8 @@
 //! One uevent: the kernel's message about one device (Linux: `lib/kobject_uevent.c`).
 
-use super::{ChangeScope, Subsystems};
+use std::collections::BTreeSet;
+
+use super::ChangeScope;
 
 /// Network interfaces without a device, such as those of containers.
 const VIRTUAL_NETDEVS: &str = "/devices/virtual/net/";
@@ -38,7 +40,7 @@ impl<'a> Uevent<'a> {
     }
 
     /// Whether the device may be in a pool, or a device of a pool may depend on it.
-    pub(super) fn is_relevant(&self, subsystems: &Subsystems) -> bool {
+    pub(super) fn is_relevant(&self, subsystems: &BTreeSet<String>) -> bool {
         let followed =
             |subsystem: &str| matches!(subsystem, "pci" | "net") || subsystems.contains(subsystem);
         self.subsystem.is_some_and(followed) && !self.path.starts_with(VIRTUAL_NETDEVS)
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_followed() {
-        let followed = Subsystems::from(["misc".to_owned()]);
+        let followed = BTreeSet::from(["misc".to_owned()]);
         for (path, subsystem, expected) in [
             ("/devices/pci0000:40/0000:40:00.0", "pci", true),
             ("/devices/pci0000:40/0000:40:00.0/net/eth0", "net", true),
