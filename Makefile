@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist image release miri clean require
+.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
 
 EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 CARGO_BUILD ?= cargo build
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
 	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
@@ -112,6 +112,30 @@ image: dist ## Build the image as an OCI archive in dist/, for `docker load`, `p
 release: require ## Lay out a release in dist/release/: archives, image, bill of materials, checksums.
 	@cargo auditable --version >/dev/null 2>&1 || echo 'cargo-auditable is not installed, so the binaries do not list their dependencies (cargo install cargo-auditable --locked)'
 	deployments/release
+
+# `make test` compares the renderings with the manifests, also where Helm is not installed.
+chart: ## Lint the Helm chart and render it into deployments/helm/golden; skips where Helm is not installed.
+	@if ! helm version --short >/dev/null 2>&1; then \
+		echo 'skipped: the chart is not linted and not rendered, because Helm is not installed (https://helm.sh/docs/intro/install)'; exit 0; \
+	fi; \
+	set -e; cd deployments/helm; \
+	cp ../monitoring/dashboard.json ../monitoring/prometheusrule.yaml sriovdp/files/; \
+	for values in golden/*.values.yaml; do \
+		echo "helm lint and helm template with $$values"; \
+		helm lint --strict --quiet sriovdp --values $$values; \
+		helm template sriovdp sriovdp --namespace kube-system --values $$values > $${values%.values.yaml}.yaml; \
+	done
+
+# promtool reads the rules without the object of Kubernetes around them.
+monitoring: ## Check and test the alerts; skips where promtool is not installed.
+	@if ! promtool --version >/dev/null 2>&1; then \
+		echo "skipped: the alerts are not tested, because promtool is not installed (Debian: 'apt-get install prometheus')"; exit 0; \
+	fi; \
+	set -e; directory=$$(mktemp -d); trap 'rm -r "$$directory"' EXIT; \
+	sed -n '/^spec:/,$$ s/^  //p' deployments/monitoring/prometheusrule.yaml > $$directory/rules.yaml; \
+	cp deployments/monitoring/tests.yaml $$directory; \
+	promtool check rules $$directory/rules.yaml; \
+	promtool test rules $$directory/tests.yaml
 
 # The payload of a panic is leaked on purpose. Not a part of `lint`, because it needs a nightly toolchain and its standard library's source.
 miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.

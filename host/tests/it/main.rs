@@ -25,6 +25,8 @@ mod bad_libraries;
 mod captured_node;
 /// Device nodes through the Container Device Interface.
 mod cdi;
+/// The Helm chart, and what Helm makes of it.
+mod chart;
 /// The commands that look once and print.
 mod commands;
 /// A configuration that changes.
