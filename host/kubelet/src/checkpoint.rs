@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
             check_count(count)?;
             devices.add(&entry.resource_name, ids);
         }
-        Ok(Entries(devices))
+        Ok(Entries(devices.normalized()))
     }
 }
 

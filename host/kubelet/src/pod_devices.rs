@@ -29,12 +29,39 @@ impl PodDevices {
         devices.map(|(id, resources)| (id.as_str(), resources.as_slice()))
     }
 
+    /// Adds devices of one container. Repeated resources of a device remain until [`normalized`](Self::normalized).
     pub(super) fn add(&mut self, resource: &str, ids: impl IntoIterator<Item = String>) {
         for id in ids {
             let resources = self.0.entry(id).or_default();
-            if !resources.iter().any(|known| known == resource) {
+            if resources.last().is_none_or(|last| last != resource) {
                 resources.push(resource.to_owned());
             }
         }
+    }
+
+    /// With each resource of a device once, in order. Comparing in [`add`](Self::add) would be quadratic for a device
+    /// with many resources.
+    pub(super) fn normalized(mut self) -> Self {
+        for resources in self.0.values_mut() {
+            resources.sort_unstable();
+            resources.dedup();
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_resources_of_one_device_take_no_quadratic_time() {
+        let mut devices = PodDevices::default();
+        for n in 0..200_000 {
+            devices.add(&format!("r{}", n % 100_000), ["x".to_owned()]);
+        }
+        let devices = devices.normalized();
+        assert_eq!(devices.resources_of("x").len(), 100_000);
+        assert!(devices.is_in_use("r99999", "x"));
     }
 }

@@ -102,7 +102,7 @@ async fn list(socket: &Path) -> Result<Option<PodDevices>, anyhow::Error> {
     for devices in containers.flat_map(|container| container.devices) {
         listed.add(&devices.resource_name, devices.device_ids);
     }
-    Ok(Some(listed))
+    Ok(Some(listed.normalized()))
 }
 
 #[cfg(test)]

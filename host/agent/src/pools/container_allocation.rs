@@ -57,7 +57,7 @@ impl ContainerAllocation {
         devices: &[&PoolDevice],
         contributions: Vec<Vec<Allocation>>,
     ) -> Result<Self, ForbiddenPath> {
-        let mut grant = Self::default();
+        let mut allocation = Self::default();
         let mut about: BTreeMap<&str, BTreeMap<String, BTreeMap<String, String>>> = BTreeMap::new();
         for (device, parts) in devices.iter().zip(contributions) {
             let mut sections = BTreeMap::from([(
@@ -70,7 +70,7 @@ impl ContainerAllocation {
             for part in parts {
                 nodes.extend(part.nodes);
                 companions.extend(part.companions);
-                grant.mounts.extend(part.mounts);
+                allocation.mounts.extend(part.mounts);
                 for (section, values) in part.info {
                     sections.entry(section).or_default().extend(values);
                 }
@@ -83,7 +83,7 @@ impl ContainerAllocation {
             if let Some(path) = paths.into_iter().find(|path| !is_device_path(path)) {
                 return Err(ForbiddenPath(path.clone()));
             }
-            grant.devices.push(AllocatedDevice {
+            allocation.devices.push(AllocatedDevice {
                 id: device.id.clone(),
                 nodes,
             });
@@ -95,7 +95,7 @@ impl ContainerAllocation {
             }
             about.insert(device.id.as_str(), sections);
             if !device_info.is_null() {
-                grant
+                allocation
                     .device_info
                     .push(device_info_file(pool, device, device_info));
             }
@@ -104,15 +104,15 @@ impl ContainerAllocation {
             let paths = (mount.host_path.clone(), mount.container_path.clone());
             (paths, mount.read_only)
         };
-        grant.mounts.sort_by_cached_key(order);
-        grant.mounts.dedup();
+        allocation.mounts.sort_by_cached_key(order);
+        allocation.mounts.dedup();
         let variable = pool.resource.name.variable();
         let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
-        grant
+        allocation
             .variables
             .insert(format!("{variable}_INFO"), as_go_writes_it(&json!(about)));
-        grant.variables.insert(variable, ids.join(","));
-        Ok(grant)
+        allocation.variables.insert(variable, ids.join(","));
+        Ok(allocation)
     }
 
     /// The device nodes of all devices; none twice.

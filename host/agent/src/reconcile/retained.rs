@@ -80,7 +80,7 @@ impl Retained {
     }
 }
 
-/// The position of the selector that a device matched, if this process knows it.
+/// The position of the selector that a device matched in an earlier state of the pool.
 fn known_selector(resource: &Resource, id: &str, before: Option<&Pool>) -> Option<usize> {
     let before = before?;
     resource.same_selector(&before.resource, before.device(id)?.selector?)
