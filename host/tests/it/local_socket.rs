@@ -128,6 +128,9 @@ async fn status_and_events_say_what_the_daemon_does() {
     };
     assert!(has("registered", "intel.com/a") && has("registered", "intel.com/b"));
     assert!(has("allocated", "intel.com/b"), "{events:?}");
+    for event in ["config_applied", "config_rejected", "provider_loaded"] {
+        assert!(events.iter().any(|e| e["event"] == event), "{event}");
+    }
     let (_, none, _) = node.run(&["events", "--since", "0s"]).await;
     assert_eq!(none, "");
     let (code, _, error) = node.run(&["events", "--since", "yesterday"]).await;
@@ -198,6 +201,28 @@ async fn metrics_are_served_and_printed() {
         types.map(str::to_owned).collect()
     };
     assert_eq!(names(&page), names(&answer));
+}
+
+/// Per-device series exist for unhealthy devices only.
+#[tokio::test]
+async fn an_unhealthy_device_has_a_series_with_its_kind() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    let (daemon, address) = with_metrics(&node);
+    probe(&node, "readiness", 0, "OK: ready (4/4 devices healthy)").await;
+    assert!(
+        !get(&address, "/metrics")
+            .await
+            .contains("\nsriovdp_device_unhealthy{")
+    );
+    node.change("file @0000:41:00.0/net/eth2/carrier 0");
+    daemon.signal(Signal::HUP);
+    daemon.logs("device_unhealthy").await;
+    let series =
+        r#"sriovdp_device_unhealthy{resource="intel.com/a",device="0000:41:10.0",kind="link"} 1"#;
+    let scraped = tokio::time::timeout(Duration::from_secs(30), async {
+        while !get(&address, "/metrics").await.contains(series) {}
+    });
+    assert!(scraped.await.is_ok(), "{}", get(&address, "/metrics").await);
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub struct Defaults {
 /// A parsed file.
 #[derive(Debug)]
 pub struct Configuration {
+    /// Equal for equal texts.
+    pub fingerprint: u64,
     /// The valid resources, in the order of the file.
     pub resources: Vec<ResourceSpec>,
     /// The selections of refused resources, because their selectors may have mistakes as well.

@@ -1,6 +1,7 @@
 //! From JSON text to resources and problems.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,6 +81,7 @@ pub(super) fn parse(
         parser.resource(&format!("resourceList[{index}]"), entry);
     }
     Ok(Configuration {
+        fingerprint: BuildHasherDefault::<DefaultHasher>::default().hash_one(text),
         resources: parser.resources,
         refused: parser.refused,
         problems: parser.problems,

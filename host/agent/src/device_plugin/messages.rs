@@ -16,7 +16,7 @@ pub fn device_list(pool: &Pool) -> Arc<[Device]> {
         id: device.id.to_string(),
         health: match device.health {
             Health::Healthy => ListedHealth::Healthy,
-            Health::Unhealthy(_) | Health::Removed { .. } => ListedHealth::Unhealthy,
+            Health::Unhealthy { .. } | Health::Removed { .. } => ListedHealth::Unhealthy,
         },
         numa_node: device.numa_node.filter(|_| !pool.resource.exclude_topology),
     });

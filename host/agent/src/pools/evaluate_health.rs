@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{Finding, FindingKind};
 
-use super::Health;
+use super::{Health, UnhealthyKind};
 use crate::config::HealthChecks;
 
 const FLAPPING: &str = "link is flapping; treated as down until it has been up for 5 s";
@@ -16,11 +16,17 @@ pub fn evaluate_health<'a>(
     counted: HealthChecks,
 ) -> Health {
     if is_flapping && counted.count(FindingKind::Link) {
-        return Health::Unhealthy(FLAPPING.into());
+        return Health::Unhealthy {
+            kind: UnhealthyKind::Link,
+            reason: FLAPPING.into(),
+        };
     }
     let counts = |finding: &&Finding| counted.count(finding.cause);
     match findings.into_iter().find(counts) {
-        Some(finding) => Health::Unhealthy(Arc::from(finding.reason.as_str())),
+        Some(finding) => Health::Unhealthy {
+            kind: finding.cause.into(),
+            reason: Arc::from(finding.reason.as_str()),
+        },
         None => Health::Healthy,
     }
 }
@@ -45,9 +51,9 @@ mod tests {
         ] {
             let counted = HealthChecks { link, existence };
             let health = evaluate_health(&findings, false, counted);
-            assert_eq!(health, Health::Unhealthy(expected.into()));
+            assert_eq!(health.reason(), Some(expected));
             let flapping = evaluate_health(&findings[2..], true, counted);
-            assert_eq!(flapping == Health::Unhealthy(FLAPPING.into()), link);
+            assert_eq!(flapping.reason() == Some(FLAPPING), link);
         }
         let counted = HealthChecks {
             link: false,

@@ -37,7 +37,9 @@ pub use evaluate_health::evaluate_health;
 pub use flap_damping::FlapDamping;
 pub use key_mismatches::KeyMismatches;
 pub use pending_discoveries::PendingDiscoveries;
-pub use pool::{Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, device_names};
+pub use pool::{
+    Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, UnhealthyKind, device_names,
+};
 pub use preferred_allocation::{PreferredAllocationRequest, preferred_allocation};
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};
 pub use resource::{ProviderSelector, Resource, Selector};

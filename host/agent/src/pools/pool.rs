@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_sdk::{DeviceId, PciAddress};
+use sriovdp_sdk::{DeviceId, FindingKind, PciAddress};
 use tokio::time::Instant;
 
 use super::Resource;
@@ -63,7 +63,12 @@ pub enum Health {
     /// They may.
     Healthy,
     /// They may not.
-    Unhealthy(Arc<str>),
+    Unhealthy {
+        /// What the reason is about.
+        kind: UnhealthyKind,
+        /// Why.
+        reason: Arc<str>,
+    },
     /// It is not in the pool any more; it is listed for the grace period.
     Removed {
         /// When it left.
@@ -71,6 +76,41 @@ pub enum Health {
         /// Why.
         reason: Arc<str>,
     },
+}
+
+/// What the reason for which a device is unhealthy is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnhealthyKind {
+    /// The link of its PF.
+    Link,
+    /// A device node that is missing.
+    DeviceNode,
+    /// A value of the device, such as its driver, that no selector of its resource matches any more.
+    Mismatch,
+    /// Something that the provider reports.
+    Other,
+}
+
+impl UnhealthyKind {
+    /// Its name, as a label of metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::DeviceNode => "device_node",
+            Self::Mismatch => "mismatch",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<FindingKind> for UnhealthyKind {
+    fn from(kind: FindingKind) -> Self {
+        match kind {
+            FindingKind::Link => Self::Link,
+            FindingKind::DeviceNode => Self::DeviceNode,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// The context in which devices leave a pool.
@@ -102,7 +142,7 @@ impl Health {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
-            Self::Unhealthy(reason) | Self::Removed { reason, .. } => Some(reason),
+            Self::Unhealthy { reason, .. } | Self::Removed { reason, .. } => Some(reason),
         }
     }
 }
@@ -237,7 +277,7 @@ mod tests {
     fn show(pool: &Pool) -> String {
         let mark = |health: &Health| match health {
             Health::Healthy => "",
-            Health::Unhealthy(_) => "!",
+            Health::Unhealthy { .. } => "!",
             Health::Removed { .. } => "?",
         };
         pool.devices

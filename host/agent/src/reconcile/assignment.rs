@@ -11,7 +11,9 @@ use super::Reconciler;
 use super::removal_reasons::{RemovalReasons, removal_reasons};
 use super::retained::Retained;
 use super::snapshot::{MatchedResource, Snapshot, pool_of};
-use crate::pools::{AssignedDevice, Fit, FlapDamping, Health, Pool, PoolDevice, evaluate_health};
+use crate::pools::{
+    AssignedDevice, Fit, FlapDamping, Health, Pool, PoolDevice, UnhealthyKind, evaluate_health,
+};
 
 /// What each resource gets, in the configuration's order; nothing for a resource whose devices are unknown.
 pub(super) type Assignments = Vec<Option<Assignment>>;
@@ -120,7 +122,10 @@ fn pool_device(
         physical_function: device.physical_function,
         numa_node: device.numa_node,
         health: match retained.and_then(Retained::mismatch) {
-            Some(reason) => Health::Unhealthy(reason),
+            Some(reason) => Health::Unhealthy {
+                kind: UnhealthyKind::Mismatch,
+                reason,
+            },
             None => evaluate_health(findings, flaps.is_flapping(&device.id), resource.health),
         },
         selector,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Outcome, Reconciler, Settings};
 use crate::config;
@@ -14,6 +15,9 @@ use sriovdp_providers::limits::is_shortage;
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
     pub(super) specs: Vec<ResourceSpec>,
+    /// Since when it is active.
+    pub(super) applied: Option<SystemTime>,
+    fingerprint: Option<u64>,
     /// The file is not below the root.
     pub(super) is_outside: bool,
 }
@@ -36,6 +40,7 @@ impl Configuration {
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
+                self.log_change(configuration.fingerprint);
                 outcome.problems = configuration.problems;
                 configuration.refused
             }
@@ -44,6 +49,21 @@ impl Configuration {
                 Vec::new()
             }
         }
+    }
+}
+
+impl Configuration {
+    fn log_change(&mut self, fingerprint: u64) {
+        if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
+            return;
+        }
+        self.applied = Some(SystemTime::now());
+        let resources = self.specs.len();
+        tracing::info!(
+            event = "config_applied",
+            resources,
+            "the configuration is applied"
+        );
     }
 }
 

@@ -40,6 +40,25 @@ pub(super) fn log_changes(before: &Pool, after: &Pool) {
     }
 }
 
+/// Logs the devices that a pool has and had not before.
+pub(super) fn log_joined(before: &Pool, after: &Pool) {
+    let is_member = |device: &&PoolDevice| !device.health.is_removed();
+    let was_member = |device: &&PoolDevice| {
+        let was = before.device(device.id.as_str());
+        was.as_ref().is_some_and(is_member)
+    };
+    let devices = after.devices.iter().filter(is_member);
+    let joined: Vec<&PoolDevice> = devices.filter(|device| !was_member(device)).collect();
+    if !joined.is_empty() {
+        tracing::info!(
+            event = "device_joined",
+            resource = %after.resource.name,
+            devices = device_names(&joined),
+            "joined the pool"
+        );
+    }
+}
+
 /// Logs the size of a pool, and its devices for debugging.
 pub(super) fn log_pool(pool: &Pool) {
     let (devices, healthy) = (pool.devices.len(), pool.healthy());

@@ -327,6 +327,7 @@ impl PublishedPool {
             return;
         }
         health::log_pool(&next);
+        health::log_joined(&before, &next);
         health::log_changes(&before, &next);
         let devices = device_list(&next);
         self.state.send_replace(Arc::new(next));

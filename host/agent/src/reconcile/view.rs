@@ -1,6 +1,7 @@
 //! The state of the plugin after the last reconcile, for commands that show it.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sriovdp_sdk::PciFunction;
 use tokio::sync::watch;
@@ -34,6 +35,11 @@ impl Reconciler {
     pub fn no_provider(&self) -> Option<ProviderError> {
         self.providers
             .none_loaded(&self.settings.providers.directory)
+    }
+
+    /// Since when the last valid configuration is active.
+    pub fn configuration_applied(&self) -> Option<SystemTime> {
+        self.configuration.applied
     }
 
     /// The entries of the last valid configuration, in its order.

@@ -106,7 +106,9 @@ impl DaemonStatus {
             ),
             refused: refused_resources(state),
             providers: providers(state),
-            configuration: self.configuration.after(outcome),
+            configuration: self
+                .configuration
+                .after(outcome, state.configuration_applied()),
         }
     }
 }
@@ -120,9 +122,9 @@ impl PoolStatus {
         let name = pool.resource.name.to_string();
         let devices = || pool.devices.iter().filter(|d| !d.health.is_removed());
         let unhealthy = devices().filter_map(|device| match &device.health {
-            Health::Unhealthy(reason) => Some(UnhealthyDevice {
+            Health::Unhealthy { kind, reason } => Some(UnhealthyDevice {
                 id: device.id.clone(),
-                kind: "other",
+                kind: kind.name(),
                 reason: reason.to_string(),
             }),
             Health::Healthy | Health::Removed { .. } => None,
@@ -162,27 +164,16 @@ impl ProviderStatus {
 }
 
 impl ConfigurationStatus {
-    fn after(&self, outcome: &Outcome) -> Self {
-        let now = SystemTime::now();
-        match &outcome.config_error {
-            Some(error) => {
-                let error = inline(error);
-                let same = self
-                    .rejected
-                    .as_ref()
-                    .filter(|(_, before)| *before == error);
-                Self {
-                    accepted: self.accepted,
-                    rejected: Some(same.cloned().unwrap_or((now, error))),
-                }
-            }
-            None => Self {
-                accepted: self
-                    .accepted
-                    .filter(|_| self.rejected.is_none())
-                    .or(Some(now)),
-                rejected: None,
-            },
+    fn after(&self, outcome: &Outcome, applied: Option<SystemTime>) -> Self {
+        let rejected = outcome.config_error.as_ref().map(|error| {
+            let error = inline(error);
+            let before = self.rejected.as_ref();
+            let same = before.filter(|(_, before)| *before == error).cloned();
+            same.unwrap_or_else(|| (SystemTime::now(), error))
+        });
+        Self {
+            accepted: applied,
+            rejected,
         }
     }
 }
