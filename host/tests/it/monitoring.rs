@@ -98,6 +98,42 @@ fn each_alert_has_a_test_and_a_section_to_read() {
     }
 }
 
+/// In back-ticks, a word with an underscore is an event, unless it stands for something else.
+#[test]
+fn the_named_events_are_rows_of_the_log_page() {
+    let log = text("docs/logging.md");
+    let annotations = alerts();
+    let annotations = annotations
+        .iter()
+        .map(|alert| alert["annotations"]["description"].as_str().unwrap());
+    let page = text("docs/troubleshooting.md");
+    let mut count = 0;
+    for text in annotations.chain([page.as_str()]) {
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_event =
+                word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            let is_other = [
+                "sriovdp_",
+                "process_",
+                "sriov_numvfs",
+                "plugins_registry",
+                "vhost_",
+                "ib_uverbs",
+            ]
+            .iter()
+            .any(|other| word.starts_with(other));
+            if is_event && !is_other {
+                assert!(
+                    log.contains(&format!("\n| `{word}` |")),
+                    "docs/logging.md lacks `{word}`"
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
 /// The anchor of a heading, as hosts of Markdown make it.
 fn anchor(line: &str) -> Option<String> {
     let heading = line.strip_prefix("## ")?.to_lowercase();
