@@ -1,6 +1,7 @@
 //! Assigns devices to resources: a function of values.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sriovdp_providers::Matches;
 use sriovdp_sdk::DeviceId;
@@ -13,7 +14,7 @@ pub struct Request<'a> {
     /// The devices of its device type.
     pub devices: &'a DiscoveredDevices,
     /// For each of its selectors, the devices that match it.
-    pub matches: &'a [Matches],
+    pub matches: &'a [Arc<Matches>],
 }
 
 /// One device of a resource.
@@ -96,16 +97,16 @@ mod tests {
         }
     }
 
-    fn matches(devices: &[u8], by_alias: &[u8]) -> Matches {
+    fn matches(devices: &[u8], by_alias: &[u8]) -> Arc<Matches> {
         let ids = |numbers: &[u8]| -> BTreeSet<DeviceId> {
             let ids = numbers.iter().map(|&n| DeviceId::new(id(n)).unwrap());
             ids.collect()
         };
-        Matches {
+        Arc::new(Matches {
             devices: ids(devices),
             by_alias: ids(by_alias),
             ..Matches::default()
-        }
+        })
     }
 
     /// Each assignment as the numbers of its devices, with their selectors.
@@ -199,7 +200,7 @@ mod tests {
         ) {
             let is_alias = |n, device| aliases.contains(&(n, device));
             let devices = devices(16);
-            let all: Vec<Vec<Matches>> = matching
+            let all: Vec<Vec<Arc<Matches>>> = matching
                 .iter()
                 .enumerate()
                 .map(|(n, alternatives)| {

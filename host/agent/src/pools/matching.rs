@@ -1,8 +1,11 @@
 //! Which devices of a scan match the selectors of resources.
 
+use std::sync::Arc;
+
 use sriovdp_providers::{Discovery, Matches};
 use sriovdp_sdk::Finding;
 
+use super::partial_merge::merge_matches;
 use super::scan::{Scan, ScanError};
 use super::{DiscoveredDevice, ProviderSelector, Selector};
 
@@ -17,17 +20,19 @@ impl Scan {
         &self,
         device_type: &str,
         selector: &Selector,
-        before: Option<&Matches>,
-    ) -> Result<Matches, ScanError> {
+        before: Option<&Arc<Matches>>,
+    ) -> Result<Arc<Matches>, ScanError> {
         let discoveries = self.discoveries(selector)?;
         let mut part = None;
         for (discovery, _) in &discoveries {
             part = part.or(self.part_of(discovery)?);
         }
-        let (Some(part), Some(found)) = (part, self.devices_of(device_type)) else {
-            return matches_of_all(device_type, &discoveries).await;
+        let (Some(_), Some(before)) = (part, before) else {
+            let matches = matches_of_all(device_type, &discoveries).await?;
+            // Mostly nothing has changed; then the value stays where it is.
+            let same = before.filter(|before| ***before == matches);
+            return Ok(same.map_or_else(|| Arc::new(matches), Arc::clone));
         };
-        let before = before.cloned().unwrap_or_default();
         // The owner comes first. Without a device of its own there is nothing to match.
         let is_unconcerned = discoveries
             .first()
@@ -39,7 +44,7 @@ impl Scan {
             },
             false => matches_of_all(device_type, &discoveries).await?,
         };
-        Ok(found.merge_matches(&before, new, part))
+        Ok(merge_matches(before, new, self.replaced(device_type)))
     }
 
     /// The findings about a device that are independent of selectors: those of its owner, then those of the extensions

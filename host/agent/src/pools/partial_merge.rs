@@ -1,6 +1,7 @@
 //! The result of an incremental discovery, merged into what was known before.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sriovdp_providers::{Excluded, Matches};
 use sriovdp_sdk::{DeviceId, Error, PciAddress};
@@ -50,31 +51,36 @@ impl DiscoveredDevices {
         });
         elsewhere.cloned().collect()
     }
+}
 
-    /// The matches of `before` that an incremental discovery of `part` did not concern, and the new ones on `part`.
-    pub(super) fn merge_matches(
-        &self,
-        before: &Matches,
-        new: Matches,
-        part: &BTreeSet<PciAddress>,
-    ) -> Matches {
-        let is_kept = |id: &DeviceId| {
-            let device = self.device(id);
-            device.is_some_and(|device| !part.contains(&device.function))
-        };
-        let mut all = new;
-        let devices = before.devices.iter().filter(|id| is_kept(id));
-        all.devices.extend(devices.cloned());
-        let by_alias = before.by_alias.iter().filter(|id| is_kept(id));
-        all.by_alias.extend(by_alias.cloned());
-        let findings = before.findings.iter().filter(|(id, _)| is_kept(id));
-        all.findings
-            .extend(findings.map(|(id, findings)| (id.clone(), findings.clone())));
-        let kept_out = before.kept_out.iter().filter(|(id, _)| is_kept(id));
-        all.kept_out
-            .extend(kept_out.map(|(id, reason)| (id.clone(), reason.clone())));
-        all
+/// The matches `before`, with the `new` ones in place of those of the `replaced` devices, which were on the functions of
+/// an incremental discovery.
+pub(super) fn merge_matches(
+    before: &Arc<Matches>,
+    new: Matches,
+    replaced: &[DeviceId],
+) -> Arc<Matches> {
+    let matched = |id: &DeviceId| before.devices.contains(id) || before.kept_out.contains_key(id);
+    let is_unchanged = new.devices.is_empty()
+        && new.kept_out.is_empty()
+        && new.warnings == before.warnings
+        && !replaced.iter().any(matched);
+    if is_unchanged {
+        return Arc::clone(before);
     }
+    let mut all = Matches::clone(before);
+    for id in replaced {
+        all.devices.remove(id);
+        all.by_alias.remove(id);
+        all.findings.remove(id);
+        all.kept_out.remove(id);
+    }
+    all.devices.extend(new.devices);
+    all.by_alias.extend(new.by_alias);
+    all.findings.extend(new.findings);
+    all.kept_out.extend(new.kept_out);
+    all.warnings = new.warnings;
+    Arc::new(all)
 }
 
 #[cfg(test)]
@@ -196,8 +202,9 @@ mod tests {
             let addresses = part.iter().map(|&n| address(n)).collect();
             let merged = all(&before).merge_partial(all(&answer), &addresses).unwrap();
             prop_assert_eq!(&merged, &all(&now));
-            let merged = merged.merge_matches(&matches(&before), matches(&answer), &addresses);
-            prop_assert_eq!(merged, matches(&now));
+            let replaced: Vec<DeviceId> = before.intersection(&part).map(|&n| id(n)).collect();
+            let merged = merge_matches(&Arc::new(matches(&before)), matches(&answer), &replaced);
+            prop_assert_eq!(&*merged, &matches(&now));
         }
     }
 }

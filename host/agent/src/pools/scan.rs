@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sriovdp_providers::{CallError, DiscoverRequest, Discovered, Discovery, Provider, Providers};
-use sriovdp_sdk::{BaseDevice, PciAddress, PciFunction};
+use sriovdp_sdk::{BaseDevice, DeviceId, PciAddress, PciFunction};
 
 use super::discovery_plan::{DiscoveryPlan, contains};
 use super::pending_discoveries::PendingDiscoveries;
@@ -29,6 +29,8 @@ pub struct Scan {
     /// The functions of an incremental scan.
     part: Option<BTreeSet<PciAddress>>,
     device_types: BTreeMap<String, Arc<DiscoveredDevices>>,
+    /// The devices that were on the functions of an incremental scan before it, by device type.
+    replaced: BTreeMap<String, Vec<DeviceId>>,
     /// The last answer of each provider, by its file name.
     providers: HashMap<String, Arc<ProviderState>>,
     failures: Vec<ScanError>,
@@ -60,6 +62,7 @@ impl Scan {
         let mut next = Self {
             generation: self.generation + 1,
             part: node.part.cloned(),
+            replaced: BTreeMap::new(),
             failures: Vec::new(),
             ..self.clone()
         };
@@ -99,6 +102,11 @@ impl Scan {
         self.device_types
             .iter()
             .map(|(name, found)| (name.as_str(), found.as_ref()))
+    }
+
+    /// The devices of a device type that were on the functions of an incremental scan before it.
+    pub(super) fn replaced(&self, device_type: &str) -> &[DeviceId] {
+        self.replaced.get(device_type).map_or(&[], Vec::as_slice)
     }
 
     /// The state of a provider, unless another version of it has answered last.
@@ -147,6 +155,10 @@ impl Scan {
         let mut found = DiscoveredDevices::new(answer.devices, answer.excluded, node.functions)?;
         let before = self.device_types.get(device_type);
         if let (Some(part), Some(before)) = (node.part, before) {
+            let replaced = before.devices.iter();
+            let replaced = replaced.filter(|device| part.contains(&device.function));
+            let replaced = replaced.map(|device| device.id.clone()).collect();
+            self.replaced.insert(device_type.to_owned(), replaced);
             found = before.merge_partial(found, part)?;
         }
         found.require_one_list()?;

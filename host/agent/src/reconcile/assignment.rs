@@ -12,7 +12,8 @@ use super::removal_reasons::{RemovalReasons, removal_reasons};
 use super::retained::Retained;
 use super::snapshot::{MatchedResource, Snapshot, pool_of};
 use crate::pools::{
-    AssignedDevice, Fit, FlapDamping, Health, Pool, PoolDevice, UnhealthyKind, evaluate_health,
+    AssignedDevice, Fit, FlapDamping, Health, Pool, PoolDevice, ScanError, UnhealthyKind,
+    evaluate_health,
 };
 
 /// What each resource gets, in the configuration's order; nothing for a resource whose devices are unknown.
@@ -32,16 +33,21 @@ impl Reconciler {
     /// Assigns the devices of the snapshot, given the published `pools`. The devices that pods have are read only when
     /// the result depends on them.
     pub(super) async fn assign(&mut self, pools: &[Arc<Pool>], now: Instant) -> Assignments {
-        let assigned = self.snapshot.assign(pools, self.pod_devices.get());
+        let mut assigned = self.snapshot.assign(pools, self.pod_devices.get());
         let changes = self.snapshot.changes_membership(pools, &assigned);
         let waits = pools.iter().any(|pool| pool.waits_for_pods(now));
         if self.pod_devices.refresh_due(now, changes, waits) {
             self.pod_devices.read(&self.settings.tree, now).await;
+            assigned = self.snapshot.assign(pools, self.pod_devices.get());
         }
-        let retained = self.explain_retained(pools).await;
-        let pod_devices = self.pod_devices.get();
-        let assigned = self.snapshot.assign(pools, pod_devices);
-        let is_relevant = !pod_devices.is_empty()
+        let (retained, failures) = explain_retained(&self.snapshot, pools, &assigned).await;
+        if !failures.is_empty() {
+            for (n, error) in failures {
+                self.snapshot.resources[n].unknown = Some(error);
+            }
+            assigned = self.snapshot.assign(pools, self.pod_devices.get());
+        }
+        let is_relevant = !self.pod_devices.get().is_empty()
             && self.snapshot.assign(pools, &PodDevices::default()) != assigned;
         self.pod_devices.set_relevant(is_relevant);
         let mut assignments = Vec::new();
@@ -69,33 +75,32 @@ impl Reconciler {
         }
         assignments
     }
+}
 
-    /// Explains the devices that are assigned because pods have them. A resource of which a provider cannot explain one
-    /// is unknown.
-    async fn explain_retained(&mut self, pools: &[Arc<Pool>]) -> RetainedDevices {
-        let mut all = RetainedDevices::new();
-        let mut failures = Vec::new();
-        let assigned = self.snapshot.assign(pools, self.pod_devices.get());
-        let resources = self.snapshot.resources.iter().zip(assigned).enumerate();
-        for (n, (matched, assigned)) in resources.filter(|(_, (m, _))| m.unknown.is_none()) {
-            let resource = &matched.resource;
-            let pool = pool_of(pools, &resource.name);
-            for assigned in assigned.iter().filter(|a| a.selector.is_none()) {
-                let id = &assigned.device.id;
-                match Retained::of(&self.snapshot.scan, resource, id.as_str(), pool).await {
-                    Ok(retained) => drop(all.insert((n, id.clone()), retained)),
-                    Err(error) => {
-                        failures.push((n, error));
-                        break;
-                    }
+/// Explains the devices that are assigned because pods have them. Returns errors for the resources of which a provider
+/// cannot explain one.
+async fn explain_retained(
+    snapshot: &Snapshot,
+    pools: &[Arc<Pool>],
+    assigned: &[Vec<AssignedDevice<'_>>],
+) -> (RetainedDevices, Vec<(usize, ScanError)>) {
+    let (mut all, mut failures) = (RetainedDevices::new(), Vec::new());
+    let resources = snapshot.resources.iter().zip(assigned).enumerate();
+    for (n, (matched, assigned)) in resources.filter(|(_, (m, _))| m.unknown.is_none()) {
+        let resource = &matched.resource;
+        let pool = pool_of(pools, &resource.name);
+        for assigned in assigned.iter().filter(|a| a.selector.is_none()) {
+            let id = &assigned.device.id;
+            match Retained::of(&snapshot.scan, resource, id.as_str(), pool).await {
+                Ok(retained) => drop(all.insert((n, id.clone()), retained)),
+                Err(error) => {
+                    failures.push((n, error));
+                    break;
                 }
             }
         }
-        for (n, error) in failures {
-            self.snapshot.resources[n].unknown = Some(error);
-        }
-        all
     }
+    (all, failures)
 }
 
 fn pool_device(

@@ -35,7 +35,7 @@ pub(super) struct Snapshot {
 pub(super) struct MatchedResource {
     pub(super) resource: Arc<Resource>,
     /// For each selector; without those that follow one that failed.
-    pub(super) matches: Vec<Matches>,
+    pub(super) matches: Vec<Arc<Matches>>,
     /// Why its devices are unknown: a provider failed.
     pub(super) unknown: Option<ScanError>,
 }
@@ -135,7 +135,7 @@ impl Snapshot {
         next
     }
 
-    async fn matched(&self, resource: Arc<Resource>, before: &[Matches]) -> MatchedResource {
+    async fn matched(&self, resource: Arc<Resource>, before: &[Arc<Matches>]) -> MatchedResource {
         let mut matched = MatchedResource {
             matches: Vec::with_capacity(resource.selectors.len()),
             unknown: None,
