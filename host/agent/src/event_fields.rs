@@ -10,7 +10,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 /// The name of the field with the event's name.
-pub(crate) const EVENT: &str = "event";
+pub(crate) const EVENT_FIELD: &str = "event";
 
 /// Fields by name.
 #[derive(Clone, Default)]
@@ -37,7 +37,7 @@ where
     let mut fields = Fields::default();
     event.record(&mut fields);
     let Fields(mut fields) = fields;
-    if !fields.contains_key(EVENT) {
+    if !fields.contains_key(EVENT_FIELD) {
         return None;
     }
     for span in context.event_scope(event).into_iter().flatten() {

@@ -162,7 +162,10 @@ impl Recorded {
     }
 
     fn record(&self, fields: &Map<String, Value>) {
-        let Some(event) = fields.get(event_fields::EVENT).and_then(Value::as_str) else {
+        let Some(event) = fields
+            .get(event_fields::EVENT_FIELD)
+            .and_then(Value::as_str)
+        else {
             return;
         };
         for rule in RULES.iter().filter(|rule| rule.event == event) {
