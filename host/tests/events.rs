@@ -1,10 +1,10 @@
-//! The daemon hears of changes: by events that the test injects, and by `sriovdp rescan`.
+//! The daemon reconciles on changes: by events that the test injects, and by `sriovdp rescan`.
 //!
 //! It runs in this process for the first, which has a program of its own, because the daemon takes its signals.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says so by its line"
+    reason = "a test that cannot continue panics with its line"
 )]
 
 #[path = "it/test_node.rs"]
@@ -38,9 +38,9 @@ const NEVER: &str = "--rescan-interval=86400";
 
 #[tokio::test]
 async fn event_triggers_a_reconcile() {
-    living(async |node, kubelet, tell| {
+    with_daemon(async |node, kubelet, notify| {
         node.change(SECOND);
-        tell(&[ChangeScope::Unknown]);
+        notify(&[ChangeScope::Unknown]);
         allocatable(kubelet, 2).await;
     })
     .await;
@@ -48,18 +48,18 @@ async fn event_triggers_a_reconcile() {
 
 #[tokio::test]
 async fn function_event_triggers_an_incremental_reconcile() {
-    living(async |node, kubelet, tell| {
-        // Nobody tells of the third one, and what has come is seen in any case.
+    with_daemon(async |node, kubelet, notify| {
+        // No event names the third one; new functions are found in any case.
         node.change(&format!(
             "{SECOND}\n{THIRD}\nfile @0000:41:02.0/numa_node 1"
         ));
-        tell(&[function("0000:41:02.1")]);
+        notify(&[function("0000:41:02.1")]);
         allocatable(kubelet, 3).await;
         assert_eq!(numa_of_first(kubelet), [0]);
-        tell(&[function("0000:41:02.0")]);
+        notify(&[function("0000:41:02.0")]);
         listed(kubelet, |view| view.devices[0].numa == [1]).await;
         node.change("unplug 0000:41:02.1");
-        tell(&[function("0000:41:02.1")]);
+        notify(&[function("0000:41:02.1")]);
         allocatable(kubelet, 2).await;
     })
     .await;
@@ -67,15 +67,15 @@ async fn function_event_triggers_an_incremental_reconcile() {
 
 #[tokio::test]
 async fn physical_function_event_covers_its_virtual_functions() {
-    living(async |node, kubelet, tell| {
+    with_daemon(async |node, kubelet, notify| {
         node.change(SECOND);
-        tell(&[function("0000:41:02.1")]);
+        notify(&[function("0000:41:02.1")]);
         allocatable(kubelet, 2).await;
         node.change("file @0000:41:00.0/net/ens1/carrier 0");
-        tell(&[function("0000:41:00.0")]);
+        notify(&[function("0000:41:00.0")]);
         allocatable(kubelet, 0).await;
         node.change("file @0000:41:00.0/net/ens1/carrier 1");
-        tell(&[function("0000:41:00.0")]);
+        notify(&[function("0000:41:00.0")]);
         allocatable(kubelet, 2).await;
     })
     .await;
@@ -83,9 +83,9 @@ async fn physical_function_event_covers_its_virtual_functions() {
 
 #[tokio::test]
 async fn function_events_and_full_reconciles_keep_their_order() {
-    living(async |node, kubelet, tell| {
+    with_daemon(async |node, kubelet, notify| {
         node.change(&format!("{SECOND}\nfile @0000:41:02.0/numa_node 1"));
-        tell(&[function("0000:41:02.1"), ChangeScope::Unknown]);
+        notify(&[function("0000:41:02.1"), ChangeScope::Unknown]);
         listed(kubelet, |view| {
             view.allocatable() == 2 && view.devices[0].numa == [1]
         })
@@ -95,7 +95,7 @@ async fn function_events_and_full_reconciles_keep_their_order() {
     .await;
 }
 
-/// Sixteen physical functions get 256 virtual ones each, and the kernel tells of one after the other.
+/// Sixteen physical functions get 256 virtual ones each, with one event each.
 #[tokio::test]
 async fn thousands_of_functions_are_few_lists() {
     const PFS: usize = 16;
@@ -105,12 +105,12 @@ async fn thousands_of_functions_are_few_lists() {
         .collect();
     let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"vendors": ["8086"], "devices": ["154c"]}}]}"#;
     let node = TestNode::with_config(&pfs.join("\n"), RegistrationMode::Watcher, config);
-    living_on(&node, 0, async |kubelet, tell| {
+    with_daemon_on(&node, 0, async |kubelet, notify| {
         for (pf, vf) in (0..PFS).flat_map(|pf| (0..VFS).map(move |vf| (pf, vf))) {
             let address = format!("0000:{:02x}:{:02x}.{}", 0x80 + pf, vf / 8, vf % 8);
             let of = format!("pf=0000:{pf:02x}:00.0 id={vf} driver=iavf");
             node.change(&format!("vf {address} 8086:154c {of}"));
-            tell(&[function(&address)]);
+            notify(&[function(&address)]);
             // The daemon has its turn after each.
             tokio::task::yield_now().await;
         }
@@ -128,17 +128,17 @@ async fn thousands_of_functions_are_few_lists() {
 /// Of 4,096 changes, on a machine that takes seconds to write them all.
 const FEW: usize = 20;
 
-/// A daemon with one device, whose kernel is the test; `tell` is what the kernel says.
-async fn living(test: impl AsyncFnOnce(&TestNode, &FakeKubelet, &dyn Fn(&[ChangeScope]))) {
+/// A daemon with one device, whose kernel is the test; `notify` injects its events.
+async fn with_daemon(test: impl AsyncFnOnce(&TestNode, &FakeKubelet, &dyn Fn(&[ChangeScope]))) {
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOL);
-    living_on(&node, 1, async |kubelet, tell| {
-        test(&node, kubelet, tell).await;
+    with_daemon_on(&node, 1, async |kubelet, notify| {
+        test(&node, kubelet, notify).await;
     })
     .await;
 }
 
 /// The same on any node, on which `devices` are found at first.
-async fn living_on(
+async fn with_daemon_on(
     node: &TestNode,
     devices: usize,
     test: impl AsyncFnOnce(&FakeKubelet, &dyn Fn(&[ChangeScope])),
@@ -153,11 +153,11 @@ async fn living_on(
     // It runs in the program of this test, which cannot probe providers.
     settings.providers.program = sriovdp_tests::program();
     let events: watch::Sender<PendingChanges> = watch::Sender::default();
-    let tell =
+    let notify =
         |places: &[ChangeScope]| events.send_modify(|news| news.extend(places.iter().copied()));
     let test = async {
         allocatable(&kubelet, devices).await;
-        test(&kubelet, &tell).await;
+        test(&kubelet, &notify).await;
     };
     tokio::select! {
         () = test => {}
@@ -196,8 +196,8 @@ fn numa_of_first(kubelet: &FakeKubelet) -> Vec<i64> {
 #[tokio::test]
 async fn rescan_triggers_the_running_daemon() {
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOL);
-    let (code, said, error) = node.run(&["rescan"]).await;
-    assert_eq!((code, &*said), (Some(1), ""));
+    let (code, reply, error) = node.run(&["rescan"]).await;
+    assert_eq!((code, &*reply), (Some(1), ""));
     assert!(
         error.starts_with("error: no running daemon found"),
         "{error}"
@@ -210,9 +210,9 @@ async fn rescan_triggers_the_running_daemon() {
         .await
         .unwrap();
     node.change(SECOND);
-    let (code, said, error) = node.run(&["rescan"]).await;
+    let (code, reply, error) = node.run(&["rescan"]).await;
     assert_eq!((code, &*error), (Some(0), ""));
-    assert!(said.starts_with("rescan requested (pid "), "{said}");
+    assert!(reply.starts_with("rescan requested (pid "), "{reply}");
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 2)
         .await

@@ -40,7 +40,7 @@ async fn sigkill_leaves_no_partial_file() {
             let mut daemon = node.daemon_with(&["--use-cdi"]);
             // The kill comes at another point of the life each time.
             let simulation = Duration::from_millis(u64::try_from(round % 20 * 10).unwrap());
-            let living = async {
+            let with_daemon = async {
                 let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() > 0);
                 let _ = serves.await;
                 let mut ticks = tokio::time::interval(Duration::from_millis(2));
@@ -56,7 +56,7 @@ async fn sigkill_leaves_no_partial_file() {
                 let serves = kubelet.wait_for("intel.com/a", |view| view.allocatable() > 0);
                 serves.await.unwrap();
             }
-            let _ = tokio::time::timeout(simulation, living).await;
+            let _ = tokio::time::timeout(simulation, with_daemon).await;
             daemon.signal(Signal::KILL);
             daemon.ended().await;
             for (name, content) in directories

@@ -5,11 +5,11 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says so by its line"
+    reason = "a test that cannot continue panics with its line"
 )]
 #![allow(
     clippy::print_stdout,
-    reason = "a test says what it skips and what it measured"
+    reason = "a test prints what it skips and what it measured"
 )]
 
 #[allow(dead_code, unused_imports, reason = "shared with the other tests")]

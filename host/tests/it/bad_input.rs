@@ -30,7 +30,7 @@ async fn hanging_provider_keeps_its_pools() {
         .logs("discovery_failed")
         .containing("error", "`faulty.so`")
         .await;
-    // The look after that finds it busy, and others still change.
+    // The next reconcile finds it busy, and other pools still change.
     node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(rustix::process::Signal::HUP);
     kubelet
@@ -65,7 +65,7 @@ async fn check(config: &str, expected: Expect) {
     expected.assert_eq(&format!("{output}exit {}", code.unwrap_or(-1)));
 }
 
-/// What `sriovdp providers` says about one more file in the directory.
+/// The output of `sriovdp providers` about one more file in the directory.
 async fn provider(file: &str, bytes: &[u8], expected: Expect) {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, GOOD);
     node.provide_bytes(file, bytes);
@@ -239,7 +239,7 @@ async fn files_that_are_no_providers() {
     let mut small = good.clone();
     small[4] = 1;
     provider("32bit.so", &small, expect!["PROVIDERS/Nbit.so: refused: it is not a library for machines of N bits with this machine's byte order (hint: build it for the architecture of this node)"]).await;
-    // A library of somebody else's: this one is in every process.
+    // A foreign library, which is in every process.
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let libc = maps
         .lines()
@@ -287,7 +287,7 @@ async fn a_panic_in_the_manifest_refuses_the_provider() {
 
 #[tokio::test]
 async fn a_panic_in_any_other_method_costs_that_call() {
-    for (fault, event, says) in [
+    for (fault, event, reason_part) in [
         ("check=panic", "resource_refused", "panicked in `check`"),
         (
             "discover=panic",
@@ -321,9 +321,12 @@ async fn a_panic_in_any_other_method_costs_that_call() {
                 .allocate("intel.com/faulty", &["0000:02:10.0"])
                 .await
                 .unwrap_err();
-            assert!(status.to_string().contains(says), "{fault}: {status}");
+            assert!(
+                status.to_string().contains(reason_part),
+                "{fault}: {status}"
+            );
         }
-        daemon.logs(event).containing("error", says).await;
+        daemon.logs(event).containing("error", reason_part).await;
         assert!(
             !daemon.log().contains("thread '"),
             "{fault}: a panic goes through the log: {}",

@@ -44,7 +44,7 @@ impl Build {
         self
     }
 
-    /// Builds it, and says where the library is.
+    /// Builds it, and returns the path of the library.
     pub(crate) fn library(self, name: &str) -> PathBuf {
         self.run("build");
         let is_release = self

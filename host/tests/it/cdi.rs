@@ -107,7 +107,7 @@ async fn device_that_changes_pools_is_in_one_cdi_specification() {
     );
     let all = kubelet.wait_for("intel.com/all", |view| view.allocatable() == 4);
     all.await.unwrap();
-    // An Allocate has the same entry written that the look writes.
+    // An Allocate writes the same entry as a reconcile.
     let device = "0000:41:10.4";
     let allocated = kubelet.allocate("intel.com/all", &[device]).await.unwrap();
     assert_eq!(
@@ -130,7 +130,7 @@ async fn device_that_changes_pools_is_in_one_cdi_specification() {
             .map(|path| path.file_name().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
-    // The files are written at the end of the look that changed the pools.
+    // The files are written at the end of the reconcile that changed the pools.
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
     let alone = async {
         while holding() != ["sriov-dp-intel.com-net-pci-all.yaml"] {
@@ -156,7 +156,7 @@ async fn pod_device_keeps_its_device_info_when_its_resource_is_withdrawn() {
     node.configure(
         r#"{"resourceList": [{"resourceName": "uio", "selectors": {"drivers": ["uio_pci_generic"]}}]}"#,
     );
-    // It was in the pool `mixed`, whose file goes in the same look that keeps the other one.
+    // It was in the pool `mixed`, whose file goes in the same reconcile that keeps the other one.
     let mixed = node
         .root()
         .join("var/run/cdi/sriov-dp-intel.com-net-pci-mixed.yaml");
@@ -167,7 +167,7 @@ async fn pod_device_keeps_its_device_info_when_its_resource_is_withdrawn() {
         }
     };
     let gone = tokio::time::timeout(std::time::Duration::from_secs(30), gone).await;
-    assert!(gone.is_ok(), "the file of a pool that nobody uses stays");
+    assert!(gone.is_ok(), "the file of a pool without users stays");
     assert_eq!(spec(&node, "dpdk"), before);
 }
 
@@ -244,7 +244,7 @@ async fn another_device_type_is_another_specification() {
         container.cdi_devices[0].name,
         "intel.com/net-accel=0000:17:00.0"
     );
-    // The old file is removed at the end of the look that made the new pool.
+    // The old file is removed at the end of the reconcile that made the new pool.
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
     let removed = async {
         while files() != ["sriov-dp-intel.com-net-accel-x.yaml"] {

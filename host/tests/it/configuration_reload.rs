@@ -62,7 +62,7 @@ async fn a_mounted_configuration_is_replaced_by_a_link(mode: RegistrationMode) {
     has(&kubelet, "near", 4).await;
     has(&kubelet, "far", 2).await;
 
-    // Nobody tells the daemon to look.
+    // No signal triggers a reconcile.
     let first = r#"{"resourceName": "far", "selectors": {"pfNames": ["eth3#0"]}}"#;
     mount("..2026_02", &[NEAR, first]);
     fs::remove_dir_all(volume.join("..2026_01")).unwrap();
@@ -102,7 +102,7 @@ async fn invalid_configuration_is_logged_once_with_its_position() {
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     has(&kubelet, "near", 4).await;
-    let look = async |is_there: bool| {
+    let reconcile = async |is_there: bool| {
         node.change(match is_there {
             true => "vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf",
             false => "unplug 0000:41:11.0",
@@ -124,15 +124,15 @@ async fn invalid_configuration_is_logged_once_with_its_position() {
             rejected.times(round).await;
             // What was valid before goes on, and follows the node.
             for is_there in [true, false, true, false] {
-                look(is_there).await;
+                reconcile(is_there).await;
             }
             let rejected = daemon.logs("config_rejected").containing("error", place);
             assert_eq!(rejected.now().len(), round, "{}", daemon.log());
         }
         // Once it was valid, the same mistake is a new one.
         node.configure(&config(&[NEAR]));
-        look(true).await;
-        look(false).await;
+        reconcile(true).await;
+        reconcile(false).await;
     }
     assert_eq!(kubelet.resource("intel.com/near").unwrap().registrations, 1);
 }

@@ -88,7 +88,7 @@ async fn only_listed_files_are_loaded() {
         .logs("provider_refused")
         .containing("path", "accelerator.so")
         .await;
-    // The line of the hint is the cure, and nobody has to restart anything.
+    // The line of the hint is the remedy, without a restart.
     list.write(&format!("{net_device}{digest}  accelerator.so\n"));
     kubelet
         .wait_for("intel.com/accel", |view| view.allocatable() == 1)

@@ -1,6 +1,6 @@
 //! Days in fast motion: whatever happens again and again costs one process no more memory, files, threads or sockets.
 //!
-//! An hour has sixty looks that find something new, sixty allocations, and one each of what happens now and then. A
+//! An hour has sixty reconciles with changes, sixty allocations, and one each of what happens now and then. A
 //! test takes a day, or `SRIOVDP_HOURS`.
 
 use std::fmt;
@@ -72,7 +72,7 @@ async fn resource_usage_is_constant(mode: RegistrationMode) {
         after.threads <= before.threads + 8,
         "{before}, then {after}"
     );
-    // The heap finds its shape within the first two days. What grew with each look or registration would be more than
+    // The heap finds its shape within the first two days. What grew with each reconcile or registration would be more than
     // this: an hour has more than sixty of them.
     let bound = before.resident_kb + 1024 + hours * 2;
     assert!(after.resident_kb < bound, "{before}, then {after}");

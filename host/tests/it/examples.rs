@@ -18,8 +18,8 @@ async fn valid(name: &str, config: &str) {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let config: Value = serde_json::from_str(config).unwrap();
-    let told = validator.validate(&config);
-    assert!(told.is_ok(), "{name}: {told:?}");
+    let reported = validator.validate(&config);
+    assert!(reported.is_ok(), "{name}: {reported:?}");
 }
 
 #[tokio::test]

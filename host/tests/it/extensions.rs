@@ -49,7 +49,7 @@ async fn an_extension_selects_and_adds_device_nodes(mode: RegistrationMode) {
             "version": "1.1.0",
             "pci": {"pci-address": "0000:41:10.0", "rdma-device": "rxe0"}
         }),
-        "what both providers say is in one file"
+        "both providers are in one file"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What makes a device unhealthy, what a resource can leave out of that, and that it is told with its reason.
+//! What makes a device unhealthy, what a resource can leave out of that, and that it is logged with its reason.
 
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
@@ -44,7 +44,7 @@ async fn physical_function_link_sets_health() {
         .with("devices", "0000:41:10.0, 0000:41:10.6")
         .with("reason", DOWN)
         .await;
-    // Its own link says nothing, and a resource may leave the link out.
+    // Its own link does not count, and a resource may exclude the link.
     healthy(&kubelet, "dpdk", 1).await;
 
     let (_, list, _) = node.run(&["list"]).await;
@@ -52,10 +52,10 @@ async fn physical_function_link_sets_health() {
         list.contains(&format!("0000:41:10.0 numa 0 unhealthy: {DOWN}\n")),
         "{list}"
     );
-    let (_, story, _) = node.run(&["explain", "--device", "0000:41:10.0"]).await;
+    let (_, explanation, _) = node.run(&["explain", "--device", "0000:41:10.0"]).await;
     assert!(
-        story.contains(&format!("assigned, by `selectors`; unhealthy: {DOWN}\n")),
-        "{story}"
+        explanation.contains(&format!("assigned, by `selectors`; unhealthy: {DOWN}\n")),
+        "{explanation}"
     );
 
     // The first change counts at once in both directions; from the second one on, the link has to hold.
@@ -71,7 +71,7 @@ async fn physical_function_link_sets_health() {
         .logs("device_unhealthy")
         .containing("reason", "link is flapping")
         .await;
-    // And then it is up again without another reason to look.
+    // Then it is up again without another trigger.
     change(&node, &daemon, &format!("file {CARRIER} 1"));
     healthy(&kubelet, "kernel", 2).await;
     assert_eq!(kubelet.violations(), [""; 0]);
@@ -161,9 +161,10 @@ async fn missing_device_node_is_unhealthy_only_in_pools_that_hand_it_out() {
             .with("devices", id)
             .with("reason", &reason)
             .await;
-        let (_, story, _) = node.run(&["explain", "--device", id]).await;
-        let told = format!("intel.com/{resource}: assigned, by `selectors`; unhealthy: {reason}\n");
-        assert!(story.contains(&told), "{story}");
+        let (_, explanation, _) = node.run(&["explain", "--device", id]).await;
+        let reported =
+            format!("intel.com/{resource}: assigned, by `selectors`; unhealthy: {reason}\n");
+        assert!(explanation.contains(&reported), "{explanation}");
     }
     // Whose containers would not get the nodes does not miss them.
     healthy(&kubelet, "plain", 2).await;

@@ -1,4 +1,4 @@
-//! A plugin in this process, for tests that look when they want to.
+//! A plugin in this process, for tests that reconcile explicitly.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A look at the functions that events name comes to what a look at everything comes to.
+//! An incremental reconcile yields the same state as a full one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,7 +40,7 @@ const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "rest", "selectors": {"vendors": ["8086", "15b3"]}}
 ]}"#;
 
-/// What happens to the node, and the functions that a kernel tells of then.
+/// What happens to the node, and the functions in the events of a kernel then.
 const STEPS: [(&str, &str); 19] = [
     ("", ""),
     (
@@ -146,7 +146,7 @@ async fn incremental_reconcile_reads_only_its_functions() {
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, POOLS);
     let mut lives = reconciled(&node).await;
     let before = pools(&lives);
-    // Nobody tells of these.
+    // No event names these.
     node.change("file @0000:41:02.0/numa_node 1\nfile @0000:41:00.0/net/ens1/carrier 0");
     lives
         .reconcile_functions(&["0000:65:00.3".parse().unwrap()].into())
@@ -225,13 +225,13 @@ fn pools(state: &Reconciler) -> Pools {
     let pools = state.pools().map(|pool| {
         let devices = pool.devices.iter();
         let present = devices.filter(|device| !matches!(device.health, Health::Removed { .. }));
-        let told = present
+        let reported = present
             .map(|device| {
                 let (id, numa, selector) = (&device.id, device.numa_node, device.selector);
                 format!("{id} {numa:?} {:?} {selector:?}", device.health)
             })
             .collect();
-        (pool.resource.name.to_string(), told)
+        (pool.resource.name.to_string(), reported)
     });
     pools.collect()
 }

@@ -70,14 +70,14 @@ async fn provider_that_needs_a_later_host_is_refused_with_both_versions() {
     let library = Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99");
     node.provide("frozen", &library);
     let file = node.provider_dir().join("frozen.so");
-    let (code, told, _) = node
+    let (code, reported, _) = node
         .run(&["provider", "check", &file.to_string_lossy()])
         .await;
     let refused = format!(
         "refused  it requires a host of SDK 1.99 or newer; this host has SDK {}",
         sriovdp_sdk::VERSION
     );
-    assert!(code == Some(1) && told.contains(&refused), "{told}");
+    assert!(code == Some(1) && reported.contains(&refused), "{reported}");
 }
 
 #[tokio::test]
@@ -107,12 +107,12 @@ async fn provider_of_another_toolchain_serves() {
                 serves(&build.library("frozen_1_0")).await;
                 tried += 1;
             }
-            None => tell(&format!(
+            None => notify(&format!(
                 "skipped: a provider built by Rust {wanted}, which is not installed (`rustup toolchain install {wanted}`)"
             )),
         }
     }
-    tell(&format!(
+    notify(&format!(
         "providers of {tried} other toolchains were loaded"
     ));
 }
@@ -132,8 +132,8 @@ fn installed(wanted: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Says something that is seen although the test passes.
-fn tell(text: &str) {
+/// Prints past the capture of the output, so that it is seen although the test passes.
+fn notify(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
@@ -147,7 +147,7 @@ fn abi_change_requires_a_changelog_entry() {
     let newest = newest.split("\n#").next().unwrap();
     assert!(
         newest.contains(&format!("`{digest}`")),
-        "the interface has changed: say in the newest section *ABI* of CHANGELOG.md what is different, and that the \
+        "the interface has changed: describe the change in the newest section *ABI* of CHANGELOG.md, and state that the \
          digest of its record is now `{digest}`"
     );
 }

@@ -15,7 +15,7 @@ both_modes!(descriptor_limit_serves_some_pools_and_names_the_rest);
 pub(crate) const USER: u32 = 51_234;
 const POOLS: usize = 64;
 
-/// `program` with `limit` as an option of prlimit(1), before what the command says itself.
+/// `program` with `limit` as an option of prlimit(1), before the arguments of the command.
 pub(crate) fn limited(limit: &str, command: &Command) -> Command {
     let command = command.as_std();
     let mut limited = Command::new("prlimit");

@@ -59,7 +59,7 @@ async fn unchanged_reconcile_logs_nothing() {
         .unwrap();
     daemon.logs("registered").await;
     daemon.signal(Signal::HUP);
-    // The second look is over when a third one shows something new.
+    // The second reconcile is over when a third one has a change.
     daemon.logs("rescan_requested").await;
     node.change("vf 0000:41:11.0 8086:10ca pf=0000:41:00.0 id=4 driver=igbvf");
     daemon.signal(Signal::HUP);

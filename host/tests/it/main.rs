@@ -5,11 +5,11 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says so by its line"
+    reason = "a test that cannot continue panics with its line"
 )]
 #![allow(
     clippy::print_stdout,
-    reason = "a test of random events says how to play them again"
+    reason = "a test of random events prints its seed"
 )]
 
 mod cargo_build;
@@ -35,7 +35,7 @@ mod configuration_reload;
 mod digests;
 /// What happens again and again, and must not add up.
 mod endurance;
-/// The example configurations and pods are what they say.
+/// The example configurations and pods are valid.
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
@@ -43,7 +43,7 @@ mod extensions;
 mod health;
 /// The files of the image, run by themselves.
 mod image;
-/// Looks at what events are about.
+/// Incremental reconciles.
 mod incremental;
 /// Old and newer providers load.
 mod interface;
@@ -69,7 +69,7 @@ mod monitoring;
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.
 mod node_files;
-/// What the log and `check` say about the node.
+/// Warnings of the log and of `check` about the node.
 mod node_warnings;
 /// Clients of a socket that do what no kubelet does.
 mod peers;
@@ -91,5 +91,5 @@ mod reference;
 mod single_file;
 /// What every file of the repository has to keep to.
 mod tidy;
-/// Device types that the host has never heard of.
+/// Device types of vendors.
 mod vendor_provider;

@@ -104,7 +104,7 @@ fn the_program_takes_what_the_go_plugins_image_takes() {
     assert!(parse("--use-cdi=1").use_cdi && !parse("-use-cdi=FALSE").use_cdi);
 }
 
-/// The table in docs/system-access.md says what the process writes.
+/// The table in docs/system-access.md lists what the process writes.
 #[test]
 fn every_written_path_is_mounted_from_the_node() {
     let document = text("docs/system-access.md");
@@ -127,7 +127,7 @@ fn every_written_path_is_mounted_from_the_node() {
         } else {
             &plain
         };
-        // What stands between a pair of back-ticks is a path; those of the process itself are no mount's business.
+        // What stands between a pair of back-ticks is a path; those of the process itself need no mount.
         for path in paths
             .split('`')
             .skip(1)

@@ -41,7 +41,7 @@ async fn restart(node: &TestNode, mut daemon: Daemon) -> Daemon {
     node.daemon()
 }
 
-/// As the kubelet asks when a pod has ended of which the plugin has not heard yet.
+/// As the kubelet requests it when a pod has ended and the plugin has not read that yet.
 async fn refusal(kubelet: &FakeKubelet) -> String {
     let refused = kubelet.allocate(VFS, &[VF]).await.unwrap_err();
     refused.message().to_owned()
@@ -67,7 +67,7 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
     healthy(&kubelet, 0, 1).await;
     assert_eq!(reason(&refusal(&kubelet).await), DRIVER);
 
-    // A process that does not know which selector admitted it.
+    // A process without the memory of the selector that matched it.
     let daemon = restart(&node, daemon).await;
     daemon
         .logs("device_unhealthy")
@@ -79,11 +79,11 @@ async fn mismatching_pod_device_of_several_selectors_is_unhealthy(mode: Registra
         reason(&refusal(&kubelet).await),
         format!("{DRIVER}; {NAME}")
     );
-    let (_, story, _) = node.run(&["explain", "--device", VF]).await;
-    let told = format!(
+    let (_, explanation, _) = node.run(&["explain", "--device", VF]).await;
+    let reported = format!(
         "{VFS}: assigned; in use by a pod; no selector matches it any more; unhealthy: {DRIVER}; {NAME}\n"
     );
-    assert!(story.contains(&told), "{story}");
+    assert!(explanation.contains(&reported), "{explanation}");
 
     // Back again, the first selector admits it, also for a process that knew of none. It keeps the selector when others
     // come before it, and a new alternative that does not fit makes nothing healthy.
@@ -134,9 +134,9 @@ async fn an_interface_in_a_pod_is_no_mismatch(mode: RegistrationMode) {
             .any(|node| node.host_path == "/dev/infiniband/uverbs1"),
         "{nodes:?}"
     );
-    let (_, story, _) = node.run(&["explain", "--device", VF]).await;
+    let (_, explanation, _) = node.run(&["explain", "--device", VF]).await;
     assert!(
-        story.contains("assigned, by `selectors[1]`; in use by a pod"),
-        "{story}"
+        explanation.contains("assigned, by `selectors[1]`; in use by a pod"),
+        "{explanation}"
     );
 }

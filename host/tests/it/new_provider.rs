@@ -75,10 +75,10 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     let file = library.to_string_lossy();
     node.provide(name, &library);
     let there = node.provider_dir().join(format!("{name}.so"));
-    let (code, told, error) = node
+    let (code, reported, error) = node
         .run(&["provider", "check", &there.to_string_lossy()])
         .await;
-    assert_eq!(code, Some(0), "{file}: {told}{error}");
+    assert_eq!(code, Some(0), "{file}: {reported}{error}");
 
     let kubelet = node.kubelet().await;
     let _daemon = node.daemon();
@@ -102,8 +102,11 @@ async fn begin(node: &TestNode, parent: &Path, name: &str, options: &[&str]) -> 
         "{}",
         String::from_utf8_lossy(&begun.stderr)
     );
-    let told = String::from_utf8_lossy(&begun.stdout).into_owned();
-    assert!(told.contains(&format!("{name}/src/lib.rs\n")), "{told}");
+    let reported = String::from_utf8_lossy(&begun.stdout).into_owned();
+    assert!(
+        reported.contains(&format!("{name}/src/lib.rs\n")),
+        "{reported}"
+    );
     let directory = parent.join(name);
     // The versions of an example, which are there already when its tests have run.
     let lock = repository::text("examples/providers/vendor-provider/Cargo.lock");

@@ -1,4 +1,4 @@
-//! What the log and `check` say about the node of a configuration without a mistake.
+//! Warnings of the log and of `check` about the node of a configuration without a mistake.
 
 use expect_test::expect;
 
@@ -79,13 +79,13 @@ async fn node_warning_is_logged_once() {
         .unwrap();
     let log = daemon.log();
     assert_eq!(daemon.logs("device_kept_out").now().len(), 1, "{log}");
-    for (sentence, times) in [
+    for (part, times) in [
         (
             "`intel.com/vm`: no pod gets a device, because of `needVhostNet`",
             2,
         ),
         ("`intel.com/none`: no pod", 0),
     ] {
-        assert_eq!(log.matches(sentence).count(), times, "{sentence}\n{log}");
+        assert_eq!(log.matches(part).count(), times, "{part}\n{log}");
     }
 }

@@ -46,7 +46,7 @@ fn ids(kubelet: &FakeKubelet, resource: &str) -> Vec<String> {
         .collect()
 }
 
-async fn look(node: &TestNode, daemon: &Daemon, change: &str) {
+async fn reconcile(node: &TestNode, daemon: &Daemon, change: &str) {
     if !change.is_empty() {
         node.change(change);
     }
@@ -74,20 +74,20 @@ async fn capacity_is_constant_over_a_restart(pod_resources: bool) {
 
     let daemon = node.daemon();
     counts(&kubelet, KEYS, 3, 3).await;
-    // Which without the books would have them: its selectors are satisfied.
+    // Which without the pod devices would have them: its selectors are satisfied.
     counts(&kubelet, "intel.com/rest", 0, 0).await;
-    let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    let (_, explanation, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
-        story.contains(
+        explanation.contains(
             "intel.com/keys: assigned, by `selectors`; in use by a pod; no selector matches it any more\n"
         ),
-        "{story}"
+        "{explanation}"
     );
 
     // The pods end, one device returns with another key and one without any, and a third one leaves.
     kubelet.forget_pod("one").unwrap();
     kubelet.forget_pod("two").unwrap();
-    look(
+    reconcile(
         &node,
         &daemon,
         "unplug 0000:5e:00.3
@@ -127,8 +127,8 @@ async fn restarted_kubelet_without_pods_frees_no_device() {
         .unwrap();
     kubelet.restart().await.unwrap();
     kubelet.set_pods_known(false);
-    // What the selectors ask for is in the pod, so the look has to know that the device is in use.
-    look(
+    // What the selectors match is in the pod, so the reconcile depends on the pod devices.
+    reconcile(
         &node,
         &daemon,
         "rm @0000:5e:00.1/infiniband\nrm @0000:5e:00.1/net/ib0v0\nunplug 0000:41:02.1",
@@ -137,10 +137,10 @@ async fn restarted_kubelet_without_pods_frees_no_device() {
     counts(&kubelet, "intel.com/names", 1, 2).await;
     counts(&kubelet, KEYS, 3, 3).await;
     counts(&kubelet, "intel.com/rest", 0, 0).await;
-    let (_, story, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
+    let (_, explanation, _) = node.run(&["explain", "--device", "0000:5e:00.1"]).await;
     assert!(
-        story.contains("intel.com/keys: assigned, by `selectors`; in use by a pod"),
-        "{story}"
+        explanation.contains("intel.com/keys: assigned, by `selectors`; in use by a pod"),
+        "{explanation}"
     );
 }
 
@@ -182,8 +182,8 @@ async fn pod_device_moves_to_its_new_pool_when_the_pod_ends() {
     counts(&kubelet, "intel.com/b", 1, 1).await;
     assert_eq!(ids(&kubelet, "intel.com/b"), ["0000:41:02.1"]);
     kubelet.forget_pod("pod").unwrap();
-    // Nothing tells of the end of a pod but what it changes on the node.
-    look(&node, &daemon, "unplug 0000:41:02.1").await;
+    // The end of a pod has no event but its changes of the node.
+    reconcile(&node, &daemon, "unplug 0000:41:02.1").await;
     kubelet
         .wait_for("intel.com/b", |view| {
             view.devices
@@ -204,7 +204,7 @@ async fn pod_devices_are_read_only_when_needed() {
     assert!(asked >= 1, "at the start");
     for link in ["0", "1"] {
         let change = format!("file @0000:41:00.0/net/ens1/carrier {link}");
-        look(&node, &daemon, &change).await;
+        reconcile(&node, &daemon, &change).await;
         let healthy = if link == "1" { 2 } else { 0 };
         counts(&kubelet, "intel.com/names", healthy, 2).await;
     }
@@ -213,7 +213,7 @@ async fn pod_devices_are_read_only_when_needed() {
         asked,
         "no device joined or left"
     );
-    look(&node, &daemon, "unplug 0000:41:02.1").await;
+    reconcile(&node, &daemon, "unplug 0000:41:02.1").await;
     counts(&kubelet, "intel.com/names", 1, 2).await;
     assert_eq!(kubelet.pod_resources_calls(), asked + 1);
 }
@@ -233,16 +233,16 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
         .run_pod_with("pod", kernel, &["0000:41:02.0"])
         .await
         .unwrap();
-    // The pod has the interface, and somebody has taken the other one of the physical function away.
+    // The pod has the interface, and the other one of the physical function was removed.
     let in_pod = "rm @0000:41:02.0/net/ens1v0\nrm @0000:41:00.0/net/ens1";
-    look(&node, &daemon, in_pod).await;
+    reconcile(&node, &daemon, in_pod).await;
     daemon.signal(Signal::TERM);
     daemon.ended().await;
     let mut daemon = node.daemon();
     counts(&kubelet, kernel, 1, 1).await;
     let rebound = "link @0000:41:02.0/driver ../../../bus/pci/drivers/vfio-pci\n\
                    link @0000:41:02.0/iommu_group ../../../kernel/iommu_groups/7\ndev /dev/vfio/7";
-    look(&node, &daemon, rebound).await;
+    reconcile(&node, &daemon, rebound).await;
     counts(&kubelet, kernel, 0, 1).await;
     let reason = "`drivers`: it has vfio-pci, not one of iavf";
     daemon
@@ -251,10 +251,10 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
         .with("devices", "0000:41:02.0")
         .with("reason", reason)
         .await;
-    let told = "intel.com/kernel: assigned, by `selectors`; in use by a pod; no selector matches it any more; \
+    let reported = "intel.com/kernel: assigned, by `selectors`; in use by a pod; no selector matches it any more; \
                 unhealthy: `drivers`: it has vfio-pci, not one of iavf\n";
-    let (_, story, _) = node.run(&["explain", "--device", "0000:41:02.0"]).await;
-    assert!(story.contains(told), "{story}");
+    let (_, explanation, _) = node.run(&["explain", "--device", "0000:41:02.0"]).await;
+    assert!(explanation.contains(reported), "{explanation}");
     // It is so by what is there, and not by what the process remembers.
     daemon.signal(Signal::TERM);
     daemon.ended().await;
@@ -264,11 +264,11 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
 
     kubelet.forget_pod("pod").unwrap();
     // The interface of the physical function is back, so the other device joins the pool.
-    look(&node, &daemon, "file @0000:41:00.0/net/ens1/carrier 1").await;
+    reconcile(&node, &daemon, "file @0000:41:00.0/net/ens1/carrier 1").await;
     counts(&kubelet, kernel, 1, 2).await;
     // Its driver lacks the container file of its framework, which is nothing to who asks for another driver.
     counts(&kubelet, "intel.com/dpdk", 0, 1).await;
-    look(&node, &daemon, "dev /dev/vfio/vfio").await;
+    reconcile(&node, &daemon, "dev /dev/vfio/vfio").await;
     counts(&kubelet, "intel.com/dpdk", 1, 1).await;
     daemon
         .logs("device_unhealthy")

@@ -1,4 +1,4 @@
-//! Which devices a kubelet is told to take.
+//! Which devices the preferred allocation has.
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode, both_modes};
 

@@ -105,7 +105,7 @@ async fn provider_update_keeps_the_pools_registered(mode: RegistrationMode) {
 async fn rewriting_the_same_provider_file_changes_nothing() {
     let (node, kubelet, daemon) = start(RegistrationMode::Watcher).await;
     node.provide("accelerator", &built("sriovdp_accelerator"));
-    look_is_over(&node, &daemon).await;
+    reconcile_is_over(&node, &daemon).await;
     assert!(daemon.logs("provider_replaced").now().is_empty());
     nothing_has_happened(&kubelet, daemon).await;
 }
@@ -147,7 +147,7 @@ async fn corrupted_or_removed_provider_file_keeps_the_loaded_one() {
                 .containing("error", error)
         };
         logged().await;
-        look_is_over(&node, &daemon).await;
+        reconcile_is_over(&node, &daemon).await;
         assert_eq!(logged().now().len(), 1, "{}", daemon.log());
         // A whole file in its place counts again.
         node.provide_bytes("accelerator.so", &newer());
@@ -217,8 +217,8 @@ fn open(file: &Path) -> File {
     File::options().write(true).open(file).unwrap()
 }
 
-/// Waits until whatever happened before was looked at.
-async fn look_is_over(node: &TestNode, daemon: &Daemon) {
+/// Waits until a reconcile has seen every earlier change.
+async fn reconcile_is_over(node: &TestNode, daemon: &Daemon) {
     node.provide_bytes("zz.so", b"the last file by name");
     daemon
         .logs("provider_refused")

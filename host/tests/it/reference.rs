@@ -1,4 +1,4 @@
-//! The tables of `docs/configuration.md` are what the schema of the built providers says.
+//! The tables of `docs/configuration.md` are generated from the schema of the built providers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
-const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` says; write them \
+const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` reason_part; write them \
                              anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-tests --test it reference\n";
 
 /// Between these lines, with the name of the part, the page is made and not written.

@@ -40,7 +40,7 @@ async fn a_write_into_a_linked_configuration_takes_effect() {
     let elsewhere = tempfile::tempdir().unwrap();
     let file = link_configuration(&node, elsewhere.path());
     let kubelet = node.kubelet().await;
-    // Nothing but the write is a reason to look.
+    // Only the write triggers a reconcile.
     let daemon = node.daemon_with(&["--rescan-interval", "3600"]);
     for (resource, next) in [
         ("intel.com/a", SECOND),
@@ -53,7 +53,7 @@ async fn a_write_into_a_linked_configuration_takes_effect() {
             .unwrap();
         write_into(&file, next.as_bytes());
     }
-    // The file is empty for the moment before it is written, which costs nobody anything.
+    // The file is empty for the moment before it is written, which has no consequence.
     daemon.logs("config_rejected").await;
     assert!(kubelet.resource("intel.com/a").unwrap().connected);
 }

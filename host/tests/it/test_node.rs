@@ -227,7 +227,7 @@ impl Daemon {
     pub(crate) fn children(&self) -> Vec<String> {
         let id = self.child.id().expect("it runs").to_string();
         let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-        // A process that ends meanwhile is nobody's child.
+        // A process that ends meanwhile has no parent.
         let status =
             processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
         // The name in brackets may contain anything; behind it come the state and the parent.
@@ -238,7 +238,7 @@ impl Daemon {
         status.filter(is_child).collect()
     }
 
-    /// Tells it to end, which it has to do at once, well, and with nothing left behind.
+    /// Sends SIGTERM; it has to end in time, with success and without children.
     pub(crate) async fn terminates_cleanly(&mut self) {
         assert_eq!(self.children(), [""; 0], "{}", self.log());
         self.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! Device types that the host has never heard of, from crates outside the workspace.
+//! Device types of vendors, from crates outside the workspace.
 
 use sriovdp_fake_kubelet::ResourceView;
 

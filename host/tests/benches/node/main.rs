@@ -131,7 +131,7 @@ async fn explain(effort: Effort) {
     } = effort;
     println!(
         "scanned: until the first socket is there; ready: until the last pool is registered and listed\n\
-         \x20        (both the median of {starts} starts, with a kubelet that looks every 5 ms on the same CPUs)\n\
+         \x20        (both the median of {starts} starts, with a kubelet that scans every 5 ms on the same CPUs)\n\
          CPU, RSS, anon, shmem, peak, threads, reads, syscalls: when ready; used: RSS after the calls of Allocate\n\
          Allocate: {calls} calls for one device each, one after the other, through the kubelet's tonic client;\n\
          \x20        its CPU time is the program's share of one call\n\

@@ -1,6 +1,6 @@
-//! How soon a change of the node is a message at the kubelet, from the event that tells of it on.
+//! How soon a change of the node is a message at the kubelet, from its event on.
 //!
-//! The daemon runs in this process, on a thread of its own, because its events have to be injected: a kernel tells of
+//! The daemon runs in this process, on a thread of its own, because its events have to be injected: a kernel sends
 //! its own devices only.
 
 use std::ffi::OsString;
@@ -34,7 +34,7 @@ pub(crate) struct Noticed {
 }
 
 /// Adds one function after the other and takes it away again, and takes the time from each one's event to the list that
-/// tells of it.
+/// sends its event.
 pub(crate) async fn measure(
     node: &Node,
     providers: &Path,
@@ -45,7 +45,7 @@ pub(crate) async fn measure(
     let daemon = start(node, providers, events.clone())?;
     node.all_listed(&kubelet).await?;
     let (mut comes, mut goes) = (Vec::new(), Vec::new());
-    // The first look, which also loads the providers, leaves a rest behind as well.
+    // The first reconcile, which also loads the providers, leaves a rest behind as well.
     tokio::time::sleep(MAX_COOLDOWN).await;
     let devices = node.size.devices_of_a_pool();
     for n in 0..changes {
@@ -67,7 +67,7 @@ pub(crate) async fn measure(
                 .map_err(|timeout| anyhow::anyhow!("no {}", timeout.awaited))?;
             let noticed = last_list(&kubelet)? - begin;
             took.push(noticed);
-            // The daemon rests after a look, by what that took; this is about changes that come alone.
+            // The daemon pauses after a reconcile, by what that took; this is about changes that come alone.
             tokio::time::sleep((5 * noticed).min(MAX_COOLDOWN)).await;
         }
     }

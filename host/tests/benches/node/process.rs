@@ -1,4 +1,4 @@
-//! What the kernel says of a process: its memory, its threads, its reads and its time.
+//! What the kernel reports of a process: its memory, its threads, its reads and its time.
 
 use std::fs;
 use std::path::PathBuf;

@@ -63,7 +63,7 @@ impl Ours {
         let around_providers = tempfile::tempdir()?;
         // One level down: the daemon also follows the directory above, and in `/tmp` others are busy.
         let providers = around_providers.path().join("providers");
-        // Whatever the user's umask is, nobody else may put files in there.
+        // Whatever the user's umask is, only its owner may put files in there.
         std::fs::DirBuilder::new().mode(0o755).create(&providers)?;
         for name in PROVIDERS {
             provide(name, &providers)?;

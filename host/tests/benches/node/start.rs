@@ -14,10 +14,10 @@ use crate::process;
 use crate::program::Program;
 use crate::tree::Size;
 
-/// The kubelet looks once a second, which would be all that is measured.
+/// The kubelet scans once a second, which would be all that is measured.
 const TICK: Duration = Duration::from_millis(5);
 /// A program that is traced is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const KUBELET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Enough to see why a program ended.
 const LAST_LINES: usize = 5;
@@ -121,8 +121,8 @@ impl Node {
         config.timing = Timing {
             watcher_tick: TICK,
             // A traced program may be slow to answer.
-            get_info: PATIENCE,
-            wait_timeout: PATIENCE,
+            get_info: KUBELET_TIMEOUT,
+            wait_timeout: KUBELET_TIMEOUT,
             ..Timing::default()
         };
         Ok(FakeKubelet::start(config).await?)

@@ -74,7 +74,7 @@ impl Size {
         format!(r#"{{"resourceList": [{}]}}"#, resources.join(","))
     }
 
-    /// The resources as the kubelet knows them.
+    /// The resources as the kubelet has them.
     pub(crate) fn resources(self) -> impl Iterator<Item = String> {
         (0..self.pools).map(|pool| format!("intel.com/pool{pool}"))
     }

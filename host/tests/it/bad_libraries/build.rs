@@ -1,4 +1,4 @@
-//! How bad libraries are made: by a C compiler, by other bytes in a good one, or by what the environment tells one.
+//! How bad libraries are made: by a C compiler, by other bytes in a good one, or by the environment of one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(super) enum Made {
 }
 
 impl Made {
-    /// Puts it into `directory`, and says what its process has to find in the environment.
+    /// Puts it into `directory`, and returns the environment of its process.
     pub(super) fn make(&self, directory: &Path) -> (PathBuf, Option<(&'static str, &str)>) {
         let file = directory.join("made.so");
         let mut environment = None;

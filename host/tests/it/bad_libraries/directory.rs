@@ -10,7 +10,7 @@ use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
 const GOOD: &str =
     r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
 
-/// What `sriovdp providers` says of the files whose names begin with `start`.
+/// The output of `sriovdp providers` about the files whose names begin with `start`.
 async fn about(node: &TestNode, start: &str) -> Vec<String> {
     let (_, output, _) = node.run(&["providers"]).await;
     let output = output.replace("PROVIDERS/", "");
@@ -37,14 +37,14 @@ async fn non_files_in_the_provider_directory_are_refused() {
     rustix::fs::mknodat(rustix::fs::CWD, at("bad-fifo.so"), kind, mode, 0).unwrap();
     symlink("bad-loop.so", at("bad-loop.so")).unwrap();
     symlink("nowhere", at("bad-link.so")).unwrap();
-    let told = about(&node, "bad-").await;
+    let reported = about(&node, "bad-").await;
     let expected = [
         "bad-directory.so: refused: cannot read it: it is not a regular file",
         "bad-fifo.so: refused: cannot read it: it is not a regular file",
         "bad-link.so: refused: cannot follow the path at `nowhere`: No such file or directory (os error 2)",
         "bad-loop.so: refused: cannot follow the path at `bad-loop.so`: Too many levels of symbolic links (os error 40)",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     serves(&node).await.terminates_cleanly().await;
 }
 
@@ -85,9 +85,9 @@ async fn providers_lists_libraries_and_their_device_types() {
         };
         write(&node.provider_dir().join(format!("ten-{n}.so")), &bytes);
     }
-    let told = about(&node, "ten-").await;
-    assert_eq!(told.len(), 10, "{told:?}");
-    for (n, line) in told.iter().enumerate() {
+    let reported = about(&node, "ten-").await;
+    assert_eq!(reported.len(), 10, "{reported:?}");
+    for (n, line) in reported.iter().enumerate() {
         let expected = format!("ten-{n}.so: device type accelerat{n:02} (sriovdp-accelerat{n:02} ");
         assert!(line.starts_with(&expected), "{line}");
     }
@@ -107,10 +107,10 @@ async fn conflicts() {
         &node.provider_dir().join("extends-b.so"),
         &std::fs::read(built("sriovdp_mellanox_rdma")).unwrap(),
     );
-    let told = about(&node, "accelerator.so").await;
+    let reported = about(&node, "accelerator.so").await;
     assert!(
-        told[0].starts_with("accelerator.so: device type accelerator"),
-        "{told:?}"
+        reported[0].starts_with("accelerator.so: device type accelerator"),
+        "{reported:?}"
     );
     let hint = "(hint: remove one of the two files; the first one by name counts)";
     assert_eq!(
@@ -120,33 +120,33 @@ async fn conflicts() {
         )]
     );
     // One extension of two device types.
-    let told = about(&node, "extends-").await;
+    let reported = about(&node, "extends-").await;
     assert!(
-        told[0].starts_with("extends-a.so: extension of netDevice, auxNetDevice "),
-        "{told:?}"
+        reported[0].starts_with("extends-a.so: extension of netDevice, auxNetDevice "),
+        "{reported:?}"
     );
     assert_eq!(
-        told[1..],
+        reported[1..],
         [format!(
             "extends-b.so: refused: conflict: `extends-a.so` already provides the selector key `isRdma` of `netDevice` {hint}"
         )]
     );
-    // An extension of what nobody brings is loaded, and waits for it.
+    // An extension of an absent device type is loaded, and waits for it.
     let answer = r#"manifest={"package": "p", "version": "1", "sdk": "1.0.0", "summary": "s", "extends": ["nobody"], "schema": {}}"#;
     node.environment("RAW_PROVIDER", answer);
     node.provide("raw", &built("sriovdp_raw_provider"));
-    let told = about(&node, "raw.so").await;
-    assert_eq!(told, ["raw.so: extension of nobody (p 1, SDK 1.0.0)"]);
+    let reported = about(&node, "raw.so").await;
+    assert_eq!(reported, ["raw.so: extension of nobody (p 1, SDK 1.0.0)"]);
     serves(&node).await.terminates_cleanly().await;
 }
 
-/// Nothing is known about a file that could not be probed, so it is tried again; what the probe says is not believed
+/// Nothing is known about a file that could not be probed, so it is tried again; the output of the probe is not trusted
 /// when it is no answer.
 #[tokio::test]
 async fn a_probe_that_does_not_work() {
     let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
     let mut providers = Providers::default();
-    let mut told = async |program: &str| {
+    let mut reported = async |program: &str| {
         let settings = ProviderSettings {
             program: program.into(),
             ..ProviderSettings::new(node.provider_dir().to_owned())
@@ -158,15 +158,15 @@ async fn a_probe_that_does_not_work() {
     };
     let all = |reason: &str| vec![reason.to_owned(); 3];
     assert_eq!(
-        told("/no/such/program").await,
+        reported("/no/such/program").await,
         (0, all("cannot run its probe, `/no/such/program`"))
     );
     // Without a change of the files. This one prints its arguments.
     let garbage = "its probe ended without a readable result";
-    assert_eq!(told("/bin/echo").await, (0, all(garbage)));
+    assert_eq!(reported("/bin/echo").await, (0, all(garbage)));
     // Now they were judged, and are not judged again.
     assert_eq!(
-        told(&sriovdp_tests::program().display().to_string()).await,
+        reported(&sriovdp_tests::program().display().to_string()).await,
         (0, all(garbage))
     );
 }
@@ -198,16 +198,17 @@ async fn world_writable_provider_files_are_refused() {
         .await
         .unwrap();
     daemon.terminates_cleanly().await;
-    // A link to a file in somebody else's hands.
+    // A link to a file of another user.
     let elsewhere = tempfile::tempdir().unwrap();
     let open = elsewhere.path().join("open");
     std::fs::create_dir(&open).unwrap();
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
     write(&open.join("x.so"), &good());
     symlink(open.join("x.so"), directory.join("bad-link.so")).unwrap();
-    let told = about(&node, "bad-link.so").await;
+    let reported = about(&node, "bad-link.so").await;
     assert!(
-        told[0].contains("open` has the mode 0777, so others than its owner may put files in it"),
-        "{told:?}"
+        reported[0]
+            .contains("open` has the mode 0777, so others than its owner may put files in it"),
+        "{reported:?}"
     );
 }

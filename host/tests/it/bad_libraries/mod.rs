@@ -25,7 +25,7 @@ fn manifest(rest: &str) -> Made {
     Made::Raw(format!("{start}, {rest}}}"))
 }
 
-/// A name, how it is made, and what is said about it.
+/// A name, how it is made, and its refusal.
 fn rows() -> Vec<(&'static str, Made, &'static str)> {
     let raw = |answer: &str| Made::Raw(answer.to_owned());
     vec![
@@ -266,15 +266,15 @@ fn judge(ended: Option<Result<Ended, tokio::task::JoinError>>) {
     let (name, expected, output) = ended.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
-    let said = last.strip_prefix("refused  ").unwrap_or_default();
-    assert!(said.contains(expected), "{name}: {text}");
-    assert!(said.len() < 500, "{name}: {text}");
+    let reply = last.strip_prefix("refused  ").unwrap_or_default();
+    assert!(reply.contains(expected), "{name}: {text}");
+    assert!(reply.len() < 500, "{name}: {text}");
     assert_eq!(output.status.code(), Some(1), "{name}: {text}");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(errors, "", "{name}");
 }
 
-/// A good one passes every step, and says what it is.
+/// A good one passes every step, and prints its role.
 #[tokio::test]
 async fn provider_check_accepts_a_valid_library() {
     let mut node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
@@ -288,7 +288,7 @@ async fn provider_check_accepts_a_valid_library() {
         output.contains("It would be loaded: device type accelerator (sriovdp-accelerator "),
         "{output}"
     );
-    // One that prints is heard out, one byte after the other, and believed nothing.
+    // The output of a provider that prints is read, byte by byte, and ignored.
     node.environment("FAULTY_PROVIDER", "manifest=print");
     let faulty = crate::test_node::built("sriovdp_faulty_provider");
     let check = ["provider", "check", faulty.to_str().unwrap()];

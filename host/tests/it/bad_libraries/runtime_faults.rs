@@ -1,4 +1,4 @@
-//! Faults that show only in calls of the running daemon: that call fails, that pool says why, everything else goes on.
+//! Faults that show only in calls of the running daemon: that call fails, that pool reports it, everything else continues.
 
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
@@ -41,7 +41,7 @@ async fn other_pools_are_unaffected(kubelet: &FakeKubelet, mut daemon: Daemon) {
 
 #[tokio::test]
 async fn failed_rescan_is_reported() {
-    for (variable, fault, says) in [
+    for (variable, fault, reason_part) in [
         (
             "FAULTY_PROVIDER",
             "discover=100000",
@@ -98,21 +98,21 @@ async fn failed_rescan_is_reported() {
             "the provider's answer to `select` cannot be read: invalid utf-8",
         ),
     ] {
-        let (_world, kubelet, daemon) = start(variable, fault).await;
+        let (_node, kubelet, daemon) = start(variable, fault).await;
         // A discovery fails for all resources of its provider, a check or a selection for one.
         let event = match fault.split('=').next() {
             Some("discover") if !fault.contains("admit") => "discovery_failed",
             Some("check") => "resource_refused",
             _ => "resource_pending",
         };
-        daemon.logs(event).containing("error", says).await;
+        daemon.logs(event).containing("error", reason_part).await;
         other_pools_are_unaffected(&kubelet, daemon).await;
     }
 }
 
 #[tokio::test]
 async fn failing_allocate_is_reported() {
-    for (variable, fault, says) in [
+    for (variable, fault, reason_part) in [
         (
             "FAULTY_PROVIDER",
             "allocate=bomb",
@@ -139,7 +139,7 @@ async fn failing_allocate_is_reported() {
             "the provider returned the device node `/dev/../etc/shadow`",
         ),
     ] {
-        let (_world, kubelet, daemon) = start(variable, fault).await;
+        let (_node, kubelet, daemon) = start(variable, fault).await;
         let pool = match variable {
             "RAW_PROVIDER" => "intel.com/raw",
             _ => "intel.com/faulty",
@@ -149,26 +149,29 @@ async fn failing_allocate_is_reported() {
             .await
             .unwrap();
         let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-        assert!(refused.to_string().contains(says), "{fault}: {refused}");
+        assert!(
+            refused.to_string().contains(reason_part),
+            "{fault}: {refused}"
+        );
         other_pools_are_unaffected(&kubelet, daemon).await;
     }
 }
 
-/// The kubelet has its answer within three seconds, and the thread that is stuck keeps nobody from anything.
+/// The kubelet has its answer within three seconds, and the blocked thread delays no other call.
 #[tokio::test]
 async fn hanging_allocate_times_out() {
-    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=hang").await;
+    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=hang").await;
     let pool = "intel.com/faulty";
     kubelet
         .wait_for(pool, |view| view.allocatable() > 0)
         .await
         .unwrap();
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-    let says = "the provider `faulty.so` has not answered `allocate` within 3.0 s";
-    assert!(refused.to_string().contains(says), "{refused}");
+    let reason_part = "the provider `faulty.so` has not answered `allocate` within 3.0 s";
+    assert!(refused.to_string().contains(reason_part), "{refused}");
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-    let says = "the provider `faulty.so` is still busy with an earlier call";
-    assert!(refused.to_string().contains(says), "{refused}");
+    let reason_part = "the provider `faulty.so` is still busy with an earlier call";
+    assert!(refused.to_string().contains(reason_part), "{refused}");
     assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
@@ -176,8 +179,7 @@ async fn hanging_allocate_times_out() {
 /// Positions that no device has, and the same one twice, are worth nothing.
 #[tokio::test]
 async fn selection_of_an_unknown_device_fails_the_provider() {
-    let (_world, kubelet, daemon) =
-        start("RAW_PROVIDER", r#"select={"admitted": [7, 0, 0]}"#).await;
+    let (_node, kubelet, daemon) = start("RAW_PROVIDER", r#"select={"admitted": [7, 0, 0]}"#).await;
     let view = kubelet
         .wait_for("intel.com/raw", |view| view.allocatable() > 0)
         .await
@@ -188,8 +190,8 @@ async fn selection_of_an_unknown_device_fails_the_provider() {
 
 #[tokio::test]
 async fn a_panic_in_one_of_a_thousand_keeps_the_pool() {
-    // The first look admits 900, the second one gets to the thousandth.
-    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=900,admit=thousandth").await;
+    // The first reconcile selects 900, the second one reaches the thousandth.
+    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=900,admit=thousandth").await;
     let pool = "intel.com/faulty";
     kubelet
         .wait_for(pool, |view| view.allocatable() == 900)
@@ -207,7 +209,7 @@ async fn a_panic_in_one_of_a_thousand_keeps_the_pool() {
 
 #[tokio::test]
 async fn panicking_destructor_of_facts_is_contained() {
-    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=3,drop=panic").await;
+    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "discover=3,drop=panic").await;
     let pool = "intel.com/faulty";
     kubelet
         .wait_for(pool, |view| view.allocatable() == 3)
@@ -261,7 +263,7 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
-/// A discovery that takes too long is told without anybody asking, and its provider is left alone until it is back.
+/// A discovery that times out is logged, and its provider gets no call until it returns.
 #[tokio::test]
 async fn hanging_discovery_disables_its_provider() {
     let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
@@ -288,7 +290,7 @@ async fn hanging_discovery_disables_its_provider() {
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
-/// A daemon that is told to end while it probes a file takes the probe with it.
+/// SIGTERM during a probe ends the probe as well.
 #[tokio::test]
 async fn sigterm_ends_a_running_probe() {
     let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
@@ -299,28 +301,28 @@ async fn sigterm_ends_a_running_probe() {
         std::fs::remove_file(node.provider_dir().join(name)).unwrap();
     }
     let mut daemon = node.daemon();
-    let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+    let mut polls = tokio::time::interval(std::time::Duration::from_millis(5));
     let probe = loop {
-        looks.tick().await;
+        polls.tick().await;
         if let [only] = daemon.children().as_slice() {
             break only.split_once(' ').unwrap().0.to_owned();
         }
     };
     daemon.signal(Signal::TERM);
     assert!(daemon.ended().await.success());
-    // Whoever takes in orphans may leave it as a zombie.
+    // The reaper of orphans may leave it as a zombie.
     let is_gone = || {
         let stat = std::fs::read_to_string(format!("/proc/{probe}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z "))
     };
     while !is_gone() {
-        looks.tick().await;
+        polls.tick().await;
     }
 }
 
 #[tokio::test]
 async fn library_with_an_endless_destructor_does_not_delay_termination() {
-    let (_world, kubelet, daemon) = start("FAULTY_PROVIDER", "destructor=hang").await;
+    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "destructor=hang").await;
     kubelet
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await

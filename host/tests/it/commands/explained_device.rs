@@ -44,7 +44,7 @@ async fn a_device_by_each_of_its_names() {
 #[tokio::test]
 async fn explain_names_functions_that_are_no_devices() {
     let node = node(r#"{"resourceList": [{"resourceName": "a"}]}"#);
-    for (name, told) in [
+    for (name, reported) in [
         ("0000:00:00.0", "class 060000 (8086:29c0)"),
         ("0000:ff:00.0", "no PCI function 0000:ff:00.0"),
         ("eth9", "no network interface of that name"),
@@ -53,7 +53,7 @@ async fn explain_names_functions_that_are_no_devices() {
         let (code, output, errors) = node.run(&["explain", name]).await;
         assert_eq!((code, output.as_str()), (Some(1), ""), "{name}");
         assert!(
-            errors.starts_with("error: ") && errors.contains(told),
+            errors.starts_with("error: ") && errors.contains(reported),
             "{name}: {errors}"
         );
     }
@@ -110,18 +110,18 @@ async fn empty_pool_reports_its_mismatches() {
         .unwrap();
     for (resource, why) in expected {
         let pool = format!("intel.com/{resource}: 0 devices, 0 healthy\n    ");
-        let told = output
+        let reported = output
             .split_once(&pool)
             .map(|(_, rest)| rest.lines().next());
-        let told = told
+        let reported = reported
             .flatten()
             .unwrap_or_else(|| panic!("{resource}:\n{output}"));
-        assert!(told.contains(why), "{resource}: {told}");
+        assert!(reported.contains(why), "{resource}: {reported}");
         let record = daemon
             .logs("pool_empty")
             .with("resource", format!("intel.com/{resource}"))
-            .with("reason", told.trim());
-        assert_eq!(record.now().len(), 1, "{told}\n{}", daemon.log());
+            .with("reason", reported.trim());
+        assert_eq!(record.now().len(), 1, "{reported}\n{}", daemon.log());
     }
     let command = "sriovdp explain --resource intel.com/one";
     assert!(output.contains(command), "{output}");
@@ -147,7 +147,7 @@ async fn list_shows_unhealthy_devices_with_reason() {
     );
 }
 
-/// A device in a pod fits no other resource, whatever their selectors say.
+/// A device in a pod fits no other resource, with any selectors.
 #[tokio::test]
 async fn pod_device_of_another_resource_is_retained() {
     let node = TestNode::with_config(
@@ -162,9 +162,9 @@ async fn pod_device_of_another_resource_is_retained() {
     std::fs::write(node.root().join(path), checkpoint).unwrap();
     let (code, output, errors) = node.run(&["explain", "-o", "json", "0000:41:10.0"]).await;
     assert_eq!(code, Some(0), "{errors}");
-    let told: Value = serde_json::from_str(&output).unwrap();
+    let reported: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(
-        told[0]["resources"][0],
+        reported[0]["resources"][0],
         json!({"resource": "intel.com/a", "takes": false, "heldAs": "intel.com/old"})
     );
 }

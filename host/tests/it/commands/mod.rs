@@ -1,4 +1,4 @@
-//! The commands that look once and print: `list`, `explain`, `schema`.
+//! The commands that reconcile once and print: `list`, `explain`, `schema`.
 
 mod explained_device;
 mod unknown;
@@ -19,11 +19,11 @@ const POOLS: &str = r#"{"resourceList": [
 #[tokio::test]
 async fn explain_traces_a_device() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, POOLS);
-    let mut told = String::new();
+    let mut reported = String::new();
     for device in ["0000:41:10.2", "0000:41:00.0", "41:10.0"] {
         let (code, output, _) = node.run(&["explain", "--device", device]).await;
         assert_eq!(code, Some(0));
-        told.push_str(&output);
+        reported.push_str(&output);
     }
     expect![[r#"
         0000:41:10.2 (netDevice)
@@ -38,7 +38,7 @@ async fn explain_traces_a_device() {
             intel.com/dpdk: `selectors[1].drivers`: it has igbvf, not one of vfio-pci
             intel.com/rest: matches, but already assigned to `intel.com/kernel` (earlier in the file)
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&reported);
     let (code, _, output) = node.run(&["explain", "--device", "0000:ff:00.0"]).await;
     assert_eq!(code, Some(1));
     assert!(
@@ -66,9 +66,9 @@ async fn explain_traces_a_device_as_json() {
         "intel.com/dpdk",
     ];
     let (_, output, _) = node.run(&arguments).await;
-    let story: Value = serde_json::from_str(&output).unwrap();
+    let explanation: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(
-        story,
+        explanation,
         json!([{
             "device": "0000:41:10.0",
             "deviceType": "netDevice",
@@ -143,8 +143,8 @@ async fn schema_accepts_what_the_daemon_accepts() {
         json!({"resourceList": [{"resourceName": "a", "deviceType": "", "isRdma": false, "x": 1, "selectors": {"IsRdma": false}}]}),
         json!({"resourceList": null}),
     ] {
-        let told = validator.validate(&good);
-        assert!(told.is_ok(), "{good}: {told:?}");
+        let reported = validator.validate(&good);
+        assert!(reported.is_ok(), "{good}: {reported:?}");
     }
 }
 

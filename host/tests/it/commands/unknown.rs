@@ -1,4 +1,4 @@
-//! What a provider did not say is unknown: the commands report why, and end with 1.
+//! A state that a provider did not report is unknown: the commands report why, and end with 1.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn node(fault: &str) -> TestNode {
     node
 }
 
-/// That every command says that `faulty` is not known and why, and goes on with what is.
+/// Every command reports `faulty` as unknown with the reason, and continues with the rest.
 async fn expect_unknown(node: &TestNode, why: &str) {
     let run = async |arguments: &[&str]| {
         let (code, output, errors) = node.run(arguments).await;

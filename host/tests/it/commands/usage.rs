@@ -14,7 +14,7 @@ fn node() -> TestNode {
 #[tokio::test]
 async fn values_that_make_no_sense() {
     let node = node();
-    for (arguments, told) in [
+    for (arguments, reported) in [
         (
             &["--resource-prefix", "Foo", "check"][..],
             "lower-case domain name",
@@ -33,7 +33,11 @@ async fn values_that_make_no_sense() {
         let (code, output, errors) = node.run(arguments).await;
         let printed = format!("{output}{errors}");
         assert_eq!(code, Some(2), "{arguments:?}: {printed}");
-        assert_eq!(printed.matches(told).count(), 1, "{arguments:?}: {printed}");
+        assert_eq!(
+            printed.matches(reported).count(),
+            1,
+            "{arguments:?}: {printed}"
+        );
         assert!(!printed.contains("config.json"), "{arguments:?}: {printed}");
     }
 }
@@ -46,7 +50,7 @@ async fn paths_that_are_wrong() {
     let file = "error: cannot list the provider directory `/etc/passwd`";
     let list = "error: the list of digests `/nope` cannot be used";
     let providers = ["check", "list", "explain", "schema", "providers"];
-    for (option, path, told, commands) in [
+    for (option, path, reported, commands) in [
         (
             "--root",
             "/nope",
@@ -73,7 +77,7 @@ async fn paths_that_are_wrong() {
             let printed = [ended.stdout, ended.stderr].concat();
             let printed = String::from_utf8_lossy(&printed);
             assert_eq!(ended.status.code(), Some(1), "{command}: {printed}");
-            assert_eq!(printed.matches(told).count(), 1, "{command}: {printed}");
+            assert_eq!(printed.matches(reported).count(), 1, "{command}: {printed}");
             assert!(
                 !printed.contains("put provider libraries into"),
                 "{command}: {printed}"
@@ -91,7 +95,7 @@ async fn paths_that_are_wrong() {
 #[tokio::test]
 async fn extension_without_its_device_type_is_inert() {
     let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
-    for (extended, told) in [
+    for (extended, reported) in [
         ("netDevice", None),
         ("netdevice", Some("hint: did you mean `netDevice`?")),
         ("nope", Some("hint: the loaded device types are ")),
@@ -101,7 +105,7 @@ async fn extension_without_its_device_type_is_inert() {
         let ended = command.current_dir(parent.path()).output().await.unwrap();
         assert_eq!(ended.status.code(), Some(0));
         let errors = String::from_utf8_lossy(&ended.stderr);
-        match told {
+        match reported {
             None => assert_eq!(errors, ""),
             Some(hint) => assert!(
                 errors.starts_with("warning: ") && errors.contains(hint),

@@ -42,7 +42,7 @@ pub(super) fn providers() -> Vec<String> {
 }
 
 impl Image {
-    /// The files of this build; or nothing, when this machine lets nobody enter a directory of their own. Then the
+    /// The files of this build; or nothing, when this machine allows no user to enter a directory of their own. Then the
     /// reason is written past the capture of the test's output, so that it is in every log.
     pub(super) fn assemble() -> Option<Self> {
         let image = Self(tempfile::tempdir().unwrap());

@@ -36,11 +36,11 @@ async fn every_provider_loads() {
         return;
     };
     let output = image.command(&["providers"]).output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+    let reported = String::from_utf8_lossy(&output.stdout);
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}{error}");
+    assert!(output.status.success(), "{reported}{error}");
     for name in providers() {
-        assert!(told.contains(&format!("{name}.so: ")), "{told}");
+        assert!(reported.contains(&format!("{name}.so: ")), "{reported}");
     }
 }
 

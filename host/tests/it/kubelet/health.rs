@@ -36,7 +36,7 @@ async fn a_pod_keeps_a_device_that_fails(kind: Kind) {
     assert_eq!(node.pod_now("one"), before);
     node.delete_pod("one").unwrap();
     let second = node.pod("two", 1).await;
-    assert!(second.rejection().is_some(), "nobody gets it now");
+    assert!(second.rejection().is_some(), "no pod gets it now");
     counts(&node, 0, 1).await;
     plug(&node, &daemon, 0, true);
     counts(&node, 1, 1).await;

@@ -101,7 +101,7 @@ async fn the_newer_takes_over_when_the_older_is_killed(kind: Kind) {
     let before = node.pod("one", 1).await;
     let newer = second_daemon(&node).await;
     kill(older).await;
-    // Its socket is still there, and nobody listens on it: no event tells of that.
+    // Its socket is still there without a listener, which has no event.
     node.registered_again(POOL, 2).await;
     let sockets = node.plugin_sockets().len();
     assert_eq!(sockets, node.pools, "the dead ones are gone");
@@ -111,7 +111,7 @@ async fn the_newer_takes_over_when_the_older_is_killed(kind: Kind) {
     terminates_cleanly(&node.test_node, newer).await;
 }
 
-/// To whom a frozen process looks as alive as any, for it is.
+/// A frozen process is as alive as any other.
 async fn the_newer_takes_over_when_a_frozen_one_is_killed(kind: Kind) {
     let node = PoolNode::new(kind).await;
     let older = node.registered_daemon().await;
@@ -142,7 +142,7 @@ async fn two_simultaneous_instances_do_not_conflict(kind: Kind) {
     one.logs("peer_wait").await;
     node.registered().await;
     assert_eq!(node.plugin_sockets().len(), node.pools);
-    // Nobody knows which of them serves, so each ends once.
+    // Either may serve, so each ends once.
     let mut one = one;
     one.signal(Signal::TERM);
     assert_eq!(one.ended().await.code(), Some(0));

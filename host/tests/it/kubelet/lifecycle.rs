@@ -139,7 +139,7 @@ async fn it_is_killed_and_started_many_times(kind: Kind) {
     terminates_cleanly(&node.test_node, daemon).await;
 }
 
-/// The kernel still lets the kubelet connect, and nobody answers for longer than the kubelet waits.
+/// The kernel still lets the kubelet connect, and there is no answer for longer than the kubelet waits.
 async fn daemon_frozen_after_bind_registers_when_thawed(kind: Kind) {
     let node = PoolNode::new(kind).await;
     let daemon = node.test_node.daemon();
@@ -148,7 +148,7 @@ async fn daemon_frozen_after_bind_registers_when_thawed(kind: Kind) {
         ticks.tick().await;
     }
     daemon.signal(Signal::STOP);
-    // Not a wait for something: this is for how long it is frozen, which is longer than the kubelet's patience.
+    // Not a wait for something: this is for how long it is frozen, which is longer than the kubelet's timeout.
     let refused =
         |event: &sriovdp_fake_kubelet::Event| matches!(event.kind, EventKind::Refused { .. });
     let _ = tokio::time::timeout(FROZEN, node.wait_for_event(refused)).await;
@@ -216,7 +216,7 @@ async fn it_ends_during_an_allocation(kind: Kind) {
     let slow = "intel.com/slow";
     node.when(slow, |view| view.allocatable() == 1).await;
     let end = async {
-        // Whoever opens the gate for writing waits until somebody reads there, which is in the middle of the call.
+        // Opening the gate for writing waits for its reader, which is in the middle of the call.
         let writer = move || fs::File::options().write(true).open(gate);
         let writer = tokio::task::spawn_blocking(writer);
         let held = writer.await.unwrap().unwrap();
@@ -228,7 +228,7 @@ async fn it_ends_during_an_allocation(kind: Kind) {
     node.assert_no_violations();
 }
 
-/// A kubelet that hangs accepts and says nothing, and the end of the plugin is as quick.
+/// A kubelet that hangs accepts and answers nothing, and the end of the plugin is as quick.
 #[tokio::test]
 async fn it_ends_while_a_registration_hangs() {
     let node = PoolNode::new(REGISTER).await;

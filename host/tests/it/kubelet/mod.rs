@@ -45,7 +45,7 @@ mod lifecycle;
 mod pods;
 /// Restarts of the kubelet, the plugin and the node.
 mod restarts;
-/// Sockets and directories that somebody deletes, and those that dead processes leave behind.
+/// Deleted sockets and directories, and those that dead processes leave behind.
 mod sockets;
 /// Registrations and streams that do not go as they should.
 mod streams;

@@ -160,7 +160,7 @@ pub(super) fn without_kubelet(mode: RegistrationMode, pools: usize, devices: usi
     node
 }
 
-/// What a configuration says about each pool.
+/// The entry of each pool in a configuration.
 pub(super) fn resources(pools: usize) -> Vec<String> {
     let resources = (0..pools).map(|pool| {
         format!(r#"{{"resourceName": "pool{pool}", "selectors": {{"pfNames": ["pf{pool}"]}}}}"#)
@@ -189,7 +189,7 @@ pub(super) fn device_line(pool: usize, device: usize) -> String {
     )
 }
 
-/// Takes a device of the first pool away, or brings it back, and tells the plugin to look.
+/// Takes a device of the first pool away, or brings it back, and triggers a reconcile.
 pub(super) fn plug(node: &PoolNode, daemon: &Daemon, device: usize, there: bool) {
     let unplug = format!("unplug {}", id(device));
     node.test_node.change(&if there {

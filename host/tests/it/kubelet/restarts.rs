@@ -94,7 +94,7 @@ async fn after_a_reboot_pods_fail_until_the_plugin_is_there(kind: Kind) {
     node.reboot_node().await.unwrap();
     let one = node.pod_now("one");
     let Phase::Failed { reason, message } = &one.phase else {
-        panic!("nobody has registered its device: {one:?}");
+        panic!("its device is not registered: {one:?}");
     };
     assert_eq!(*reason, "UnexpectedAdmissionError");
     assert!(message.contains("no healthy devices present"), "{message}");

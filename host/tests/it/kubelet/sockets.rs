@@ -1,4 +1,4 @@
-//! Sockets and directories that somebody deletes, and those that dead processes leave behind.
+//! Deleted sockets and directories, and those that dead processes leave behind.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -122,7 +122,7 @@ async fn registration_waits_while_the_kubelet_socket_is_dead(kind: Kind) {
     terminates_cleanly(&node.test_node, daemon).await;
 }
 
-/// Somebody took the name, and is killed later: its file stays, and no event tells that nobody listens any more.
+/// Another process has the name, and is killed later: its file stays, and no event reports the end of its listener.
 async fn foreign_socket_at_our_path_delays_serving(kind: Kind) {
     let node = PoolNode::new(kind).await;
     let daemon = node.registered_daemon().await;

@@ -171,7 +171,7 @@ async fn fragmented_authorities_are_accepted() {
     }
 }
 
-/// What the kubelet sees when it looks must not change because it was asked to look twice.
+/// Two scans of the kubelet have the same result as one.
 #[tokio::test]
 async fn duplicate_events_of_the_watcher() {
     let node = PoolNode::new(WATCHER).await;

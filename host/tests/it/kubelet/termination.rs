@@ -98,7 +98,7 @@ async fn it_ends_right_after_a_change_of_its_configuration(kind: Kind) {
     terminates_cleanly(&node.test_node, daemon).await;
 }
 
-/// It has perhaps removed them, and perhaps not yet. Those that are left are dead, and nobody's.
+/// It has perhaps removed them, and perhaps not yet. Those that are left are dead.
 async fn it_ends_at_the_dead_sockets_of_its_predecessor(kind: Kind) {
     let node = PoolNode::new(kind).await;
     for event in ["starting", "pool_published"] {

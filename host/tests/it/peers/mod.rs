@@ -79,7 +79,7 @@ both_modes!(
 );
 
 async fn connection_flood_does_not_exclude_the_kubelet(mode: RegistrationMode) {
-    let (_world, kubelet, daemon) = registered(mode).await;
+    let (_node, kubelet, daemon) = registered(mode).await;
     let socket = kubelet.resource(POOL).unwrap().socket;
     let mut readers = Vec::new();
     for _ in 0..MAX_CONNECTIONS {
@@ -103,7 +103,7 @@ async fn connection_flood_does_not_exclude_the_kubelet(mode: RegistrationMode) {
 }
 
 async fn kubelet_stream_end_is_detected_beside_another_client(mode: RegistrationMode) {
-    let (_world, kubelet, daemon) = registered(mode).await;
+    let (_node, kubelet, daemon) = registered(mode).await;
     let mut reader = reader(&kubelet).await;
     kubelet.cancel_stream(POOL).unwrap();
     registered_again(&kubelet, &daemon, 2).await;
@@ -114,7 +114,7 @@ async fn kubelet_stream_end_is_detected_beside_another_client(mode: Registration
 /// A reader that ends is no reason to register again, and one that came before the kubelet does not count for it.
 #[tokio::test]
 async fn other_client_may_connect_before_the_kubelet() {
-    let (_world, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
+    let (_node, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
     kubelet.stop().await;
     let _early = reader(&kubelet).await;
     kubelet.start_again().unwrap();
@@ -128,7 +128,7 @@ async fn other_client_may_connect_before_the_kubelet() {
 }
 
 async fn peer_texts_are_truncated_and_escaped(mode: RegistrationMode) {
-    let (_world, kubelet, daemon) = registered(mode).await;
+    let (_node, kubelet, daemon) = registered(mode).await;
     let channel = channel(&kubelet.resource(POOL).unwrap().socket).await;
     let mut client = RegistrationClient::new(channel);
     let before = memory(&daemon, "VmRSS:");
@@ -178,7 +178,7 @@ async fn a_lock_on_the_directory_delays_the_registration() {
 
 #[tokio::test]
 async fn descriptor_shortage_is_logged_once() {
-    let (_world, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
+    let (_node, kubelet, daemon) = registered(RegistrationMode::Watcher).await;
     let id = Pid::from_raw(i32::try_from(daemon.id()).unwrap());
     let limit = |current: u64| {
         let all = rustix::process::getrlimit(Resource::Nofile);

@@ -12,7 +12,7 @@ use crate::test_node::{RegistrationMode, both_modes};
 both_modes!(odd_requests_cost_an_error);
 
 async fn odd_requests_cost_an_error(mode: RegistrationMode) {
-    let (_world, kubelet, daemon) = registered(mode).await;
+    let (_node, kubelet, daemon) = registered(mode).await;
     let mut client = client(&kubelet).await;
     // The peak of its start is forgotten.
     std::fs::write(format!("/proc/{}/clear_refs", daemon.id()), "5").unwrap();

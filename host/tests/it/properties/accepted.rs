@@ -101,7 +101,7 @@ fn every_entry_is_offered_or_refused_with_a_reason() {
                 });
                 assert!(
                     offered || refused,
-                    "nothing is said about entry {n}, {entry}:\n{output}"
+                    "there is no verdict on entry {n}, {entry}:\n{output}"
                 );
             }
         },

@@ -1,4 +1,4 @@
-//! Whatever JSON a configuration is, the program says what it makes of it and ends by itself.
+//! For every JSON, the program reports its verdict on the configuration and ends by itself.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -124,7 +124,7 @@ fn the_first_resource_that_selects_a_device_has_it() {
         &["list", "-o", "json"],
         &resources,
         |resources: &Vec<Vec<Selector>>| {
-            // Names in the other order than the file's, since pools are told by name.
+            // Names in the other order than the file's, since pools are logged by name.
             let entries = resources.iter().enumerate().map(|(n, selectors)| {
                 let selectors: Vec<Value> = selectors.iter().map(Selector::to_json).collect();
                 json!({"resourceName": format!("r{}", 9 - n), "selectors": selectors})

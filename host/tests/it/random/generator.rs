@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same again with the same seed.
+//! Pseudo-random numbers from a seed.
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -34,10 +34,10 @@ pub(super) const CONFIGURATIONS: [&str; 10] = [
         {"resourceName": "b", "allocationPolicy": "packed", "selectors": {"vendors": ["8086"]}}]"#,
     r#"[{"resourceName": "a", "selectors": {"vendors": ["beef"]}}]"#,
     r"[]",
-    // Without its library, nobody knows the key of the first, and the second one has its devices, too.
+    // Without its library, the key of the first is unknown, and the second one has its devices, too.
     r#"[{"resourceName": "c", "selectors": {"isRdma": true}},
         {"resourceName": "a", "selectors": {"pfNames": ["pf0", "pf1"]}}]"#,
-    // Without its library, nobody knows the type of the first; the second one has a typing error.
+    // Without its library, the type of the first is unknown; the second one has a typing error.
     r#"[{"resourceName": "fpga", "deviceType": "accelerator", "selectors": {"vendors": ["1dd8"]}},
         {"resourceName": "b", "selectors": {"pfName": ["pf1"]}},
         {"resourceName": "a", "selectors": {"pfNames": ["pf1"]}}]"#,

@@ -42,9 +42,9 @@ pub(super) struct Simulation {
     /// Attributes that are hidden, with what was in them.
     hidden: BTreeMap<PathBuf, Vec<u8>>,
     configuration: usize,
-    /// The functions that a kernel has told of since the last look; nothing when everything is to be looked at.
+    /// The functions in events since the last reconcile; nothing for a full reconcile.
     touched: Option<BTreeSet<PciAddress>>,
-    /// When time alone may have changed something, as the last look says.
+    /// When time alone may have changed something, as the last reconcile returned.
     requeue_at: Option<Instant>,
 }
 
@@ -90,17 +90,17 @@ impl Simulation {
     ) -> Result<(), String> {
         // The plugin that was started for comparison has asked the same providers, so they go on from its scans.
         self.touched = None;
-        self.look().await?;
+        self.reconcile().await?;
         for event in events {
             self.apply(*event).await;
             if generator.one_in(2) {
-                self.look().await?;
+                self.reconcile().await?;
             }
         }
         self.undo_faults();
-        self.look().await?;
+        self.reconcile().await?;
         let expected = self.expected().await;
-        // Devices that have left are listed for a while, and a plugin that starts does not know of them.
+        // Devices that have left are listed for a while, and a plugin that starts has none of them.
         self.settle(&expected, |listed, expected, _| {
             expected
                 .iter()
@@ -108,7 +108,7 @@ impl Simulation {
         })
         .await?;
         advance(A_MINUTE).await;
-        self.look().await?;
+        self.reconcile().await?;
         // One that a pod has stays in the list until the pod ends, although it is no longer there.
         self.settle(&expected, |listed, expected, held| {
             let mut listed = listed.clone();
@@ -192,7 +192,7 @@ impl Simulation {
         }
     }
 
-    /// What the kernel tells of a change. That an attribute cannot be read is told by nobody.
+    /// The event of a change. There is none for an attribute that becomes unreadable.
     fn touch(&mut self, function: &str) {
         if let Some(touched) = &mut self.touched {
             touched.insert(function.parse().expect("an address"));
@@ -227,12 +227,12 @@ impl Simulation {
         self.kubelet.start_again().expect("a kubelet");
     }
 
-    async fn look(&mut self) -> Result<(), String> {
-        let look = match self.touched.replace(BTreeSet::new()) {
+    async fn reconcile(&mut self) -> Result<(), String> {
+        let outcome = match self.touched.replace(BTreeSet::new()) {
             Some(touched) => self.state.reconcile_functions(&touched).await,
             None => self.state.reconcile().await,
         };
-        self.requeue_at = look.requeue_at;
+        self.requeue_at = outcome.requeue_at;
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for pool in self.state.pools() {
             for (id, (healthy, _)) in devices_of(&pool) {
@@ -272,7 +272,7 @@ impl Simulation {
                     (None, Some(view)) => view.connected,
                     (Some(_), None) => true,
                     (Some(devices), Some(view)) => {
-                        // Without its file, a socket is of use to nobody new.
+                        // Without its file, a socket accepts no new client.
                         let is_served = view.connected && view.socket.exists();
                         !is_served || !is_good(&listed(&view), devices, &held[*name])
                     }
@@ -284,27 +284,27 @@ impl Simulation {
             let news = tokio::time::timeout(Duration::from_millis(1), self.state.changed());
             match news.await {
                 Ok(Err(error)) => return Err(format!("a task has failed: {error}")),
-                Ok(Ok(())) => self.look().await?,
+                Ok(Ok(())) => self.reconcile().await?,
                 Err(_)
                     if self
                         .requeue_at
                         .is_some_and(|requeue_at| requeue_at <= Instant::now()) =>
                 {
-                    self.look().await?;
+                    self.reconcile().await?;
                 }
                 Err(_) => advance(STEP).await,
             }
         }
-        let mut told = String::new();
+        let mut reported = String::new();
         for name in RESOURCES {
-            let _ = writeln!(told, "{name}: expected {:?}", expected.get(name));
+            let _ = writeln!(reported, "{name}: expected {:?}", expected.get(name));
             let _ = writeln!(
-                told,
+                reported,
                 "    found {:?}",
                 self.kubelet.resource(name).as_ref().map(listed)
             );
         }
-        Err(told + &self.journal())
+        Err(reported + &self.journal())
     }
 
     /// The devices that pods have by the name of a resource.
