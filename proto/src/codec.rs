@@ -9,7 +9,7 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 /// What a call starts with; larger messages make it grow. Most answers are smaller, and a stream keeps its buffer for
 /// as long as it is open, which for a device plugin is for ever, once for each resource.
 const BUFFER: usize = 512;
-/// From this size on, what is encoded is passed on before the next message is looked at.
+/// From this size on, what is encoded is passed on before the next message.
 const YIELD_AT: usize = 32 * 1024;
 
 /// Encodes `T` and decodes `U`.

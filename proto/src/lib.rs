@@ -1,7 +1,7 @@
 //! The kubelet's gRPC interfaces: device plugins, plugin registration and pod resources.
 //!
-//! The code is generated from this crate's own `proto/*.proto`, whose comments say what a plugin author has to know,
-//! and is committed, so that nobody needs a generator to build. After a change of a `.proto` run
+//! The code is generated from this crate's own `proto/*.proto`, whose comments are for authors of plugins,
+//! and is committed, so that a build needs no generator. After a change of a `.proto` run
 //! `UPDATE_GENERATED=1 cargo test -p sriovdp-proto`.
 #![forbid(unsafe_code)]
 
@@ -71,7 +71,7 @@ pub mod pluginregistration {
     }
 }
 
-/// How to ask the kubelet which devices are in use: `v1.PodResourcesLister`.
+/// Which devices are in use, from the kubelet: `v1.PodResourcesLister`.
 pub mod podresources {
     pub use generated::*;
 

@@ -46,7 +46,7 @@ fn generate(protos: &Path, out_dir: &Path) {
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
-        // Whoever connects chooses the HTTP/2 stack, and the codec's buffers are ours.
+        // The caller chooses the HTTP/2 stack, and the codec's buffers are ours.
         .build_transport(false)
         .codec_path("crate::codec::Codec")
         .out_dir(out_dir)

@@ -5,6 +5,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use sriovdp_provider_abi::schema_of;
 
 /// Why a device does not match a selector object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,6 @@ impl JsonSchema for CaseInsensitive {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string"})
+        schema_of(r#"{"type": "string"}"#)
     }
 }

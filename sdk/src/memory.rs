@@ -91,10 +91,10 @@ impl<T> Recall<'_, T> {
 
     /// Ends the discovery: about the functions in its scope, only what it has remembered is kept.
     pub fn keep(mut self) {
-        let node = self.node;
-        self.before
-            .retain(|&function, _| !node.is_in_scope(function));
-        self.before.extend(self.read.drain());
+        let before = std::mem::take(&mut *self.before).into_iter();
+        let kept = before.filter(|&(function, _)| !self.node.is_in_scope(function));
+        self.read.extend(kept);
+        *self.before = self.read;
     }
 }
 

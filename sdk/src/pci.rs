@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use sriovdp_provider_abi::schema_of;
+
 use crate::{Error, PciAddress};
 
 /// A PCI vendor or device id as a selector value: `8086`, `0x8086` and `15B3` are all understood.
@@ -121,11 +123,9 @@ impl JsonSchema for HexId {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "pattern": "^(0[xX])?[0-9a-fA-F]{1,4}$",
-            "examples": ["8086"],
-        })
+        schema_of(
+            r#"{"type": "string", "pattern": "^(0[xX])?[0-9a-fA-F]{1,4}$", "examples": ["8086"]}"#,
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use sriovdp_provider_abi::schema_of;
 
 use crate::Error;
 use crate::matching::{CaseInsensitive, Mismatch, listed};
@@ -150,7 +151,7 @@ impl<T> JsonSchema for IndexRanges<T> {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "pattern": "^[^#]+(#[0-9, -]+)?$"})
+        schema_of(r##"{"type": "string", "pattern": "^[^#]+(#[0-9, -]+)?$"}"##)
     }
 }
 

@@ -59,8 +59,8 @@ pub(crate) struct VdpaDevice {
 }
 
 impl VdpaDevice {
-    /// That the character device of vhost is missing, which the device is bound to. An entry that is not there yet says
-    /// nothing: the driver may be about to finish.
+    /// That the character device of vhost is missing, which the device is bound to. An entry that is not there yet is
+    /// no finding: the driver may be about to finish.
     pub(crate) fn finding(&self, node: &Node) -> Option<Finding> {
         self.bound_to.filter(|kind| *kind == VdpaType::Vhost)?;
         let path = vhost_node(node, &self.name)?;

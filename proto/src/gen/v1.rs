@@ -119,7 +119,7 @@ pub mod pod_resources_lister_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Served by the kubelet on `/var/lib/kubelet/pod-resources/kubelet.sock`. The only way to learn after a restart which
-    /// devices are in use: the device plugin API itself does not say.
+    /// devices are in use: the device plugin API itself does not report it.
     #[derive(Debug, Clone)]
     pub struct PodResourcesListerClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -306,7 +306,7 @@ pub mod pod_resources_lister_server {
         >;
     }
     /// Served by the kubelet on `/var/lib/kubelet/pod-resources/kubelet.sock`. The only way to learn after a restart which
-    /// devices are in use: the device plugin API itself does not say.
+    /// devices are in use: the device plugin API itself does not report it.
     #[derive(Debug)]
     pub struct PodResourcesListerServer<T> {
         inner: Arc<T>,

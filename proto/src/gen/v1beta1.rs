@@ -10,7 +10,7 @@ pub struct DevicePluginOptions {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterRequest {
-    /// The version of this API that the plugin speaks: exactly "v1beta1".
+    /// The version of this API that the plugin has: exactly "v1beta1".
     #[prost(string, tag = "1")]
     pub version: ::prost::alloc::string::String,
     /// The base name of the plugin's socket in `/var/lib/kubelet/device-plugins`; not a path.
@@ -19,7 +19,7 @@ pub struct RegisterRequest {
     /// The extended resource that the devices count for, such as "example.com/vf".
     #[prost(string, tag = "3")]
     pub resource_name: ::prost::alloc::string::String,
-    /// Ignored since Kubernetes 1.25 in favour of GetDevicePluginOptions; say the same in both.
+    /// Ignored since Kubernetes 1.25 in favour of GetDevicePluginOptions; use the same in both.
     #[prost(message, optional, tag = "4")]
     pub options: ::core::option::Option<DevicePluginOptions>,
 }
@@ -100,7 +100,7 @@ pub struct ContainerPreferredAllocationResponse {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocateRequest {
-    /// The kubelet asks for one container at a time.
+    /// The kubelet sends one container at a time.
     #[prost(message, repeated, tag = "1")]
     pub container_requests: ::prost::alloc::vec::Vec<ContainerAllocateRequest>,
 }
@@ -244,9 +244,9 @@ pub mod registration_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Announces one resource. The kubelet connects to the plugin and asks for its options before it answers, so the
+        /// Announces one resource. The kubelet connects to the plugin and requests its options before it answers, so the
         /// plugin has to be serving already, on another task, and its own deadline has to exceed the kubelet's ten seconds
-        /// for connecting. Every refusal has the status code UNKNOWN; only the message tells them apart.
+        /// for connecting. Every refusal has the status code UNKNOWN; only the message distinguishes them.
         ///
         /// Registering does not end an earlier registration's stream, and up to Kubernetes 1.36 the end of such a stale
         /// stream disconnects the newcomer. End your own streams first.
@@ -286,9 +286,9 @@ pub mod registration_server {
     /// Generated trait containing gRPC methods that should be implemented for use with RegistrationServer.
     #[async_trait]
     pub trait Registration: std::marker::Send + std::marker::Sync + 'static {
-        /// Announces one resource. The kubelet connects to the plugin and asks for its options before it answers, so the
+        /// Announces one resource. The kubelet connects to the plugin and requests its options before it answers, so the
         /// plugin has to be serving already, on another task, and its own deadline has to exceed the kubelet's ten seconds
-        /// for connecting. Every refusal has the status code UNKNOWN; only the message tells them apart.
+        /// for connecting. Every refusal has the status code UNKNOWN; only the message distinguishes them.
         ///
         /// Registering does not end an earlier registration's stream, and up to Kubernetes 1.36 the end of such a stale
         /// stream disconnects the newcomer. End your own streams first.
@@ -540,7 +540,7 @@ pub mod device_plugin_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Asked once for each registration. If this fails, so does the registration.
+        /// Called once for each registration. If this fails, so does the registration.
         pub async fn get_device_plugin_options(
             &mut self,
             request: impl tonic::IntoRequest<super::Empty>,
@@ -594,7 +594,7 @@ pub mod device_plugin_client {
                 .insert(GrpcMethod::new("v1beta1.DevicePlugin", "ListAndWatch"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Asks which of the available devices the plugin would rather give away. Only called if the options say so. The
+        /// Requests which of the available devices the plugin would rather give away. Only called if the options say so. The
         /// answer is advice: the kubelet drops what it did not offer and fills up what is missing. An error however fails
         /// the pod, so answer with an empty list instead.
         pub async fn get_preferred_allocation(
@@ -623,10 +623,10 @@ pub mod device_plugin_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks what a container needs in order to use these devices, while its pod is being admitted.
+        /// Requests what a container needs in order to use these devices, while its pod is being admitted.
         ///
         /// There is no deadline, and the kubelet admits no other pod in the meantime: answer within seconds. An error fails
-        /// the pod for good. There is no counterpart that frees devices, and the same device may be asked for again at any
+        /// the pod for good. There is no counterpart that frees devices, and the same device may be requested again at any
         /// time, so the answer must not depend on what was allocated before.
         pub async fn allocate(
             &mut self,
@@ -692,7 +692,7 @@ pub mod device_plugin_server {
     /// Generated trait containing gRPC methods that should be implemented for use with DevicePluginServer.
     #[async_trait]
     pub trait DevicePlugin: std::marker::Send + std::marker::Sync + 'static {
-        /// Asked once for each registration. If this fails, so does the registration.
+        /// Called once for each registration. If this fails, so does the registration.
         async fn get_device_plugin_options(
             &self,
             request: tonic::Request<super::Empty>,
@@ -716,7 +716,7 @@ pub mod device_plugin_server {
             tonic::Response<Self::ListAndWatchStream>,
             tonic::Status,
         >;
-        /// Asks which of the available devices the plugin would rather give away. Only called if the options say so. The
+        /// Requests which of the available devices the plugin would rather give away. Only called if the options say so. The
         /// answer is advice: the kubelet drops what it did not offer and fills up what is missing. An error however fails
         /// the pod, so answer with an empty list instead.
         async fn get_preferred_allocation(
@@ -726,10 +726,10 @@ pub mod device_plugin_server {
             tonic::Response<super::PreferredAllocationResponse>,
             tonic::Status,
         >;
-        /// Asks what a container needs in order to use these devices, while its pod is being admitted.
+        /// Requests what a container needs in order to use these devices, while its pod is being admitted.
         ///
         /// There is no deadline, and the kubelet admits no other pod in the meantime: answer within seconds. An error fails
-        /// the pod for good. There is no counterpart that frees devices, and the same device may be asked for again at any
+        /// the pod for good. There is no counterpart that frees devices, and the same device may be requested again at any
         /// time, so the answer must not depend on what was allocated before.
         async fn allocate(
             &self,

@@ -45,3 +45,12 @@ pub const VERSION: &str = concat!(
     ".",
     env!("CARGO_PKG_VERSION_MINOR")
 );
+
+/// A JSON schema from its text, which takes a kilobyte less of each provider than `json_schema!`. For SDKs.
+#[cfg(feature = "schemars")]
+#[doc(hidden)]
+pub fn schema_of(json: &str) -> schemars::Schema {
+    let value = serde_json::from_str::<serde_json::Value>(json).ok();
+    let schema = value.and_then(|value| schemars::Schema::try_from(value).ok());
+    schema.unwrap_or_default()
+}

@@ -93,11 +93,13 @@ impl schemars::JsonSchema for PciAddress {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "pattern": "^([0-9a-fA-F]{1,8}:)?[0-9a-fA-F]{1,2}:[01]?[0-9a-fA-F]\\.[0-7]$",
-            "examples": ["0000:41:10.2"],
-        })
+        crate::schema_of(
+            r#"{
+                "type": "string",
+                "pattern": "^([0-9a-fA-F]{1,8}:)?[0-9a-fA-F]{1,2}:[01]?[0-9a-fA-F]\\.[0-7]$",
+                "examples": ["0000:41:10.2"]
+            }"#,
+        )
     }
 }
 

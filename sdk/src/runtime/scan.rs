@@ -49,7 +49,7 @@ impl<F> Scan<F> {
     pub(super) fn device(&self, id: &str) -> Result<&Device<F>, Error> {
         match position(&self.devices, id) {
             Ok(at) => Ok(&self.devices[at]),
-            Err(_) => Err(Error::new(format!("the provider knows no device `{id}`"))),
+            Err(_) => Err(Error::new(format!("the provider has no device `{id}`"))),
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) fn add(
 }
 
 /// That the node of a character device of one of the RDMA devices `names` is missing. A character device that the kernel
-/// does not have, or not yet, says nothing.
+/// does not have, or not yet, is no finding.
 pub(crate) fn finding(parent: &Parent<'_>, names: &[String]) -> Option<Finding> {
     let all = names
         .iter()

@@ -92,14 +92,12 @@ impl Provider for MellanoxRdma {
             .iter()
             .map(|device| Device::extending(device, facts(device)));
         let devices: Vec<Device<Facts>> = devices.collect();
-        let mut by_id: Vec<&Device<Facts>> = devices.iter().collect();
-        by_id.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        for device in by_id {
+        for device in &devices {
             if let Some(key) = device.facts.partition_key {
-                keys.now_mut(device.function).push(KnownKey {
-                    device: device.id.clone(),
-                    key,
-                });
+                let known = keys.now_mut(device.function);
+                let at = known.partition_point(|known| known.device < device.id);
+                let device = device.id.clone();
+                known.insert(at, KnownKey { device, key });
             }
         }
         keys.keep();
