@@ -1,6 +1,5 @@
 //! What a provider keeps of one discovery for the next.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Node, PciAddress};
@@ -37,7 +36,7 @@ use crate::{Node, PciAddress};
 ///
 /// In a discovery of [some functions](crate::Manifest::incremental), what is known of the others stays.
 #[derive(Debug)]
-pub struct Memory<T>(Mutex<HashMap<PciAddress, T>>);
+pub struct Memory<T>(Mutex<Entries<T>>);
 
 impl<T> Memory<T> {
     /// Begins a discovery of `node`. A second one waits until the first is over.
@@ -46,7 +45,7 @@ impl<T> Memory<T> {
         Recall {
             node,
             before: self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            read: HashMap::new(),
+            read: Entries::default(),
         }
     }
 }
@@ -61,40 +60,81 @@ impl<T> Default for Memory<T> {
 #[derive(Debug)]
 pub struct Recall<'a, T> {
     node: &'a Node,
-    before: MutexGuard<'a, HashMap<PciAddress, T>>,
-    read: HashMap<PciAddress, T>,
+    before: MutexGuard<'a, Entries<T>>,
+    read: Entries<T>,
 }
 
 impl<T> Recall<'_, T> {
     /// What earlier discoveries have kept about a function.
     pub fn before(&self, function: PciAddress) -> Option<&T> {
-        self.before.get(&function)
+        self.before.get(function)
     }
 
     /// What this discovery has remembered about a function.
     pub fn now(&self, function: PciAddress) -> Option<&T> {
-        self.read.get(&function)
+        self.read.get(function)
     }
 
-    /// What this discovery remembers about a function, to add to it; empty at first.
+    /// What this discovery remembers about a function, to add to it; the default at first.
     pub fn now_mut(&mut self, function: PciAddress) -> &mut T
     where
         T: Default,
     {
-        self.read.entry(function).or_default()
+        let at = self.read.find(function).unwrap_or_else(|at| {
+            let value = T::default();
+            self.read.0.insert(at, Entry { function, value });
+            at
+        });
+        &mut self.read.0[at].value
     }
 
     /// Remembers `value` about a function.
     pub fn remember(&mut self, function: PciAddress, value: T) {
-        self.read.insert(function, value);
+        self.read.set(Entry { function, value });
     }
 
     /// Ends the discovery: about the functions in its scope, only what it has remembered is kept.
     pub fn keep(mut self) {
-        let before = std::mem::take(&mut *self.before).into_iter();
-        let kept = before.filter(|&(function, _)| !self.node.is_in_scope(function));
-        self.read.extend(kept);
-        *self.before = self.read;
+        let node = self.node;
+        let entries = &mut self.before.0;
+        entries.retain(|entry| !node.is_in_scope(entry.function));
+        for entry in self.read.0 {
+            self.before.set(entry);
+        }
+    }
+}
+
+/// By function. A discovery goes through the functions in this order, so that most entries are appended.
+#[derive(Debug)]
+struct Entries<T>(Vec<Entry<T>>);
+
+#[derive(Debug)]
+struct Entry<T> {
+    function: PciAddress,
+    value: T,
+}
+
+impl<T> Entries<T> {
+    fn find(&self, function: PciAddress) -> Result<usize, usize> {
+        self.0
+            .binary_search_by_key(&function, |entry| entry.function)
+    }
+
+    fn get(&self, function: PciAddress) -> Option<&T> {
+        self.find(function).ok().map(|at| &self.0[at].value)
+    }
+
+    fn set(&mut self, entry: Entry<T>) {
+        match self.find(entry.function) {
+            Ok(at) => self.0[at] = entry,
+            Err(at) => self.0.insert(at, entry),
+        }
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
