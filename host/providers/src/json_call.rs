@@ -65,9 +65,9 @@ pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
 /// Calls a method, on this thread.
 pub(super) fn call<C: Call>(
     module: ProviderModuleRef,
-    params: &C::Params,
-) -> Result<C::Answer, CallError> {
-    let method = C::METHOD;
+    params: &C::Request,
+) -> Result<C::Response, CallError> {
+    let method = C::NAME;
     let params = serde_json::to_string(params).map_err(|e| Error::from_std(&e))?;
     let answer = match module.call()(RStr::from(method), RStr::from(params.as_str())) {
         ROk(answer) => answer,

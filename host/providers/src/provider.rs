@@ -111,8 +111,8 @@ impl Provider {
     /// Calls a method and waits for the response until the method's timeout.
     pub(super) async fn call<C: Call>(
         self: &Arc<Self>,
-        params: C::Params,
-    ) -> Result<C::Answer, CallError> {
+        params: C::Request,
+    ) -> Result<C::Response, CallError> {
         let deadline = Instant::now() + C::timeout(&self.timeouts);
         self.call_until::<C>(deadline, params).await
     }
@@ -121,8 +121,8 @@ impl Provider {
     pub(super) async fn call_until<C: Call>(
         self: &Arc<Self>,
         deadline: Instant,
-        params: C::Params,
-    ) -> Result<C::Answer, CallError> {
+        params: C::Request,
+    ) -> Result<C::Response, CallError> {
         let begin = Instant::now();
         let mut call = self.start::<C, _>(params, Ok)?;
         if let Some(answer) = call.wait_until(deadline).await {
@@ -135,8 +135,8 @@ impl Provider {
     /// Calls a method on a thread of its own, where `convert` turns the response into what the caller needs.
     pub(super) fn start<C: Call, A: Send + 'static>(
         self: &Arc<Self>,
-        params: C::Params,
-        convert: impl FnOnce(C::Answer) -> Result<A, CallError> + Send + 'static,
+        params: C::Request,
+        convert: impl FnOnce(C::Response) -> Result<A, CallError> + Send + 'static,
     ) -> Result<PendingCall<A>, CallError> {
         if self.is_unresponsive() {
             return Err(self.unresponsive("is still busy with an earlier call"));
@@ -144,7 +144,7 @@ impl Provider {
         let module = self.module;
         let answer = blocking::start(move || call::<C>(module, &params).and_then(convert));
         let answer = answer.map_err(|error| self.not_called(error))?;
-        Ok(PendingCall::new(self, C::METHOD, answer))
+        Ok(PendingCall::new(self, C::NAME, answer))
     }
 
     /// Fails all further calls until this one has returned.

@@ -9,13 +9,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{TempTree, Tree};
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
+use sriovdp_provider_abi::method::Method;
+use sriovdp_provider_abi::{method, wire};
 use sriovdp_sdk::runtime::Session;
 use sriovdp_sdk::{Allocation, BaseDevice, Error, HostRoot, PciAddress, PciFunction, Provider};
 
@@ -129,7 +127,7 @@ impl<P: Provider> Harness<P> {
     #[track_caller]
     pub fn extending(provider: P, root: &Path, devices: Vec<BaseDevice>) -> Self {
         let session = Session::new(provider, ("under-test", "0.0.0"));
-        let manifest: wire::Manifest = expect(call(&session, method::MANIFEST, &json!({})));
+        let manifest = expect(call::<P, method::Manifest>(&session, &Map::new()));
         let of_devices = devices.first().map(|device| device.device_type.clone());
         let mut harness = Self {
             session,
@@ -195,7 +193,7 @@ impl<P: Provider> Harness<P> {
             selectors,
             id: id.to_owned(),
         };
-        expect(call(&self.session, method::EXPLAIN, &request))
+        expect(call::<P, method::Explain>(&self.session, &request))
     }
 
     fn discover(&self, part: Option<&BTreeSet<PciAddress>>) -> Result<wire::Discovered, Error> {
@@ -222,7 +220,7 @@ impl<P: Provider> Harness<P> {
                 })
                 .collect(),
         };
-        call(&self.session, method::DISCOVER, &request)
+        call::<P, method::Discover>(&self.session, &request)
     }
 
     /// The ids of the devices that fit `selectors`.
@@ -251,7 +249,7 @@ impl<P: Provider> Harness<P> {
             device_type: self.device_type.clone(),
             selectors,
         };
-        expect(call(&self.session, method::SELECT, &request))
+        expect(call::<P, method::Select>(&self.session, &request))
     }
 
     /// Why the device `id` does not fit `selectors`, as `key: reason`, or the reason of [`kept_out`](Provider::kept_out);
@@ -298,7 +296,7 @@ impl<P: Provider> Harness<P> {
             selectors,
             ids: ids.iter().map(|&id| id.to_owned()).collect(),
         };
-        let allocated: wire::Allocated = call(&self.session, method::ALLOCATE, &request)?;
+        let allocated = call::<P, method::Allocate>(&self.session, &request)?;
         Ok(allocated.devices)
     }
 
@@ -312,7 +310,7 @@ impl<P: Provider> Harness<P> {
             device_type: self.device_type.clone(),
             selectors,
         };
-        call::<P, Value>(&self.session, method::CHECK, &request).map(drop)
+        call::<P, method::Check>(&self.session, &request).map(drop)
     }
 }
 
@@ -324,12 +322,11 @@ impl<P: Provider> fmt::Debug for Harness<P> {
     }
 }
 
-fn call<P: Provider, T: DeserializeOwned>(
+fn call<P: Provider, M: Method>(
     session: &Session<P>,
-    method: &str,
-    request: &impl Serialize,
-) -> Result<T, Error> {
-    let output = session.call(method, &serde_json::to_string(request)?)?;
+    request: &M::Request,
+) -> Result<M::Response, Error> {
+    let output = session.call(M::NAME, &serde_json::to_string(request)?)?;
     Ok(serde_json::from_str(&output)?)
 }
 

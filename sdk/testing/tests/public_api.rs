@@ -11,6 +11,8 @@ use expect_test::expect_file;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Fields, ImplItem, Item, TraitItem, Visibility};
 
+/// Before the name of a type whose implementations do not count.
+const PRIVATE: &str = "private ";
 const CRATES: [&str; 2] = ["sdk/src", "sdk/testing/src"];
 
 #[test]
@@ -43,6 +45,19 @@ fn listing(directory: &str) -> String {
             list(&item, &mut lines);
         }
     }
+    let (private, mut lines): (Vec<String>, Vec<String>) = lines
+        .into_iter()
+        .partition(|line| line.starts_with(PRIVATE));
+    let is_private = |of: &str| {
+        let name = of.split('<').next().unwrap_or(of);
+        private
+            .iter()
+            .any(|private| private[PRIVATE.len()..] == *name)
+    };
+    lines.retain(|line| {
+        line.rsplit_once(" for ")
+            .is_none_or(|(_, of)| !is_private(of))
+    });
     lines.sort();
     format!("# {directory}\n{}\n", lines.join("\n"))
 }
@@ -132,6 +147,8 @@ fn list(item: &Item, lines: &mut Vec<String>) {
                 }
             }
         }
+        Item::Struct(item) => lines.push(format!("{PRIVATE}{}", item.ident)),
+        Item::Enum(item) => lines.push(format!("{PRIVATE}{}", item.ident)),
         _ => {}
     }
 }

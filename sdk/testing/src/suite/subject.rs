@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::Violation;
 use super::meter::Meter;
 use super::stage::Stage;
-use sriovdp_provider_abi::wire;
-use sriovdp_provider_abi::wire::method;
+use sriovdp_provider_abi::method::Method;
+use sriovdp_provider_abi::{method, wire};
 use sriovdp_sdk::runtime::Session;
 use sriovdp_sdk::{Error, PciAddress, Provider};
 
@@ -46,7 +44,7 @@ impl<P: Provider> Subject<P> {
         let meter = Meter::default();
         let session = Session::new(P::default(), ("under-test", "0.0.0"));
         let session = session.observed_by(meter.observer());
-        let manifest = call(&session, method::MANIFEST, &json!({}))?.map_err(|error| {
+        let manifest = call::<P, method::Manifest>(&session, &Map::new())?.map_err(|error| {
             Violation::new(format!("the manifest is refused: {}", with_causes(&error)))
         })?;
         Ok(Self {
@@ -67,7 +65,7 @@ impl<P: Provider> Subject<P> {
             extended.then_some(self.device_type.as_str()),
         );
         Ok(
-            call(&self.session, method::DISCOVER, &request)?.map(|found| {
+            call::<P, method::Discover>(&self.session, &request)?.map(|found| {
                 self.generation += 1;
                 self.found = found;
             }),
@@ -90,7 +88,7 @@ impl<P: Provider> Subject<P> {
             since: self.generation,
             functions: scope.iter().copied().collect(),
         });
-        let found = call(&self.session, method::DISCOVER, &request)?.map_err(|error| {
+        let found = call::<P, method::Discover>(&self.session, &request)?.map_err(|error| {
             Violation::new(format!(
                 "a discovery of {function} alone fails: {}",
                 with_causes(&error)
@@ -110,12 +108,12 @@ impl<P: Provider> Subject<P> {
         })
     }
 
-    pub(super) fn check(&self, selectors: &Value) -> Answer<Value> {
+    pub(super) fn check(&self, selectors: &Value) -> Answer<wire::Checked> {
         let request = wire::CheckRequest {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
         };
-        call(&self.session, method::CHECK, &request)
+        call::<P, method::Check>(&self.session, &request)
     }
 
     /// The ids of the devices that fit.
@@ -126,7 +124,7 @@ impl<P: Provider> Subject<P> {
             selectors: selectors.clone(),
         };
         let selected: Result<wire::Selected, Error> =
-            call(&self.session, method::SELECT, &request)?;
+            call::<P, method::Select>(&self.session, &request)?;
         Ok(selected.map(|selected| {
             let admitted = selected.admitted.iter();
             admitted
@@ -141,7 +139,7 @@ impl<P: Provider> Subject<P> {
             selectors: selectors.clone(),
             id: id.to_owned(),
         };
-        call(&self.session, method::EXPLAIN, &request)
+        call::<P, method::Explain>(&self.session, &request)
     }
 
     pub(super) fn allocate(&self, selectors: &Value, id: &str) -> Answer<wire::Allocation> {
@@ -150,8 +148,7 @@ impl<P: Provider> Subject<P> {
             selectors: selectors.clone(),
             ids: vec![id.to_owned()],
         };
-        let answer: Result<wire::Allocated, Error> =
-            call(&self.session, method::ALLOCATE, &request)?;
+        let answer = call::<P, method::Allocate>(&self.session, &request)?;
         Ok(answer.map(|mut allocated| allocated.devices.remove(0)))
     }
 
@@ -161,7 +158,7 @@ impl<P: Provider> Subject<P> {
     }
 
     /// The properties of its selectors in the schema.
-    pub(super) fn keys(&self) -> serde_json::Map<String, Value> {
+    pub(super) fn keys(&self) -> Map<String, Value> {
         let properties = self.manifest.schema.get("properties");
         properties
             .and_then(Value::as_object)
@@ -176,11 +173,8 @@ pub(super) fn with_causes(error: &Error) -> String {
     format!("{error}{causes}")
 }
 
-fn call<P: Provider, T: DeserializeOwned>(
-    session: &Session<P>,
-    method: &str,
-    request: &impl Serialize,
-) -> Answer<T> {
+fn call<P: Provider, M: Method>(session: &Session<P>, request: &M::Request) -> Answer<M::Response> {
+    let method = M::NAME;
     let input = serde_json::to_string(request)
         .map_err(|error| Violation::new(format!("cannot write a request: {error}")))?;
     let called = catch_unwind(AssertUnwindSafe(|| session.call(method, &input)));
