@@ -116,7 +116,7 @@ pub async fn run(
     let list_dir = settings.providers.digests.as_deref().and_then(Path::parent);
     let file_directories = config_dir
         .into_iter()
-        .chain([settings.providers.directory.clone()])
+        .chain(settings.providers.directories.clone())
         .chain(list_dir.map(Path::to_path_buf));
     let file_watcher = DirectoryWatcher::new(file_directories.collect());
     let files = [config_file.clone()].into_iter();

@@ -64,6 +64,13 @@ impl DeviceTypes {
             })
         };
         for first in self.providers.iter().filter(|first| first.file() != file) {
+            // Providers are known by their file names, in messages and across reconciles.
+            if first.file().file_name() == file.file_name() {
+                return Err(ProviderError::Conflict {
+                    what: "a provider file of this name".to_owned(),
+                    first: first.file().display().to_string(),
+                });
+            }
             let theirs = first.manifest();
             if let Some(name) = &manifest.device_type {
                 if theirs.device_type.as_ref() == Some(name) {

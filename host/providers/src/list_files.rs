@@ -1,22 +1,23 @@
 //! The provider files in the provider directory.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::ProviderError;
+use super::{ProviderError, path_trust};
 use sriovdp_report::Hint;
 
 /// Why no provider is loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NoProvider {
     /// The directory does not exist.
-    #[error("the provider directory `{}` does not exist", .0.display())]
-    Directory(PathBuf),
+    #[error("the provider directory {} does not exist", names(.0))]
+    Directory(Vec<PathBuf>),
     /// No file is a candidate.
-    #[error("no file in the provider directory `{}` ends with `.so`", .0.display())]
-    File(PathBuf),
+    #[error("no file in the provider directory {} ends with `.so`", names(.0))]
+    File(Vec<PathBuf>),
     /// All files are refused.
-    #[error("every file of the provider directory `{}` is refused", .0.display())]
-    Refused(PathBuf),
+    #[error("every file of the provider directory {} is refused", names(.0))]
+    Refused(Vec<PathBuf>),
 }
 
 impl Hint for NoProvider {
@@ -25,10 +26,70 @@ impl Hint for NoProvider {
             Self::Directory(_) => {
                 "name the directory of the provider libraries with `--provider-dir`".to_owned()
             }
-            Self::File(path) => format!("put provider libraries into `{}`", path.display()),
+            Self::File(paths) => format!("put provider libraries into {}", names(paths)),
             Self::Refused(_) => "`sriovdp providers` lists the reasons".to_owned(),
         })
     }
+}
+
+fn names(directories: &[PathBuf]) -> String {
+    let names = directories
+        .iter()
+        .map(|path| format!("`{}`", path.display()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The identity of a file's version; nothing for a file that must be vetted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileFingerprint(pub(super) Option<(u64, u64, i64, i64)>);
+
+impl FileFingerprint {
+    pub(super) fn of(file: &Path) -> Self {
+        let metadata = std::fs::metadata(file).ok();
+        // Unlike mtime, ctime also changes with the owner and the mode.
+        Self(metadata.map(|m| (m.ino(), m.size(), m.ctime(), m.ctime_nsec())))
+    }
+}
+
+/// What one reload finds in the directories.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub(super) files: Vec<(FileFingerprint, PathBuf)>,
+    pub(super) digests: Option<FileFingerprint>,
+    /// Why a directory is unusable.
+    pub(super) error: Option<ProviderError>,
+}
+
+impl Listed {
+    pub(super) fn of(directories: &[PathBuf], digests: Option<FileFingerprint>) -> Self {
+        let mut listed = Self {
+            digests,
+            ..Self::default()
+        };
+        for directory in directories {
+            match list_trusted(directory) {
+                Ok(files) => {
+                    let files = files.into_iter();
+                    let fingerprinted = files.map(|file| (FileFingerprint::of(&file), file));
+                    listed.files.extend(fingerprinted);
+                }
+                Err(error) => listed.error = listed.error.or(Some(error)),
+            }
+        }
+        listed
+    }
+}
+
+/// The provider files of the directory, if its path is trusted.
+fn list_trusted(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
+    let files = list_files(directory)?;
+    if !files.is_empty() {
+        path_trust::check(directory).map_err(|source| ProviderError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+    }
+    Ok(files)
 }
 
 /// The `*.so` files in `directory`, sorted by name. A directory that does not exist has none.
@@ -36,7 +97,7 @@ impl Hint for NoProvider {
 /// # Errors
 ///
 /// When the directory exists and cannot be listed.
-pub(super) fn list_files(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
+fn list_files(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
     let failed = |source: std::io::Error| ProviderError::List {
         path: directory.to_owned(),
         source,

@@ -1,16 +1,15 @@
 //! The registry of providers: which files of the provider directory are loaded, and which are refused.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
 use super::device_types::{DeviceType, DeviceTypes};
-use super::list_files::{NoProvider, list_files};
+use super::list_files::{FileFingerprint, Listed, NoProvider};
 use super::vetting::{Rules, VettedFile};
-use super::{Provider, ProviderError, Timeouts, path_trust};
+use super::{Provider, ProviderError, Timeouts};
 use crate::blocking;
 
 /// Files that are probed at a time, each by a short-lived process.
@@ -21,8 +20,8 @@ const MAX_COPIES: u64 = 8 << 20;
 /// The settings for providers.
 #[derive(Clone, Debug)]
 pub struct ProviderSettings {
-    /// The provider directory.
-    pub directory: PathBuf,
+    /// The directories, at least one. Of conflicting files, that of an earlier directory is loaded.
+    pub directories: Vec<PathBuf>,
     /// The list of digests; without one, all files may be loaded.
     pub digests: Option<PathBuf>,
     /// The timeouts of their calls.
@@ -32,10 +31,10 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    /// All files of `directory`, probed by this process's own program.
-    pub fn new(directory: PathBuf) -> Self {
+    /// All files of `directories`, probed by this process's own program.
+    pub fn new(directories: Vec<PathBuf>) -> Self {
         Self {
-            directory,
+            directories,
             digests: None,
             timeouts: Timeouts::default(),
             program: PathBuf::from("/proc/self/exe"),
@@ -58,18 +57,6 @@ pub struct Providers {
     hanging: Option<PathBuf>,
 }
 
-/// The identity of a file's version; nothing for a file that must be vetted again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileFingerprint(Option<(u64, u64, i64, i64)>);
-
-impl FileFingerprint {
-    fn of(file: &Path) -> Self {
-        let metadata = std::fs::metadata(file).ok();
-        // Unlike mtime, ctime also changes with the owner and the mode.
-        Self(metadata.map(|m| (m.ino(), m.size(), m.ctime(), m.ctime_nsec())))
-    }
-}
-
 /// A refused file.
 #[derive(Debug)]
 pub struct Refused {
@@ -84,25 +71,30 @@ impl Providers {
     /// file is loaded beside the previous one and replaces it.
     pub async fn reload(&mut self, settings: &ProviderSettings) {
         self.unusable = None;
-        let directory = settings.directory.clone();
+        let directories = settings.directories.clone();
         let digests = settings.digests.clone();
         let listed = blocking::run(move || {
-            let files = list_trusted(&directory)?;
-            let fingerprinted = files
-                .into_iter()
-                .map(|file| (FileFingerprint::of(&file), file));
-            Ok((
-                fingerprinted.collect(),
-                digests.as_deref().map(FileFingerprint::of),
-            ))
+            let digests = digests.as_deref().map(FileFingerprint::of);
+            Ok(Listed::of(&directories, digests))
         });
-        let (files, digests): (Vec<(FileFingerprint, PathBuf)>, _) = match listed.await {
+        let Listed {
+            files,
+            digests,
+            error,
+        } = match listed.await {
             Ok(listed) => listed,
-            Err(error) => {
-                self.unusable = Some(Arc::new(error));
+            Err(error) => Listed {
+                error: Some(error),
+                ..Listed::default()
+            },
+        };
+        if let Some(error) = error {
+            self.unusable = Some(Arc::new(error));
+            // The files of an unusable directory are unknown, and not removed.
+            if files.is_empty() {
                 return;
             }
-        };
+        }
         self.forget_removed(&files);
         self.retry_on_new_digests(digests);
         let rules = Rules::new(settings).await;
@@ -145,18 +137,19 @@ impl Providers {
         self.unusable.as_deref()
     }
 
-    /// Why no provider is loaded from `directory`, unless the directory is [unusable](Self::unusable).
-    pub fn none_loaded(&self, directory: &Path) -> Option<ProviderError> {
+    /// Why no provider is loaded from `directories`, unless one of them is [unusable](Self::unusable).
+    pub fn none_loaded(&self, directories: &[PathBuf]) -> Option<ProviderError> {
         if !self.loaded().is_empty() || self.unusable.is_some() {
             return None;
         }
-        let directory = directory.to_owned();
+        let exists = directories.iter().any(|directory| directory.exists());
+        let directories = directories.to_owned();
         Some(ProviderError::NoneLoaded(if !self.refused.is_empty() {
-            NoProvider::Refused(directory)
-        } else if directory.exists() {
-            NoProvider::File(directory)
+            NoProvider::Refused(directories)
+        } else if exists {
+            NoProvider::File(directories)
         } else {
-            NoProvider::Directory(directory)
+            NoProvider::Directory(directories)
         }))
     }
 
@@ -310,16 +303,4 @@ impl Providers {
         self.device_types.insert(Arc::new(provider));
         Ok(is_replacement)
     }
-}
-
-/// The provider files of the directory, if its path is trusted.
-fn list_trusted(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
-    let files = list_files(directory)?;
-    if !files.is_empty() {
-        path_trust::check(directory).map_err(|source| ProviderError::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
-    }
-    Ok(files)
 }

@@ -102,7 +102,8 @@ pub struct Common {
     #[arg(global = true, long)]
     pub lenient: bool,
 
-    /// The directory of the provider libraries.
+    /// The directory of the provider libraries. Given several times, of conflicting files the one in the earlier
+    /// directory is loaded.
     #[arg(
         global = true,
         long,
@@ -110,7 +111,7 @@ pub struct Common {
         default_value = "/opt/sriovdp/providers",
         help_heading = "Node"
     )]
-    pub provider_dir: PathBuf,
+    pub provider_dir: Vec<PathBuf>,
 
     /// Load only the provider files in this list, which has the format of `sha256sum`.
     #[arg(global = true, long, value_name = "FILE", help_heading = "Node")]

@@ -108,7 +108,7 @@ fn across() -> (Runtime, Discovery) {
     let mut providers = Providers::default();
     let settings = ProviderSettings {
         program: sriovdp_tests::program(),
-        ..ProviderSettings::new(library.parent().expect("a directory").to_owned())
+        ..ProviderSettings::new(vec![library.parent().expect("a directory").to_owned()])
     };
     runtime.block_on(providers.reload(&settings));
     let provider = providers.loaded().first().expect("a provider");

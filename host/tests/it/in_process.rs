@@ -42,7 +42,7 @@ pub(crate) fn reconciler_with_discovery_wait(
 
 fn settings(node: &TestNode, discovery_wait: Duration) -> Settings {
     let tree = HostPaths::new(node.root(), "/var/lib/kubelet");
-    let mut providers = ProviderSettings::new(node.provider_dir().to_owned());
+    let mut providers = ProviderSettings::new(vec![node.provider_dir().to_owned()]);
     providers.program = sriovdp_tests::program();
     Settings {
         defaults: Defaults {

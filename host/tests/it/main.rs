@@ -79,6 +79,8 @@ mod pod_devices;
 mod preferred_allocation;
 /// What holds for every configuration.
 mod properties;
+/// Several provider directories.
+mod provider_directories;
 /// Provider files that come, change and go while the daemon runs.
 mod provider_reload;
 /// Random events, in this process.

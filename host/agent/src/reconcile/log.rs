@@ -81,8 +81,9 @@ impl Reconciler {
                 "providers_refused_more",
                 "further provider files are refused; `sriovdp providers` lists all",
             );
-            let directory = self.settings.providers.directory.display();
-            log.add(entry.path(directory).count(unnamed));
+            let directories = self.settings.providers.directories.iter();
+            let directories: Vec<_> = directories.map(|path| path.display().to_string()).collect();
+            log.add(entry.path(directories.join(", ")).count(unnamed));
         }
     }
 

@@ -34,7 +34,7 @@ impl Reconciler {
     /// Why no provider is loaded, where nothing is wrong with the directory as a whole.
     pub fn no_provider(&self) -> Option<ProviderError> {
         self.providers
-            .none_loaded(&self.settings.providers.directory)
+            .none_loaded(&self.settings.providers.directories)
     }
 
     /// Since when the last valid configuration is active.

@@ -16,7 +16,7 @@ pub(crate) async fn print(ours: &Ours) -> anyhow::Result<()> {
     let (program, directory) = ours.parts();
     let settings = ProviderSettings {
         program: program.to_owned(),
-        ..ProviderSettings::new(directory.to_owned())
+        ..ProviderSettings::new(vec![directory.to_owned()])
     };
     let mut files: Vec<_> = std::fs::read_dir(directory)?
         .map(|entry| entry.map(|entry| entry.path()))

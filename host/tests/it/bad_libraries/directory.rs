@@ -149,7 +149,7 @@ async fn a_probe_that_does_not_work() {
     let mut reported = async |program: &str| {
         let settings = ProviderSettings {
             program: program.into(),
-            ..ProviderSettings::new(node.provider_dir().to_owned())
+            ..ProviderSettings::new(vec![node.provider_dir().to_owned()])
         };
         providers.reload(&settings).await;
         let refused = providers.refused().iter();
