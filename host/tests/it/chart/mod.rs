@@ -284,7 +284,7 @@ fn no_container_has_a_privilege() {
 
 #[test]
 fn the_program_accepts_the_arguments() {
-    for name in goldens().into_iter().filter(|name| name != "providers") {
+    for name in goldens() {
         for daemon_set in objects(&name, "DaemonSet") {
             // The kubelet replaces the variable.
             let arguments = list(&container(&daemon_set)["args"]);
