@@ -39,6 +39,8 @@ mod endurance;
 mod examples;
 /// Libraries that add to device types of other libraries.
 mod extensions;
+/// Manifests of other projects that start the Go plugin's image.
+mod go_plugin_manifests;
 /// What makes a device unhealthy.
 mod health;
 /// The files of the image, run by themselves.
