@@ -164,7 +164,7 @@ pub async fn run(
             observers.reconciled(&state, &outcome, began);
             malloc::trim();
             files.send_replace(state.files());
-            triggers.reconciled(outcome.was_full);
+            triggers.reconciled(outcome.kind);
             subsystems.send_replace(Some(state.providers().subsystems()));
             if let (true, Some(error)) = (
                 first,

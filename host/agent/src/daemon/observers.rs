@@ -87,11 +87,7 @@ impl Observers {
     pub(super) fn reconciled(&self, state: &Reconciler, outcome: &Outcome, began: Instant) {
         self.0
             .send_modify(|status| *status = status.after(state, outcome, began));
-        let scope = if outcome.was_full {
-            "full"
-        } else {
-            "incremental"
-        };
+        let scope = outcome.kind.name();
         let duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::trace!(target: METRICS_TARGET, event = "reconciled", scope, duration_us, "reconciled");
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::DaemonError;
 use crate::events::{Debounce, PendingChanges, ReconcileScope};
-use crate::reconcile::Reconciler;
+use crate::reconcile::{ReconcileKind, Reconciler};
 
 /// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
 const FILES_SETTLE: Duration = Duration::from_millis(100);
@@ -56,12 +56,12 @@ impl Triggers {
     }
 
     /// A reconcile has ended.
-    pub(super) fn reconciled(&mut self, was_full: bool) {
+    pub(super) fn reconciled(&mut self, kind: ReconcileKind) {
         let (ended, took) = (
             Instant::now(),
             cpu_time().saturating_sub(self.cpu_time_before),
         );
-        if was_full {
+        if kind == ReconcileKind::Full {
             self.debounce.reconciled_everything(ended, took);
             // Incremental reconciles do not postpone the resync.
             self.timer.reset();

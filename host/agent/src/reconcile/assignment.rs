@@ -8,6 +8,7 @@ use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
 
 use super::Reconciler;
+use super::pod_devices_cache::Need;
 use super::removal_reasons::{RemovalReasons, removal_reasons};
 use super::retained::Retained;
 use super::snapshot::{MatchedResource, Snapshot, pool_of};
@@ -34,9 +35,14 @@ impl Reconciler {
     /// the result depends on them.
     pub(super) async fn assign(&mut self, pools: &[Arc<Pool>], now: Instant) -> Assignments {
         let mut assigned = self.snapshot.assign(pools, self.pod_devices.get());
-        let changes = self.snapshot.changes_membership(pools, &assigned);
-        let waits = pools.iter().any(|pool| pool.waits_for_pods(now));
-        if self.pod_devices.refresh_due(now, changes, waits) {
+        let need = if self.snapshot.changes_membership(pools, &assigned) {
+            Need::MembershipChange
+        } else if pools.iter().any(|pool| pool.waits_for_pods(now)) {
+            Need::EndOfPod
+        } else {
+            Need::None
+        };
+        if self.pod_devices.refresh_due(now, need) {
             self.pod_devices.read(&self.settings.tree, now).await;
             assigned = self.snapshot.assign(pools, self.pod_devices.get());
         }

@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 pub use servers::KubeletOptions;
 pub use settings::Settings;
+pub use snapshot::ReconcileKind;
 
 use configuration::Configuration;
 use log_on_change::{Condition, LogOnChange};
@@ -74,8 +75,8 @@ pub struct Outcome {
     pub failures: Vec<ScanError>,
     /// The resources whose devices are unknown, because a provider does not answer, and why.
     pub unknown: BTreeMap<ResourceName, String>,
-    /// Whether the whole node was read.
-    pub was_full: bool,
+    /// What of the node was read.
+    pub kind: ReconcileKind,
     /// When to reconcile again without another trigger.
     pub requeue_at: Option<Instant>,
     /// Whether that reconcile need only be about functions of which something could not be read.
@@ -183,7 +184,7 @@ impl Reconciler {
         let unknown = self.snapshot.unknown();
         let unknown = unknown.map(|(resource, error)| (resource.name.clone(), inline(error)));
         outcome.unknown.extend(unknown);
-        outcome.was_full = self.snapshot.is_full;
+        outcome.kind = self.snapshot.kind;
         let requeues = [
             self.flaps.stable_at(),
             self.pod_devices.requeue_at(),

@@ -14,6 +14,17 @@ const STALE: Duration = Duration::from_secs(5);
 /// When they trigger a reconcile while the assignment depends on them.
 const OUTDATED: Duration = Duration::from_secs(60);
 
+/// Why a reconcile needs to know which devices pods have.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Need {
+    /// A device joins or leaves a pool.
+    MembershipChange,
+    /// A removed device stays until its pod ends.
+    EndOfPod,
+    /// Nothing has changed.
+    None,
+}
+
 /// The pod devices.
 #[derive(Debug, Default)]
 pub(super) struct PodDevicesCache {
@@ -31,11 +42,16 @@ impl PodDevicesCache {
         &self.devices
     }
 
-    /// Whether a reconcile at `now` has to read them: when they are not known yet, when a device joins or leaves a pool,
-    /// and at intervals while the assignment depends on them or a removed device `waits` for the end of its pod.
-    pub(super) fn refresh_due(&self, now: Instant, membership_changes: bool, waits: bool) -> bool {
+    /// Whether a reconcile at `now` has to read them: when they are not known yet, and otherwise as `need` says, or at
+    /// intervals while the assignment depends on them.
+    pub(super) fn refresh_due(&self, now: Instant, need: Need) -> bool {
         let is_stale = || self.tried.is_none_or(|tried| now >= tried + STALE);
-        !self.known || membership_changes || ((waits || self.is_relevant) && is_stale())
+        !self.known
+            || match need {
+                Need::MembershipChange => true,
+                Need::EndOfPod => is_stale(),
+                Need::None => self.is_relevant && is_stale(),
+            }
     }
 
     /// Sets whether the assignment depends on them.
@@ -81,19 +97,19 @@ mod tests {
     fn they_are_read_when_the_assignment_depends_on_them() {
         let start = Instant::now();
         let mut cache = PodDevicesCache::default();
-        assert!(cache.refresh_due(start, false, false), "not known yet");
+        assert!(cache.refresh_due(start, Need::None), "not known yet");
         cache.known = true;
         cache.tried = Some(start);
         let later = start + Duration::from_secs(4);
-        assert!(!cache.refresh_due(later, false, true));
-        assert!(cache.refresh_due(later, true, false));
+        assert!(!cache.refresh_due(later, Need::EndOfPod));
+        assert!(cache.refresh_due(later, Need::MembershipChange));
         let much_later = start + STALE;
-        assert!(cache.refresh_due(much_later, false, true));
-        assert!(!cache.refresh_due(much_later, false, false));
+        assert!(cache.refresh_due(much_later, Need::EndOfPod));
+        assert!(!cache.refresh_due(much_later, Need::None));
         assert_eq!(cache.requeue_at(), None);
         cache.set_relevant(true);
-        assert!(!cache.refresh_due(later, false, false));
-        assert!(cache.refresh_due(much_later, false, false));
+        assert!(!cache.refresh_due(later, Need::None));
+        assert!(cache.refresh_due(much_later, Need::None));
         assert_eq!(cache.requeue_at(), Some(start + OUTDATED));
     }
 }

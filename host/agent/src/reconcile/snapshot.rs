@@ -16,6 +16,26 @@ use crate::pools::{
     Resource, Scan, ScanError, assign,
 };
 
+/// What a reconcile reads of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReconcileKind {
+    /// Everything.
+    #[default]
+    Full,
+    /// The PCI functions that may have changed.
+    Incremental,
+}
+
+impl ReconcileKind {
+    /// Its name, as the label `scope` of metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Incremental => "incremental",
+        }
+    }
+}
+
 /// The PCI bus, the devices, and which of them match which resources.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
@@ -24,8 +44,8 @@ pub(super) struct Snapshot {
     pub(super) scan: Scan,
     /// Why the bus and the scan are those of an earlier snapshot.
     pub(super) bus_error: Option<ScanError>,
-    /// Whether the whole node was read, and not some functions only.
-    pub(super) is_full: bool,
+    /// What of the node was read for it.
+    pub(super) kind: ReconcileKind,
     /// The resources with their matches, in the configuration's order.
     pub(super) resources: Vec<MatchedResource>,
 }
@@ -60,7 +80,7 @@ impl Snapshot {
         let scope = scope.filter(|_| self.is_complete() && self.resources().eq(&resources));
         let scope = scope.map(|functions| node.unread.with(functions, Instant::now()));
         let mut next = self.scan(&mut node, &resources, scope.as_ref()).await;
-        if !next.is_full && next.failures().next().is_some() {
+        if next.kind == ReconcileKind::Incremental && next.failures().next().is_some() {
             next = next.scan(&mut node, &resources, None).await;
         }
         node.unread.scanned(next.scan.unread(), Instant::now());
@@ -111,7 +131,10 @@ impl Snapshot {
             None => sriovdp_pci_scan::scan(&root, &before),
         });
         let mut next = Self {
-            is_full: scope.is_none(),
+            kind: match scope {
+                Some(_) => ReconcileKind::Incremental,
+                None => ReconcileKind::Full,
+            },
             ..Self::default()
         };
         match bus.await {

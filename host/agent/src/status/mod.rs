@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::config::ResourceName;
 use crate::pools::{Health, Pool};
-use crate::reconcile::{Outcome, Reconciler};
+use crate::reconcile::{Outcome, ReconcileKind, Reconciler};
 use sriovdp_report::inline;
 
 /// The state as of the last reconcile.
@@ -38,8 +38,8 @@ pub struct LastReconcile {
     pub ended: SystemTime,
     /// How long it took.
     pub took: Duration,
-    /// Whether it was a full one.
-    pub is_full: bool,
+    /// What it read.
+    pub kind: ReconcileKind,
 }
 
 /// One pool.
@@ -96,7 +96,7 @@ impl DaemonStatus {
             last_reconcile: Some(LastReconcile {
                 ended: SystemTime::now(),
                 took: since.elapsed(),
-                is_full: outcome.was_full,
+                kind: outcome.kind,
             }),
             pools: Some(
                 state
@@ -143,13 +143,6 @@ impl PoolStatus {
     /// Its healthy devices.
     pub fn healthy(&self) -> usize {
         self.devices - self.unhealthy.len()
-    }
-}
-
-impl LastReconcile {
-    /// `full` or `incremental`.
-    pub fn scope(&self) -> &'static str {
-        if self.is_full { "full" } else { "incremental" }
     }
 }
 

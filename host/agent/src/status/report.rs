@@ -140,7 +140,7 @@ impl DaemonStatus {
             uptime_seconds: daemon.started.elapsed().as_secs(),
             registration_mode: daemon.registration_mode.clone(),
             last_reconcile: self.last_reconcile.map(|last| Reconcile {
-                scope: last.scope().to_owned(),
+                scope: last.kind.name().to_owned(),
                 age_seconds: age(last.ended),
                 duration_ms: milliseconds(last.took),
             }),
