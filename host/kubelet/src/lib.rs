@@ -119,7 +119,7 @@ pub use directory_changes::DirectoryChanges;
 pub use paths::{KubeletDirectory, KubeletPaths};
 pub use plugin::{Device, DevicePlugin, Health};
 pub use pod_devices::PodDevices;
-pub use pod_resources::PodResourcesError;
+pub use pod_resources::{ContainerDevices, PodResourcesError};
 pub use registration_mode::RegistrationMode;
 pub use registration_status::RegistrationStatus;
 pub use resource_server::ResourceServer;

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sriovdp_proto::podresources::ListPodResourcesRequest;
+use serde::Serialize;
 use sriovdp_proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
+use sriovdp_proto::podresources::{ListPodResourcesRequest, PodResources};
 
 use super::pod_devices::PodDevices;
 use super::{checkpoint, http2};
@@ -86,14 +87,55 @@ impl PodDevices {
     }
 }
 
+/// The devices of one container under one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContainerDevices {
+    /// The namespace of its pod.
+    pub namespace: String,
+    /// The name of its pod.
+    pub pod: String,
+    /// Its name.
+    pub container: String,
+    /// The resource.
+    pub resource: String,
+    /// The devices.
+    pub devices: Vec<String>,
+}
+
+impl ContainerDevices {
+    /// Lists the devices of all containers, for people; [`PodDevices`] is what a plugin decides by.
+    ///
+    /// # Errors
+    ///
+    /// When the kubelet does not answer on its `socket`.
+    pub async fn list(socket: &Path) -> Result<Vec<Self>, PodResourcesError> {
+        let listed = match tokio::time::timeout(LIST_TIMEOUT, pods(socket)).await {
+            Ok(listed) => listed,
+            Err(elapsed) => Err(elapsed.into()),
+        };
+        let pods = listed.map_err(|source| PodResourcesError::Socket {
+            path: socket.to_owned(),
+            source,
+        })?;
+        let mut all = Vec::new();
+        for pod in pods {
+            for container in pod.containers {
+                all.extend(container.devices.into_iter().map(|devices| Self {
+                    namespace: pod.namespace.clone(),
+                    pod: pod.name.clone(),
+                    container: container.name.clone(),
+                    resource: devices.resource_name,
+                    devices: devices.device_ids,
+                }));
+            }
+        }
+        Ok(all)
+    }
+}
+
 /// What the kubelet lists, if it lists any pod.
 async fn list(socket: &Path) -> Result<Option<PodDevices>, anyhow::Error> {
-    let call = http2::connect(socket, |kubelet| async {
-        let client = PodResourcesListerClient::with_origin(kubelet, http2::localhost());
-        let mut client = client.max_decoding_message_size(MAX_RESPONSE);
-        client.list(ListPodResourcesRequest {}).await
-    });
-    let pods = call.await??.into_inner().pod_resources;
+    let pods = pods(socket).await?;
     if pods.is_empty() {
         return Ok(None);
     }
@@ -103,6 +145,15 @@ async fn list(socket: &Path) -> Result<Option<PodDevices>, anyhow::Error> {
         listed.add(&devices.resource_name, devices.device_ids);
     }
     Ok(Some(listed.normalized()))
+}
+
+async fn pods(socket: &Path) -> Result<Vec<PodResources>, anyhow::Error> {
+    let call = http2::connect(socket, |kubelet| async {
+        let client = PodResourcesListerClient::with_origin(kubelet, http2::localhost());
+        let mut client = client.max_decoding_message_size(MAX_RESPONSE);
+        client.list(ListPodResourcesRequest {}).await
+    });
+    Ok(call.await??.into_inner().pod_resources)
 }
 
 #[cfg(test)]

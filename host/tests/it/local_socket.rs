@@ -116,10 +116,15 @@ async fn status_and_events_say_what_the_daemon_does() {
     assert!(status["configuration"]["rejected"]["error"].is_string());
     assert_eq!(status["resources"][0]["devices"], 3);
 
-    kubelet
-        .allocate("intel.com/b", &["0000:41:10.2"])
-        .await
-        .unwrap();
+    let pod = kubelet.run_pod_with("web", "intel.com/b", &["0000:41:10.2"]);
+    pod.await.unwrap();
+    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
+        panic!("one object")
+    };
+    let container = &status["containers"][0];
+    assert_eq!(container["pod"], "web");
+    assert_eq!(container["resource"], "intel.com/b");
+    assert_eq!(container["devices"], serde_json::json!(["0000:41:10.2"]));
     let events = json(&node, &["events", "-o", "json"]).await;
     let has = |event: &str, resource: &str| {
         events

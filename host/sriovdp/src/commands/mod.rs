@@ -62,7 +62,10 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
             events::events(output, &directory, *since, *format).await;
         }
         Command::Status { output: format } => {
-            status::status(output, &socket_directory(arguments, &settings), *format).await;
+            let tree = &settings.tree;
+            let pod_resources = tree.below_root(tree.pod_resources_socket());
+            let directory = socket_directory(arguments, &settings);
+            status::status(output, &directory, &pod_resources, *format).await;
         }
         Command::Metrics => {
             metrics::metrics(output, &socket_directory(arguments, &settings)).await;

@@ -2,28 +2,58 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use sriovdp_agent::local_socket::Check;
 use sriovdp_agent::status::report::{Resource, StatusReport};
+use sriovdp_kubelet::ContainerDevices;
 
 use super::Output;
 use super::daemon::query;
 use crate::cli::OutputFormat;
 
-pub(super) async fn status(output: &mut Output, directory: &Path, format: OutputFormat) {
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Page {
+    #[serde(flatten)]
+    status: StatusReport,
+    /// The containers that have devices of these resources; `null` when the kubelet does not answer.
+    containers: Option<Vec<ContainerDevices>>,
+}
+
+/// The state of the daemon whose socket is in `directory`, and the pods of the kubelet behind `pod_resources`.
+pub(super) async fn status(
+    output: &mut Output,
+    directory: &Path,
+    pod_resources: &Path,
+    format: OutputFormat,
+) {
     let status: StatusReport = match query(directory, Check::Status).await {
         Ok(status) => status,
         Err(error) => return output.error(&error),
     };
+    let containers = match ContainerDevices::list(pod_resources).await {
+        Ok(mut all) => {
+            let of_daemon = |name: &String| status.resources.iter().any(|r| r.name == *name);
+            all.retain(|container| of_daemon(&container.resource));
+            Some(all)
+        }
+        Err(error) => {
+            output.warning(&error);
+            None
+        }
+    };
+    let page = Page { status, containers };
     match format {
-        OutputFormat::Json => match serde_json::to_string_pretty(&status) {
+        OutputFormat::Json => match serde_json::to_string_pretty(&page) {
             Ok(text) => output.line(format_args!("{text}")),
             Err(error) => output.error(&sriovdp_sdk::Error::from_std(&error)),
         },
-        OutputFormat::Text => print(output, &status),
+        OutputFormat::Text => print(output, &page),
     }
 }
 
-fn print(output: &mut Output, status: &StatusReport) {
+fn print(output: &mut Output, page: &Page) {
+    let status = &page.status;
     let StatusReport { version, sdk, .. } = status;
     let uptime = time(status.uptime_seconds);
     output.line(format_args!(
@@ -71,6 +101,19 @@ fn print(output: &mut Output, status: &StatusReport) {
                 device.id, device.reason
             ));
         }
+    }
+    for container in page.containers.iter().flatten() {
+        let ContainerDevices {
+            namespace,
+            pod,
+            container,
+            resource,
+            devices,
+        } = container;
+        let devices = devices.join(", ");
+        output.line(format_args!(
+            "container     {namespace}/{pod} {container}: {devices} of {resource}"
+        ));
     }
     for name in &status.refused_resources {
         output.line(format_args!(
