@@ -27,7 +27,7 @@ mod captured_node;
 mod cdi;
 /// The Helm chart, and what Helm makes of it.
 mod chart;
-/// The commands that look once and print.
+/// The commands that reconcile once and print.
 mod commands;
 /// A configuration that changes.
 mod configuration_reload;

@@ -26,7 +26,7 @@ struct Rule {
     event: &'static str,
     family: Family,
     labels: &'static [&'static str],
-    /// Labels whose values the event's name says.
+    /// Labels whose values follow from the event's name.
     constant: &'static [(&'static str, &'static str)],
 }
 

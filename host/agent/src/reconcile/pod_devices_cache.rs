@@ -42,7 +42,7 @@ impl PodDevicesCache {
         &self.devices
     }
 
-    /// Whether a reconcile at `now` has to read them: when they are not known yet, and otherwise as `need` says, or at
+    /// Whether a reconcile at `now` has to read them: when they are not known yet, and otherwise by `need`, or at
     /// intervals while the assignment depends on them.
     pub(super) fn refresh_due(&self, now: Instant, need: Need) -> bool {
         let is_stale = || self.tried.is_none_or(|tried| now >= tried + STALE);
