@@ -49,16 +49,32 @@ impl From<Error> for CallError {
 
 /// Creates a library's provider, and passes it the host's functions.
 pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
-    let level = tracing::level_filters::LevelFilter::current();
     let settings = wire::Settings {
         host: sriovdp_sdk::VERSION.to_owned(),
-        log_level: Some(level.to_string().to_lowercase()),
+        log_level: Some(log_level().to_owned()),
         features: feature::OF_HOST.map(str::to_owned).to_vec(),
     };
     let settings = serde_json::to_string(&settings).map_err(|e| Error::from_std(&e))?;
     match module.attach()(load::host_functions(), RStr::from(settings.as_str())) {
         ROk(_) => Ok(()),
         RErr(failure) => Err(failed(failure.as_str())),
+    }
+}
+
+/// The least severe level of a provider's messages that some layer of the log takes. The most verbose level of all layers
+/// is no answer: the metrics take `trace` of their own target.
+fn log_level() -> &'static str {
+    use tracing::{Level, enabled};
+    if enabled!(Level::TRACE) {
+        "trace"
+    } else if enabled!(Level::DEBUG) {
+        "debug"
+    } else if enabled!(Level::INFO) {
+        "info"
+    } else if enabled!(Level::WARN) {
+        "warn"
+    } else {
+        "error"
     }
 }
 

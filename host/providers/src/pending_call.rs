@@ -64,13 +64,12 @@ impl<A> PendingCall<A> {
 
     /// The error of a caller that stops waiting after `waited`.
     pub fn timed_out(&self, waited: Duration) -> CallError {
-        self.count("timeout");
         let waited = waited.as_secs_f64();
         let what = format!("has not answered `{}` within {waited:.1} s", self.method);
         self.provider.unresponsive(&what)
     }
 
-    fn count(&self, result: &str) {
+    pub(super) fn count(&self, result: &str) {
         let took = self.started.elapsed().as_micros();
         tracing::trace!(
             target: METRICS_TARGET,

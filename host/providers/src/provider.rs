@@ -149,7 +149,9 @@ impl Provider {
 
     /// Fails all further calls until this one has returned.
     pub fn mark_unresponsive<A>(&self, call: &PendingCall<A>) {
-        *self.overdue() = Some(call.progress());
+        if self.overdue().replace(call.progress()).is_none() {
+            call.count("timeout");
+        }
     }
 
     /// Whether a call that timed out has still not returned.

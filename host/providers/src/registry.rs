@@ -132,6 +132,12 @@ impl Providers {
         &self.refused
     }
 
+    /// Whether a file is refused for a reason that may be over soon, such as a lack of memory.
+    pub fn are_to_be_retried(&self) -> bool {
+        let mut refused = self.refused.iter();
+        refused.any(|refused| refused.reason.is_transient())
+    }
+
     /// Why the directory as a whole is not used.
     pub fn unusable(&self) -> Option<&ProviderError> {
         self.unusable.as_deref()

@@ -124,7 +124,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a terminal may do something else with the character than show it.
+pub fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

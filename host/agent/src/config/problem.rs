@@ -35,6 +35,13 @@ pub struct Problem {
     pub cause: Option<sriovdp_sdk::Error>,
 }
 
+impl Problem {
+    /// The entry of the list that it is in, such as `resourceList[3]`; its key where it is in none.
+    pub fn entry(&self) -> &str {
+        self.key.split_inclusive(']').next().unwrap_or(&self.key)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

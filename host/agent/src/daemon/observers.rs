@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::history::History;
 use crate::host_paths::HostPaths;
 use crate::local_socket::{LocalSocket, Sources};
-use crate::metrics::{METRICS_TARGET, MetricsServer, Recorded};
+use crate::metrics::{AllocatedDevices, METRICS_TARGET, MetricsServer, Recorded};
 use crate::reconcile::{Outcome, Reconciler};
 use crate::status::DaemonStatus;
 use crate::status::report::DaemonInfo;
@@ -46,6 +46,10 @@ impl Observers {
             daemon: Arc::new(daemon),
             status: receiver,
             history: options.history,
+            allocated: Arc::new(AllocatedDevices::new(
+                tree.below_root(tree.pod_resources_socket()),
+                tree.below_root(tree.checkpoint()),
+            )),
             recorded,
         };
         if let Some(address) = address {

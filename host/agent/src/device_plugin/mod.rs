@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sriovdp_kubelet::deviceplugin as dp;
 use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
-use sriovdp_providers::malloc;
+use sriovdp_providers::{METRICS_TARGET, malloc};
 use sriovdp_report::{excerpt, inline};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -112,6 +112,24 @@ impl DevicePlugin for PoolPlugin {
 
     async fn allocate(&self, request: dp::AllocateRequest) -> Result<dp::AllocateResponse, Status> {
         let began = Instant::now();
+        let response = self.respond(request, began).await;
+        tracing::trace!(
+            target: METRICS_TARGET,
+            event = "allocate_ended",
+            result = if response.is_ok() { "ok" } else { "error" },
+            duration_us = microseconds(began.elapsed()),
+            "Allocate has ended"
+        );
+        response
+    }
+}
+
+impl PoolPlugin {
+    async fn respond(
+        &self,
+        request: dp::AllocateRequest,
+        began: Instant,
+    ) -> Result<dp::AllocateResponse, Status> {
         // Dropped after the request.
         let mut trim = TrimAfter::default();
         let containers = request.container_requests;
@@ -152,9 +170,7 @@ impl DevicePlugin for PoolPlugin {
             container_responses,
         })
     }
-}
 
-impl PoolPlugin {
     fn write(
         &self,
         allocations: &[ContainerAllocation],
@@ -172,6 +188,10 @@ impl PoolPlugin {
     }
 }
 
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {
     let devices = || allocations.iter().flat_map(|container| &container.devices);
     let ids: Vec<&str> = devices().map(|device| device.id.as_str()).collect();
@@ -181,7 +201,7 @@ fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {
         event = "allocated",
         devices = excerpt(&ids.join(",")),
         device_nodes = excerpt(&nodes.join(",")),
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        duration_us = microseconds(took),
         "allocated devices to a pod"
     );
 }

@@ -1,5 +1,6 @@
 //! The kernel's events: a netlink socket for uevents and one for links.
 
+use sriovdp_providers::METRICS_TARGET;
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
@@ -145,6 +146,7 @@ fn lost(logged: &mut bool, error: io::Error) -> io::Result<Option<ChangeScope>> 
     match Errno::from_io_error(&error) {
         Some(Errno::INTR) => Ok(None),
         Some(Errno::NOBUFS) => {
+            tracing::trace!(target: METRICS_TARGET, event = "kernel_events_lost", "kernel events are lost");
             if !std::mem::replace(logged, true) {
                 tracing::warn!(
                     event = "uevents_lost",

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 pub use server::LocalSocket;
 
 use crate::history::History;
-use crate::metrics::Recorded;
+use crate::metrics::{AllocatedDevices, Recorded};
 use crate::status::DaemonStatus;
 use crate::status::report::DaemonInfo;
 use sriovdp_report::Hint;
@@ -119,6 +119,8 @@ pub struct Sources {
     pub status: watch::Receiver<DaemonStatus>,
     /// Its events.
     pub history: Arc<History>,
+    /// The devices that pods have.
+    pub allocated: Arc<AllocatedDevices>,
     /// Its counters, where it has any.
     pub recorded: Option<Arc<Recorded>>,
 }

@@ -26,9 +26,9 @@ const MAX_REQUEST: u64 = 1024;
 const MAX_CONNECTIONS: usize = 16;
 /// The time that a client has for its request and for reading the answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A reconcile takes this long only when it hangs: each provider call in it has a timeout, and after the first one
-/// that expires the provider is not called again.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// Longer than any reconcile of slow providers, which a restart would only repeat: with CDI, one calls Allocate once for
+/// each device of each changed pool. Every call has a timeout, and a provider that exceeds it is not called again.
+const STUCK_AFTER: Duration = Duration::from_secs(600);
 /// The pause after an error of `accept`, such as a lack of descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -106,7 +106,7 @@ async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream).take(MAX_REQUEST);
     reader.read_line(&mut line).await?;
     let mut answer = match serde_json::from_str(&line) {
-        Ok(request) => sources.answer(&request),
+        Ok(request) => sources.answer(&request).await,
         Err(error) => serde_json::to_string(&Failure {
             error: format!("invalid request: {error}"),
         }),
@@ -118,16 +118,26 @@ async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
 }
 
 impl Sources {
-    fn answer(&self, request: &Request) -> serde_json::Result<String> {
+    /// The page of metrics.
+    pub(crate) async fn metrics(&self, format: Format) -> String {
+        let allocated = self.allocated.by_resource().await;
+        let status = self.status.borrow().clone();
+        metrics::render(&status, &allocated, self.recorded.as_deref(), format)
+    }
+
+    async fn answer(&self, request: &Request) -> serde_json::Result<String> {
+        if request.check == Check::Metrics {
+            let text = self.metrics(Format::Prometheus).await;
+            return serde_json::to_string(&MetricsPage { text });
+        }
         let status = self.status.borrow();
         match request.check {
             Check::Liveness => serde_json::to_string(&status.liveness(Instant::now())),
             Check::Readiness => serde_json::to_string(&status.readiness()),
             Check::Registered => serde_json::to_string(&status.registration()),
             Check::Status => serde_json::to_string(&status.report(&self.daemon)),
-            Check::Metrics => serde_json::to_string(&MetricsPage {
-                text: metrics::render(&status, self.recorded.as_deref(), Format::Prometheus),
-            }),
+            // Needs to wait for the kubelet, and is answered above.
+            Check::Metrics => Ok(String::new()),
             Check::Events => Ok(self.history.to_json(request.since.map(Duration::from_secs))),
         }
     }
@@ -183,6 +193,7 @@ mod tests {
 
     use super::*;
     use crate::config::ResourceName;
+    use crate::metrics::AllocatedDevices;
     use crate::status::UnhealthyDevice;
     use crate::status::report::DaemonInfo;
 
@@ -197,7 +208,6 @@ mod tests {
             resource: resource.unwrap(),
             devices,
             unhealthy: (healthy..devices).map(unhealthy).collect(),
-            allocated: 0,
             registration: watch::channel(RegistrationStatus {
                 registered_since: is_registered.then(std::time::SystemTime::now),
                 has_stream: true,
@@ -223,6 +233,7 @@ mod tests {
             daemon: DaemonInfo::example(),
             status: receiver,
             history: Arc::default(),
+            allocated: Arc::new(AllocatedDevices::new("/none".into(), "/none".into())),
             recorded: None,
         };
         let socket = LocalSocket::bind(directory.path()).await.unwrap();

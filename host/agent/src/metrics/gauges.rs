@@ -1,5 +1,6 @@
-//! What is, as of the last reconcile: build, resources, devices, providers and configuration.
+//! The gauges, as of the last reconcile: build, resources, devices, providers and configuration.
 
+use super::AllocatedByResource;
 use super::text::{Family, Kind, Labels, Text};
 use crate::status::{DaemonStatus, PoolStatus};
 
@@ -18,14 +19,14 @@ const TOTAL: Family = gauge(
 );
 const ALLOCATED: Family = gauge(
     "sriov_device_plugin_allocated_devices",
-    "Devices of the pool that pods have, when the plugin last read it from the kubelet.",
+    "Devices that pods have under the resource, by the kubelet; at most 10 s old.",
 );
 const UNHEALTHY: Family = gauge(
     "sriov_device_plugin_unhealthy_devices",
     "Devices of the pool that are unhealthy.",
 );
 
-pub(super) fn write(text: &mut Text, status: &DaemonStatus) {
+pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &AllocatedByResource) {
     let pools = status.pools.as_deref().unwrap_or_default();
     let one = |text: &mut Text, family: &Family, labels: Labels<'_>, value: f64| {
         text.family(family);
@@ -44,7 +45,12 @@ pub(super) fn write(text: &mut Text, status: &DaemonStatus) {
         1.0,
     );
     per_pool(text, pools, &TOTAL, |pool| pool.devices);
-    per_pool(text, pools, &ALLOCATED, |pool| pool.allocated);
+    if let Some(allocated) = allocated {
+        per_pool(text, pools, &ALLOCATED, |pool| {
+            let count = allocated.get(&pool.resource.to_string());
+            count.copied().unwrap_or_default()
+        });
+    }
     per_pool(text, pools, &UNHEALTHY, |pool| pool.unhealthy.len());
     let registered = gauge(
         "sriovdp_resource_registered",

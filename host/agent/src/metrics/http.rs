@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Format, render};
+use super::Format;
 use crate::local_socket::Sources;
 
 /// Connections at a time; others wait in the backlog.
@@ -92,8 +92,8 @@ impl MetricsServer {
 
     async fn connection(self, stream: TcpStream) -> Result<(), hyper::Error> {
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = self.answer(&request);
-            async move { Ok::<_, Infallible>(response) }
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.answer(&request).await) }
         });
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -105,28 +105,27 @@ impl MetricsServer {
     }
 
     /// The body of a request is not read.
-    fn answer<B>(&self, request: &Request<B>) -> Response<String> {
+    async fn answer<B>(&self, request: &Request<B>) -> Response<String> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
         }
-        let status = self.sources.status.borrow();
+        let status = || self.sources.status.borrow().clone();
         match request.uri().path() {
             "/metrics" => {
                 let accept = request.headers().get(ACCEPT);
                 let accept = accept.and_then(|accept| accept.to_str().ok());
                 let format = Format::accepted(accept.unwrap_or_default());
-                let mut page =
-                    Response::new(render(&status, self.sources.recorded.as_deref(), format));
+                let mut page = Response::new(self.sources.metrics(format).await);
                 let content_type = HeaderValue::from_static(format.content_type());
                 page.headers_mut().insert(CONTENT_TYPE, content_type);
                 page
             }
             "/healthz" => {
-                let liveness = status.liveness(Instant::now());
+                let liveness = status().liveness(Instant::now());
                 checked(liveness.status == "alive", liveness.status)
             }
             "/readyz" => {
-                let registration = status.registration();
+                let registration = status().registration();
                 let unregistered = registration.unregistered.join("\n");
                 checked(registration.ready, unregistered)
             }
@@ -154,6 +153,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::metrics::AllocatedDevices;
     use crate::status::DaemonStatus;
     use crate::status::report::DaemonInfo;
 
@@ -170,6 +170,7 @@ mod tests {
                 daemon: DaemonInfo::example(),
                 status,
                 history: Arc::default(),
+                allocated: Arc::new(AllocatedDevices::new("/none".into(), "/none".into())),
                 recorded: None,
             },
         };

@@ -1,15 +1,16 @@
 //! Metrics of the daemon, in the text formats of Prometheus and OpenMetrics.
 //!
-//! What happens is counted by a layer of the log: an event has a name, values and, in milliseconds or less, a duration, and
-//! a counter or a histogram follows from it ([`recorded`]). What is, such as the devices of a pool, is read from the
-//! state when a scraper asks ([`gauges`]). Without `--metrics-listen` there is no layer, so counting costs nothing.
+//! Counters and histograms are derived from events of the log by a layer of it ([`recorded`]); gauges are read from the
+//! status at each scrape ([`gauges`]). Without `--metrics-listen` there is no layer, so counting costs nothing.
 
+mod allocated;
 mod gauges;
 mod http;
 mod process;
 mod recorded;
 mod text;
 
+pub use allocated::{AllocatedByResource, AllocatedDevices};
 pub use http::MetricsServer;
 pub use recorded::{MetricsLayer, Recorded};
 pub use sriovdp_providers::METRICS_TARGET;
@@ -20,9 +21,14 @@ use text::Text;
 use crate::status::DaemonStatus;
 
 /// The page of all metrics; `recorded` is absent where events are not counted.
-pub fn render(status: &DaemonStatus, recorded: Option<&Recorded>, format: Format) -> String {
+pub fn render(
+    status: &DaemonStatus,
+    allocated: &AllocatedByResource,
+    recorded: Option<&Recorded>,
+    format: Format,
+) -> String {
     let mut text = Text::new(format);
-    gauges::write(&mut text, status);
+    gauges::write(&mut text, status, allocated);
     if let Some(recorded) = recorded {
         recorded.write(&mut text);
     }

@@ -25,22 +25,15 @@ const BUCKETS: [f64; 12] = [
 struct Rule {
     event: &'static str,
     family: Family,
+    /// The fields that are its labels.
     labels: &'static [&'static str],
-    /// Labels whose values follow from the event's name.
-    constant: &'static [(&'static str, &'static str)],
 }
 
-const fn rule(
-    event: &'static str,
-    family: Family,
-    labels: &'static [&'static str],
-    constant: &'static [(&'static str, &'static str)],
-) -> Rule {
+const fn rule(event: &'static str, family: Family, labels: &'static [&'static str]) -> Rule {
     Rule {
         event,
         family,
         labels,
-        constant,
     }
 }
 
@@ -60,30 +53,26 @@ const fn histogram(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-const ALLOCATIONS: Family = counter(
-    "sriovdp_allocations_total",
-    "Calls of Allocate, by their result.",
-);
 const PROVIDER_CALLS: Family = counter(
     "sriovdp_provider_calls_total",
     "Calls of provider libraries, by their result.",
 );
 
 static RULES: &[Rule] = &[
-    rule("allocated", ALLOCATIONS, &["resource"], &[("result", "ok")]),
     rule(
-        "allocate_refused",
-        ALLOCATIONS,
-        &["resource"],
-        &[("result", "error")],
+        "allocate_ended",
+        counter(
+            "sriovdp_allocations_total",
+            "Calls of Allocate, by their result.",
+        ),
+        &["resource", "result"],
     ),
     rule(
-        "allocated",
+        "allocate_ended",
         histogram(
             "sriovdp_allocation_duration_seconds",
-            "The time that successful calls of Allocate take.",
+            "The time that calls of Allocate take.",
         ),
-        &[],
         &[],
     ),
     rule(
@@ -93,7 +82,6 @@ static RULES: &[Rule] = &[
             "Registrations with the kubelet.",
         ),
         &["resource"],
-        &[],
     ),
     rule(
         "reconciled",
@@ -102,7 +90,6 @@ static RULES: &[Rule] = &[
             "Reconciles of the node, full and incremental.",
         ),
         &["scope"],
-        &[],
     ),
     rule(
         "reconciled",
@@ -111,13 +98,11 @@ static RULES: &[Rule] = &[
             "The time that reconciles take.",
         ),
         &["scope"],
-        &[],
     ),
     rule(
         "provider_called",
         PROVIDER_CALLS,
         &["provider", "method", "result"],
-        &[],
     ),
     rule(
         "provider_called",
@@ -126,15 +111,13 @@ static RULES: &[Rule] = &[
             "The time that calls of provider libraries take.",
         ),
         &["provider", "method"],
-        &[],
     ),
     rule(
-        "uevents_lost",
+        "kernel_events_lost",
         counter(
             "sriovdp_kernel_events_lost_total",
             "Overflows of the kernel's event buffers, each of which triggers a full reconcile.",
         ),
-        &[],
         &[],
     ),
 ];
@@ -169,13 +152,11 @@ impl Recorded {
             return;
         };
         for rule in RULES.iter().filter(|rule| rule.event == event) {
-            let of_event = rule.labels.iter().map(|&label| {
+            let labels = rule.labels.iter().map(|&label| {
                 let value = fields.get(label).and_then(Value::as_str);
                 (label, value.unwrap_or_default().to_owned())
             });
-            let constant = rule.constant.iter();
-            let constant = constant.map(|&(label, value)| (label, value.to_owned()));
-            let labels: Labels = of_event.chain(constant).collect();
+            let labels: Labels = labels.collect();
             let mut families = self.families();
             let series = families.entry(rule.family.name).or_default();
             let series = series.entry(labels).or_default();
@@ -263,9 +244,9 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(recorded.layer());
         tracing::subscriber::with_default(subscriber, || {
             let _pool = tracing::info_span!("pool", resource = "intel.com/x").entered();
-            tracing::info!(event = "allocated", duration_us = 300, "");
-            tracing::info!(event = "allocated", duration_us = 2_000_000, "");
-            tracing::warn!(event = "allocate_refused", "");
+            for (result, duration_us) in [("ok", 300), ("ok", 2_000_000), ("error", 50)] {
+                tracing::trace!(event = "allocate_ended", result, duration_us, "");
+            }
             tracing::info!(event = "something_else", "");
         });
         let mut text = Text::new(Format::Prometheus);
@@ -274,11 +255,11 @@ mod tests {
         for line in [
             r#"sriovdp_allocations_total{resource="intel.com/x",result="ok"} 2"#,
             r#"sriovdp_allocations_total{resource="intel.com/x",result="error"} 1"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0001"} 0"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0005"} 1"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="+Inf"} 2"#,
-            "sriovdp_allocation_duration_seconds_sum 2.0003",
-            "sriovdp_allocation_duration_seconds_count 2",
+            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0001"} 1"#,
+            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0005"} 2"#,
+            r#"sriovdp_allocation_duration_seconds_bucket{le="+Inf"} 3"#,
+            "sriovdp_allocation_duration_seconds_sum 2.00035",
+            "sriovdp_allocation_duration_seconds_count 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -26,6 +26,7 @@ mod view;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sriovdp_providers::Providers;
 use sriovdp_report::inline;
@@ -46,6 +47,9 @@ use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName};
 use crate::pools::{FlapDamping, PendingDiscoveries, Pool, Resource, ScanError};
+
+/// When a provider file is vetted again that was refused for a lack of memory, processes or descriptors.
+const PROVIDER_RETRY: Duration = Duration::from_secs(5);
 
 /// The state of the plugin.
 #[derive(Debug)]
@@ -185,7 +189,9 @@ impl Reconciler {
         let unknown = unknown.map(|(resource, error)| (resource.name.clone(), inline(error)));
         outcome.unknown.extend(unknown);
         outcome.kind = self.snapshot.kind;
+        let retry = self.providers.are_to_be_retried();
         let requeues = [
+            retry.then(|| now + PROVIDER_RETRY),
             self.flaps.stable_at(),
             self.pod_devices.requeue_at(),
             self.servers.requeue_at(now),

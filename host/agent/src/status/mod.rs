@@ -2,6 +2,7 @@
 
 pub mod report;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use sriovdp_kubelet::RegistrationStatus;
@@ -9,7 +10,7 @@ use sriovdp_sdk::DeviceId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::ResourceName;
+use crate::config::{Problem, ResourceName, Severity};
 use crate::pools::{Health, Pool};
 use crate::reconcile::{Outcome, ReconcileKind, Reconciler};
 use sriovdp_report::inline;
@@ -23,8 +24,11 @@ pub struct DaemonStatus {
     pub last_reconcile: Option<LastReconcile>,
     /// The pools, by name; nothing before the first reconcile.
     pub pools: Option<Vec<PoolStatus>>,
-    /// The resources of the configuration that are refused.
+    /// The resources of the configuration that are refused; an entry without a valid name by its key, such as
+    /// `resourceList[3]`.
     pub refused: Vec<String>,
+    /// The resources whose provider has not answered a discovery yet.
+    pub pending: Vec<String>,
     /// The files of the provider directories.
     pub providers: Vec<ProviderStatus>,
     /// The configuration file.
@@ -51,8 +55,6 @@ pub struct PoolStatus {
     pub devices: usize,
     /// Those that are unhealthy.
     pub unhealthy: Vec<UnhealthyDevice>,
-    /// Those that pods have, as far as that was read.
-    pub allocated: usize,
     /// Its registration with the kubelet, as it is now.
     pub registration: watch::Receiver<RegistrationStatus>,
 }
@@ -101,10 +103,15 @@ impl DaemonStatus {
             pools: Some(
                 state
                     .registrations()
-                    .map(|(pool, registration)| PoolStatus::of(&pool, registration, state))
+                    .map(|(pool, registration)| PoolStatus::of(&pool, registration))
                     .collect(),
             ),
-            refused: refused_resources(state),
+            refused: match outcome.config_error {
+                // Those of the configuration that is active.
+                Some(_) => self.refused.clone(),
+                None => refused_resources(state, outcome),
+            },
+            pending: pending_resources(state, outcome),
             providers: providers(state),
             configuration: self
                 .configuration
@@ -114,12 +121,7 @@ impl DaemonStatus {
 }
 
 impl PoolStatus {
-    fn of(
-        pool: &Pool,
-        registration: watch::Receiver<RegistrationStatus>,
-        state: &Reconciler,
-    ) -> Self {
-        let name = pool.resource.name.to_string();
+    fn of(pool: &Pool, registration: watch::Receiver<RegistrationStatus>) -> Self {
         let devices = || pool.devices.iter().filter(|d| !d.health.is_removed());
         let unhealthy = devices().filter_map(|device| match &device.health {
             Health::Unhealthy { kind, reason } => Some(UnhealthyDevice {
@@ -132,9 +134,6 @@ impl PoolStatus {
         Self {
             devices: devices().count(),
             unhealthy: unhealthy.collect(),
-            allocated: devices()
-                .filter(|device| state.pod_devices().is_in_use(&name, device.id.as_str()))
-                .count(),
             registration,
             resource: pool.resource.name.clone(),
         }
@@ -171,11 +170,28 @@ impl ConfigurationStatus {
     }
 }
 
-fn refused_resources(state: &Reconciler) -> Vec<String> {
-    let offered = |name: &ResourceName| state.pool(name).is_some();
-    let names = state.specs().iter().map(|spec| &spec.name);
-    let refused = names.filter(|name| !offered(name));
-    refused.map(ToString::to_string).collect()
+fn refused_resources(state: &Reconciler, outcome: &Outcome) -> Vec<String> {
+    let refused = |problem: &&Problem| problem.severity == Severity::Refused;
+    let entries = outcome.problems.iter().filter(refused).map(Problem::entry);
+    let entries: BTreeSet<&str> = entries.collect();
+    let refused = entries.into_iter().filter_map(|entry| {
+        let spec = state
+            .specs()
+            .iter()
+            .find(|spec| spec.selection.key == entry);
+        match spec {
+            Some(spec) if outcome.unknown.contains_key(&spec.name) => None,
+            Some(spec) => Some(spec.name.to_string()),
+            None => Some(entry.to_owned()),
+        }
+    });
+    refused.collect()
+}
+
+fn pending_resources(state: &Reconciler, outcome: &Outcome) -> Vec<String> {
+    let names = outcome.unknown.keys();
+    let pending = names.filter(|name| state.pool(name).is_none());
+    pending.map(ToString::to_string).collect()
 }
 
 fn providers(state: &Reconciler) -> Vec<ProviderStatus> {

@@ -42,8 +42,10 @@ pub struct StatusReport {
     pub providers: Vec<Provider>,
     /// The resources that are offered, by name.
     pub resources: Vec<Resource>,
-    /// Those of the configuration that are not.
+    /// Those of the configuration that are refused; an entry without a valid name by its key.
     pub refused_resources: Vec<String>,
+    /// Those whose provider has not answered a discovery yet.
+    pub pending_resources: Vec<String>,
 }
 
 /// The last reconcile.
@@ -113,8 +115,6 @@ pub struct Resource {
     pub devices: usize,
     /// Those that pods may get.
     pub healthy: usize,
-    /// Those that pods have.
-    pub allocated: usize,
     /// The others, with their reasons.
     pub unhealthy: Vec<Unhealthy>,
 }
@@ -153,6 +153,7 @@ impl DaemonStatus {
                 .map(PoolStatus::report)
                 .collect(),
             refused_resources: self.refused.clone(),
+            pending_resources: self.pending.clone(),
         }
     }
 }
@@ -168,7 +169,6 @@ impl PoolStatus {
             last_error: registration.last_error.clone(),
             devices: self.devices,
             healthy: self.healthy(),
-            allocated: self.allocated,
             unhealthy: self
                 .unhealthy
                 .iter()

@@ -115,7 +115,8 @@ pub(crate) async fn keep_registered(
                 server.stop().await;
                 let Some(lost) = lost else { return };
                 log.lost(lost);
-                if lost == Lost::NewKubelet || started.elapsed() > STABLE_AFTER {
+                let was_stable = lost != Lost::NoStream && started.elapsed() > STABLE_AFTER;
+                if lost == Lost::NewKubelet || was_stable {
                     backoff.reset();
                 }
                 if lost == Lost::NewKubelet {

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 
 /// The time in which the daemon answers when it works; a probe of the kubelet has a second by default.
 const TIMEOUT: Duration = Duration::from_millis(900);
-/// The size of an answer, in bytes: the names of 20,000 resources.
+/// The size of an answer, in bytes: the status of 20,000 resources, or the whole history.
 const MAX_ANSWER: u64 = 8 << 20;
 
 /// The answer of the daemon whose socket is in `directory`.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use sriovdp_report::Escaped;
+
 use super::Output;
 use super::daemon::query;
 use crate::cli::OutputFormat;
@@ -39,7 +41,7 @@ pub(super) async fn events(
     };
     if format == OutputFormat::Json {
         for event in answer.events {
-            output.line(format_args!("{}", Value::Object(event)));
+            output.json_text(&Value::Object(event).to_string());
         }
         return;
     }
@@ -50,7 +52,7 @@ pub(super) async fn events(
         ));
     }
     for event in &answer.events {
-        output.line(format_args!("{}", line(event)));
+        output.line(format_args!("{}", Escaped(&line(event))));
     }
 }
 

@@ -8,10 +8,7 @@ use sriovdp_agent::local_socket::{Check, MetricsPage};
 
 pub(super) async fn metrics(output: &mut Output, directory: &Path) {
     match query::<MetricsPage>(directory, Check::Metrics).await {
-        Ok(metrics) => metrics
-            .text
-            .lines()
-            .for_each(|line| output.line(format_args!("{line}"))),
+        Ok(metrics) => output.raw(&metrics.text),
         Err(error) => output.error(&error),
     }
 }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::cli::Exit;
-use sriovdp_report::{Escaped, Hint, Report};
+use serde::Serialize;
+use sriovdp_report::{Escaped, Hint, Report, is_unsafe};
+use sriovdp_sdk::Error;
 
 /// The output of a command, written at its end; errors and warnings go to standard error at once.
 #[derive(Debug)]
@@ -36,6 +38,34 @@ impl Output {
     pub(super) fn line(&mut self, line: fmt::Arguments<'_>) {
         // The line may have texts of providers and names from the node.
         let _ = writeln!(self.text, "{:#}", Escaped(&line.to_string()));
+    }
+
+    /// A JSON value, with such characters escaped as JSON has it.
+    pub(super) fn json(&mut self, value: &impl Serialize) {
+        let json = match serde_json::to_string_pretty(value) {
+            Ok(json) => json,
+            Err(error) => return self.error(&Error::from_std(&error)),
+        };
+        self.json_text(&json);
+    }
+
+    /// The text of a JSON value.
+    pub(super) fn json_text(&mut self, json: &str) {
+        for c in json.chars() {
+            if c == '\n' || !is_unsafe(c) {
+                self.text.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(self.text, "\\u{unit:04x}");
+            }
+        }
+        self.text.push('\n');
+    }
+
+    /// Text that another program reads.
+    pub(super) fn raw(&mut self, text: &str) {
+        self.text += text;
     }
 
     pub(super) fn error(&mut self, error: &impl Hint) {

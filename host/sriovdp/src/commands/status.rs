@@ -44,10 +44,7 @@ pub(super) async fn status(
     };
     let page = Page { status, containers };
     match format {
-        OutputFormat::Json => match serde_json::to_string_pretty(&page) {
-            Ok(text) => output.line(format_args!("{text}")),
-            Err(error) => output.error(&sriovdp_sdk::Error::from_std(&error)),
-        },
+        OutputFormat::Json => output.json(&page),
         OutputFormat::Text => print(output, &page),
     }
 }
@@ -115,6 +112,11 @@ fn print(output: &mut Output, page: &Page) {
             "container     {namespace}/{pod} {container}: {devices} of {resource}"
         ));
     }
+    for name in &status.pending_resources {
+        output.line(format_args!(
+            "resource      {name}: pending, its provider has not answered"
+        ));
+    }
     for name in &status.refused_resources {
         output.line(format_args!(
             "resource      {name}: refused, see `sriovdp check`"
@@ -124,10 +126,7 @@ fn print(output: &mut Output, page: &Page) {
 
 fn summary(resource: &Resource) -> String {
     let Resource {
-        devices,
-        healthy,
-        allocated,
-        ..
+        devices, healthy, ..
     } = resource;
     let registration = match (resource.is_registered, resource.registered_seconds) {
         (true, Some(age)) => format!("registered for {}", time(age)),
@@ -136,7 +135,7 @@ fn summary(resource: &Resource) -> String {
             None => "not registered".to_owned(),
         },
     };
-    format!("{registration}; {devices} devices, {healthy} healthy, {allocated} in pods")
+    format!("{registration}; {devices} devices, {healthy} healthy")
 }
 
 /// As `kubectl` shows ages: the two largest units.

@@ -272,10 +272,8 @@ async fn hanging_discovery_disables_its_provider() {
     let kubelet = node.kubelet().await;
     let daemon = node.daemon_with(&["--provider-timeout", "3000"]);
     let pool = "intel.com/faulty";
-    kubelet
-        .wait_for(pool, |view| view.allocatable() > 0)
-        .await
-        .unwrap();
+    let served = kubelet.wait_for(pool, |view| view.allocatable() > 0);
+    assert!(served.await.is_ok(), "{}", daemon.log());
     daemon.signal(Signal::HUP);
     for seconds in ["1.0", "3.0"] {
         daemon
