@@ -144,7 +144,7 @@ pub async fn run(
         registration_mode: mode.to_string(),
         config_file: settings.config_file.display().to_string(),
     };
-    let observers = Observers::start(&mut watchers, options.observers, info, &settings.tree).await;
+    let observers = Observers::start(&mut watchers, options.observers, info, &settings.tree);
 
     let kubelet = KubeletOptions {
         mode,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
@@ -22,6 +22,9 @@ use crate::event_fields;
 const MAX_EVENTS: usize = 2000;
 /// The most bytes that their JSON takes.
 const MAX_BYTES: usize = 384 << 10;
+
+/// The event of a provider's own messages.
+const PROVIDER_LOG: &str = "provider_log";
 
 /// The newest events, bounded in number and size.
 #[derive(Debug, Default)]
@@ -100,6 +103,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for HistoryLayer {
         }
         let level = event.metadata().level().as_str();
         fields.insert("level".to_owned(), level.into());
+        // A provider may log a line for each device, and would leave no room for what the history is for.
+        if fields[event_fields::EVENT_FIELD] == PROVIDER_LOG
+            && *event.metadata().level() > Level::WARN
+        {
+            return;
+        }
         self.0.record(Remembered {
             at: SystemTime::now(),
             json: Value::Object(fields).to_string().into(),

@@ -56,7 +56,8 @@ impl FileFingerprint {
 pub(super) struct Listed {
     pub(super) files: Vec<(FileFingerprint, PathBuf)>,
     pub(super) digests: Option<FileFingerprint>,
-    /// Why a directory is unusable.
+    /// The unusable directories, and why the first of them is.
+    pub(super) unusable: Vec<PathBuf>,
     pub(super) error: Option<ProviderError>,
 }
 
@@ -73,7 +74,10 @@ impl Listed {
                     let fingerprinted = files.map(|file| (FileFingerprint::of(&file), file));
                     listed.files.extend(fingerprinted);
                 }
-                Err(error) => listed.error = listed.error.or(Some(error)),
+                Err(error) => {
+                    listed.unusable.push(directory.clone());
+                    listed.error = listed.error.or(Some(error));
+                }
             }
         }
         listed

@@ -80,6 +80,7 @@ impl Providers {
         let Listed {
             files,
             digests,
+            unusable,
             error,
         } = match listed.await {
             Ok(listed) => listed,
@@ -90,12 +91,11 @@ impl Providers {
         };
         if let Some(error) = error {
             self.unusable = Some(Arc::new(error));
-            // The files of an unusable directory are unknown, and not removed.
             if files.is_empty() {
                 return;
             }
         }
-        self.forget_removed(&files);
+        self.forget_removed(&files, &unusable);
         self.retry_on_new_digests(digests);
         let rules = Rules::new(settings).await;
         // An unusable list is one error, and not one for each file.
@@ -192,11 +192,13 @@ impl Providers {
         self.device_types.owned()
     }
 
-    fn forget_removed(&mut self, files: &[(FileFingerprint, PathBuf)]) {
+    /// The files of an `unusable` directory are unknown, and not removed.
+    fn forget_removed(&mut self, files: &[(FileFingerprint, PathBuf)], unusable: &[PathBuf]) {
         let present: BTreeSet<&PathBuf> = files.iter().map(|(_, file)| file).collect();
-        self.vetted.retain(|file, _| present.contains(file));
-        self.refused
-            .retain(|refused| present.contains(&refused.file));
+        let is_unknown = |file: &Path| unusable.iter().any(|dir| file.parent() == Some(dir));
+        let is_kept = |file: &PathBuf| present.contains(file) || is_unknown(file);
+        self.vetted.retain(|file, _| is_kept(file));
+        self.refused.retain(|refused| is_kept(&refused.file));
     }
 
     fn retry_on_new_digests(&mut self, digests: Option<FileFingerprint>) {

@@ -102,8 +102,8 @@ pub struct Common {
     #[arg(global = true, long)]
     pub lenient: bool,
 
-    /// The directory of the provider libraries. Given several times, of conflicting files the one in the earlier
-    /// directory is loaded.
+    /// The directory of the provider libraries. Given several times, of files that conflict when
+    /// the daemon starts, the one in the earlier directory is loaded.
     #[arg(
         global = true,
         long,
@@ -121,7 +121,7 @@ pub struct Common {
     #[arg(global = true, long, value_name = "MILLISECONDS", hide = true, value_parser = milliseconds, allow_negative_numbers = true)]
     pub provider_timeout: Option<Duration>,
 
-    /// The directory of the socket that `sriovdp health` queries.
+    /// The directory of the socket that `health`, `status`, `events` and `metrics` query.
     #[arg(
         global = true,
         long,
@@ -209,7 +209,7 @@ pub enum Command {
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
         output: OutputFormat,
     },
-    /// Print what changed on the node and why, as the running daemon remembers it.
+    /// Print the newest log events of the running daemon: what changed on the node, and why.
     Events {
         /// Only the events of this time, such as 90s, 30m, 1h or 2d.
         #[arg(long, value_name = "TIME", value_parser = age)]

@@ -10,11 +10,12 @@ use tokio::net::TcpStream;
 
 use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode};
 
-/// The last resource has a device type that no provider has, so it is refused.
+/// The last two are refused: a device type that no provider has, and an entry without a name.
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "b", "selectors": {"drivers": ["vfio-pci"]}},
     {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}},
-    {"resourceName": "c", "deviceType": "toaster"}
+    {"resourceName": "c", "deviceType": "toaster"},
+    {"deviceType": 1}
 ]}"#;
 
 /// The kubelet's probe runs every few seconds; a test as often as it can, until it is as expected.
@@ -90,7 +91,7 @@ async fn status_and_events_say_what_the_daemon_does() {
     assert_eq!(status["registration_mode"], "plugin watcher");
     assert_eq!(
         status["refused_resources"],
-        serde_json::json!(["intel.com/c"])
+        serde_json::json!(["intel.com/c", "resourceList[3]"])
     );
     assert_eq!(status["providers"].as_array().unwrap().len(), 3);
     assert!(status["configuration"]["rejected"].is_null());
@@ -171,10 +172,8 @@ async fn metrics_are_served_and_printed() {
     let kubelet = node.kubelet().await;
     let (daemon, address) = with_metrics(&node);
     probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
-    kubelet
-        .allocate("intel.com/b", &["0000:41:10.2"])
-        .await
-        .unwrap();
+    let pod = kubelet.run_pod_with("web", "intel.com/b", &["0000:41:10.2"]);
+    pod.await.unwrap();
     kubelet
         .allocate("intel.com/b", &["unknown"])
         .await
@@ -184,12 +183,15 @@ async fn metrics_are_served_and_printed() {
     for line in [
         r#"sriov_device_plugin_total_devices{resource="intel.com/a"} 3"#,
         r#"sriov_device_plugin_unhealthy_devices{resource="intel.com/a"} 0"#,
+        r#"sriov_device_plugin_allocated_devices{resource="intel.com/b"} 1"#,
+        r#"sriov_device_plugin_allocated_devices{resource="intel.com/a"} 0"#,
         r#"sriovdp_resource_registered{resource="intel.com/b"} 1"#,
         r#"sriovdp_resource_refused{resource="intel.com/c"} 1"#,
+        r#"sriovdp_resource_refused{resource="resourceList[3]"} 1"#,
         r#"sriovdp_registrations_total{resource="intel.com/a"} 1"#,
         r#"sriovdp_allocations_total{resource="intel.com/b",result="ok"} 1"#,
         r#"sriovdp_allocations_total{resource="intel.com/b",result="error"} 1"#,
-        "sriovdp_allocation_duration_seconds_count 1",
+        "sriovdp_allocation_duration_seconds_count 2",
         "sriovdp_config_last_reload_successful 1",
     ] {
         assert!(answer.lines().any(|l| l == line), "{line}\n{answer}");

@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sriovdp_report::inline;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::history::History;
 use crate::host_paths::HostPaths;
-use crate::local_socket::{LocalSocket, Sources};
-use crate::metrics::{AllocatedDevices, METRICS_TARGET, MetricsServer, Recorded};
+use crate::metrics::{AllocatedDevices, METRICS_TARGET, Recorded};
+use crate::observers::{MetricsServer, Sources, serve_local_socket};
 use crate::reconcile::{Outcome, Reconciler};
 use crate::status::DaemonStatus;
 use crate::status::report::DaemonInfo;
@@ -33,8 +32,8 @@ pub struct ObserverOptions {
 pub(super) struct Observers(watch::Sender<DaemonStatus>);
 
 impl Observers {
-    /// Serves on tasks of `tasks`. What cannot be served is logged, and the daemon does without.
-    pub(super) async fn start(
+    /// Serves on tasks of `tasks`. What cannot be served is logged and tried again, and the daemon does without.
+    pub(super) fn start(
         tasks: &mut JoinSet<io::Result<()>>,
         options: ObserverOptions,
         daemon: DaemonInfo,
@@ -60,22 +59,11 @@ impl Observers {
                 Ok(())
             });
         }
-        match LocalSocket::bind(&tree.below_root(&options.socket_dir)).await {
-            Ok(socket) => {
-                tasks.spawn(async {
-                    socket.serve(sources).await;
-                    Ok(())
-                });
-            }
-            Err(error) => {
-                let error = inline(&error);
-                tracing::error!(
-                    event = "local_socket_failed",
-                    error,
-                    "no local socket, so probes fail"
-                );
-            }
-        }
+        let directory = tree.below_root(&options.socket_dir);
+        tasks.spawn(async {
+            serve_local_socket(directory, sources).await;
+            Ok(())
+        });
         Self(status)
     }
 

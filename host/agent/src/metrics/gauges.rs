@@ -98,7 +98,7 @@ pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &Allocate
         text.sample(provider.name, &labels, 1);
     }
     let config = &status.configuration;
-    let is_good = config.rejected.is_none();
+    let is_good = config.accepted.is_some() && config.rejected.is_none();
     one(
         text,
         &gauge(

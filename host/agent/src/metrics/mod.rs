@@ -5,13 +5,11 @@
 
 mod allocated;
 mod gauges;
-mod http;
 mod process;
 mod recorded;
 mod text;
 
 pub use allocated::{AllocatedByResource, AllocatedDevices};
-pub use http::MetricsServer;
 pub use recorded::{MetricsLayer, Recorded};
 pub use sriovdp_providers::METRICS_TARGET;
 pub use text::Format;

@@ -53,11 +53,6 @@ const fn histogram(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-const PROVIDER_CALLS: Family = counter(
-    "sriovdp_provider_calls_total",
-    "Calls of provider libraries, by their result.",
-);
-
 static RULES: &[Rule] = &[
     rule(
         "allocate_ended",
@@ -101,7 +96,10 @@ static RULES: &[Rule] = &[
     ),
     rule(
         "provider_called",
-        PROVIDER_CALLS,
+        counter(
+            "sriovdp_provider_calls_total",
+            "Calls of provider libraries, by their result.",
+        ),
         &["provider", "method", "result"],
     ),
     rule(

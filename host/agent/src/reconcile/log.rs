@@ -33,7 +33,10 @@ impl Reconciler {
 
     fn log_providers(&self, log: &mut LogOnChange) {
         if let Some(error) = self.providers.unusable() {
-            let entry = Entry::error("providers_unreadable", "no provider file is read");
+            let entry = Entry::error(
+                "providers_unreadable",
+                "a provider directory, or the list of digests, cannot be used",
+            );
             log.add(entry.cause(inline(error)));
         }
         for provider in self.providers.loaded() {
@@ -107,8 +110,14 @@ impl Reconciler {
     fn log_snapshot(&self, before: &[Arc<Pool>], log: &mut LogOnChange) {
         for error in self.snapshot.failures() {
             let entry = match self.snapshot.bus_error {
-                Some(_) => Entry::error("bus_unreadable", "the last known devices count"),
-                None => Entry::warn("discovery_failed", "the last known devices count"),
+                Some(_) => Entry::error(
+                    "bus_unreadable",
+                    "the devices of the previous scan are used",
+                ),
+                None => Entry::warn(
+                    "discovery_failed",
+                    "the devices of the previous scan are used",
+                ),
             };
             log.add(entry.cause(inline(error)));
         }

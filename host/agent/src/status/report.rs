@@ -20,7 +20,7 @@ pub struct DaemonInfo {
     pub config_file: String,
 }
 
-/// The answer to [`Check::Status`](crate::local_socket::Check::Status).
+/// The answer to [`Check::Status`](crate::observers::Check::Status).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusReport {
     /// [`FORMAT`].

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use sriovdp_agent::local_socket::{Request, socket_path};
+use sriovdp_agent::observers::{Request, socket_path};
 use sriovdp_sdk::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;

@@ -11,7 +11,7 @@ use sriovdp_report::Escaped;
 use super::Output;
 use super::daemon::query;
 use crate::cli::OutputFormat;
-use sriovdp_agent::local_socket::{Check, Request};
+use sriovdp_agent::observers::{Check, Request};
 
 /// What the line of an event begins with, and what it ends with.
 const FIRST: [&str; 3] = ["timestamp", "level", "event"];

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Output;
 use super::daemon::query;
 use crate::cli::HealthCheck;
-use sriovdp_agent::local_socket::{Check, Liveness, Readiness, Registration};
+use sriovdp_agent::observers::{Check, Liveness, Readiness, Registration};
 
 pub(super) async fn health(output: &mut Output, check: HealthCheck, directory: &Path) {
     let checked = match check {

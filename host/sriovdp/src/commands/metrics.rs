@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Output;
 use super::daemon::query;
-use sriovdp_agent::local_socket::{Check, MetricsPage};
+use sriovdp_agent::observers::{Check, MetricsPage};
 
 pub(super) async fn metrics(output: &mut Output, directory: &Path) {
     match query::<MetricsPage>(directory, Check::Metrics).await {

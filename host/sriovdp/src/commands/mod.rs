@@ -47,7 +47,10 @@ pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
 async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) {
     let settings = settings::settings(arguments);
     if let Err(error) = settings.tree.require_root() {
-        return output.error(&error);
+        return match command {
+            Command::Health { .. } => output.no_answer(&error),
+            _ => output.error(&error),
+        };
     }
     match command {
         Command::Rescan => rescan::rescan(output, arguments),

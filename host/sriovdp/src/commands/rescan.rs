@@ -1,6 +1,6 @@
 //! `sriovdp rescan`: requests a full reconcile from the running daemon, by SIGHUP.
 //!
-//! The daemon has neither a control socket nor a PID file: it is another process of this user that runs this program
+//! The daemon has no PID file, and its local socket takes no commands: it is another process of this user that runs this program
 //! file as a daemon with the same root. `kubectl exec` starts this command in the daemon's PID namespace.
 
 use std::ffi::OsString;

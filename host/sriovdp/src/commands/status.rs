@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use sriovdp_agent::local_socket::Check;
+use sriovdp_agent::observers::Check;
 use sriovdp_agent::status::report::{Resource, StatusReport};
 use sriovdp_kubelet::ContainerDevices;
 

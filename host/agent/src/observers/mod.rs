@@ -1,10 +1,13 @@
-//! The socket of the running daemon on the node itself: the kubelet's probes (`sriovdp health`) and commands query it.
+//! What observers of the running daemon query: a socket on the node itself, for the kubelet's probes (`sriovdp health`) and
+//! for commands, and an HTTP server for scrapers.
 //!
 //! A client sends one line of JSON, `{"check":"liveness"}`, and gets one line back. Name of the socket, checks and
 //! answers are those of the probes that the Go plugin proposes
 //! (k8snetworkplumbingwg/sriov-network-device-plugin#718); the check `registered` is ours.
 
-mod server;
+mod checks;
+mod http;
+mod local_socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use server::LocalSocket;
+pub use http::MetricsServer;
+pub use local_socket::serve_local_socket;
 
 use crate::history::History;
 use crate::metrics::{AllocatedDevices, Recorded};

@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::Format;
-use crate::local_socket::Sources;
+use super::Sources;
+use crate::metrics::Format;
 
 /// Connections at a time; others wait in the backlog.
 const MAX_CONNECTIONS: usize = 8;

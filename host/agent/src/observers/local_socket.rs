@@ -1,24 +1,21 @@
-//! Serves the local socket. A client that sends nothing, too much, or anything else, gets nothing from the others.
+//! Serves the local socket. An idle, oversized or invalid request does not delay other clients.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sriovdp_report::inline;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{
-    Check, Failure, Liveness, LocalSocketError, MetricsPage, Readiness, Registration, Request,
-    Sources, socket_path,
-};
+use super::{Check, Failure, LocalSocketError, MetricsPage, Request, Sources, socket_path};
 use crate::metrics;
 use crate::metrics::Format;
-use crate::status::{DaemonStatus, PoolStatus};
 
 /// The size of a request, in bytes.
 const MAX_REQUEST: u64 = 1024;
@@ -26,17 +23,18 @@ const MAX_REQUEST: u64 = 1024;
 const MAX_CONNECTIONS: usize = 16;
 /// The time that a client has for its request and for reading the answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longer than any reconcile of slow providers, which a restart would only repeat: with CDI, one calls Allocate once for
-/// each device of each changed pool. Every call has a timeout, and a provider that exceeds it is not called again.
-const STUCK_AFTER: Duration = Duration::from_secs(600);
+/// The pause between attempts to bind the socket.
+const BIND_RETRY: Duration = Duration::from_secs(5);
 /// The pause after an error of `accept`, such as a lack of descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 
 /// A bound socket, which is removed with this value.
 #[derive(Debug)]
-pub struct LocalSocket {
+struct LocalSocket {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and inode of the file.
+    identity: Option<(u64, u64)>,
 }
 
 impl LocalSocket {
@@ -45,7 +43,7 @@ impl LocalSocket {
     /// # Errors
     ///
     /// When another process listens there, or the socket cannot be made.
-    pub async fn bind(directory: &Path) -> Result<Self, LocalSocketError> {
+    async fn bind(directory: &Path) -> Result<Self, LocalSocketError> {
         let path = socket_path(directory);
         let failed = |error| LocalSocketError::Listen(path.clone(), error);
         fs::create_dir_all(directory).map_err(failed)?;
@@ -70,11 +68,15 @@ impl LocalSocket {
             }
         }
         let listener = UnixListener::bind(&path).map_err(failed)?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            identity: identity(&path),
+            path,
+        })
     }
 
     /// Answers from `sources` for as long as the daemon runs.
-    pub async fn serve(self, sources: Sources) {
+    async fn serve(self, sources: Sources) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // The semaphore is never closed; without a permit, clients wait in the backlog.
@@ -94,11 +96,40 @@ impl LocalSocket {
     }
 }
 
+/// Serves the local socket of `directory` for as long as the daemon runs. While it cannot be bound, such as before the
+/// previous instance has ended, the daemon does without and tries again.
+pub async fn serve_local_socket(directory: PathBuf, sources: Sources) {
+    let mut is_logged = false;
+    loop {
+        match LocalSocket::bind(&directory).await {
+            Ok(socket) => return socket.serve(sources).await,
+            Err(error) if !is_logged => {
+                is_logged = true;
+                let error = inline(&error);
+                tracing::error!(
+                    event = "local_socket_failed",
+                    error,
+                    "no local socket, so probes fail; trying again every {BIND_RETRY:?}"
+                );
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(BIND_RETRY).await;
+    }
+}
+
 impl Drop for LocalSocket {
     fn drop(&mut self) {
-        // There is nothing to do about a directory that has become read-only.
-        let _ = fs::remove_file(&self.path);
+        // Another daemon may have replaced it. There is nothing to do about a directory that has become read-only.
+        if self.identity.is_some() && self.identity == identity(&self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
@@ -143,46 +174,6 @@ impl Sources {
     }
 }
 
-impl DaemonStatus {
-    /// That an answer arrives at all shows that the runtime works.
-    pub(crate) fn liveness(&self, now: Instant) -> Liveness {
-        let is_stuck = self
-            .reconciling_since
-            .is_some_and(|since| now.duration_since(since) > STUCK_AFTER);
-        let status = if is_stuck { "stuck" } else { "alive" };
-        Liveness {
-            status: status.to_owned(),
-        }
-    }
-
-    fn readiness(&self) -> Readiness {
-        let pools = self.pools.as_deref().unwrap_or_default();
-        let healthy_count = pools.iter().map(PoolStatus::healthy).sum();
-        Readiness {
-            ready: healthy_count > 0,
-            healthy_count,
-            total_count: pools.iter().map(|pool| pool.devices).sum(),
-            healthy_servers: pools.iter().filter(|pool| pool.healthy() > 0).count(),
-        }
-    }
-
-    pub(crate) fn registration(&self) -> Registration {
-        let pools = self.pools.as_deref().unwrap_or_default();
-        let (registered, others): (Vec<&PoolStatus>, Vec<_>) = pools
-            .iter()
-            .partition(|pool| pool.registration.borrow().is_registered());
-        Registration {
-            ready: self.pools.is_some() && others.is_empty(),
-            registered_count: registered.len(),
-            total_count: pools.len(),
-            unregistered: others
-                .iter()
-                .map(|pool| pool.resource.to_string())
-                .collect(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -194,8 +185,8 @@ mod tests {
     use super::*;
     use crate::config::ResourceName;
     use crate::metrics::AllocatedDevices;
-    use crate::status::UnhealthyDevice;
     use crate::status::report::DaemonInfo;
+    use crate::status::{DaemonStatus, PoolStatus, UnhealthyDevice};
 
     fn pool(name: &str, devices: usize, healthy: usize, is_registered: bool) -> PoolStatus {
         let resource = ResourceName::new("example.com", name, Path::new("/r"));
@@ -279,22 +270,6 @@ mod tests {
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
         assert!(!path.exists(), "the socket is removed");
-    }
-
-    #[test]
-    fn a_reconcile_without_end_is_no_life() {
-        let now = Instant::now();
-        let status = |since| DaemonStatus {
-            reconciling_since: since,
-            ..DaemonStatus::default()
-        };
-        assert_eq!(status(None).liveness(now).status, "alive");
-        assert_eq!(
-            status(Some(now)).liveness(now + STUCK_AFTER).status,
-            "alive"
-        );
-        let later = now + STUCK_AFTER + Duration::from_secs(1);
-        assert_eq!(status(Some(now)).liveness(later).status, "stuck");
     }
 
     #[tokio::test]
