@@ -1,10 +1,9 @@
 //! The HTTP server of `--metrics-listen`: `GET` of `/metrics`, `/healthz` and `/readyz`, and nothing else.
 //!
-//! A scraper that is slow or hostile costs a connection for a few seconds, and there are few of these.
+//! A scraper that is slow or hostile costs a connection for a few seconds, and is the first to lose it to another one.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -14,14 +13,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::Sources;
+use super::connections::Connections;
 use crate::metrics::Format;
 
-/// Connections at a time; others wait in the backlog.
-const MAX_CONNECTIONS: usize = 8;
 /// The size of the head of a request, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 /// The time for the head of a request.
@@ -45,15 +42,12 @@ impl MetricsServer {
     /// Serves for as long as the daemon runs.
     pub async fn serve(self) {
         let listener = self.listen().await;
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = Connections::default();
         loop {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&permits).acquire_owned().await;
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let server = self.clone();
-                    tokio::spawn(async move {
-                        let _permit = permit;
+                    connections.serve(async move {
                         let served = server.connection(stream);
                         // What a scraper does wrong is for the scraper's log.
                         let _ = tokio::time::timeout(CONNECTION_TIMEOUT, served).await;
@@ -152,6 +146,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::watch;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::metrics::AllocatedDevices;
     use crate::status::DaemonStatus;
@@ -213,12 +209,12 @@ mod tests {
         }
     }
 
-    /// More idle and odd connections than there are permits: each is closed, and the next scrape is served.
+    /// More idle and odd connections than are served at a time: the next scrape is served at once.
     #[tokio::test(start_paused = true)]
     async fn odd_clients_do_not_keep_others_out() {
         let address = serve().await;
         let mut idle = Vec::new();
-        for _ in 0..3 * MAX_CONNECTIONS {
+        for _ in 0..100 {
             idle.push(TcpStream::connect(address).await.unwrap());
         }
         for odd in [

@@ -4,23 +4,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use sriovdp_report::inline;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::connections::Connections;
 use super::{Check, Failure, LocalSocketError, MetricsPage, Request, Sources, socket_path};
 use crate::metrics;
 use crate::metrics::Format;
 
 /// The size of a request, in bytes.
 const MAX_REQUEST: u64 = 1024;
-/// The kubelet runs one probe of a kind at a time.
-const MAX_CONNECTIONS: usize = 16;
 /// The time that a client has for its request and for reading the answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between attempts to bind the socket.
@@ -77,15 +74,12 @@ impl LocalSocket {
 
     /// Answers from `sources` for as long as the daemon runs.
     async fn serve(self, sources: Sources) {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = Connections::default();
         loop {
-            // The semaphore is never closed; without a permit, clients wait in the backlog.
-            let permit = Arc::clone(&permits).acquire_owned().await;
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let sources = sources.clone();
-                    tokio::spawn(async move {
-                        let _permit = permit;
+                    connections.serve(async move {
                         let _ =
                             tokio::time::timeout(CLIENT_TIMEOUT, answer(stream, &sources)).await;
                     });
@@ -181,6 +175,8 @@ mod tests {
     use sriovdp_kubelet::RegistrationStatus;
     use sriovdp_sdk::DeviceId;
     use tokio::sync::watch;
+
+    use std::sync::Arc;
 
     use super::*;
     use crate::config::ResourceName;

@@ -6,6 +6,7 @@
 //! (k8snetworkplumbingwg/sriov-network-device-plugin#718); the check `registered` is ours.
 
 mod checks;
+mod connections;
 mod http;
 mod local_socket;
 
