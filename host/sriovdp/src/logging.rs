@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer, debug_fn, format};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -46,8 +47,8 @@ pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Re
                 }
             });
             let layer = layer
-                .with_target(false)
                 .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                .event_format(FlatText)
                 .fmt_fields(fields.delimited(" "));
             registry.with(layer.with_filter(targets)).init();
         }
@@ -57,6 +58,46 @@ pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Re
                 .fmt_fields(JsonFields::new());
             registry.with(layer.with_filter(targets)).init();
         }
+    }
+}
+
+/// Time, level, message and fields; those of spans come last, as if they were the event's own.
+struct FlatText;
+
+impl<S, N> FormatEvent<S, N> for FlatText
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        let level = *event.metadata().level();
+        match writer.has_ansi_escapes() {
+            true => write!(writer, " \x1b[{}m{level:>5}\x1b[0m ", color(level))?,
+            false => write!(writer, " {level:>5} ")?,
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                write!(writer, " {fields}")?;
+            }
+        }
+        writeln!(writer)
+    }
+}
+
+/// The SGR code of a level on a terminal.
+fn color(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        _ => 34,
     }
 }
 
@@ -116,6 +157,27 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn fields_of_spans_end_a_line_of_text() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .event_format(FlatText)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _pool = tracing::info_span!("pool", resource = %"intel.com/x").entered();
+            tracing::info!(event = "registered", "registered with the kubelet");
+        });
+        let line = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let (_, line) = line.split_once("Z ").unwrap();
+        assert!(
+            line.starts_with(" INFO registered with the kubelet event=")
+                && line.ends_with(" resource=intel.com/x\n"),
+            "{line}"
+        );
     }
 
     #[test]
