@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
 use sriovdp_report::Escaped;
 
 use super::Output;

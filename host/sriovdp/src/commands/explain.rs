@@ -124,10 +124,9 @@ pub(super) async fn explain(
         output.fail();
     }
     match format {
-        OutputFormat::Json => output.line(format_args!(
-            "{:#}",
-            Value::Array(reports.iter().map(to_json).collect())
-        )),
+        OutputFormat::Json => {
+            output.json(&Value::Array(reports.iter().map(to_json).collect()));
+        }
         OutputFormat::Text if reports.is_empty() => {
             output.line(format_args!(
                 "the providers have discovered no such device on this node"

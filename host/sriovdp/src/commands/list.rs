@@ -21,7 +21,7 @@ pub(super) fn list(
     match format {
         OutputFormat::Json => {
             let resources = resources.iter().map(to_json).collect();
-            output.line(format_args!("{:#}", Value::Array(resources)));
+            output.json(&Value::Array(resources));
         }
         OutputFormat::Text => resources.iter().for_each(|shown| print(output, shown)),
     }

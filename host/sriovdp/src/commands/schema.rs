@@ -12,10 +12,7 @@ use sriovdp_agent::reconcile::Reconciler;
 use sriovdp_providers::DeviceType;
 
 pub(super) fn schema(output: &mut Output, state: &Reconciler) {
-    output.line(format_args!(
-        "{:#}",
-        configuration(state.providers().device_types())
-    ));
+    output.json(&configuration(state.providers().device_types()));
 }
 
 /// The pattern of a resource name, for editors.
