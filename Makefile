@@ -74,7 +74,7 @@ lint: require ## Check formatting, lints, documentation and dependencies; every 
 	cargo clippy --locked -p sriovdp-tests --test attack -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	@# Without a build of the packages, which would take the crates that they depend on from crates.io.
-	cargo package --locked --allow-dirty --quiet --no-verify -p sriovdp-provider-abi -p sriovdp-sdk-macros -p sriovdp-sdk -p sriovdp-pci-scan -p sriovdp-sdk-testing
+	cargo package --locked --allow-dirty --quiet --no-verify -p sriovdp-provider-abi -p sriovdp-sdk-macros -p sriovdp-sdk -p sriovdp-pci-scan -p sriovdp-tree -p sriovdp-sdk-testing
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo cargo deny --locked check bans licenses sources; \
 		cargo deny --locked check bans licenses sources; \

@@ -1,6 +1,6 @@
 //! Tests for providers of `sriovdp`, without hardware, root rights or mocks.
 //!
-//! A node is a few lines of text ([`tree`]). [`Harness`] calls a provider as the host does, and [`conformance!`] is one
+//! A node is a few lines of text ([`tree`](sriovdp_tree)). [`Harness`] calls a provider as the host does, and [`conformance!`] is one
 //! line that tries everything a provider has to keep to: damaged files, functions that vanish between two reads,
 //! thousands of devices, stable results, allocations that change nothing.
 //!
@@ -62,9 +62,9 @@
 mod harness;
 #[doc(hidden)]
 pub mod suite;
-pub mod tree;
 
 pub use crate::__sriovdp_conformance as conformance;
 pub use harness::{Excluded, FoundDevice, Harness};
 pub use sriovdp_sdk::serde_json::json;
+pub use sriovdp_tree as tree;
 pub use tree::{TempTree, Tree, TreeError};

@@ -13,7 +13,7 @@ use syn::{Attribute, Fields, ImplItem, Item, TraitItem, Visibility};
 
 /// Before the name of a type whose implementations do not count.
 const PRIVATE: &str = "private ";
-const CRATES: [&str; 2] = ["sdk/src", "sdk/testing/src"];
+const CRATES: [&str; 3] = ["sdk/src", "sdk/tree/src", "sdk/testing/src"];
 
 #[test]
 fn a_change_of_the_api_is_in_the_changelog() {

@@ -76,7 +76,7 @@ fn outcome(rule: Rule, author: &'static str, timeout: Duration) -> Result<(), Vi
 /// # }
 /// ```
 ///
-/// The text is a node in the [language of trees](crate::tree) with some of the provider's devices, as whole as
+/// The text is a node in the [language of trees](tree) with some of the provider's devices, as whole as
 /// a real one. It may be left out when the provider finds devices on the suite's own node, which has network
 /// functions, subfunctions and accelerators of the usual vendors.
 ///

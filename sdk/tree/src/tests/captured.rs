@@ -1,11 +1,11 @@
 //! The node that a real kernel showed.
 
-use super::super::Tree;
-use super::super::entries::Entry;
 use super::node;
+use crate::Tree;
+use crate::entries::Entry;
 
 /// What the kernel of a running machine showed.
-const CAPTURED: &str = include_str!("../../../../../examples/nodes/igb-guest.tree");
+const CAPTURED: &str = include_str!("../../../../examples/nodes/igb-guest.tree");
 
 #[test]
 fn every_link_of_the_captured_node_leads_somewhere() {

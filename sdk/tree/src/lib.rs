@@ -4,7 +4,7 @@
 //! directory from text that a reader takes in at a glance:
 //!
 //! ```
-//! use sriovdp_sdk_testing::Tree;
+//! use sriovdp_tree::Tree;
 //!
 //! let node = Tree::parse(
 //!     "
@@ -70,6 +70,9 @@
 //! way are followed, so `/sys/class/net/eth0/operstate` is the file that it is on a machine.
 //!
 //! Device nodes are plain files, which takes no rights.
+
+#![forbid(unsafe_code)]
+#![forbid(missing_docs)]
 
 mod arguments;
 mod attached;
