@@ -135,6 +135,7 @@ pub use provider::Provider;
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize};
 pub use serde_json;
+pub use sriovdp_provider_abi::limits;
 pub use sriovdp_provider_abi::{DeviceId, Finding, FindingKind, ParseError, PciAddress};
 
 /// Makes a struct the selectors of a provider: one field for each key, and each key may be left out.

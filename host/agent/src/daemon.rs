@@ -31,9 +31,6 @@ use sriovdp_report::Hint;
 /// For all pools to end, at the same time and each within half a second.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How long a reconcile waits for the discovery of one provider, because the pools of the others wait with it.
-pub const DISCOVERY_WAIT: Duration = Duration::from_secs(1);
-
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sriovdp_provider_abi::limits;
+
 /// How long each step with a provider may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -18,10 +20,10 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            probe: Duration::from_secs(5),
+            probe: limits::PROBE_TIMEOUT,
             load: Duration::from_secs(5),
-            discover: Duration::from_secs(10),
-            answer: Duration::from_secs(3),
+            discover: limits::DISCOVERY_TIMEOUT,
+            answer: limits::CALL_TIMEOUT,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sriovdp_agent::config::Defaults;
-use sriovdp_agent::daemon::{DISCOVERY_WAIT, ObserverOptions, Options};
+use sriovdp_agent::daemon::{ObserverOptions, Options};
 use sriovdp_agent::history::History;
 use sriovdp_agent::host_paths::HostPaths;
 use sriovdp_agent::metrics::Recorded;
@@ -11,6 +11,7 @@ use sriovdp_agent::output::cdi;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::Settings;
 use sriovdp_kubelet::RegistrationMode;
+use sriovdp_provider_abi::limits;
 use sriovdp_providers::{ProviderSettings, Timeouts};
 
 use crate::cli::{Arguments, CdiNames, Registration};
@@ -67,7 +68,7 @@ pub fn settings(arguments: &Arguments) -> Settings {
                 }),
             ..ProviderSettings::new(common.provider_dir.clone())
         },
-        discovery_wait: DISCOVERY_WAIT,
+        discovery_wait: limits::DISCOVERY_WAIT,
         tree,
     }
 }

@@ -22,6 +22,7 @@
 mod device_id;
 pub mod feature;
 mod finding;
+pub mod limits;
 pub mod method;
 mod note;
 mod parse_error;

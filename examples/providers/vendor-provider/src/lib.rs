@@ -1,6 +1,7 @@
 //! The device type `acmeFpga`: cards of the made-up vendor Acme, each with a node `/dev/acme<N>`.
 
 use sriovdp_sdk::prelude::*;
+use sriovdp_sdk::{FindingKind, PciAddress};
 
 #[derive(Default)]
 struct AcmeFpga;
@@ -22,7 +23,12 @@ impl Provider for AcmeFpga {
     fn discover(&self, node: &Node) -> Result<Discovery<HexId>, Error> {
         let all = node.functions().iter();
         let cards = all.filter(|f| f.vendor == HexId(0xac3e));
-        Ok(cards.map(|card| Device::of(card, card.device)).collect())
+        let device = |card: &PciFunction| {
+            let missing = device_node(node, card.address).err();
+            let missing = missing.map(|error| error.to_finding(FindingKind::DeviceNode));
+            Device::of(card, card.device).with_findings([missing])
+        };
+        Ok(cards.map(device).collect())
     }
 
     fn matches(&self, keys: &Keys, card: &Device<HexId>) -> Result<(), Mismatch> {
@@ -30,13 +36,18 @@ impl Provider for AcmeFpga {
     }
 
     fn allocate(&self, on: &Node, _: &Keys, card: &Device<HexId>) -> Result<Allocation, Error> {
-        let names = on.pci(card.function).list("acme");
-        let name = names.first().context("no entry in `acme`")?;
-        on.require_device_node(&format!("/dev/{name}"))?;
         let mut allocation = Allocation::default();
-        allocation.node(format!("/dev/{name}"));
+        allocation.node(device_node(on, card.function)?);
         Ok(allocation)
     }
+}
+
+/// The device node of a card, which its driver announces in sysfs.
+fn device_node(node: &Node, card: PciAddress) -> Result<String, Error> {
+    let names = node.pci(card).list("acme");
+    let path = format!("/dev/{}", names.first().context("no entry in `acme`")?);
+    node.require_device_node(&path)?;
+    Ok(path)
 }
 
 export_provider!(AcmeFpga);

@@ -77,6 +77,13 @@ impl Damage {
     }
 }
 
+/// A link to `target` instead of what is at `place`.
+pub(super) fn link_instead(root: &Path, place: &Path, target: &str) -> io::Result<Damaged> {
+    let damaged = Damage::Absent.at(root, place)?;
+    symlink(target, place)?;
+    Ok(damaged)
+}
+
 impl Drop for Damaged {
     fn drop(&mut self) {
         // What cannot be mended shows in what follows.

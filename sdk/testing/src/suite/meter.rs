@@ -1,6 +1,7 @@
 //! What a provider reads of the node.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use sriovdp_sdk::runtime::Observer;
 
@@ -20,7 +21,16 @@ enum Watch {
 
 /// Observes the reads of one provider.
 #[derive(Clone, Default)]
-pub(super) struct Meter(Arc<Mutex<Watch>>);
+pub(super) struct Meter(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    watch: Watch,
+    /// The thread that calls run on.
+    thread: Option<ThreadId>,
+    /// The first read on another thread.
+    elsewhere: Option<String>,
+}
 
 impl Meter {
     /// What the provider's session calls before each read.
@@ -29,11 +39,21 @@ impl Meter {
         Arc::new(move |path| meter.read(path))
     }
 
+    /// Sets the thread that calls run on.
+    pub(super) fn expect_on(&self, thread: ThreadId) {
+        self.state().thread = Some(thread);
+    }
+
+    /// What was read on another thread since the last call of this.
+    pub(super) fn read_elsewhere(&self) -> Option<String> {
+        self.state().elsewhere.take()
+    }
+
     /// Runs `call`, and returns the paths that were read meanwhile.
     pub(super) fn watched<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
-        *self.watch() = Watch::Paths(Vec::new());
+        self.state().watch = Watch::Paths(Vec::new());
         let result = call();
-        match std::mem::take(&mut *self.watch()) {
+        match std::mem::take(&mut self.state().watch) {
             Watch::Paths(paths) => (result, paths),
             Watch::Off | Watch::Count(..) => (result, Vec::new()),
         }
@@ -46,14 +66,21 @@ impl Meter {
         happen: impl FnOnce() + Send + 'static,
         call: impl FnOnce() -> T,
     ) -> T {
-        *self.watch() = Watch::Count(0, Some((at, Box::new(happen))));
+        self.state().watch = Watch::Count(0, Some((at, Box::new(happen))));
         let result = call();
-        *self.watch() = Watch::Off;
+        self.state().watch = Watch::Off;
         result
     }
 
     fn read(&self, path: &str) {
-        let due = match &mut *self.watch() {
+        let mut state = self.state();
+        if state
+            .thread
+            .is_some_and(|thread| thread != std::thread::current().id())
+        {
+            state.elsewhere.get_or_insert_with(|| path.to_owned());
+        }
+        let due = match &mut state.watch {
             Watch::Off => None,
             Watch::Paths(paths) => {
                 paths.push(path.to_owned());
@@ -64,12 +91,13 @@ impl Meter {
                 interruption.take_if(|(at, _)| at == reads)
             }
         };
+        drop(state);
         if let Some((_, happen)) = due {
             happen();
         }
     }
 
-    fn watch(&self) -> MutexGuard<'_, Watch> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

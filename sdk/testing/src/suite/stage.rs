@@ -1,5 +1,6 @@
 //! A node that a provider is tried on: files in a directory, and what the host's scan found there.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ const AUXILIARY: &str = "sys/bus/auxiliary/devices";
 /// A node, and a scan of it, which stays as it is when the node changes.
 #[derive(Debug)]
 pub(super) struct Stage {
+    name: &'static str,
     node: TempTree,
     functions: Vec<PciFunction>,
     /// Name, and the function that it belongs to.
@@ -26,18 +28,19 @@ pub(super) struct Stage {
 impl Stage {
     /// The node of every suite, and the author's.
     pub(super) fn all(author: &str) -> Result<Vec<Self>, Violation> {
-        let mut stages = vec![Self::new(NODE)?];
+        let mut stages = vec![Self::new("the suite's own node", NODE)?];
         if !author.trim().is_empty() {
-            stages.push(Self::new(author)?);
+            stages.push(Self::new("the node of `conformance!`", author)?);
         }
         Ok(stages)
     }
 
-    pub(super) fn new(text: &str) -> Result<Self, Violation> {
+    pub(super) fn new(name: &'static str, text: &str) -> Result<Self, Violation> {
         let node = Tree::parse(text)
-            .map_err(|error| Violation::new(format!("the node of the suite: {error}")))?
+            .map_err(|error| Violation::new(format!("{name}: {error}")))?
             .temp();
         let mut stage = Self {
+            name,
             node,
             functions: Vec::new(),
             auxiliary: Vec::new(),
@@ -46,9 +49,12 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The same node with `count` functions: the ones that it has, again and again under other addresses.
-    pub(super) fn crowded(text: &str, count: usize) -> Result<Self, Violation> {
-        let mut stage = Self::new(text)?;
+    /// The author's node, or without one that of every suite, with `count` functions: the ones that it has, again and again
+    /// under other addresses.
+    pub(super) fn crowded(author: &str, count: usize) -> Result<Self, Violation> {
+        let mut stage = Self::all(author)?
+            .pop()
+            .ok_or_else(|| Violation::new("there is no node"))?;
         let names = stage.functions.iter().map(|f| f.address.to_string());
         let names: Vec<String> = names.collect();
         if !names.is_empty() {
@@ -69,11 +75,6 @@ impl Stage {
         }
         stage.scan()?;
         Ok(stage)
-    }
-
-    /// The text of a node without any author's.
-    pub(super) fn usual_text() -> &'static str {
-        NODE
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -113,10 +114,10 @@ impl Stage {
         }
     }
 
-    fn scan(&mut self) -> Result<(), Violation> {
+    pub(super) fn scan(&mut self) -> Result<(), Violation> {
         let root = self.node.path();
         let bus = sriovdp_pci_scan::scan(&HostRoot::new(root), &[])
-            .map_err(|error| Violation::new(format!("the node of the suite: {error}")))?;
+            .map_err(|error| Violation::new(format!("{}: {error}", self.name)))?;
         self.functions = bus.functions;
         let names = list(&root.join(AUXILIARY));
         let parent = |name: String| {
@@ -134,6 +135,12 @@ impl Stage {
         let bus = self.root().join(bus);
         let linked = fs::read_link(bus.join(name)).and_then(|to| symlink(to, bus.join(other)));
         linked.map_err(|error| Violation::new(format!("cannot make a large node: {error}")))
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "on {}", self.name)
     }
 }
 

@@ -1,15 +1,16 @@
 //! A provider as the suite calls it: each answer is one, a refusal, or a violation of the rules.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::Violation;
 use super::meter::Meter;
 use super::stage::Stage;
+use super::worker::{Called, Worker};
 use sriovdp_provider_abi::method::Method;
-use sriovdp_provider_abi::{method, wire};
+use sriovdp_provider_abi::{limits, method, wire};
 use sriovdp_sdk::runtime::Session;
 use sriovdp_sdk::{Error, PciAddress, Provider};
 
@@ -17,8 +18,8 @@ use sriovdp_sdk::{Error, PciAddress, Provider};
 pub(super) type Answer<T> = Result<Result<T, Error>, Violation>;
 
 /// A new provider that serves one device type.
-pub(super) struct Subject<P: Provider> {
-    session: Session<P>,
+pub(super) struct Subject {
+    calls: Calls,
     pub(super) meter: Meter,
     pub(super) manifest: wire::Manifest,
     pub(super) device_type: String,
@@ -26,12 +27,23 @@ pub(super) struct Subject<P: Provider> {
     pub(super) found: wire::Discovered,
 }
 
-impl<P: Provider> Subject<P> {
+/// Calls of one provider, each with its limit.
+struct Calls {
+    worker: Worker,
+    meter: Meter,
+    discover: Duration,
+    other: Duration,
+}
+
+/// For calls that are counted rather than timed, on machines of any speed.
+const UNHURRIED: Duration = Duration::from_secs(120);
+
+impl Subject {
     /// One for each device type that the provider owns or extends.
-    pub(super) fn each() -> Result<Vec<Self>, Violation> {
-        let manifest = Self::new(String::new())?.manifest;
+    pub(super) fn each<P: Provider>() -> Result<Vec<Self>, Violation> {
+        let manifest = Self::new::<P>(String::new())?.manifest;
         let names = manifest.device_type.into_iter().chain(manifest.extends);
-        let subjects: Vec<Self> = names.map(Self::new).collect::<Result<_, _>>()?;
+        let subjects: Vec<Self> = names.map(Self::new::<P>).collect::<Result<_, _>>()?;
         if subjects.is_empty() {
             return Err(Violation::new(
                 "the manifest names neither a device type nor what it extends",
@@ -40,21 +52,36 @@ impl<P: Provider> Subject<P> {
         Ok(subjects)
     }
 
-    fn new(device_type: String) -> Result<Self, Violation> {
+    fn new<P: Provider>(device_type: String) -> Result<Self, Violation> {
         let meter = Meter::default();
         let session = Session::new(P::default(), ("under-test", "0.0.0"));
-        let session = session.observed_by(meter.observer());
-        let manifest = call::<P, method::Manifest>(&session, &Map::new())?.map_err(|error| {
-            Violation::new(format!("the manifest is refused: {}", with_causes(&error)))
-        })?;
+        let worker = Worker::new(session.observed_by(meter.observer()));
+        meter.expect_on(worker.thread());
+        let calls = Calls {
+            worker,
+            meter: meter.clone(),
+            discover: limits::DISCOVERY_WAIT,
+            other: limits::CALL_TIMEOUT,
+        };
+        let manifest = calls
+            .call::<method::Manifest>(&Map::new())?
+            .map_err(|error| {
+                Violation::new(format!("the manifest is refused: {}", with_causes(&error)))
+            })?;
         Ok(Self {
-            session,
+            calls,
             meter,
             manifest,
             device_type,
             generation: 0,
             found: wire::Discovered::default(),
         })
+    }
+
+    /// Calls on a node of thousands of devices take as long as the machine needs.
+    pub(super) fn without_haste(&mut self) {
+        self.calls.discover = UNHURRIED;
+        self.calls.other = UNHURRIED;
     }
 
     /// A discovery that may be refused; what was found before then stays.
@@ -64,12 +91,10 @@ impl<P: Provider> Subject<P> {
             self.generation + 1,
             extended.then_some(self.device_type.as_str()),
         );
-        Ok(
-            call::<P, method::Discover>(&self.session, &request)?.map(|found| {
-                self.generation += 1;
-                self.found = found;
-            }),
-        )
+        Ok(self.calls.call::<method::Discover>(&request)?.map(|found| {
+            self.generation += 1;
+            self.found = found;
+        }))
     }
 
     /// What is found on the functions in `scope` of a node where nothing is wrong, because of `function`.
@@ -88,12 +113,15 @@ impl<P: Provider> Subject<P> {
             since: self.generation,
             functions: scope.iter().copied().collect(),
         });
-        let found = call::<P, method::Discover>(&self.session, &request)?.map_err(|error| {
-            Violation::new(format!(
-                "a discovery of {function} alone fails: {}",
-                with_causes(&error)
-            ))
-        })?;
+        let found = self
+            .calls
+            .call::<method::Discover>(&request)?
+            .map_err(|error| {
+                Violation::new(format!(
+                    "a discovery of {function} alone fails: {}",
+                    with_causes(&error)
+                ))
+            })?;
         self.generation += 1;
         Ok(found)
     }
@@ -102,7 +130,8 @@ impl<P: Provider> Subject<P> {
     pub(super) fn discover_all(&mut self, stage: &Stage) -> Result<(), Violation> {
         self.discover(stage)?.map_err(|error| {
             Violation::new(format!(
-                "the discovery of a node without any fault fails: {}",
+                "`discover` fails on a node without any fault: {}; a node without the hardware or the files of the \
+                 provider has no devices, which is no error",
                 with_causes(&error)
             ))
         })
@@ -113,18 +142,12 @@ impl<P: Provider> Subject<P> {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
         };
-        call::<P, method::Check>(&self.session, &request)
+        self.calls.call::<method::Check>(&request)
     }
 
     /// The ids of the devices that fit.
     pub(super) fn select(&self, selectors: &Value) -> Answer<Vec<String>> {
-        let request = wire::SelectRequest {
-            generation: self.generation,
-            device_type: self.device_type.clone(),
-            selectors: selectors.clone(),
-        };
-        let selected: Result<wire::Selected, Error> =
-            call::<P, method::Select>(&self.session, &request)?;
+        let selected = self.selected(selectors)?;
         Ok(selected.map(|selected| {
             let admitted = selected.admitted.iter();
             admitted
@@ -133,13 +156,23 @@ impl<P: Provider> Subject<P> {
         }))
     }
 
+    /// The whole answer of `select`.
+    pub(super) fn selected(&self, selectors: &Value) -> Answer<wire::Selected> {
+        let request = wire::SelectRequest {
+            generation: self.generation,
+            device_type: self.device_type.clone(),
+            selectors: selectors.clone(),
+        };
+        self.calls.call::<method::Select>(&request)
+    }
+
     pub(super) fn explain(&self, selectors: &Value, id: &str) -> Answer<wire::Explained> {
         let request = wire::ExplainRequest {
             generation: self.generation,
             selectors: selectors.clone(),
             id: id.to_owned(),
         };
-        call::<P, method::Explain>(&self.session, &request)
+        self.calls.call::<method::Explain>(&request)
     }
 
     pub(super) fn allocate(&self, selectors: &Value, id: &str) -> Answer<wire::Allocation> {
@@ -148,7 +181,7 @@ impl<P: Provider> Subject<P> {
             selectors: selectors.clone(),
             ids: vec![id.to_owned()],
         };
-        let answer = call::<P, method::Allocate>(&self.session, &request)?;
+        let answer = self.calls.call::<method::Allocate>(&request)?;
         Ok(answer.map(|mut allocated| allocated.devices.remove(0)))
     }
 
@@ -167,31 +200,53 @@ impl<P: Provider> Subject<P> {
     }
 }
 
+impl Calls {
+    fn call<M: Method>(&self, request: &M::Request) -> Answer<M::Response> {
+        let method = M::NAME;
+        let input = serde_json::to_string(request)
+            .map_err(|error| Violation::new(format!("cannot write a request: {error}")))?;
+        let limit = match method {
+            wire::method::DISCOVER => self.discover,
+            _ => self.other,
+        };
+        let output = of_method(method, limit, self.worker.call(method, input, limit))?;
+        if let Some(path) = self.meter.read_elsewhere() {
+            return Err(Violation::new(format!(
+                "`{method}` reads `{path}` on a thread of its own: a read that fails there is not noted, and its device \
+                 leaves the pool instead of keeping its attributes"
+            )));
+        }
+        match output {
+            Ok(output) => serde_json::from_str(&output).map(Ok).map_err(|error| {
+                Violation::new(format!("the answer of `{method}` cannot be read: {error}"))
+            }),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+fn of_method(
+    method: &str,
+    limit: Duration,
+    called: Called,
+) -> Result<Result<String, Error>, Violation> {
+    match called {
+        Called::Answered(output) => Ok(Ok(output)),
+        Called::Failed(failure) => Ok(Err(failure.into())),
+        Called::Panicked(text) => Err(Violation::new(format!("`{method}` panics: {text}"))),
+        Called::Late if method == wire::method::DISCOVER => Err(Violation::new(format!(
+            "`discover` has not returned within {limit:?}: a host then reconciles without the answer, and gives up after \
+             {:?}",
+            limits::DISCOVERY_TIMEOUT
+        ))),
+        Called::Late => Err(Violation::new(format!(
+            "`{method}` has not returned within {limit:?}, after which a host gives up"
+        ))),
+    }
+}
+
 /// An error with its causes.
 pub(super) fn with_causes(error: &Error) -> String {
     let causes: String = error.causes().map(|cause| format!(": {cause}")).collect();
     format!("{error}{causes}")
-}
-
-fn call<P: Provider, M: Method>(session: &Session<P>, request: &M::Request) -> Answer<M::Response> {
-    let method = M::NAME;
-    let input = serde_json::to_string(request)
-        .map_err(|error| Violation::new(format!("cannot write a request: {error}")))?;
-    let called = catch_unwind(AssertUnwindSafe(|| session.call(method, &input)));
-    match called {
-        Ok(Ok(output)) => serde_json::from_str(&output).map(Ok).map_err(|error| {
-            Violation::new(format!("the answer of `{method}` cannot be read: {error}"))
-        }),
-        Ok(Err(failure)) => Ok(Err(failure.into())),
-        Err(payload) => {
-            let text = payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned());
-            let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-            // Dropping a payload may panic again.
-            std::mem::forget(payload);
-            let text = text.unwrap_or_else(|| "without a message".to_owned());
-            Err(Violation::new(format!("`{method}` panics: {text}")))
-        }
-    }
 }

@@ -1,12 +1,15 @@
 //! The suite finds each of its faults, and none in a provider that has none.
 
 mod cards;
+mod mutants;
+mod slingshot;
 
 use std::time::Duration;
 
 use cards::*;
+use sriovdp_sdk::Provider;
 
-use super::{Rule, TIMEOUT, Violation, outcome, rules};
+use super::{Case, TIMEOUT, Violation, outcome, rules};
 
 const NODE: &str = "
     pci 0000:17:00.{0-2} ac3e:000{0-2} class=120000 driver=acme
@@ -16,42 +19,35 @@ const NODE: &str = "
 ";
 
 #[track_caller]
-fn breaks(rule: Rule, expected: &str) {
-    let violation: Violation = outcome(rule, NODE, TIMEOUT).expect_err("a violation");
+fn breaks<P: Provider>(rule: &str, expected: &str) {
+    let violation = tried::<P>(rule, NODE).expect_err("a violation");
     assert!(violation.to_string().contains(expected), "{violation}");
+}
+
+fn tried<P: Provider>(rule: &str, node: &'static str) -> Result<(), Violation> {
+    let rule = rules::named(rule).expect("a rule");
+    outcome(rule, Case::of::<P>().on(node), TIMEOUT)
 }
 
 #[test]
 fn a_provider_without_a_fault_passes() {
-    let all: [Rule; 12] = [
-        rules::declared::<Card<NOTHING>>,
-        rules::found::<Card<NOTHING>>,
-        rules::ids::<Card<NOTHING>>,
-        rules::stable::<Card<NOTHING>>,
-        rules::parted::<Card<NOTHING>>,
-        rules::agreeing::<Card<NOTHING>>,
-        rules::damaged::<Card<NOTHING>>,
-        rules::vanishing::<Card<NOTHING>>,
-        rules::odd_scan::<Card<NOTHING>>,
-        rules::allocated::<Card<NOTHING>>,
-        rules::unchanging::<Card<NOTHING>>,
-        rules::bounded::<Card<NOTHING>>,
-    ];
-    for rule in all {
-        outcome(rule, NODE, TIMEOUT).unwrap();
+    // The memory of this process is that of all tests.
+    let alone = "memory_is_bounded";
+    for (rule, _) in rules::ALL.iter().filter(|(rule, _)| *rule != alone) {
+        tried::<Card<NOTHING>>(rule, NODE).unwrap();
     }
 }
 
 #[test]
 fn manifests_and_schemas_are_judged() {
-    breaks(rules::declared::<Card<NO_SUMMARY>>, "the summary");
-    breaks(rules::declared::<Demanding>, "`#[serde(default)]`");
+    breaks::<Card<NO_SUMMARY>>("manifest_and_schema_are_sane", "the summary");
+    breaks::<Demanding>("manifest_and_schema_are_sane", "`#[serde(default)]`");
 }
 
 #[test]
 fn a_suite_without_devices_is_no_suite() {
-    breaks(rules::found::<Card<FINDS_NONE>>, "no device is found");
-    let without = outcome(rules::found::<Card<NOTHING>>, "", TIMEOUT);
+    breaks::<Card<FINDS_NONE>>("devices_are_found", "no device is found");
+    let without = tried::<Card<NOTHING>>("devices_are_found", "");
     assert!(
         without
             .unwrap_err()
@@ -62,32 +58,26 @@ fn a_suite_without_devices_is_no_suite() {
 
 #[test]
 fn ids_are_judged() {
-    breaks(rules::ids::<Card<TWICE>>, "the device `0000:17:00.0` twice");
-    breaks(
-        rules::ids::<Card<FOUND_AND_EXCLUDED>>,
+    breaks::<Card<TWICE>>("ids_fit_a_kubelet", "the device `0000:17:00.0` twice");
+    breaks::<Card<FOUND_AND_EXCLUDED>>(
+        "ids_fit_a_kubelet",
         "`0000:17:00.1` is both found and left out",
     );
-    breaks(rules::ids::<Meddler>, "`other` is none of the devices");
+    breaks::<Meddler>("ids_fit_a_kubelet", "`other` is none of the devices");
 }
 
 #[test]
 fn another_answer_is_found() {
-    breaks(
-        rules::stable::<Card<ANOTHER_ORDER>>,
-        "a second discovery of the same node",
-    );
+    breaks::<Card<ANOTHER_ORDER>>("answers_are_stable", "a second discovery of the same node");
 }
 
 #[test]
 fn parts_that_are_other_than_the_whole_are_found() {
-    breaks(
-        rules::parted::<Card<COUNTS_FUNCTIONS>>,
+    breaks::<Card<COUNTS_FUNCTIONS>>(
+        "parts_agree_with_the_whole",
         "a discovery of 0000:17:00.0 alone finds",
     );
-    breaks(
-        rules::parted::<Card<IGNORES_PARTS>>,
-        "which is out of scope",
-    );
+    breaks::<Card<IGNORES_PARTS>>("parts_agree_with_the_whole", "which is out of scope");
 }
 
 #[test]
@@ -96,80 +86,88 @@ fn a_virtual_function_is_asked_about_with_its_physical_one() {
         pf 0000:18:00.0 ac3e:0001 class=120000 driver=acme numa=1
         vf 0000:18:00.{1-2} ac3e:0002 pf=0000:18:00.0 id={0-1} class=120000 driver=acme
     ";
-    outcome(rules::parted::<Card<READS_THE_PHYSICAL_ONE>>, node, TIMEOUT).unwrap();
+    tried::<Card<READS_THE_PHYSICAL_ONE>>("parts_agree_with_the_whole", node).unwrap();
 }
 
 #[test]
 fn disagreement_is_found() {
-    breaks(rules::agreeing::<Card<FLICKERS>>, "with the selectors {");
-    breaks(
-        rules::agreeing::<Card<REFUSES_UNASKED>>,
-        "without a value for it",
-    );
-    breaks(
-        rules::agreeing::<Card<FOREIGN_REASON>>,
+    breaks::<Card<FLICKERS>>("select_and_explain_agree", "with the selectors {");
+    breaks::<Card<REFUSES_UNASKED>>("select_and_explain_agree", "without a value for it");
+    breaks::<Card<FOREIGN_REASON>>(
+        "select_and_explain_agree",
         "`device`, which is no selector key",
     );
 }
 
 #[test]
 fn panics_are_found_with_their_place() {
-    breaks(
-        rules::damaged::<Card<TRUSTS_FILES>>,
+    breaks::<Card<TRUSTS_FILES>>(
+        "damaged_nodes_cause_no_panic",
         "`/sys/devices/pci0000:17/0000:17:00.0/load` is an empty file",
     );
-    breaks(
-        rules::vanishing::<Card<TRUSTS_TWO_READS>>,
+    breaks::<Card<TRUSTS_TWO_READS>>(
+        "functions_may_vanish",
         "`0000:17:00.0` left the node before read",
     );
-    breaks(
-        rules::odd_scan::<Card<TRUSTS_THE_SCAN>>,
+    breaks::<Card<TRUSTS_THE_SCAN>>(
+        "odd_scans_cause_no_panic",
         "in the scan, no function has a driver",
     );
-    breaks(
-        rules::damaged::<Card<PANICS_IN_ALLOCATE>>,
+    breaks::<Card<PANICS_IN_ALLOCATE>>(
+        "damaged_nodes_cause_no_panic",
         "`allocate` panics: index out of bounds",
     );
 }
 
 #[test]
 fn empty_promises_are_found() {
-    breaks(
-        rules::allocated::<Card<PROMISES>>,
+    breaks::<Card<PROMISES>>(
+        "allocations_are_whole_or_refused",
         "the container is promised `/dev/acme0`, which does not exist",
     );
 }
 
 #[test]
 fn allocations_with_effects_are_found() {
-    breaks(
-        rules::unchanging::<Card<WRITES>>,
-        "`allocate` changes `/dev/acme0`",
-    );
-    breaks(
-        rules::unchanging::<Card<NUMBERS_ALLOCATIONS>>,
-        "a second allocation is",
-    );
+    breaks::<Card<WRITES>>("calls_change_nothing", "`allocate` changes `/dev/acme0`");
+    breaks::<Card<NUMBERS_ALLOCATIONS>>("calls_change_nothing", "a second allocation is");
 }
 
 #[test]
 fn greed_is_found() {
-    breaks(
-        rules::bounded::<Card<GREEDY>>,
+    breaks::<Card<GREEDY>>(
+        "reads_are_bounded",
         "the discovery reads the node 409600 times",
     );
 }
 
 #[test]
 fn a_provider_that_hangs_is_found() {
+    breaks::<Card<HANGS>>("devices_are_found", "`discover` has not returned within 1s");
+}
+
+#[test]
+fn calls_that_are_too_slow_together_are_found() {
+    let rule = |_: &Case| {
+        loop {
+            std::thread::park();
+        }
+    };
     let late = outcome(
-        rules::found::<Card<HANGS>>,
-        NODE,
+        rule,
+        Case::of::<Card<NOTHING>>(),
         Duration::from_millis(100),
     );
+    let late = late.unwrap_err().to_string();
+    assert!(late.contains("the rule has taken 100ms"), "{late}");
+}
+
+#[test]
+fn a_violation_names_the_node() {
+    let violation = tried::<Card<TRUSTS_FILES>>("damaged_nodes_cause_no_panic", NODE);
+    let violation = violation.unwrap_err().to_string();
     assert!(
-        late.unwrap_err()
-            .to_string()
-            .contains("has not returned within 100ms")
+        violation.ends_with("; on the node of `conformance!`"),
+        "{violation}"
     );
 }

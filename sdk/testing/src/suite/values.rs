@@ -1,7 +1,8 @@
 //! Selectors that a user may write: from the schema of the keys, and from what is on the node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const JUNK: [&str; 7] = [
     "\u{0}é",
 ];
 /// More words than this make the suite slow and find nothing new.
-const WORDS: usize = 120;
+const WORDS: usize = 160;
 /// Schemas may refer to themselves.
 const DEEPEST: usize = 6;
 
@@ -83,9 +84,51 @@ impl Values<'_> {
                 values.extend(items.into_iter().map(|item| json!([item])));
                 values
             }
+            "object" => self.objects(schema, depth),
             _ => Vec::new(),
         }
     }
+
+    /// The empty object, and those with one key each.
+    fn objects(&self, schema: &Value, depth: usize) -> Vec<Value> {
+        let mut values = vec![json!({})];
+        for (key, of_key) in schema["properties"].as_object().into_iter().flatten() {
+            let of_key = self.of(of_key, depth);
+            values.extend(
+                of_key
+                    .into_iter()
+                    .map(|value| json!({ key.as_str(): value })),
+            );
+        }
+        values
+    }
+}
+
+/// Selector objects with several of the values that a provider accepts: lists of two, three and five, and all keys
+/// together.
+pub(super) fn joined(accepted: &[Value]) -> Vec<Value> {
+    let mut lists: BTreeMap<&String, Vec<&Value>> = BTreeMap::new();
+    let mut all = serde_json::Map::new();
+    for (key, value) in accepted.iter().filter_map(Value::as_object).flatten() {
+        all.entry(key.as_str()).or_insert_with(|| value.clone());
+        if let Some([one]) = value.as_array().map(Vec::as_slice) {
+            lists.entry(key).or_default().push(one);
+        }
+    }
+    let mut objects = vec![Value::Object(all)];
+    for (key, items) in lists {
+        let first = |count: usize| items.iter().take(count).copied().cloned();
+        let twice = first(1).chain(first(1)).collect();
+        for list in [
+            twice,
+            first(2).collect(),
+            first(3).collect(),
+            first(5).collect(),
+        ] {
+            objects.push(json!({ key.as_str(): Value::Array(list) }));
+        }
+    }
+    objects
 }
 
 /// Ids, names and attributes of the node, and junk.
@@ -103,14 +146,20 @@ fn words(stage: &Stage) -> Vec<String> {
         "sys/class/infiniband",
     ];
     for directory in names {
-        let names = fs::read_dir(stage.root().join(directory))
-            .into_iter()
-            .flatten();
-        words.extend(
-            names
-                .flatten()
-                .map(|name| name.file_name().to_string_lossy().into_owned()),
-        );
+        words.extend(names_in(&stage.root().join(directory)));
+    }
+    for function in stage.functions() {
+        let netdevs = stage
+            .root()
+            .join(format!("sys/bus/pci/devices/{}/net", function.address));
+        let mut parents = names_in(&netdevs);
+        parents.extend((function.vf_count > 0).then(|| function.address.to_string()));
+        let with = |index| {
+            parents
+                .iter()
+                .map(move |parent| format!("{parent}#{index}"))
+        };
+        words.extend((0..2).flat_map(with));
     }
     words.extend(["ether", "infiniband", "virtio", "vhost"].map(str::to_owned));
     let files = entries(&stage.root().join("netlink"));
@@ -121,6 +170,13 @@ fn words(stage: &Stage) -> Vec<String> {
     );
     let words = words.into_iter().take(WORDS);
     words.chain(JUNK.map(str::to_owned)).collect()
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).into_iter().flatten().flatten();
+    names
+        .map(|name| name.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -151,7 +207,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_gets_values_of_the_node() {
-        let stage = Stage::new("pci 0000:17:00.0 ac3e:0001 class=120000 driver=acme").unwrap();
+        let stage = Stage::new(
+            "a node",
+            "pci 0000:17:00.0 ac3e:0001 class=120000 driver=acme",
+        )
+        .unwrap();
         let objects = of(&schemars::schema_for!(Keys).to_value(), &stage);
         for expected in [
             json!({}),

@@ -11,6 +11,11 @@ impl Violation {
         Self(message.into())
     }
 
+    /// The same, with the name of the rule.
+    pub(super) fn of(self, rule: &str) -> Self {
+        Self(format!("{rule}: {self}"))
+    }
+
     /// The same, on a certain node.
     pub(super) fn on(self, place: impl fmt::Display) -> Self {
         Self(format!("{self}; {place}"))

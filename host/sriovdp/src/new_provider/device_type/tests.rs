@@ -4,10 +4,11 @@ use sriovdp_sdk_testing::{Harness, conformance, json};
 
 use crate::ProviderName;
 
-/// Two devices; put some of your own here, with everything that the provider reads.
+/// Three functions; put some of your own here, with everything that the provider reads.
 const NODE: &str = "
     pci 0000:17:00.0 1234:0001 class=120000 driver=vfio-pci group=12
-    pci 0000:18:00.0 1234:0002 class=120000
+    pci 0000:18:00.0 1234:0002 class=120000 driver=other
+    pci 0000:19:00.0 1234:0002 class=120000
 ";
 
 conformance!(ProviderName, NODE);
@@ -23,7 +24,7 @@ fn selectors_select() {
         provider
             .mismatch(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
             .unwrap(),
-        "drivers: it has none, and the selector has vfio-pci"
+        "drivers: it has other, and the selector has vfio-pci"
     );
 }
 

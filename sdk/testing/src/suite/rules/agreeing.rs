@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::suite::stage::Stage;
 use crate::suite::subject::{Subject, with_causes};
-use crate::suite::{Violation, values};
-use sriovdp_sdk::Provider;
+use crate::suite::{Case, Violation, values};
 
 /// For whatever selectors: `select` takes the devices for which `explain` has no reason, a reason names a key of the
 /// provider unless it is the provider's own, and empty selectors match every other device.
@@ -15,20 +13,28 @@ use sriovdp_sdk::Provider;
 /// # Errors
 ///
 /// Where the two disagree.
-pub fn agreeing<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            subject.discover_all(stage)?;
-            for selectors in values::of(&subject.manifest.schema, stage) {
-                judge(&subject, &selectors)
-                    .map_err(|violation| violation.on(format!("with the selectors {selectors}")))?;
+pub(super) fn agreeing(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        let mut accepted = Vec::new();
+        for selectors in values::of(&subject.manifest.schema, stage) {
+            judge_with(subject, &selectors)?;
+            if subject.check(&selectors)?.is_ok() {
+                accepted.push(selectors);
             }
         }
-    }
-    Ok(())
+        values::joined(&accepted)
+            .iter()
+            .try_for_each(|selectors| judge_with(subject, selectors))
+    })
 }
 
-fn judge<P: Provider>(subject: &Subject<P>, selectors: &Value) -> Result<(), Violation> {
+fn judge_with(subject: &Subject, selectors: &Value) -> Result<(), Violation> {
+    judge(subject, selectors)
+        .map_err(|violation| violation.on(format!("with the selectors {selectors}")))
+}
+
+fn judge(subject: &Subject, selectors: &Value) -> Result<(), Violation> {
     let checked = subject.check(selectors)?;
     let selected = match (subject.select(selectors)?, checked) {
         (Ok(selected), _) => selected,

@@ -4,40 +4,64 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::suite::Violation;
 use crate::suite::stage::Stage;
 use crate::suite::subject::{Subject, with_causes};
+use crate::suite::{Case, Violation};
 use sriovdp_provider_abi::wire;
-use sriovdp_sdk::{HostRoot, Provider};
+use sriovdp_sdk::HostRoot;
 
 /// Each device is handed out with device nodes that exist, or refused with a reason; also on a node without any.
 ///
 /// # Errors
 ///
 /// The device that is handed out without something.
-pub fn allocated<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            subject.discover_all(stage)?;
-            hand_out(&subject, stage)?;
+pub(super) fn allocated(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        hand_out(subject, stage)
+    })?;
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        // The devices are gone between the discovery and the allocation.
+        let emptied = std::fs::remove_dir_all(stage.root().join("dev"));
+        emptied
+            .or_else(|_| std::fs::create_dir_all(stage.root().join("dev")))
+            .map_err(|error| Violation::new(format!("cannot empty `/dev`: {error}")))?;
+        hand_out(subject, stage).map_err(|violation| violation.on("`/dev` is empty"))
+    })
+}
+
+/// Each healthy device of a node without any fault can be handed out without a selector.
+///
+/// # Errors
+///
+/// The device that is refused.
+pub(super) fn available(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        let selectors = json!({});
+        let Ok(selected) = subject.selected(&selectors)? else {
+            return Ok(());
+        };
+        let found = |position: u32| &subject.found.devices[position as usize];
+        let speaks_against = |at: u32| selected.findings.iter().any(|(of, _)| *of == at);
+        let healthy = selected.admitted.iter().copied();
+        let healthy = healthy.filter(|&at| found(at).findings.is_empty() && !speaks_against(at));
+        for id in healthy.map(|at| found(at).id.as_str()) {
+            if let Err(error) = subject.allocate(&selectors, id)? {
+                return Err(Violation::new(format!(
+                    "`allocate` refuses the healthy device `{id}`: {}; what an allocation needs is a finding of the \
+                     discovery when it is missing, so that no pod gets the device",
+                    with_causes(&error)
+                )));
+            }
         }
-    }
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            subject.discover_all(stage)?;
-            // The devices are gone between the discovery and the allocation.
-            let emptied = std::fs::remove_dir_all(stage.root().join("dev"));
-            emptied
-                .or_else(|_| std::fs::create_dir_all(stage.root().join("dev")))
-                .map_err(|error| Violation::new(format!("cannot empty `/dev`: {error}")))?;
-            hand_out(&subject, stage).map_err(|violation| violation.on("`/dev` is empty"))?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Allocates every device that selectors match, for those that may change what a container gets.
-pub(super) fn hand_out<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Result<(), Violation> {
+pub(super) fn hand_out(subject: &Subject, stage: &Stage) -> Result<(), Violation> {
     let root = HostRoot::new(stage.root());
     for_each_match(subject, |selectors, id| {
         judge(subject, selectors, id, &root)
@@ -45,8 +69,8 @@ pub(super) fn hand_out<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Resu
 }
 
 /// Calls `judge` with each pair of selectors and a device that they match: no selectors, and each flag alone.
-pub(super) fn for_each_match<P: Provider>(
-    subject: &Subject<P>,
+pub(super) fn for_each_match(
+    subject: &Subject,
     mut judge: impl FnMut(&Value, &str) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     let keys = subject.keys();
@@ -70,12 +94,7 @@ pub(super) fn for_each_match<P: Provider>(
     Ok(())
 }
 
-fn judge<P: Provider>(
-    subject: &Subject<P>,
-    selectors: &Value,
-    id: &str,
-    root: &HostRoot,
-) -> Result<(), Violation> {
+fn judge(subject: &Subject, selectors: &Value, id: &str, root: &HostRoot) -> Result<(), Violation> {
     let allocation: wire::Allocation = match subject.allocate(selectors, id)? {
         Ok(allocation) => allocation,
         Err(error) if with_causes(&error).trim().is_empty() => {
@@ -97,15 +116,51 @@ fn judge<P: Provider>(
             )));
         }
     }
-    for (on_node, in_container, _) in &allocation.mounts {
+    for (on_node, in_container, read_only) in &allocation.mounts {
         if let Some(path) = [on_node, in_container]
             .into_iter()
             .find(|path| !is_plain(path))
         {
             return Err(Violation::new(format!("`{path}` cannot be mounted")));
         }
+        if is_too_much(on_node, *read_only) {
+            let access = if *read_only { "" } else { ", writable" };
+            return Err(Violation::new(format!(
+                "the container gets `{on_node}` of the node{access}; mount what belongs to the device"
+            )));
+        }
+        if Path::new(in_container).components().count() < 2 {
+            return Err(Violation::new("the container gets a mount at its `/`"));
+        }
+    }
+    let info = json!(allocation.info).to_string().len();
+    if info > INFO_BYTES {
+        return Err(Violation::new(format!(
+            "the device has {info} bytes in `PCIDEVICE_…_INFO`, and {INFO_BYTES} are allowed: the variable has the \
+             values of all devices of a container, and Linux limits it to 128 KiB"
+        )));
     }
     Ok(())
+}
+
+/// A container may have 32 devices of a resource.
+const INFO_BYTES: usize = 4096;
+/// No container of a pod with a device gets these directories as a whole, nor anything in the last ones.
+const DIRECTORIES: [&str; 3] = ["/var/lib", "/var/run", "/usr/lib"];
+const FORBIDDEN: [&str; 2] = ["/var/lib/kubelet", "/proc"];
+const READ_ONLY: [&str; 7] = ["/etc", "/usr", "/boot", "/lib", "/sys", "/bin", "/sbin"];
+
+/// Whether a mount has what belongs to the node and not to a device.
+fn is_too_much(on_node: &str, read_only: bool) -> bool {
+    let path = Path::new(on_node);
+    let below = |all: &[&str]| all.iter().any(|directory| path.starts_with(directory));
+    // `/` and its entries, such as `/etc`.
+    path.components().count() < 3
+        || DIRECTORIES
+            .iter()
+            .any(|directory| path == Path::new(directory))
+        || below(&FORBIDDEN)
+        || !read_only && below(&READ_ONLY)
 }
 
 /// Absolute, and without a way up.

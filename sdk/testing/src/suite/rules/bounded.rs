@@ -2,10 +2,7 @@
 
 use serde_json::json;
 
-use crate::suite::Violation;
-use crate::suite::stage::Stage;
-use crate::suite::subject::Subject;
-use sriovdp_sdk::Provider;
+use crate::suite::{Case, Violation};
 
 /// As many as the largest nodes have.
 const DEVICES: usize = 4096;
@@ -21,20 +18,18 @@ const READS_ONCE: usize = 512;
 /// # Errors
 ///
 /// The call that reads too much.
-pub fn bounded<P: Provider>(author: &str) -> Result<(), Violation> {
-    let text = if author.trim().is_empty() {
-        Stage::usual_text()
-    } else {
-        author
-    };
-    let stage = Stage::crowded(text, DEVICES)?;
-    for mut subject in Subject::<P>::each()? {
+pub(super) fn bounded(case: &Case) -> Result<(), Violation> {
+    let stage = case.crowded(DEVICES)?;
+    for mut subject in case.subjects()? {
+        subject.without_haste();
         let meter = subject.meter.clone();
         let limit = READS_ONCE + READS_EACH * stage.size();
         let (done, reads) = meter.watched(|| subject.discover_all(&stage));
         done?;
         keep("the discovery", reads.len(), limit).map_err(|violation| {
-            violation.on(format!("{} devices are on the node", stage.size()))
+            violation
+                .on(format!("{} devices are on the node", stage.size()))
+                .on(&stage)
         })?;
         let (selected, reads) = meter.watched(|| subject.select(&json!({})));
         let selected = selected?.unwrap_or_default();

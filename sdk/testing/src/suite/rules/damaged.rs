@@ -4,38 +4,36 @@ use std::fs;
 use std::io;
 
 use super::allocated::hand_out;
-use crate::suite::Violation;
 use crate::suite::damage::{Damage, places};
 use crate::suite::stage::Stage;
 use crate::suite::subject::Subject;
-use sriovdp_sdk::Provider;
+use crate::suite::{Case, Violation};
+use sriovdp_sdk::PciFunction;
 
 /// No panic, and no container without its device, whatever is in the place of anything that the provider reads.
 ///
 /// # Errors
 ///
 /// The place, what was there, and what happened.
-pub fn damaged<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            let meter = subject.meter.clone();
-            let (done, paths) = meter.watched(|| try_out(&mut subject, stage));
-            done?;
-            for place in places(stage.root(), &paths) {
-                for damage in Damage::ALL {
-                    let done = damage
-                        .at(stage.root(), &place)
-                        .map_err(|error| cannot_damage(&error));
-                    let _until_the_next = done?;
-                    try_out(&mut subject, stage).map_err(|violation| {
-                        let place = place.strip_prefix(stage.root()).unwrap_or(&place);
-                        violation.on(format!("`/{}` {}", place.display(), damage.words()))
-                    })?;
-                }
+pub(super) fn damaged(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        let meter = subject.meter.clone();
+        let (done, paths) = meter.watched(|| try_out(subject, stage));
+        done?;
+        for place in places(stage.root(), &paths) {
+            for damage in Damage::ALL {
+                let done = damage
+                    .at(stage.root(), &place)
+                    .map_err(|error| cannot_damage(&error));
+                let _until_the_next = done?;
+                try_out(subject, stage).map_err(|violation| {
+                    let place = place.strip_prefix(stage.root()).unwrap_or(&place);
+                    violation.on(format!("`/{}` {}", place.display(), damage.words()))
+                })?;
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// No panic when a function leaves the node in the middle of a discovery.
@@ -43,45 +41,43 @@ pub fn damaged<P: Provider>(author: &str) -> Result<(), Violation> {
 /// # Errors
 ///
 /// Which function left when, and what happened.
-pub fn vanishing<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            let meter = subject.meter.clone();
-            for function in stage.functions() {
-                let link = stage
-                    .root()
-                    .join(format!("sys/bus/pci/devices/{}", function.address));
-                let directory = link.canonicalize().map_err(|error| cannot_damage(&error))?;
-                let (done, paths) = meter.watched(|| try_out(&mut subject, stage));
-                done?;
-                // Only reads about this function depend on it.
-                let about = function.address.to_string();
-                let reads = (1..).zip(&paths).filter(|(_, path)| path.contains(&about));
-                for at in reads.map(|(at, _)| at) {
-                    let aside = stage.root().join(".gone");
-                    let (leaves, to) = (directory.clone(), aside.clone());
-                    let leave = move || {
-                        let _ = fs::rename(leaves, to);
-                    };
-                    let done = meter.interrupted(at, leave, || try_out(&mut subject, stage));
-                    if aside.exists() {
-                        fs::rename(&aside, &directory).map_err(|error| cannot_damage(&error))?;
-                    }
-                    done.map_err(|violation| {
-                        violation.on(format!("`{about}` left the node before read {at}"))
-                    })?;
-                }
-            }
+pub(super) fn vanishing(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        stage
+            .functions()
+            .iter()
+            .try_for_each(|function| vanish(subject, stage, function))
+    })
+}
+
+fn vanish(subject: &mut Subject, stage: &Stage, function: &PciFunction) -> Result<(), Violation> {
+    let meter = subject.meter.clone();
+    let about = function.address.to_string();
+    let link = stage.root().join(format!("sys/bus/pci/devices/{about}"));
+    let directory = link.canonicalize().map_err(|error| cannot_damage(&error))?;
+    let (done, paths) = meter.watched(|| try_out(subject, stage));
+    done?;
+    // Only reads about this function depend on it.
+    let reads = (1..).zip(&paths).filter(|(_, path)| path.contains(&about));
+    for at in reads.map(|(at, _)| at) {
+        let aside = stage.root().join(".gone");
+        let (leaves, to) = (directory.clone(), aside.clone());
+        let leave = move || {
+            let _ = fs::rename(leaves, to);
+        };
+        let done = meter.interrupted(at, leave, || try_out(subject, stage));
+        if aside.exists() {
+            fs::rename(&aside, &directory).map_err(|error| cannot_damage(&error))?;
         }
+        done.map_err(|violation| {
+            violation.on(format!("`{about}` left the node before read {at}"))
+        })?;
     }
     Ok(())
 }
 
 /// A discovery, and everything with what is found, whether or not it is refused.
-pub(super) fn try_out<P: Provider>(
-    subject: &mut Subject<P>,
-    stage: &Stage,
-) -> Result<(), Violation> {
+pub(super) fn try_out(subject: &mut Subject, stage: &Stage) -> Result<(), Violation> {
     let _found_or_refused = subject.discover(stage)?;
     hand_out(subject, stage)
 }

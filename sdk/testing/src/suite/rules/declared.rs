@@ -4,33 +4,56 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::suite::Violation;
-use crate::suite::stage::Stage;
 use crate::suite::subject::{Subject, with_causes};
+use crate::suite::{Case, Violation};
 use sriovdp_provider_abi::wire;
-use sriovdp_sdk::Provider;
 
 /// The manifest makes sense, is the same each time, and each key may be left out.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn declared<P: Provider>(author: &str) -> Result<(), Violation> {
+pub(super) fn declared(case: &Case) -> Result<(), Violation> {
     let text = |manifest: &wire::Manifest| serde_json::to_value(manifest).unwrap_or_default();
-    let again = Subject::<P>::each()?;
-    for (mut subject, again) in Subject::<P>::each()?.into_iter().zip(again) {
+    for (subject, again) in case.subjects()?.into_iter().zip(case.subjects()?) {
         if text(&subject.manifest) != text(&again.manifest) {
             return Err(Violation::new("the manifest is another one each time"));
         }
         judge(&subject.manifest).map_err(Violation::new)?;
-        for stage in &Stage::all(author)? {
-            subject.discover_all(stage)?;
-            if let Err(error) = subject.select(&json!({}))? {
+    }
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        let without = match subject.select(&json!({}))? {
+            Ok(ids) => ids,
+            Err(error) => {
                 return Err(Violation::new(format!(
                     "selectors without any key cannot be read, so some field has no default: {}",
                     with_causes(&error)
                 )));
             }
+        };
+        empty_values_count_nothing(subject, &without)
+    })
+}
+
+/// A key that is left out, and one whose value constrains nothing, are the same.
+fn empty_values_count_nothing(subject: &Subject, without: &[String]) -> Result<(), Violation> {
+    for (key, schema) in subject.keys() {
+        let empty = match schema["type"].as_str() {
+            Some("array") => json!([]),
+            Some("boolean") => json!(false),
+            _ => continue,
+        };
+        let selectors = json!({ key.as_str(): empty });
+        if subject.check(&selectors)?.is_err() {
+            continue;
+        }
+        let selected = subject.select(&selectors)?;
+        if !selected.is_ok_and(|ids| ids == without) {
+            return Err(Violation::new(format!(
+                "the selectors {selectors} and selectors without `{key}` do not match the same devices; the default of \
+                 a key constrains nothing"
+            )));
         }
     }
     Ok(())
@@ -94,6 +117,21 @@ fn keys(schema: &Value) -> Result<BTreeSet<String>, String> {
         if !keys.insert(key.to_ascii_lowercase()) {
             return Err(format!(
                 "the selector key `{key}` is there twice; case does not count"
+            ));
+        }
+    }
+    for (key, of_key) in schema["properties"].as_object().into_iter().flatten() {
+        let default = of_key.get("default").unwrap_or(&Value::Null);
+        let constrains = match default {
+            Value::Null | Value::Bool(false) => false,
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(_) => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Bool(true) | Value::Number(_) => false,
+        };
+        if constrains {
+            return Err(format!(
+                "the selector key `{key}` has the default {default}; the default of a key constrains nothing"
             ));
         }
     }

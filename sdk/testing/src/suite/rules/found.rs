@@ -2,24 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::suite::Violation;
 use crate::suite::stage::Stage;
 use crate::suite::subject::Subject;
-use sriovdp_sdk::{DeviceId, Provider};
+use crate::suite::{Case, Violation};
+use sriovdp_sdk::DeviceId;
 
 /// There is a device to try the other rules on.
 ///
 /// # Errors
 ///
 /// When no node has one.
-pub fn found<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            subject.discover_all(stage)?;
-            if !subject.found.devices.is_empty() {
-                return Ok(());
-            }
-        }
+pub(super) fn found(case: &Case) -> Result<(), Violation> {
+    let mut count = 0;
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        count += subject.found.devices.len();
+        Ok(())
+    })?;
+    if count > 0 {
+        return Ok(());
     }
     Err(Violation::new(
         "no device is found on the suite's node, so nothing is tried: give it a node that has one, \
@@ -32,17 +33,14 @@ pub fn found<P: Provider>(author: &str) -> Result<(), Violation> {
 /// # Errors
 ///
 /// The id that breaks the rule.
-pub fn ids<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            subject.discover_all(stage)?;
-            judge(&subject, stage)?;
-        }
-    }
-    Ok(())
+pub(super) fn ids(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        subject.discover_all(stage)?;
+        judge(subject, stage)
+    })
 }
 
-fn judge<P: Provider>(subject: &Subject<P>, stage: &Stage) -> Result<(), Violation> {
+fn judge(subject: &Subject, stage: &Stage) -> Result<(), Violation> {
     let mut seen = BTreeSet::new();
     let excluded: BTreeSet<&String> = subject.found.excluded.iter().map(|(id, _)| id).collect();
     let shown = stage.request(0, Some(&subject.device_type)).devices;

@@ -5,10 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::damaged::{cannot_damage, try_out};
-use crate::suite::Violation;
-use crate::suite::stage::Stage;
-use crate::suite::subject::Subject;
-use sriovdp_sdk::{PciFunction, Provider};
+use crate::suite::{Case, Violation};
+use sriovdp_sdk::PciFunction;
 
 /// A change of each function in the scan.
 type Change = fn(&mut PciFunction);
@@ -18,7 +16,7 @@ type Change = fn(&mut PciFunction);
 /// # Errors
 ///
 /// What is different in the scan, and what happened.
-pub fn odd_scan<P: Provider>(author: &str) -> Result<(), Violation> {
+pub(super) fn odd_scan(case: &Case) -> Result<(), Violation> {
     let odd: [(&str, Change); 7] = [
         ("no function has a driver", |f| f.driver = None),
         ("every driver has an empty name", |f| {
@@ -39,22 +37,19 @@ pub fn odd_scan<P: Provider>(author: &str) -> Result<(), Violation> {
         }),
     ];
     for (what, change) in odd {
-        for mut stage in Stage::all(author)? {
+        for mut stage in case.stages()? {
             stage.change_functions(change);
-            for mut subject in Subject::<P>::each()? {
+            for mut subject in case.subjects()? {
                 try_out(&mut subject, &stage)
-                    .map_err(|violation| violation.on(format!("in the scan, {what}")))?;
+                    .map_err(|violation| violation.on(format!("in the scan, {what}")).on(&stage))?;
             }
         }
     }
-    for stage in &Stage::all(author)? {
+    case.on_each_node(|subject, stage| {
         empty(stage.root()).map_err(|error| cannot_damage(&error))?;
-        for mut subject in Subject::<P>::each()? {
-            try_out(&mut subject, stage)
-                .map_err(|violation| violation.on("everything left the node after the scan"))?;
-        }
-    }
-    Ok(())
+        try_out(subject, stage)
+            .map_err(|violation| violation.on("everything left the node after the scan"))
+    })
 }
 
 fn empty(root: &Path) -> io::Result<()> {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::suite::Violation;
 use crate::suite::stage::Stage;
 use crate::suite::subject::{Subject, with_causes};
+use crate::suite::{Case, Violation, values};
 use sriovdp_provider_abi::wire;
-use sriovdp_sdk::{PciAddress, Provider};
+use sriovdp_sdk::PciAddress;
 
 /// An incremental provider finds the same on a function when only that one is in scope, with the functions that the
 /// host adds, whichever were in scope before.
@@ -16,19 +16,57 @@ use sriovdp_sdk::{PciAddress, Provider};
 /// # Errors
 ///
 /// The function that something else is found on.
-pub fn parted<P: Provider>(author: &str) -> Result<(), Violation> {
-    for stage in &Stage::all(author)? {
-        for mut subject in Subject::<P>::each()? {
-            if subject.manifest.is_incremental() {
-                subject.discover_all(stage)?;
-                judge(&mut subject, stage)?;
-            }
+pub(super) fn parted(case: &Case) -> Result<(), Violation> {
+    case.on_each_node(|subject, stage| {
+        if !subject.manifest.is_incremental() {
+            return Ok(());
         }
-    }
-    Ok(())
+        subject.discover_all(stage)?;
+        let judgements = Judgement::all(subject, stage)?;
+        judge(subject, stage, &judgements)
+    })
 }
 
-fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Violation> {
+/// What a discovery of everything leads to: the devices that some selectors match.
+struct Judgement {
+    selectors: Value,
+    matching: BTreeSet<String>,
+}
+
+impl Judgement {
+    /// Those of selectors that match a device.
+    fn all(subject: &Subject, stage: &Stage) -> Result<Vec<Self>, Violation> {
+        let mut all = Vec::new();
+        for selectors in values::of(&subject.manifest.schema, stage) {
+            let matching = BTreeSet::from_iter(subject.select(&selectors)?.unwrap_or_default());
+            if !matching.is_empty() {
+                all.push(Self {
+                    selectors,
+                    matching,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same devices match by what a discovery of `function` has found.
+    fn holds(&self, subject: &Subject, function: PciAddress) -> Result<(), Violation> {
+        let found: BTreeSet<String> = subject.ids().into_iter().collect();
+        let selected = subject.select(&self.selectors)?.unwrap_or_default();
+        let selected: BTreeSet<String> = selected.into_iter().collect();
+        let expected: BTreeSet<String> = self.matching.intersection(&found).cloned().collect();
+        if selected == expected {
+            return Ok(());
+        }
+        let selectors = &self.selectors;
+        Err(Violation::new(format!(
+            "after a discovery of {function} alone, the selectors {selectors} match {selected:?} of {found:?}, and after \
+             one of everything {expected:?}: the facts depend on other functions"
+        )))
+    }
+}
+
+fn judge(subject: &mut Subject, stage: &Stage, judgements: &[Judgement]) -> Result<(), Violation> {
     let whole = std::mem::take(&mut subject.found);
     let excluded: BTreeSet<&(String, String)> = whole.excluded.iter().collect();
     let functions = stage.functions().iter().map(|function| function.address);
@@ -49,6 +87,10 @@ fn judge<P: Provider>(subject: &mut Subject<P>, stage: &Stage) -> Result<(), Vio
         {
             return Err(differs(function, &json!(other), &json!(whole.excluded)));
         }
+        subject.found = part;
+        judgements
+            .iter()
+            .try_for_each(|judgement| judgement.holds(subject, function))?;
     }
     for device in &whole.devices {
         subject
