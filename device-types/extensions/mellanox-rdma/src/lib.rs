@@ -9,8 +9,8 @@ mod selectors;
 
 use serde_json::json;
 use sriovdp_sdk::{
-    Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, Manifest, Memory,
-    Mismatch, Node, Provider, export_provider,
+    Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, FindingKind, Manifest,
+    Memory, Mismatch, Node, Provider, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -84,7 +84,11 @@ impl Provider for MellanoxRdma {
                 partition_key,
                 is_partition_key_unread: is_unread,
                 has_pci_device_info: device.device_type == PCI_DEVICE_INFO,
-                finding: character_devices::finding(&parent, &names),
+                finding: parent
+                    .require_node_guids(&names)
+                    .err()
+                    .map(|missing| missing.to_finding(FindingKind::Other))
+                    .or_else(|| character_devices::finding(&parent, &names)),
             }
         };
         let devices = node
@@ -108,7 +112,7 @@ impl Provider for MellanoxRdma {
         selectors.matches(&device.facts)
     }
 
-    /// Only resources with `isRdma` hand out the character devices. RDMA devices that are in a pod have no finding.
+    /// Only resources with `isRdma` hand out the RDMA device. RDMA devices that are in a pod have no finding.
     fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
         let finding = device.facts.finding.iter().filter(|_| selectors.is_rdma);
         finding.cloned().collect()
@@ -129,6 +133,7 @@ impl Provider for MellanoxRdma {
         let Some(first) = names.first() else {
             return Err(parent.has_no_rdma_device());
         };
+        parent.require_node_guids(&names)?;
         for name in &names {
             character_devices::add(&parent, name, &mut allocation)?;
         }

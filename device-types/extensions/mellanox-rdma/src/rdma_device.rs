@@ -82,11 +82,42 @@ impl<'a> Parent<'a> {
     /// Only InfiniBand has partitions; on Ethernet every device shows the default key, and there is none here. The
     /// inner value is absent where the key cannot be read now.
     pub(crate) fn partition_key(&self, names: &[String]) -> Option<Option<PartitionKey>> {
-        let port = format!("infiniband/{}/ports/1", names.first()?);
-        let layer = self.attribute(&format!("{port}/link_layer"));
-        let is_infiniband =
-            layer.map_or_else(|| self.has_infiniband_link(), |layer| layer == "InfiniBand");
-        is_infiniband.then(|| self.attribute(&format!("{port}/pkeys/0"))?.parse().ok())
+        let name = names.first()?;
+        let key = || {
+            let key = format!("infiniband/{name}/ports/1/pkeys/0");
+            self.attribute(&key)?.parse().ok()
+        };
+        self.is_infiniband(name).then(key)
+    }
+
+    /// Makes sure that those of its RDMA devices, `names`, that are on InfiniBand have a node GUID: the subnet manager
+    /// gives a function without one no address.
+    ///
+    /// A virtual function has none until the administrator of its physical function has set one, and its driver reads it
+    /// when it binds the function (Linux: `mlx5_query_node_guid` in `drivers/infiniband/hw/mlx5/main.c`). So the kernel's
+    /// event of the new RDMA device announces it.
+    pub(crate) fn require_node_guids(&self, names: &[String]) -> Result<(), Error> {
+        let is_without = |name: &&String| {
+            let guid = self.attribute(&format!("infiniband/{name}/node_guid"));
+            let digits = |guid: &String| guid.bytes().all(|digit| matches!(digit, b'0' | b':'));
+            guid.is_some_and(|guid| digits(&guid)) && self.is_infiniband(name)
+        };
+        match names.iter().find(is_without) {
+            None => Ok(()),
+            Some(name) => {
+                let id = self.id;
+                let message =
+                    format!("the node GUID of the RDMA device `{name}` of `{id}` is all zero");
+                Err(Error::new(message).with_hint(
+                    "set one with `ip link set dev PF vf N node_guid GUID`, and bind the function again",
+                ))
+            }
+        }
+    }
+
+    fn is_infiniband(&self, name: &str) -> bool {
+        let layer = self.attribute(&format!("infiniband/{name}/ports/1/link_layer"));
+        layer.map_or_else(|| self.has_infiniband_link(), |layer| layer == "InfiniBand")
     }
 
     pub(crate) fn has_no_rdma_device(&self) -> Error {

@@ -60,3 +60,27 @@ fn rdma_devices_that_a_pod_has_say_nothing() {
     let in_pod = "rm @0000:5e:00.1/infiniband\nnodev /dev/infiniband/uverbs1";
     assert_eq!(findings(in_pod, rdma()), []);
 }
+
+#[test]
+fn on_infiniband_a_device_needs_a_node_guid() {
+    const INFINIBAND: &str = "file @0000:5e:00.1/infiniband/mlx5_1/ports/1/link_layer InfiniBand";
+    let guid = |guid: &str| format!("file @0000:5e:00.1/infiniband/mlx5_1/node_guid {guid}");
+    let none = guid("0000:0000:0000:0000");
+    // Ethernet devices work without: those of clouds have none.
+    assert_eq!(findings(&none, rdma()), []);
+    assert_eq!(findings(INFINIBAND, rdma()), []);
+    let set = format!("{INFINIBAND}\n{}", guid("0000:0000:0001:0000"));
+    assert_eq!(findings(&set, rdma()), []);
+
+    let none = format!("{INFINIBAND}\n{none}");
+    let reason = "the node GUID of the RDMA device `mlx5_1` of `0000:5e:00.1` is all zero";
+    assert_eq!(
+        findings(&none, rdma()),
+        [Finding::new(FindingKind::Other, reason)]
+    );
+    assert_eq!(findings(&none, json!({"pKeys": ["0xffff"]})), []);
+    let (_node, provider) = functions(&format!("{CARD}\n{none}"), &[VF]);
+    let refused = provider.allocate(rdma(), &[VF]).expect_err("a refusal");
+    assert_eq!(refused.to_string(), reason);
+    assert!(refused.hint().is_some());
+}
