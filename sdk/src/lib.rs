@@ -91,6 +91,7 @@ mod driver;
 mod error;
 mod export;
 pub mod health;
+mod iommufd;
 pub mod log;
 #[doc(hidden)]
 pub mod lowest_metric;
@@ -99,6 +100,7 @@ mod matching;
 mod memory;
 pub mod node;
 mod pci;
+mod pcie_root;
 pub mod prelude;
 mod provider;
 mod ranged;
@@ -115,6 +117,7 @@ mod vhost;
 /// device can have.
 pub mod selector {
     pub use crate::matching::{CaseInsensitive, one_of};
+    pub use crate::pcie_root::{PcieRoot, PcieRoots};
     pub use crate::ranged::{IndexRanges, one_of_ranges};
     pub use crate::unmatchable::{
         unmatchable, unmatchable_acpi_indexes, unmatchable_drivers, unmatchable_interfaces,

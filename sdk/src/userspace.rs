@@ -1,12 +1,16 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
 pub use crate::driver::require_driver;
-pub use crate::vhost::{vhost_net, vhost_net_warnings};
+pub use crate::iommufd::{iommufd, iommufd_warnings};
+pub use crate::vhost::{VHOST_NET, vhost_net, vhost_net_warnings};
 
 use crate::{Allocation, Error, Finding, FindingKind, Node, PciAddress, PciFunction};
 
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
 const VFIO_CONTAINER: &str = "/dev/vfio/vfio";
+
+/// The device class of VFIO groups (Linux: `vfio_group_init` in `drivers/vfio/group.c`).
+const GROUP_CLASS: &str = "/sys/class/vfio";
 
 /// What the kernel calls the groups that it makes up where there is no IOMMU (Linux: `drivers/vfio/group.c`).
 const NO_IOMMU: &str = "vfio-noiommu";
@@ -17,11 +21,12 @@ const NO_IOMMU: &str = "vfio-noiommu";
 /// | driver | device nodes | `_INFO` |
 /// | --- | --- | --- |
 /// | `vfio-pci` and the variants of vendors, such as `mlx5_vfio_pci` | `/dev/vfio/vfio`, `/dev/vfio/<group>` | `vfio`: `mount`, `dev-mount` |
+/// | the same, on a kernel with `CONFIG_VFIO_DEVICE_CDEV` | also `/dev/vfio/devices/vfioN` | `vfio`: `cdev` |
 /// | `uio`, `igb_uio`, `uio_pci_generic` | `/dev/uioN` | `uio`: `mount` |
 /// | any other | none: its devices are netdevs and the like | none |
 ///
 /// Without an IOMMU the node of a group is `/dev/vfio/noiommu-<group>`; the container sees it as
-/// `/dev/vfio/<group>`.
+/// `/dev/vfio/<group>`. A kernel without VFIO groups has the node of the device only.
 ///
 /// ```
 /// use sriovdp_sdk::userspace::userspace_nodes;
@@ -104,12 +109,43 @@ impl Framework {
     }
 }
 
+/// Both ways to open the function, through its group and by itself: programs choose.
 fn vfio(
     node: &Node,
     function: PciAddress,
     driver: &str,
     allocation: &mut Allocation,
 ) -> Result<(), Missing> {
+    let cdev = cdev(node, function);
+    match group(node, function, driver) {
+        Ok(Group {
+            on_node,
+            in_container,
+        }) => {
+            allocation
+                .node(VFIO_CONTAINER)
+                .node_as(on_node, in_container.clone())
+                .info("vfio", "mount", VFIO_CONTAINER)
+                .info("vfio", "dev-mount", in_container);
+        }
+        // A kernel without groups has no such class.
+        Err(_) if cdev.is_some() && !node.root().exists(GROUP_CLASS) => {}
+        Err(missing) => return Err(missing),
+    }
+    if let Some(path) = cdev {
+        require(node, &path, function, driver).map_err(Missing::Node)?;
+        allocation.node(path.as_str()).info("vfio", "cdev", path);
+    }
+    Ok(())
+}
+
+/// The device nodes of a VFIO group.
+struct Group {
+    on_node: String,
+    in_container: String,
+}
+
+fn group(node: &Node, function: PciAddress, driver: &str) -> Result<Group, Missing> {
     let group = node.pci(function).link_name("iommu_group").ok_or_else(|| {
         Missing::Entry(Error::new(format!("`{function}` is bound to `{driver}` and has no IOMMU group")).with_hint(
             "switch the IOMMU on in the firmware and on the kernel's command line, or let the module `vfio` work \
@@ -127,12 +163,19 @@ fn vfio(
     for path in [VFIO_CONTAINER, on_node.as_str()] {
         require(node, path, function, driver).map_err(Missing::Node)?;
     }
-    allocation
-        .node(VFIO_CONTAINER)
-        .node_as(on_node, in_container.clone())
-        .info("vfio", "mount", VFIO_CONTAINER)
-        .info("vfio", "dev-mount", in_container);
-    Ok(())
+    Ok(Group {
+        on_node,
+        in_container,
+    })
+}
+
+/// The device node of the function itself, for IOMMUFD. Kernels without `CONFIG_VFIO_DEVICE_CDEV` have the entry
+/// `vfio-dev/vfioN` as well, but no number of a character device in it (Linux: `drivers/vfio/device_cdev.c`).
+fn cdev(node: &Node, function: PciAddress) -> Option<String> {
+    let directory = node.pci(function);
+    let mut entries = directory.list("vfio-dev").into_iter();
+    let entry = entries.find(|entry| directory.has(&format!("vfio-dev/{entry}/dev")))?;
+    Some(format!("/dev/vfio/devices/{entry}"))
 }
 
 /// A UIO device appears in the directory `uio` of its parent, under the name of its device node (Linux:

@@ -3,7 +3,7 @@
 use crate::{Allocation, Error, Node};
 
 /// The in-kernel half of a virtio network device (Linux: `drivers/vhost/net.c`).
-const VHOST_NET: &str = "/dev/vhost-net";
+pub const VHOST_NET: &str = "/dev/vhost-net";
 /// Where virtual network interfaces are made (Linux: `Documentation/networking/tuntap.rst`).
 const TUN: &str = "/dev/net/tun";
 
@@ -30,7 +30,7 @@ const NODES: [(&str, &str); 2] = [(VHOST_NET, "vhost_net"), (TUN, "tun")];
 /// When one of the two does not exist on the node.
 pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> {
     for (path, module) in NODES {
-        require(node, path, module).map_err(|missing| {
+        require_with_module(node, path, module).map_err(|missing| {
             missing.context("cannot give the container the device nodes of `needVhostNet`")
         })?;
         allocation.shared_node(path);
@@ -43,14 +43,15 @@ pub fn vhost_net(node: &Node, allocation: &mut Allocation) -> Result<(), Error> 
 
 /// For [`Provider::warnings`](crate::Provider::warnings): what [`vhost_net`] will not find on the node.
 pub fn vhost_net_warnings(node: &Node) -> Vec<Error> {
-    let missing = NODES.map(|(path, module)| require(node, path, module).err());
+    let missing = NODES.map(|(path, module)| require_with_module(node, path, module).err());
     let missing = missing.into_iter().flatten();
     missing
         .map(|missing| missing.context("no pod gets a device, because of `needVhostNet`"))
         .collect()
 }
 
-fn require(node: &Node, path: &str, module: &str) -> Result<(), Error> {
+/// Makes sure that the device node of a module exists.
+pub(crate) fn require_with_module(node: &Node, path: &str, module: &str) -> Result<(), Error> {
     let found = node.require_device_node(path);
     found.map_err(|missing| missing.with_hint(format!("load the module `{module}` on this node")))
 }

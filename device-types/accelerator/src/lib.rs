@@ -5,8 +5,8 @@
 mod selectors;
 
 use sriovdp_sdk::health::check_userspace_nodes;
-use sriovdp_sdk::selector::{unmatchable_acpi_indexes, unmatchable_drivers};
-use sriovdp_sdk::userspace::{require_driver, userspace_nodes};
+use sriovdp_sdk::selector::{PcieRoot, PcieRoots, unmatchable_acpi_indexes, unmatchable_drivers};
+use sriovdp_sdk::userspace::{iommufd, iommufd_warnings, require_driver, userspace_nodes};
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, HexId, Manifest, Memory, Mismatch, Node, Provider,
     export_provider, one_of,
@@ -30,6 +30,7 @@ pub struct Accelerator {
 pub struct Facts {
     vendor: HexId,
     device: HexId,
+    pcie_root: Option<PcieRoot>,
     driver: String,
     acpi_index: Option<String>,
     /// There is one, and it cannot be read now.
@@ -57,6 +58,7 @@ impl Provider for Accelerator {
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let mut known = self.acpi_indexes.recall(node);
+        let mut roots = PcieRoots::new(node);
         let mut found = Discovery::default();
         for function in node
             .functions()
@@ -76,6 +78,7 @@ impl Provider for Accelerator {
             let facts = Facts {
                 vendor: function.vendor,
                 device: function.device,
+                pcie_root: roots.of(function.address),
                 driver,
                 is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
                 acpi_index,
@@ -102,7 +105,17 @@ impl Provider for Accelerator {
             &selectors.acpi_indexes,
             facts.acpi_index.as_ref(),
         )
-        .map_err(|mismatch| mismatch.unreadable_if(facts.is_acpi_index_unread))
+        .map_err(|mismatch| mismatch.unreadable_if(facts.is_acpi_index_unread))?;
+        let root = facts.pcie_root.as_ref();
+        one_of("pcieRoots", &selectors.pcie_roots, root)
+            .map_err(|mismatch| mismatch.unreadable_if(root.is_none()))
+    }
+
+    fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
+        match selectors.need_iommufd {
+            true => iommufd_warnings(node),
+            false => Vec::new(),
+        }
     }
 
     fn allocate(
@@ -114,6 +127,9 @@ impl Provider for Accelerator {
         require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
+        if selectors.need_iommufd {
+            iommufd(node, &mut allocation)?;
+        }
         Ok(allocation)
     }
 }

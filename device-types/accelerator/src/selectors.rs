@@ -1,5 +1,6 @@
 //! The selector keys of `accelerator`.
 
+use sriovdp_sdk::selector::PcieRoot;
 use sriovdp_sdk::{HexId, PciAddress, selectors};
 
 /// Which accelerators belong to a resource. Each key narrows the selection; the entries of one key are alternatives.
@@ -17,4 +18,9 @@ pub struct Selectors {
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
+    /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the functions below one of them. `readlink
+    /// /sys/bus/pci/devices/<address>` shows that of a function.
+    pub(crate) pcie_roots: Vec<PcieRoot>,
+    /// `true`: containers also get `/dev/iommu`, for programs that open VFIO devices through IOMMUFD. It selects nothing.
+    pub(crate) need_iommufd: bool,
 }

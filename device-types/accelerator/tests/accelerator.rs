@@ -80,6 +80,7 @@ fn selectors_select() {
             vec!["0000:17:00.0", "0000:19:00.0"],
         ),
         (json!({"acpiIndexes": ["7"]}), vec!["0000:18:00.0"]),
+        (json!({"pcieRoots": ["pci0000:18"]}), vec!["0000:18:00.0"]),
         (
             json!({"vendors": ["8086"], "drivers": ["vfio-pci"], "devices": ["0d8f"]}),
             vec!["0000:17:00.0"],
@@ -164,7 +165,9 @@ fn keys_of_network_functions_are_not_in_the_schema() {
             "acpiIndexes",
             "devices",
             "drivers",
+            "needIommufd",
             "pciAddresses",
+            "pcieRoots",
             "vendors"
         ]
     );

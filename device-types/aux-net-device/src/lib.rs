@@ -79,9 +79,10 @@ impl Provider for AuxNetDevice {
         }
     }
 
-    /// A subfunction has no device node of its own, and no device-info file: the Device Information Specification
-    /// 1.1.0 has no type for it. Its type `pci` needs the address of the device, and readers such as KubeVirt give the
-    /// function with that address away; a subfunction could only name its parent's. CNIs use its id.
+    /// A subfunction has no device node of its own, and no device-info file by default: the Device Information
+    /// Specification 1.1.0 has no type for it. Its type `pci` needs the address of the device, and readers such as KubeVirt
+    /// give the function with that address away; a subfunction could only name its parent's. CNIs use its id, but
+    /// OVN-Kubernetes needs a file to be there, whatever it contains.
     fn allocate(
         &self,
         node: &Node,
@@ -92,6 +93,9 @@ impl Provider for AuxNetDevice {
         let mut allocation = Allocation::default();
         if selectors.need_vhost_net {
             vhost_net(node, &mut allocation)?;
+        }
+        if selectors.complete_device_info {
+            allocation.device_info("type", "pci");
         }
         Ok(allocation)
     }

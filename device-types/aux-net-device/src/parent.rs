@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sriovdp_sdk::node::Netdev;
-use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::selector::{CaseInsensitive, PcieRoot, PcieRoots};
 use sriovdp_sdk::{HexId, Node, PciAddress};
 
 /// What all subfunctions of one function have in common.
@@ -13,6 +13,7 @@ pub(crate) struct Parent {
     pub(crate) numa_node: Option<u32>,
     pub(crate) vendor: HexId,
     pub(crate) device: HexId,
+    pub(crate) pcie_root: Option<PcieRoot>,
     pub(crate) driver: String,
     pub(crate) acpi_index: Option<String>,
     /// There is one, and it cannot be read now.
@@ -68,6 +69,7 @@ impl Parent {
             numa_node: function.numa_node,
             vendor: function.vendor,
             device: function.device,
+            pcie_root: PcieRoots::new(node).of(address),
             driver,
             is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
             acpi_index,

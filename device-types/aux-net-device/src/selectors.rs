@@ -1,8 +1,8 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
 use sriovdp_sdk::selector::{
-    CaseInsensitive, IndexRanges, one_of_ranges, unmatchable_drivers, unmatchable_interfaces,
-    unmatchable_link_types,
+    CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_drivers,
+    unmatchable_interfaces, unmatchable_link_types,
 };
 use sriovdp_sdk::{Error, HexId, Mismatch, PciAddress, one_of, selectors};
 
@@ -35,12 +35,18 @@ pub struct Selectors {
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
     /// (`0000:08:00.0#0,88-95`).
     pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
+    /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the subfunctions of the functions below
+    /// one of them. `readlink /sys/bus/pci/devices/<address>` shows that of a function.
+    pub(crate) pcie_roots: Vec<PcieRoot>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
     /// its parent.
     pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
     pub(crate) need_vhost_net: bool,
+    /// `true`: the device-info file is written, without a PCI address, for CNI plugins that refuse a device without one, such as
+    /// OVN-Kubernetes for a primary network. It selects nothing.
+    pub(crate) complete_device_info: bool,
 }
 
 impl Selectors {
@@ -99,6 +105,9 @@ impl Selectors {
             number,
             no_name,
         )?;
+        let root = parent.pcie_root.as_ref();
+        one_of("pcieRoots", &self.pcie_roots, root)
+            .map_err(|mismatch| mismatch.unreadable_if(root.is_none()))?;
         one_of("linkTypes", &self.link_types, facts.link_type())
             .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread()))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::health::check_uplink;
 use sriovdp_sdk::node::Netdev;
-use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::selector::{CaseInsensitive, PcieRoot, PcieRoots};
 use sriovdp_sdk::{Error, Finding, HexId, Node, PciAddress, PciFunction};
 
 use crate::memory::Recalls;
@@ -18,7 +18,9 @@ use crate::vdpa::{VdpaDevice, VdpaType};
 pub struct Facts {
     pub(crate) vendor: HexId,
     pub(crate) device: HexId,
-    pub(crate) vf_index: Option<u32>,
+    /// A physical function has at most 65,535 virtual ones.
+    pub(crate) vf_index: Option<u16>,
+    pub(crate) pcie_root: Option<PcieRoot>,
     pub(crate) vdpa: Option<VdpaType>,
     /// There is one, and it cannot be read now.
     pub(crate) is_acpi_index_unread: bool,
@@ -46,6 +48,7 @@ pub(crate) struct Rare {
 pub(crate) struct Scan<'a> {
     node: &'a Node,
     default_routes: BTreeSet<String>,
+    pcie_roots: PcieRoots<'a>,
     vdpa: HashMap<PciAddress, VdpaDevice>,
     memories: Recalls<'a>,
     links: HashMap<PciAddress, Option<Finding>>,
@@ -63,6 +66,7 @@ impl<'a> Scan<'a> {
         Ok(Self {
             node,
             default_routes: node.default_route_netdevs(),
+            pcie_roots: PcieRoots::new(node),
             vdpa: vdpa::devices(node)?,
             memories,
             links: HashMap::new(),
@@ -101,7 +105,8 @@ impl<'a> Scan<'a> {
         Ok(Facts {
             vendor: function.vendor,
             device: function.device,
-            vf_index: function.vf_index,
+            vf_index: function.vf_index.and_then(|index| index.try_into().ok()),
+            pcie_root: self.pcie_roots.of(function.address),
             vdpa: vdpa.and_then(|device| device.bound_to),
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
             driver: self.drivers.of(driver),
@@ -194,7 +199,7 @@ mod tests {
     fn a_device_stays_small() {
         // With 4,096 devices each byte here is 4 kB of the node's memory.
         assert!(
-            size_of::<Device<Facts>>() <= 128,
+            size_of::<Device<Facts>>() <= 120,
             "{}",
             size_of::<Device<Facts>>()
         );

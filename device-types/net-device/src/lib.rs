@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod device_info;
 mod facts;
 mod memory;
 mod selectors;
@@ -10,7 +11,9 @@ mod vdpa;
 
 use serde_json::json;
 use sriovdp_sdk::health::check_userspace_nodes;
-use sriovdp_sdk::userspace::{require_driver, userspace_nodes, vhost_net, vhost_net_warnings};
+use sriovdp_sdk::userspace::{
+    iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net, vhost_net_warnings,
+};
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, Node, Provider,
     export_provider,
@@ -94,10 +97,9 @@ impl Provider for NetDevice {
     }
 
     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
-        match selectors.need_vhost_net {
-            true => vhost_net_warnings(node),
-            false => Vec::new(),
-        }
+        let vhost = selectors.need_vhost_net.then(|| vhost_net_warnings(node));
+        let iommufd = selectors.need_iommufd.then(|| iommufd_warnings(node));
+        vhost.into_iter().chain(iommufd).flatten().collect()
     }
 
     fn allocate(
@@ -110,15 +112,23 @@ impl Provider for NetDevice {
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
         if let Some(wanted) = selectors.vdpa_type {
-            vdpa::allocate(node, device.function, wanted, &mut allocation)?;
+            let mut info = vdpa::allocate(node, device.function, wanted, &mut allocation)?;
+            device_info::complete(node, selectors, device, &mut info);
+            allocation
+                .device_info("type", "vdpa")
+                .device_info("vdpa", info);
         } else {
-            let pci = json!({"pci-address": device.function.to_string()});
+            let mut pci = json!({"pci-address": device.function.to_string()});
+            device_info::complete(node, selectors, device, &mut pci);
             allocation
                 .device_info("type", "pci")
                 .device_info("pci", pci);
         }
         if selectors.need_vhost_net {
             vhost_net(node, &mut allocation)?;
+        }
+        if selectors.need_iommufd {
+            iommufd(node, &mut allocation)?;
         }
         Ok(allocation)
     }

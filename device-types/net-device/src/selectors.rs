@@ -1,8 +1,8 @@
 //! The selector keys of `netDevice`, and how a device is measured by them.
 
 use sriovdp_sdk::selector::{
-    CaseInsensitive, IndexRanges, one_of_ranges, unmatchable_acpi_indexes, unmatchable_drivers,
-    unmatchable_interfaces, unmatchable_link_types,
+    CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_acpi_indexes,
+    unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
 };
 use sriovdp_sdk::{Device, Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
@@ -33,12 +33,20 @@ pub struct Selectors {
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
     /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
     pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
+    /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the functions below one of them. `readlink
+    /// /sys/bus/pci/devices/<address>` shows that of a function.
+    pub(crate) pcie_roots: Vec<PcieRoot>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A function without a network interface of its own has the link of its
     /// physical function.
     pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
     pub(crate) need_vhost_net: bool,
+    /// `true`: containers also get `/dev/iommu`, for programs that open VFIO devices through IOMMUFD. It selects nothing.
+    pub(crate) need_iommufd: bool,
+    /// `true`: the device-info file has all fields of its specification: also the physical function, the representor in switchdev
+    /// mode, and `/dev/vhost-net` with `needVhostNet`. It selects nothing.
+    pub(crate) complete_device_info: bool,
     /// Only functions with a vDPA device that is bound to this driver of the vDPA bus: `vhost` means `vhost_vdpa`, whose
     /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Not together with `isRdma`.
     pub(crate) vdpa_type: Option<VdpaType>,
@@ -59,6 +67,7 @@ impl Selectors {
     pub(crate) fn matches(&self, device: &Device<Facts>) -> Result<(), Mismatch> {
         let facts = &device.facts;
         let pf = facts.pf.as_deref();
+        let vf_index = facts.vf_index.map(u32::from);
         one_of("vendors", &self.vendors, Some(&facts.vendor))?;
         one_of("devices", &self.devices, Some(&facts.device))?;
         one_of("drivers", &self.drivers, Some(&*facts.driver))?;
@@ -77,20 +86,17 @@ impl Selectors {
                 pf.address
             ),
         };
-        let pf_names = one_of_ranges("pfNames", &self.pf_names, names, facts.vf_index, no_pf);
+        let pf_names = one_of_ranges("pfNames", &self.pf_names, names, vf_index, no_pf);
         pf_names.map_err(|mismatch| {
             let is_name_unread = names.is_empty() && pf.is_some_and(|pf| pf.has_netdev);
             let unreadable = mismatch.unreadable || is_name_unread;
             mismatch.unreadable_if(unreadable)
         })?;
         let address = pf.map(|pf| &pf.address);
-        one_of_ranges(
-            "rootDevices",
-            &self.root_devices,
-            address,
-            facts.vf_index,
-            no_pf,
-        )?;
+        one_of_ranges("rootDevices", &self.root_devices, address, vf_index, no_pf)?;
+        let root = facts.pcie_root.as_ref();
+        one_of("pcieRoots", &self.pcie_roots, root)
+            .map_err(|mismatch| mismatch.unreadable_if(root.is_none()))?;
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())
             .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread))?;
         let vdpa_type = self.vdpa_type.as_slice();
@@ -100,14 +106,8 @@ impl Selectors {
     /// Whether `pfNames` has none but further names of the physical function.
     pub(crate) fn match_by_alias(&self, facts: &Facts) -> bool {
         let first = facts.pf.as_ref().and_then(|pf| pf.names.first());
-        one_of_ranges(
-            "pfNames",
-            &self.pf_names,
-            first,
-            facts.vf_index,
-            String::new,
-        )
-        .is_err()
+        let vf_index = facts.vf_index.map(u32::from);
+        one_of_ranges("pfNames", &self.pf_names, first, vf_index, String::new).is_err()
     }
 
     /// Why a resource does not get a device that matches: the node itself needs it, and no address names it.

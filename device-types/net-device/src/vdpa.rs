@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sriovdp_sdk::{
     Allocation, Deserialize, Error, Finding, FindingKind, JsonSchema, Node, PciAddress, schemars,
     serde,
@@ -89,13 +89,14 @@ pub(crate) fn devices(node: &Node) -> Result<HashMap<PciAddress, VdpaDevice>, Er
     Ok(devices)
 }
 
-/// Adds the vDPA device of `function` as it is now, which must be of the type `wanted`.
+/// Adds the vDPA device of `function` as it is now, which must be of the type `wanted`, and returns the section `vdpa` of
+/// the device-info file.
 pub(crate) fn allocate(
     node: &Node,
     function: PciAddress,
     wanted: VdpaType,
     allocation: &mut Allocation,
-) -> Result<(), Error> {
+) -> Result<Value, Error> {
     let on_bus = node.root().list(BUS);
     let children = node.pci(function).list("");
     let device = children
@@ -124,10 +125,7 @@ pub(crate) fn allocate(
         info["path"] = path.as_str().into();
         allocation.node(path.as_str()).info("vdpa", "mount", path);
     }
-    allocation
-        .device_info("type", "vdpa")
-        .device_info("vdpa", info);
-    Ok(())
+    Ok(info)
 }
 
 /// `vhost_vdpa` gives its character device the name of its entry below the vDPA device.

@@ -41,7 +41,11 @@ async fn containers_get_names_and_the_runtime_finds_nodes() {
         spec(&node, "dpdk")["devices"],
         json!([{
             "name": "0000:41:10.2",
-            "containerEdits": {"deviceNodes": [device_node("/dev/vfio/vfio"), device_node("/dev/vfio/19")]}
+            "containerEdits": {"deviceNodes": [
+                device_node("/dev/vfio/vfio"),
+                device_node("/dev/vfio/19"),
+                device_node("/dev/vfio/devices/vfio0"),
+            ]}
         }])
     );
     // Of the mixed pool only the device on uio has a node, and the others are given out without a name.

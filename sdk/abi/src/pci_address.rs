@@ -29,6 +29,18 @@ pub struct PciAddress {
     function: u8,
 }
 
+impl PciAddress {
+    /// Its domain, which Linux also calls segment.
+    pub const fn domain(self) -> u32 {
+        self.domain
+    }
+
+    /// The number of its bus.
+    pub const fn bus(self) -> u8 {
+        self.bus
+    }
+}
+
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -98,3 +98,14 @@ fn a_subfunction_that_is_gone_or_another_one_by_now_is_refused() {
     provider.rescan().expect("a discovery");
     assert_eq!(allocate(&provider, plain()), json!({}));
 }
+
+#[test]
+fn a_device_info_file_names_no_function() {
+    let (_node, provider) = scan(CARD);
+    assert_eq!(allocate(&provider, plain()), json!({}));
+    let selectors = json!({"auxTypes": ["sf"], "completeDeviceInfo": true});
+    assert_eq!(
+        allocate(&provider, selectors),
+        json!({"device_info": {"type": "pci"}})
+    );
+}

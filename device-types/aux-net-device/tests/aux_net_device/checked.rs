@@ -68,11 +68,13 @@ fn the_schema_has_the_keys_of_subfunctions() {
         [
             "acpiIndexes",
             "auxTypes",
+            "completeDeviceInfo",
             "devices",
             "drivers",
             "linkTypes",
             "needVhostNet",
             "pciAddresses",
+            "pcieRoots",
             "pfNames",
             "rootDevices",
             "vendors"

@@ -32,6 +32,7 @@ fn each_key_narrows_the_selection() {
             vec!["ice.sf.4", "mlx5_core.sf.6", "mlx5_core.sf.7"],
         ),
         (json!({"drivers": ["ice"]}), vec!["ice.sf.4"]),
+        (json!({"pcieRoots": ["pci10000:e1"]}), vec!["ice.sf.4"]),
         // The driver of the parent, not that of the subfunction.
         (json!({"drivers": ["mlx5_core.sf"]}), vec![]),
         (json!({"drivers": ["ICE"]}), vec![]),

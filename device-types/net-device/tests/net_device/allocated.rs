@@ -53,6 +53,54 @@ fn nodes_follow_the_driver() {
     );
 }
 
+const CDEV: &str = "
+    file @0000:03:02.0/vfio-dev/vfio0/dev 243:0
+    dev /dev/vfio/devices/vfio0
+    dev /dev/iommu
+";
+
+#[test]
+fn a_function_has_a_vfio_node_of_its_own_where_the_kernel_makes_one() {
+    let vfio = |tree: &str| {
+        let (_node, provider) = scan(&format!("{CARD}{tree}"));
+        let got = allocate(&provider, json!({}), "0000:03:02.0");
+        (got["nodes"].clone(), got["info"]["vfio"].clone())
+    };
+    let same = |path: &str| json!([path, path]);
+    let [container, group, cdev] =
+        ["/dev/vfio/vfio", "/dev/vfio/40", "/dev/vfio/devices/vfio0"].map(same);
+    let groups = json!({"mount": "/dev/vfio/vfio", "dev-mount": "/dev/vfio/40"});
+    // A kernel without the option has the entry, and no character device.
+    let entry = "dir @0000:03:02.0/vfio-dev/vfio0";
+    assert_eq!(vfio(entry), (json!([container, group]), groups.clone()));
+    let mut both = groups;
+    both["cdev"] = "/dev/vfio/devices/vfio0".into();
+    assert_eq!(vfio(CDEV), (json!([container, group, cdev]), both));
+    // A kernel without groups.
+    let alone = format!("{CDEV}nodev /dev/vfio/vfio\nnodev /dev/vfio/40");
+    let only = json!({"cdev": "/dev/vfio/devices/vfio0"});
+    assert_eq!(vfio(&alone), (json!([cdev]), only.clone()));
+    let without_iommu_group = format!("{CDEV}rm @0000:03:02.0/iommu_group");
+    assert_eq!(vfio(&without_iommu_group), (json!([cdev]), only));
+}
+
+#[test]
+fn the_node_of_iommufd_comes_last() {
+    let selectors = || json!({"needIommufd": true});
+    let (node, provider) = scan(&format!("{CARD}{CDEV}"));
+    let got = allocate(&provider, selectors(), "0000:03:02.0");
+    assert_eq!(got["companions"], json!([["/dev/iommu", "/dev/iommu"]]));
+    assert_eq!(got["info"]["vfio"]["iommu"], "/dev/iommu");
+    assert!(provider.warnings(selectors()).is_empty());
+    node.apply("nodev /dev/iommu");
+    assert_eq!(
+        refused(&provider, selectors(), "0000:03:02.0"),
+        "cannot give the container the device node of `needIommufd`: \
+         the device node `/dev/iommu` does not exist on this node"
+    );
+    assert_eq!(provider.warnings(selectors()).len(), 1);
+}
+
 #[test]
 fn nodes_follow_each_driver_of_a_framework() {
     let vfio = ["vfio-pci", "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci"];
@@ -160,4 +208,49 @@ fn vhost_net_accompanies_the_device() {
         ))
     );
     assert_eq!(provider.warnings(json!({})), [""; 0]);
+}
+
+#[test]
+fn a_complete_device_info_file_names_the_physical_function_and_the_representor() {
+    const SWITCH: &str = "
+        pf 0000:5e:00.1 15b3:1017 driver=mlx5_core net=r0,r1,r2,p1 switch=abc
+        file /sys/class/net/p1/phys_port_name p1
+        file /sys/class/net/r0/phys_port_name pf0vf1
+        file /sys/class/net/r1/phys_port_name pf1vf1
+        file /sys/class/net/r2/phys_port_name c1pf1vf1
+        vf 0000:5e:02.{0-1} 15b3:1018 pf=0000:5e:00.1 id={0-1} driver=mlx5_core
+        vdpa vdpa1 on=0000:5e:02.1 driver=virtio_vdpa
+        pci 0000:99:00.0 8086:1533 driver=igb
+        dev /dev/vhost-net
+        dev /dev/net/tun
+    ";
+    let (_node, provider) = scan(SWITCH);
+    let info = |mut selectors: Value, id| {
+        selectors["completeDeviceInfo"] = true.into();
+        allocate(&provider, selectors, id)["device_info"].clone()
+    };
+    assert_eq!(
+        info(json!({"needVhostNet": true}), "0000:5e:02.1")["pci"],
+        json!({
+            "pci-address": "0000:5e:02.1",
+            "pf-pci-address": "0000:5e:00.1",
+            "representor-device": "r1",
+            "vhost-net": "/dev/vhost-net",
+        })
+    );
+    assert_eq!(
+        info(json!({"vdpaType": "virtio"}), "0000:5e:02.1")["vdpa"],
+        json!({
+            "parent-device": "vdpa1",
+            "driver": "virtio",
+            "pci-address": "0000:5e:02.1",
+            "pf-pci-address": "0000:5e:00.1",
+            "representor-device": "r1",
+        })
+    );
+    assert_eq!(
+        info(json!({}), "0000:5e:02.0")["pci"],
+        json!({"pci-address": "0000:5e:02.0", "pf-pci-address": "0000:5e:00.1"})
+    );
+    assert_eq!(info(json!({}), "0000:99:00.0"), pci("0000:99:00.0"));
 }

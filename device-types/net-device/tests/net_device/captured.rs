@@ -64,7 +64,7 @@ fn its_devices_are_allocated() {
     };
     assert_eq!(
         nodes(json!({}), "0000:41:10.2"),
-        same(&["/dev/vfio/vfio", "/dev/vfio/19"])
+        same(&["/dev/vfio/vfio", "/dev/vfio/19", "/dev/vfio/devices/vfio0"])
     );
     assert_eq!(nodes(json!({}), "0000:41:10.4"), same(&["/dev/uio0"]));
     assert_eq!(

@@ -93,6 +93,47 @@ fn of_vdpa(more: &str, selectors: Value) -> Option<Finding> {
 }
 
 #[test]
+fn each_vfio_node_has_to_be_there() {
+    const VFIO: &str = "
+        pf 0000:03:00.0 8086:1592 driver=vfio-pci group=9
+        file @0000:03:00.0/vfio-dev/vfio0/dev 243:0
+        dev /dev/vfio/devices/vfio0
+    ";
+    for (change, missing) in [
+        ("", None),
+        (
+            "nodev /dev/vfio/devices/vfio0",
+            Some("/dev/vfio/devices/vfio0"),
+        ),
+        // The kernel has no groups, unless it has their class.
+        ("nodev /dev/vfio/9", None),
+        (
+            "nodev /dev/vfio/9\ndir /sys/class/vfio",
+            Some("/dev/vfio/9"),
+        ),
+        (
+            "nodev /dev/vfio/devices/vfio0\nfile /sys/dev/char/243:0/uevent DEVNAME=vfio/devices/vfio0",
+            None,
+        ),
+    ] {
+        let (_node, provider) = scan(&format!("{VFIO}{change}"));
+        let findings = provider.findings("0000:03:00.0").into_iter();
+        let reasons: Vec<String> = findings.map(|finding| finding.reason).collect();
+        let expected = missing.map(|path| {
+            format!(
+                "cannot hand out `0000:03:00.0`, which is bound to `vfio-pci`: \
+                 the device node `{path}` does not exist on this node"
+            )
+        });
+        assert_eq!(
+            reasons,
+            expected.into_iter().collect::<Vec<_>>(),
+            "{change}"
+        );
+    }
+}
+
+#[test]
 fn the_node_of_a_vdpa_device_has_to_be_there_for_who_asks_for_it() {
     let vhost = || json!({"vdpaType": "vhost"});
     assert_eq!(of_vdpa("", vhost()), None);

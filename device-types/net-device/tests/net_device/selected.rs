@@ -54,6 +54,11 @@ fn each_key_narrows_the_selection() {
             vec!["03:02.2"],
         ),
         (json!({"vendors": ["1924"]}), vec![]),
+        (
+            json!({"pcieRoots": ["pci0000:5e", "PCI0000:86"]}),
+            vec!["5e:00.1", "5e:00.2", "86:00.0"],
+        ),
+        (json!({"pcieRoots": ["pci0001:5e"]}), vec![]),
     ] {
         check(CARDS, &selectors, &wanted);
     }
@@ -275,6 +280,11 @@ fn refusals_say_what_was_found() {
             "rootDevices: it has no physical function here, and the selector has 0000:86:00.0",
         ),
         (
+            json!({"pcieRoots": ["pci0000:03", "pci0000:86"]}),
+            "0000:5e:00.1",
+            "pcieRoots: it has pci0000:5e, not one of pci0000:03, pci0000:86",
+        ),
+        (
             json!({"linkTypes": ["ether"]}),
             "0000:5e:00.1",
             "linkTypes: it has infiniband, not one of ether",
@@ -296,6 +306,7 @@ fn values_that_mean_nothing_are_refused() {
         json!({"vendors": ["intel"]}),
         json!({"pfNames": ["ens1f0#3-1"]}),
         json!({"rootDevices": ["ens1f0"]}),
+        json!({"pcieRoots": ["0000:5e"]}),
         json!({"vdpaType": "vhost_vdpa"}),
         json!({"needVhostNet": "yes"}),
     ] {

@@ -1,6 +1,7 @@
 //! `isRdma` and `pKeys` over small nodes and a captured one: what they select, and what containers get.
 
 mod allocated;
+mod cloud;
 mod health;
 mod selected;
 
