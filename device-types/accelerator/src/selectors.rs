@@ -9,12 +9,16 @@ use sriovdp_sdk::{HexId, PciAddress, selectors};
 #[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) vendors: Vec<HexId>,
     /// PCI device ids, written like `vendors`: `154c`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) devices: Vec<HexId>,
     /// Names of the drivers that are bound, such as `vfio-pci`, exactly as `/sys/bus/pci/drivers` has them.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) drivers: Vec<String>,
     /// PCI addresses, such as `0000:17:00.1`; without a domain (`17:00.1`), domain 0 is meant.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh:hh:hh.h"}))]
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,

@@ -15,13 +15,17 @@ use crate::subfunction::SF;
 #[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids of the parent in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) vendors: Vec<HexId>,
     /// PCI device ids of the parent, written like `vendors`: `154c`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) devices: Vec<HexId>,
     /// Names of the drivers that are bound to the parent, such as `mlx5_core`, exactly as
     /// `/sys/bus/pci/drivers` has them.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) drivers: Vec<String>,
     /// Needed: the types of auxiliary devices. `sf`, subfunctions, is the only one, so this is always `["sf"]`.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) aux_types: Vec<String>,
     /// PCI addresses of the parent, such as `0000:08:00.0`; without a domain (`08:00.0`), domain 0 is meant. `rootDevices`
     /// are the same, and take numbers of subfunctions as well.
@@ -31,18 +35,22 @@ pub struct Selectors {
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
     /// `sfnum` gave them (`p0#0,88-95`). By an interface other than the first by name (or the uplink), a resource gets
     /// those that no resource selects without it.
+    #[schemars(extend("x-go-plugin" = {"ranges": true}))]
     pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number
     /// (`0000:08:00.0#0,88-95`).
+    #[schemars(extend("x-go-plugin" = {"ranges": true, "spelling": "HHHH:HH:HH.H"}))]
     pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
     /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the subfunctions of the functions below
     /// one of them. `readlink /sys/bus/pci/devices/<address>` shows that of a function.
     pub(crate) pcie_roots: Vec<PcieRoot>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A subfunction without a network interface of its own has the link of
     /// its parent.
+    #[schemars(extend("x-go-plugin" = {"lowerCase": true}))]
     pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) need_vhost_net: bool,
     /// `true`: the device-info file is written, without a PCI address, for CNI plugins that refuse a device without one, such as
     /// OVN-Kubernetes for a primary network. It selects nothing.

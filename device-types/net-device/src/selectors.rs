@@ -16,31 +16,40 @@ use crate::vdpa::VdpaType;
 #[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// PCI vendor ids in hexadecimal, as `lspci -n` prints them, also with `0x`: `8086`, `0x15b3`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) vendors: Vec<HexId>,
     /// PCI device ids, written like `vendors`: `154c`.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh"}))]
     pub(crate) devices: Vec<HexId>,
     /// Names of the drivers that are bound, such as `iavf` or `vfio-pci`, exactly as `/sys/bus/pci/drivers` has them.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) drivers: Vec<String>,
     /// PCI addresses, such as `0000:41:10.2`; without a domain (`41:10.2`), domain 0 is meant.
     /// A function that carries the default route of the node is offered only where it is named here.
+    #[schemars(extend("x-go-plugin" = {"spelling": "hhhh:hh:hh.h"}))]
     pub(crate) pci_addresses: Vec<PciAddress>,
     /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) acpi_indexes: Vec<String>,
     /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
     /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor. By an interface
     /// other than the first by name (or the uplink), a resource gets those that no resource selects without it.
+    #[schemars(extend("x-go-plugin" = {"ranges": true}))]
     pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
     /// number (`0000:41:00.0#0,2-7`). Never a physical function itself.
+    #[schemars(extend("x-go-plugin" = {"ranges": true, "spelling": "HHHH:HH:HH.H"}))]
     pub(crate) root_devices: Vec<IndexRanges<PciAddress>>,
     /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the functions below one of them. `readlink
     /// /sys/bus/pci/devices/<address>` shows that of a function.
     pub(crate) pcie_roots: Vec<PcieRoot>,
     /// Kinds of link, in any case: `ether` or `infiniband`. A function without a network interface of its own has the link of its
     /// physical function.
+    #[schemars(extend("x-go-plugin" = {"lowerCase": true}))]
     pub(crate) link_types: Vec<CaseInsensitive>,
     /// `true`: containers also get `/dev/vhost-net` and `/dev/net/tun`, to put a software device in front of this one.
     /// It selects nothing.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) need_vhost_net: bool,
     /// `true`: containers also get `/dev/iommu`, for programs that open VFIO devices through IOMMUFD. It selects nothing.
     pub(crate) need_iommufd: bool,
@@ -49,6 +58,7 @@ pub struct Selectors {
     pub(crate) complete_device_info: bool,
     /// Only functions with a vDPA device that is bound to this driver of the vDPA bus: `vhost` means `vhost_vdpa`, whose
     /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Not together with `isRdma`.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) vdpa_type: Option<VdpaType>,
 }
 

@@ -172,6 +172,12 @@ pub enum Command {
         /// The file to check instead of `--config-file`. With `--root`, the path is below that, or else outside.
         #[arg(value_name = "CONFIG")]
         file: Option<PathBuf>,
+        /// Print what will change on this node when this program replaces the Go plugin (v3.11), and nothing else.
+        #[arg(long)]
+        migrate: bool,
+        /// The output format of --migrate.
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text, requires = "migrate")]
+        output: OutputFormat,
     },
     /// List the pools and their devices.
     List {

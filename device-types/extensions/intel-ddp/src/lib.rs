@@ -29,6 +29,7 @@ pub struct IntelDdp {
 pub struct Selectors {
     /// Names of DDP packages that are loaded into the card, exactly as `devlink dev info` shows them at `fw.app.name`, or
     /// `ddptool` as the name of the profile: `ICE COMMS Package`.
+    #[schemars(extend("x-go-plugin" = {"note": "the Go plugin queries `ddptool` only; here devlink answers, and `ddptool` where the image has it"}))]
     ddp_profiles: Vec<String>,
 }
 

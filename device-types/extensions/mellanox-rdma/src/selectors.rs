@@ -11,9 +11,11 @@ use crate::{Facts, PartitionKey};
 #[serde(rename_all = "camelCase")]
 pub struct Selectors {
     /// `true`: only devices with an RDMA device, whose character devices containers get. Not together with `vdpaType`.
+    #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) is_rdma: bool,
     /// InfiniBand partition keys, at index 0 of port 1: `0x8001` means the full members of partition 1, `0x1` all of its
     /// members.
+    #[schemars(extend("x-go-plugin" = {"spelling": "0xhhhh"}))]
     pub(crate) p_keys: Vec<PartitionKey>,
 }
 

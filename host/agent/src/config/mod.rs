@@ -117,6 +117,18 @@ pub struct SelectionSpec {
     pub strays: Vec<SelectorMember>,
 }
 
+impl SelectionSpec {
+    /// Whether the entry has no `selectors`, or `null`.
+    pub fn is_absent(&self) -> bool {
+        let is_entry = |selector: &SelectorSpec| {
+            let members = selector.source.json().members().unwrap_or_default();
+            let mut names = members.iter().map(|(name, _)| name);
+            names.any(|name| name.eq_ignore_ascii_case("resourceName"))
+        };
+        self.alternatives.first().is_some_and(is_entry)
+    }
+}
+
 impl ResourceSpec {
     /// The path of a selector object in the entry, for messages; nothing without selectors.
     pub fn selector_path(&self, selector: usize) -> Option<&str> {

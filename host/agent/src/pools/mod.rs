@@ -14,6 +14,7 @@ mod discovery_plan;
 mod evaluate_health;
 mod explanation;
 mod flap_damping;
+mod go_plugin;
 mod key_mismatches;
 mod matching;
 mod misplaced;
@@ -35,6 +36,7 @@ pub use container_allocation::{AllocatedDevice, ContainerAllocation, DeviceInfoF
 pub use discovered::{DiscoveredDevice, DiscoveredDevices};
 pub use evaluate_health::evaluate_health;
 pub use flap_damping::FlapDamping;
+pub use go_plugin::{GoReading, KeyReading, is_of_go_plugin};
 pub use key_mismatches::KeyMismatches;
 pub use pending_discoveries::PendingDiscoveries;
 pub use pool::{

@@ -22,6 +22,8 @@ pub enum Strictness {
     Strict,
     /// It is ignored with a warning, as the Go plugin ignores it silently.
     Lenient,
+    /// The same, and the Go plugin's reading of the known keys also, for a comparison.
+    GoPlugin,
 }
 
 /// Why a resource cannot be resolved.
@@ -58,6 +60,10 @@ pub async fn resolve(
         allocation_policy: spec.allocation_policy,
         health: spec.health,
         additional_info: spec.additional_info.clone(),
+    };
+    let resource = match strictness {
+        Strictness::GoPlugin => resource.read_by_go_plugin(),
+        Strictness::Strict | Strictness::Lenient => resource,
     };
     Ok((resource, problems))
 }
@@ -258,10 +264,9 @@ impl<'a> Context<'a> {
 
     /// The severity of an unknown key: ignoring it would match more devices than the user meant.
     pub(super) fn severity_of_unknown(&self, constrains_nothing: bool) -> Severity {
-        if constrains_nothing || self.strictness == Strictness::Lenient {
-            Severity::Warning
-        } else {
-            Severity::Refused
+        match self.strictness {
+            Strictness::Strict if !constrains_nothing => Severity::Refused,
+            Strictness::Strict | Strictness::Lenient | Strictness::GoPlugin => Severity::Warning,
         }
     }
 

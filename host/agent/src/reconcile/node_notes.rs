@@ -12,9 +12,12 @@ use crate::pools::Resource;
 /// A device that matches a resource, and that a provider keeps out all the same.
 #[derive(Debug)]
 pub struct KeptOut<'a> {
-    pub(super) resource: &'a Resource,
-    pub(super) device: &'a DeviceId,
-    pub(super) reason: &'a str,
+    /// The resource.
+    pub resource: &'a Resource,
+    /// The device.
+    pub device: &'a DeviceId,
+    /// Why.
+    pub reason: &'a str,
 }
 
 impl Reconciler {

@@ -23,14 +23,18 @@ impl Reconciler {
         files.chain(providers).take(MOST_FILES).collect()
     }
 
-    pub(super) async fn log_single_files(&self, log: &mut LogOnChange) {
+    /// Those of them that are mounted alone.
+    pub async fn mounted_files(&self) -> Vec<PathBuf> {
         let files = self.files();
         let mounted = blocking::run(move || {
             let files = files.into_iter();
             files.filter(|file| is_mount_point(file)).collect()
         });
-        let mounted: Vec<PathBuf> = mounted.await;
-        for file in mounted {
+        mounted.await
+    }
+
+    pub(super) async fn log_single_files(&self, log: &mut LogOnChange) {
+        for file in self.mounted_files().await {
             let entry = Entry::warn(
                 "file_mounted",
                 "the file is mounted alone, so a replacement on the node has no effect; mount its directory: a \

@@ -1,5 +1,9 @@
 //! `sriovdp check`: the number of devices of each pool, why a pool is empty, and why devices are unhealthy.
 
+mod migrate;
+
+pub(super) use migrate::migrate;
+
 use super::Output;
 use super::resources::resources;
 use sriovdp_agent::pools::device_names;

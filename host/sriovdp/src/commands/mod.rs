@@ -30,6 +30,7 @@ use sriovdp_sdk::Error;
 use crate::cli::{Arguments, Command, Exit, ProviderCommand};
 use crate::settings;
 use sriovdp_agent::config::Severity;
+use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::{Outcome, Reconciler, Settings};
 use sriovdp_providers::Providers;
 use sriovdp_report::inline;
@@ -37,7 +38,7 @@ use sriovdp_report::inline;
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
     let mut output = match command {
-        Command::Check { .. } => Output::of_reports(),
+        Command::Check { migrate: false, .. } => Output::of_reports(),
         _ => Output::new(),
     };
     execute(&mut output, arguments, command).await;
@@ -79,9 +80,22 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
         Command::Provider(ProviderCommand::New { name, extends }) => {
             new_provider::begin(output, name, extends.as_deref(), &settings.providers).await;
         }
-        Command::Check { file: Some(file) } => {
-            let state = with_file(settings, file);
-            show(output, state, command).await;
+        Command::Check {
+            file,
+            migrate: true,
+            output: format,
+        } => {
+            let (settings, at) = with_file(settings, file.as_deref());
+            let there = Settings {
+                strictness: Strictness::GoPlugin,
+                ..settings.clone()
+            };
+            let (here, there) = (at.state(settings), at.state(there));
+            check::migrate(output, here, there, arguments, *format).await;
+        }
+        Command::Check { file, .. } => {
+            let (settings, at) = with_file(settings, file.as_deref());
+            show(output, at.state(settings), command).await;
         }
         _ => {
             show(
@@ -99,24 +113,39 @@ fn socket_directory(arguments: &Arguments, settings: &Settings) -> PathBuf {
     settings.tree.below_root(directory)
 }
 
+/// Where a configuration file is.
+#[derive(Clone, Copy)]
+enum ConfigurationAt {
+    BelowRoot,
+    OutsideRoot,
+}
+
+impl ConfigurationAt {
+    fn state(self, settings: Settings) -> Reconciler {
+        let state = Reconciler::new(settings, Providers::default(), None);
+        match self {
+            Self::BelowRoot => state,
+            Self::OutsideRoot => state.with_configuration_outside(),
+        }
+    }
+}
+
 /// Reads the file of `check` below the root, like that of `--config-file`, or else outside of the root.
-fn with_file(mut settings: Settings, file: &Path) -> Reconciler {
+fn with_file(mut settings: Settings, file: Option<&Path>) -> (Settings, ConfigurationAt) {
+    let Some(file) = file else {
+        return (settings, ConfigurationAt::BelowRoot);
+    };
     settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let (file, root) = (
-        settings.config_file.clone(),
-        settings.tree.root().to_owned(),
-    );
-    let is_outside = !settings.tree.below_root(&file).exists() && file.exists();
-    let state = Reconciler::new(settings, Providers::default(), None);
-    if !is_outside {
-        return state;
+    let file = &settings.config_file;
+    if settings.tree.below_root(file).exists() || !file.exists() {
+        return (settings, ConfigurationAt::BelowRoot);
     }
     eprintln!(
         "note: the root `{}` has no `{}`; checking the file outside of the root",
-        root.display(),
+        settings.tree.root().display(),
         file.display()
     );
-    state.with_configuration_outside()
+    (settings, ConfigurationAt::OutsideRoot)
 }
 
 async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {

@@ -97,7 +97,8 @@ fn converted(schema: &Value, prefix: &str, is_part: bool) -> Value {
     let mut conditions = Vec::new();
     for (key, value) in schema {
         match (key.as_str(), value) {
-            ("$defs", _) => {}
+            // The latter is for `check --migrate`.
+            ("$defs" | "x-go-plugin", _) => {}
             ("$ref", Value::String(name)) => {
                 let name = match name.strip_prefix("#/$defs/") {
                     Some(name) => format!("#/$defs/{prefix}{name}"),
