@@ -20,6 +20,8 @@ pub enum EventKind {
     Killed,
     /// The watcher saw a socket appear.
     SocketAppeared { socket: PathBuf },
+    /// A file was gone when the watcher read it, which a kubelet logs as an error: `stat file ... failed`.
+    Unreadable { path: PathBuf },
     /// The watcher saw a socket's file being removed.
     SocketVanished { socket: PathBuf },
     Registered {
@@ -98,6 +100,7 @@ impl fmt::Display for EventKind {
             Self::Started => write!(f, "kubelet started"),
             Self::Killed => write!(f, "kubelet killed"),
             Self::SocketAppeared { socket } => write!(f, "`{}` appeared", socket.display()),
+            Self::Unreadable { path } => write!(f, "`{}` cannot be read", path.display()),
             Self::SocketVanished { socket } => write!(f, "`{}` vanished", socket.display()),
             Self::Registered {
                 resource,

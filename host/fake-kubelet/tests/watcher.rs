@@ -62,6 +62,22 @@ async fn a_hidden_socket_is_registered_once_it_is_renamed() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_when_it_is_read_is_an_event() {
+    let (kubelet, _node) = kubelet().await;
+    let short = kubelet.node().plugins_registry().join(".vf.sock");
+    fs::write(&short, "").unwrap();
+    fs::remove_file(&short).unwrap();
+    let _later = Plugin::in_registry(&kubelet, "vf.sock");
+    kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
+    let events = kubelet.journal().into_iter().map(|event| event.kind);
+    let unreadable = events.filter(|kind| matches!(kind, EventKind::Unreadable { .. }));
+    assert_eq!(
+        unreadable.collect::<Vec<_>>(),
+        [EventKind::Unreadable { path: short }]
+    );
+}
+
+#[tokio::test]
 async fn a_socket_in_a_directory_that_appears_is_registered() {
     let (kubelet, _node) = kubelet().await;
     fs::create_dir_all(kubelet.node().plugins_registry().join("vendor/vf")).unwrap();

@@ -71,7 +71,7 @@
 //!   the end of the new one.
 //! * With `kubelet.sock`, no socket name is used twice. Kubelet 1.37 refuses a path whose old stream it has not seen end,
 //!   until it restarts.
-//! * A socket is renamed into place after it listens, so a peer that sees it can connect.
+//! * A socket gets its name after it listens, so a peer that sees it can connect.
 //! * One instance of a plugin at a time registers a resource: another one waits until its process has ended.
 //! * The kubelet's `:authority`, which may be the path of a socket, is accepted ([`sriovdp_authority_filter`]).
 //!

@@ -88,6 +88,11 @@ impl Server {
         self.streams_sender.send_modify(Streams::announce_kubelet);
     }
 
+    /// The kubelet has found the socket, or does not search for it.
+    pub(super) fn found(&mut self) {
+        self.socket.found();
+    }
+
     /// The state of the socket's file.
     pub(super) fn socket_state(&self) -> SocketState {
         self.socket.state()

@@ -1,10 +1,13 @@
 //! Unix sockets in directories that the kubelet, administrators and other instances clean up, replace and delete.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::{fs, io};
 
-use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -32,12 +35,15 @@ impl FileIdentity {
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,
+    /// The name under which it was bound, until the kubelet has found the other one.
+    hidden: Option<PathBuf>,
     identity: FileIdentity,
 }
 
 impl Socket {
-    /// Listens at `path`. A peer that sees the file can connect: it is bound under a hidden name first, which watchers
-    /// of the directory ignore, and then renamed.
+    /// Listens at `path`. A peer that sees the file can connect: it is bound under a hidden name first, and then linked.
+    /// The kubelet's plugin watcher ignores hidden files, but logs an error for one that is gone when it reads it, so
+    /// the hidden name stays until [`Socket::found`].
     ///
     /// # Errors
     ///
@@ -48,21 +54,38 @@ impl Socket {
         }
         remove_abandoned(path.parent().unwrap_or(path)).await;
         let hidden = hidden_name(path);
-        remove_if_there(&hidden)?;
         let listener = UnixListener::bind(&hidden)?;
         // A file that an earlier process left is removed first: a watcher takes the removal as the end of the old
-        // registration, and would not see it in a rename.
-        let renamed = remove_if_there(path).and_then(|()| rename_new(&hidden, path));
-        if let Err(error) = renamed {
+        // registration.
+        let linked = remove_if_there(path).and_then(|()| link_new(&hidden, path));
+        if let Err(error) = linked {
             remove_if_there(&hidden)?;
             return Err(error);
         }
         let identity = FileIdentity::of(path).ok_or(io::ErrorKind::NotFound)?;
         let socket = Self {
             path: path.to_owned(),
+            hidden: Some(hidden),
             identity,
         };
         Ok((socket, listener))
+    }
+
+    /// The kubelet has found the socket, or does not search for it: the hidden name is removed.
+    pub(super) fn found(&mut self) {
+        let removed = self.hidden.take().map(|hidden| remove_if_there(&hidden));
+        if let Some(Err(error)) = removed {
+            self.log_not_removed(&error);
+        }
+    }
+
+    fn log_not_removed(&self, error: &io::Error) {
+        tracing::debug!(
+            event = "socket_not_removed",
+            path = %self.path.display(),
+            %error,
+            "cannot remove the socket"
+        );
     }
 
     /// What is at the path now.
@@ -81,16 +104,12 @@ impl Socket {
 impl Drop for Socket {
     /// Another instance of the plugin may have put its own socket there, which stays.
     fn drop(&mut self) {
+        self.found();
         if self.state() != SocketState::InPlace {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(
-                event = "socket_not_removed",
-                path = %self.path.display(),
-                %error,
-                "cannot remove the socket"
-            );
+            self.log_not_removed(&error);
         }
     }
 }
@@ -118,47 +137,50 @@ pub(super) async fn is_listening(path: &Path) -> bool {
     }
 }
 
-/// Removes the sockets of processes that were killed between the two names.
+/// Removes the hidden names of processes that were killed.
 async fn remove_abandoned(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     for entry in entries {
         let path = entry.path();
         let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
-        if is_socket && is_hidden_name(&path) && !is_listening(&path).await {
-            // An instance that is at this very point now fails to rename it, and tries again.
+        if is_socket && is_of_another_process(&path) && !is_listening(&path).await {
+            // An instance that is at this very point now fails to link it, and tries again.
             let _ = remove_if_there(&path);
         }
     }
 }
 
-fn is_hidden_name(path: &Path) -> bool {
+/// Four digits for the process, and four that count: short, so that it fits wherever the final name fits.
+fn hidden_name(path: &Path) -> PathBuf {
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{:04x}{count:04x}", process()))
+}
+
+fn is_of_another_process(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let digits = name.strip_prefix(b".").unwrap_or_default();
-    digits.len() == 8 && digits.iter().all(u8::is_ascii_hexdigit)
+    let is_hidden_name = digits.len() == 8 && digits.iter().all(u8::is_ascii_hexdigit);
+    is_hidden_name && !digits.starts_with(format!("{:04x}", process()).as_bytes())
 }
 
-fn hidden_name(path: &Path) -> PathBuf {
-    // Short, so that it fits wherever the final name fits. In containers every instance may have the same process id,
-    // so the time makes it unique.
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = since_epoch.map_or(0, |time| time.subsec_nanos());
-    let seed = path
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(now, |hash, &byte| {
-            hash.wrapping_mul(31).wrapping_add(u32::from(byte))
-        });
-    path.with_file_name(format!(".{seed:08x}"))
+/// Distinguishes this process from others: in containers every instance may have the same process id.
+fn process() -> u16 {
+    static PROCESS: LazyLock<u16> = LazyLock::new(|| {
+        // Its keys are random.
+        let random = RandomState::new().hash_one(std::process::id());
+        u16::try_from(random >> 48).unwrap_or_default()
+    });
+    *PROCESS
 }
 
-/// Renames a file without replacing the socket of an instance that was quicker.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::EXIST) => Err(io::ErrorKind::AddrInUse.into()),
-        // A file system without such a rename.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-        renamed => Ok(renamed?),
+/// Makes a second name for a file without replacing the socket of an instance that was quicker.
+fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::AddrInUse.into())
+        }
+        linked => linked,
     }
 }
 
@@ -178,7 +200,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("intel.com_x.sock");
         fs::write(&path, "left by an earlier process").unwrap();
-        let (socket, _listener) = Socket::listen(&path).await.unwrap();
+        let (mut socket, _listener) = Socket::listen(&path).await.unwrap();
+        assert_eq!(socket.state(), SocketState::InPlace);
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(names(), 2, "the hidden name stays");
+        socket.found();
+        assert_eq!(names(), 1);
         assert_eq!(socket.state(), SocketState::InPlace);
         UnixStream::connect(&path).await.unwrap();
         let second = Socket::listen(&path).await.unwrap_err();
@@ -191,8 +218,9 @@ mod tests {
         drop(socket);
         assert!(path.exists(), "the other one's socket must stay");
         drop(other);
-        // Of a process that was killed before it could rename its socket.
-        drop(UnixListener::bind(hidden_name(&path)).unwrap());
+        // Of a process that was killed before the kubelet had found its socket.
+        let abandoned = format!(".{:04x}0000", !process());
+        drop(UnixListener::bind(dir.path().join(abandoned)).unwrap());
         drop(Socket::listen(&path).await.unwrap());
         assert!(
             fs::read_dir(dir.path()).unwrap().next().is_none(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_fake_kubelet::{Config, FakeKubelet, ResourceView};
+use sriovdp_fake_kubelet::{Config, EventKind, FakeKubelet, ResourceView};
 use sriovdp_kubelet::deviceplugin::{
     AllocateRequest, AllocateResponse, ContainerAllocateResponse, DevicePluginOptions,
     PreStartContainerRequest, PreStartContainerResponse,
@@ -123,6 +123,10 @@ async fn is_served(mode: RegistrationMode) {
     let again = |view: &ResourceView| view.registrations == 2 && view.allocatable() == 1;
     kubelet.wait_for(RESOURCE, again).await.unwrap();
     assert_eq!(kubelet.violations(), [""; 0]);
+    for event in kubelet.journal() {
+        let is_unreadable = matches!(event.kind, EventKind::Unreadable { .. });
+        assert!(!is_unreadable, "kubelets log an error: {}", event.kind);
+    }
     stop.cancel();
     tasks.join_next().await.unwrap().unwrap();
     let gone = |view: &ResourceView| !view.connected && !view.socket.exists();

@@ -16,6 +16,8 @@ use crate::node::{entries, is_socket};
 pub(super) enum Change {
     /// A socket was created here or renamed to here.
     Appeared(PathBuf),
+    /// A file was created or renamed here, and is gone.
+    Unreadable(PathBuf),
     /// A file was removed.
     Vanished(PathBuf),
 }
@@ -80,11 +82,12 @@ impl Directory {
             return;
         };
         let path = directory.join(name);
-        if is_hidden(&path) {
-            return;
-        }
         if event.mask.contains(EventMask::DELETE) {
             self.pending.push_back(Change::Vanished(path));
+        } else if path.symlink_metadata().is_err() {
+            self.pending.push_back(Change::Unreadable(path));
+        } else if is_hidden(&path) {
+            // Ignored, but only after it is read.
         } else if event.mask.contains(EventMask::ISDIR) {
             // A directory that is removed again has no sockets.
             let found = self.watch(path).unwrap_or_default();

@@ -73,6 +73,7 @@ impl Watcher {
                 });
                 self.reconciler.appeared(socket);
             }
+            Change::Unreadable(path) => self.note(EventKind::Unreadable { path }),
             Change::Vanished(socket) => {
                 if self.reconciler.vanished(&socket) {
                     self.note(EventKind::SocketVanished { socket });

@@ -129,7 +129,7 @@ impl Registration for KubeletSocket {
     /// Serves first, because the kubelet connects back inside the call.
     async fn register(&mut self, log: &mut RegistrationLog) -> Result<Server, RegisterError> {
         let name = unique_socket_name(&self.socket_prefix());
-        let server = {
+        let mut server = {
             // Other instances check for sockets before this one exists, or when it listens.
             let _lock = registration_lock(&self.directory.path).await;
             if let Some(peer) = self.peer().await {
@@ -139,6 +139,7 @@ impl Registration for KubeletSocket {
                 .await
                 .map_err(|error| RegisterError::Listen(self.directory.path.clone(), error))?
         };
+        server.found();
         server.announce_kubelet();
         if let Err(error) = self.call_register(name).await {
             server.stop().await;

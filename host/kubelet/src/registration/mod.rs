@@ -152,7 +152,10 @@ async fn watch_registration(
         tokio::select! {
             () = changes.next() => {}
             Ok(()) = server.streams.changed() => {}
-            Some(notification) = server.notifications.recv() => registration.notified(notification, log),
+            Some(notification) = server.notifications.recv() => {
+                server.found();
+                registration.notified(notification, log);
+            }
             () = sleep_until(check_at) => {}
         }
     }
