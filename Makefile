@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
+.PHONY: help demo test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
 
 EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 CARGO_BUILD ?= cargo build
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
 	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
@@ -106,7 +106,16 @@ dist: require ## Build for release and lay the files out in dist/ as they are in
 
 # Needs Debian's apt and dpkg, and no container engine. Equal inputs give an equal digest.
 image: dist ## Build the image as an OCI archive in dist/, for `docker load`, `podman load` or `ctr images import`.
-	deployments/image/build
+	deployments/image/build $(IMAGE)
+
+# crun or runc, and the namespaces of `unshare` where neither is installed.
+image-test: require ## Build the image and run it in containers as the manifests describe them; skips where it cannot be built.
+	@if reason=$$(deployments/image/build --check 2>&1); then \
+		$(MAKE) --no-print-directory image IMAGE=$(abspath dist)/image-test.oci.tar && \
+		SRIOVDP_IMAGE=$(abspath dist)/image-test.oci.tar cargo test --locked -p sriovdp-tests --test container; \
+	else \
+		echo "skipped: the image is not built and not run: $$reason"; \
+	fi
 
 # With cargo-auditable, the dependencies can be read from the binaries as well.
 release: require ## Lay out a release in dist/release/: archives, image, bill of materials, checksums.
