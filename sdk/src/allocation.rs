@@ -1,10 +1,14 @@
 //! What a container gets for one device.
 
+mod validate;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A device node of the node that appears in the container, readable and writable.
+use crate::Permissions;
+
+/// A device node of the node that appears in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceNode {
@@ -12,14 +16,26 @@ pub struct DeviceNode {
     pub host_path: String,
     /// The path in the container; mostly the same.
     pub container_path: String,
+    /// What the container may do with it.
+    pub permissions: Permissions,
 }
 
 impl DeviceNode {
-    /// A device node with its two paths.
+    /// A device node with its two paths, readable and writable.
     pub fn new(host_path: impl Into<String>, container_path: impl Into<String>) -> Self {
         Self {
             host_path: host_path.into(),
             container_path: container_path.into(),
+            permissions: Permissions::default(),
+        }
+    }
+
+    /// The same device node with other permissions.
+    #[must_use]
+    pub fn with_permissions(self, permissions: Permissions) -> Self {
+        Self {
+            permissions,
+            ..self
         }
     }
 }
@@ -57,15 +73,22 @@ impl Mount {
 
 /// What one provider contributes to a container for one device.
 ///
-/// The host joins the contributions of the device type and of its extensions, removes device nodes named twice, and
-/// turns them into the kubelet's answer, the `PCIDEVICE_…` variables and the device-info file.
+/// The host merges the contributions of the device type and of its extensions for all devices of the container: the owner's
+/// first, then those of the extensions, in the order of the devices. Equal contributions merge. Different ones for the
+/// same environment variable, annotation, path in the container or key of `_INFO` fail the Allocate with an error that names
+/// both providers; where the devices of a container have different values, use [`env_list`](Self::env_list).
 ///
 /// ```
-/// use sriovdp_sdk::Allocation;
+/// use sriovdp_sdk::{Allocation, Permissions};
 ///
 /// let mut allocation = Allocation::default();
-/// allocation.node("/dev/vfio/vfio").node("/dev/vfio/19");
-/// allocation.info("vfio", "dev-mount", "/dev/vfio/19");
+/// allocation.node("/dev/cxi0").node_with("/dev/cxi_health0", Permissions::READ);
+/// allocation.mount_read_only("/usr/lib/cxi");
+/// allocation.env_list("FI_CXI_DEVICE_NAME", "cxi0").env("FI_PROVIDER", "cxi");
+/// allocation.annotation("example.com/fabric", "blue");
+/// allocation.info("cxi", "mount", "/dev/cxi0");
+/// allocation.validate()?;
+/// # Ok::<(), sriovdp_sdk::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -77,6 +100,14 @@ pub struct Allocation {
     pub companions: Vec<DeviceNode>,
     /// Mounts.
     pub mounts: Vec<Mount>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Environment variables with one item for each device.
+    pub env_lists: BTreeMap<String, String>,
+    /// Annotations of the container, for its runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// Devices of CDI specifications that others write, as `vendor.com/class=name`.
+    pub cdi_devices: Vec<String>,
     /// Sections of the device's entry in `PCIDEVICE_…_INFO`: section, key, value.
     pub info: BTreeMap<String, BTreeMap<String, String>>,
     /// Fields of the device-info file (Device Information Specification 1.1.0 of the Network Plumbing Working Group),
@@ -101,6 +132,15 @@ impl Allocation {
         self
     }
 
+    /// Adds a device node that has the same path on the node and in the container, with `permissions` other than reading
+    /// and writing.
+    pub fn node_with(&mut self, path: impl Into<String>, permissions: Permissions) -> &mut Self {
+        let path = path.into();
+        let node = DeviceNode::new(path.clone(), path).with_permissions(permissions);
+        self.nodes.push(node);
+        self
+    }
+
     /// Adds a device node that accompanies the device, after those of the device itself.
     pub fn shared_node(&mut self, path: impl Into<String>) -> &mut Self {
         let path = path.into();
@@ -118,6 +158,34 @@ impl Allocation {
     /// Adds a file or directory of the node.
     pub fn mount(&mut self, mount: Mount) -> &mut Self {
         self.mounts.push(mount);
+        self
+    }
+
+    /// Sets an environment variable. Names that begin with `PCIDEVICE_` belong to the host.
+    ///
+    /// With `--use-cdi`, the variable is part of the device's entry in the CDI specification.
+    pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds an item to an environment variable whose value is a list: the items of all devices of the container, joined by
+    /// commas in the order of the devices, each once. Such a variable is never part of a CDI specification.
+    pub fn env_list(&mut self, name: impl Into<String>, item: impl Into<String>) -> &mut Self {
+        self.env_lists.insert(name.into(), item.into());
+        self
+    }
+
+    /// Sets an annotation of the container, which its runtime and the runtime's hooks read. It is no annotation of the pod.
+    pub fn annotation(&mut self, key: impl Into<String>, value: impl Into<String>) -> &mut Self {
+        self.annotations.insert(key.into(), value.into());
+        self
+    }
+
+    /// Adds a device of a CDI specification that another program writes, as `vendor.com/class=name`. It gets to the
+    /// container runtime with and without `--use-cdi`, as `--cdi-names` has it.
+    pub fn cdi_device(&mut self, name: impl Into<String>) -> &mut Self {
+        self.cdi_devices.push(name.into());
         self
     }
 

@@ -101,6 +101,7 @@ mod memory;
 pub mod node;
 mod pci;
 mod pcie_root;
+mod permissions;
 pub mod prelude;
 mod provider;
 mod ranged;
@@ -133,6 +134,7 @@ pub use matching::{Mismatch, one_of};
 pub use memory::{Memory, Recall};
 pub use node::{HostRoot, Node, PciSysfs};
 pub use pci::{HexId, PciFunction};
+pub use permissions::Permissions;
 pub use provider::Provider;
 
 pub use schemars::{self, JsonSchema};

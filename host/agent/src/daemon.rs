@@ -72,8 +72,10 @@ pub struct Options {
     pub registration: Option<RegistrationMode>,
     /// The time between two full reconciles.
     pub rescan_interval: Duration,
-    /// How CDI names reach the container runtime; nothing without CDI.
-    pub cdi_names: Option<CdiNames>,
+    /// Whether containers get device nodes through CDI.
+    pub use_cdi: bool,
+    /// How the names of CDI devices reach the container runtime.
+    pub cdi_names: CdiNames,
     /// How the daemon can be observed.
     pub observers: ObserverOptions,
 }
@@ -146,7 +148,8 @@ pub async fn run(
     let kubelet = KubeletOptions {
         mode,
         directory_changes: DirectoryChanges::new(kubelet_changes),
-        cdi: options.cdi_names,
+        use_cdi: options.use_cdi,
+        cdi_names: options.cdi_names,
     };
     let mut state = Reconciler::new(settings, Providers::default(), Some(kubelet));
     let mut first = true;

@@ -45,7 +45,7 @@ pub use json_call::CallError;
 pub use pending_call::PendingCall;
 pub use provider::Provider;
 pub use registry::{ProviderSettings, Providers, Refused};
-pub use requests::SelectorWarning;
+pub use requests::{AllocateRequest, SelectorWarning};
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};
 

@@ -19,6 +19,19 @@ pub struct SelectorWarning {
     pub warning: Error,
 }
 
+/// The devices that a container gets from one resource.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocateRequest<'a> {
+    /// The device type of the resource.
+    pub device_type: &'a str,
+    /// The resource.
+    pub resource: &'a str,
+    /// The provider's own keys of the selector object that matched the devices.
+    pub selectors: &'a Value,
+    /// The devices.
+    pub ids: &'a [String],
+}
+
 impl Provider {
     /// Checks the selectors of a resource, and returns warnings about them.
     ///
@@ -43,7 +56,7 @@ impl Provider {
         Ok(warnings.collect())
     }
 
-    /// What a container gets for each of the devices `ids`, in their order.
+    /// What a container gets for each of the devices of `request`, in their order.
     ///
     /// # Errors
     ///
@@ -51,16 +64,16 @@ impl Provider {
     pub async fn allocate(
         self: &Arc<Self>,
         deadline: Instant,
-        device_type: &str,
-        selectors: &Value,
-        ids: Vec<String>,
+        request: AllocateRequest<'_>,
     ) -> Result<Vec<Allocation>, CallError> {
         let params = wire::AllocateRequest {
-            device_type: device_type.to_owned(),
-            selectors: selectors.clone(),
-            ids,
+            device_type: request.device_type.to_owned(),
+            selectors: request.selectors.clone(),
+            ids: request.ids.to_vec(),
+            resource: Some(request.resource.to_owned()),
         };
         let answer = self.call_until::<Allocate>(deadline, params).await?;
-        Ok(answer.devices.into_iter().map(Into::into).collect())
+        let devices = answer.devices.into_iter().map(TryInto::try_into);
+        Ok(devices.collect::<Result<_, Error>>()?)
     }
 }

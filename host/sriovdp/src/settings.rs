@@ -30,10 +30,11 @@ pub fn options(
             Registration::Register => Some(RegistrationMode::Register),
         },
         rescan_interval: arguments.rescan_interval,
-        cdi_names: arguments.use_cdi.then_some(match arguments.cdi_names {
+        use_cdi: arguments.use_cdi,
+        cdi_names: match arguments.cdi_names {
             CdiNames::Field => cdi::CdiNames::Field,
             CdiNames::Annotations => cdi::CdiNames::Annotations,
-        }),
+        },
         observers: ObserverOptions {
             socket_dir: arguments.common.healthcheck_socket_dir.clone(),
             history,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sriovdp_agent::output::cdi::CdiNames;
 use sriovdp_agent::pools::Health;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::ResourceView;
@@ -165,7 +166,8 @@ async fn late_provider_keeps_its_pools_after_an_incremental_reconcile() {
     let kubelet = KubeletOptions {
         mode: RegistrationMode::Watcher,
         directory_changes: DirectoryChanges::new(ticks),
-        cdi: None,
+        use_cdi: false,
+        cdi_names: CdiNames::Field,
     };
     let complete = pools(&reconciled(&node).await);
     let mut lives = reconciler_with_discovery_wait(&node, Some(kubelet), Duration::ZERO);

@@ -31,6 +31,7 @@ mod chart;
 mod commands;
 /// A configuration that changes.
 mod configuration_reload;
+mod contributions;
 /// A list of the providers that may be loaded.
 mod digests;
 /// What happens again and again, and must not add up.

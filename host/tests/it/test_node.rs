@@ -110,6 +110,25 @@ impl TestNode {
         self.provide_bytes(&format!("{name}.so"), &bytes);
     }
 
+    /// Puts a provider into the provider directory that returns these answers by method, and for the other methods those
+    /// of `host/tests/raw-provider`.
+    pub(crate) fn provide_scripted(&self, name: &str, answers: &[(&str, serde_json::Value)]) {
+        const MARK: &[u8] = b"raw-provider-script";
+        let library = built("sriovdp_raw_provider");
+        let mut bytes = std::fs::read(&library).expect("`cargo build --workspace` builds it");
+        let lines = answers
+            .iter()
+            .map(|(of, answer)| format!("{of}={answer}\n"));
+        let script: String = lines.collect();
+        let is_place = |at: &usize| bytes[*at..].starts_with(b"raw-provider-script        ");
+        let place = (0..bytes.len()).find(is_place).expect("a script");
+        let script = script.as_bytes();
+        assert!(script.len() < 8192, "the script is too long");
+        bytes[place..place + MARK.len()].fill(b' ');
+        bytes[place..place + script.len()].copy_from_slice(script);
+        self.provide_bytes(&format!("{name}.so"), &bytes);
+    }
+
     /// Puts any bytes into the provider directory.
     pub(crate) fn provide_bytes(&self, file: &str, bytes: &[u8]) {
         use std::os::unix::fs::PermissionsExt;

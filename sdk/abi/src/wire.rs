@@ -257,6 +257,9 @@ pub struct AllocateRequest {
     pub selectors: Value,
     /// The devices.
     pub ids: Vec<String>,
+    /// The resource, as the kubelet names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
 }
 
 /// One entry for each id of the request, in its order.
@@ -275,9 +278,24 @@ pub struct Allocation {
     /// Host path and container path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<(String, String)>,
+    /// The permissions of device nodes by their container path, in letters of `rwm`; `rw` for the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: BTreeMap<String, String>,
     /// Host path, container path, read only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<(String, String, bool)>,
+    /// Environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Environment variables with one item for each device.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_lists: BTreeMap<String, String>,
+    /// Annotations of the container.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Qualified names of CDI devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cdi_devices: Vec<String>,
     /// Sections of `_INFO`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub info: BTreeMap<String, BTreeMap<String, String>>,

@@ -36,6 +36,7 @@ pub struct Node {
     /// The functions in scope, if not all are.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
+    resource: Option<String>,
 }
 
 impl Node {
@@ -52,6 +53,7 @@ impl Node {
             devices,
             part: None,
             character_devices: CharacterDevices::read_once(),
+            resource: None,
         }
     }
 
@@ -104,6 +106,25 @@ impl Node {
             character_devices: CharacterDevices::default(),
             ..self
         }
+    }
+
+    /// The node of a scan, for an allocation.
+    pub(crate) fn for_resource(&self, resource: Option<String>) -> Self {
+        Self {
+            root: self.root.clone(),
+            kernel: self.kernel,
+            functions: Vec::new(),
+            devices: Vec::new(),
+            part: None,
+            character_devices: CharacterDevices::default(),
+            resource,
+        }
+    }
+
+    /// In [`Provider::allocate`](crate::Provider::allocate), the resource whose device is allocated, such as
+    /// `example.com/fpga`. Older hosts do not pass it.
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
     }
 
     /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.

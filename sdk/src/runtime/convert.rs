@@ -2,7 +2,9 @@
 
 use sriovdp_provider_abi::wire;
 
-use crate::{Allocation, BaseDevice, DeviceId, DeviceNode, Error, HexId, Mount, PciFunction};
+use crate::{
+    Allocation, BaseDevice, DeviceId, DeviceNode, Error, HexId, Mount, PciFunction, Permissions,
+};
 
 impl From<&PciFunction> for wire::Function {
     fn from(f: &PciFunction) -> Self {
@@ -47,6 +49,11 @@ impl TryFrom<wire::ExtendedDevice> for BaseDevice {
 
 impl From<Allocation> for wire::Allocation {
     fn from(allocation: Allocation) -> Self {
+        let nodes = allocation.nodes.iter().chain(&allocation.companions);
+        let permissions = nodes
+            .filter(|node| node.permissions != Permissions::default())
+            .map(|node| (node.container_path.clone(), node.permissions.to_string()))
+            .collect();
         let pairs = |nodes: Vec<DeviceNode>| {
             nodes
                 .into_iter()
@@ -56,28 +63,42 @@ impl From<Allocation> for wire::Allocation {
         Self {
             nodes: pairs(allocation.nodes),
             companions: pairs(allocation.companions),
+            permissions,
             mounts: allocation
                 .mounts
                 .into_iter()
                 .map(|mount| (mount.host_path, mount.container_path, mount.read_only))
                 .collect(),
+            env: allocation.env,
+            env_lists: allocation.env_lists,
+            annotations: allocation.annotations,
+            cdi_devices: allocation.cdi_devices,
             info: allocation.info,
             device_info: allocation.device_info,
         }
     }
 }
 
-impl From<wire::Allocation> for Allocation {
-    fn from(allocation: wire::Allocation) -> Self {
+impl TryFrom<wire::Allocation> for Allocation {
+    type Error = Error;
+
+    fn try_from(allocation: wire::Allocation) -> Result<Self, Error> {
+        let permissions = &allocation.permissions;
         let nodes = |pairs: Vec<(String, String)>| {
             pairs
                 .into_iter()
-                .map(|(host_path, container_path)| DeviceNode::new(host_path, container_path))
-                .collect()
+                .map(|(host_path, container_path)| {
+                    let permissions = match permissions.get(&container_path) {
+                        Some(letters) => letters.parse()?,
+                        None => Permissions::default(),
+                    };
+                    Ok(DeviceNode::new(host_path, container_path).with_permissions(permissions))
+                })
+                .collect::<Result<Vec<_>, Error>>()
         };
-        Self {
-            nodes: nodes(allocation.nodes),
-            companions: nodes(allocation.companions),
+        Ok(Self {
+            nodes: nodes(allocation.nodes)?,
+            companions: nodes(allocation.companions)?,
             mounts: allocation
                 .mounts
                 .into_iter()
@@ -88,8 +109,12 @@ impl From<wire::Allocation> for Allocation {
                     },
                 )
                 .collect(),
+            env: allocation.env,
+            env_lists: allocation.env_lists,
+            annotations: allocation.annotations,
+            cdi_devices: allocation.cdi_devices,
             info: allocation.info,
             device_info: allocation.device_info,
-        }
+        })
     }
 }

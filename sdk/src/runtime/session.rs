@@ -222,10 +222,10 @@ impl<P: Provider> Session<P> {
     fn allocate(&self, request: wire::AllocateRequest) -> Result<wire::Allocated, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.last_scan()?;
+        let node = scan.node().for_resource(request.resource);
         let allocate = |id: &String| {
-            let allocation = self
-                .provider
-                .allocate(scan.node(), &selectors, scan.device(id)?)?;
+            let device = scan.device(id)?;
+            let allocation = self.provider.allocate(&node, &selectors, device)?;
             Ok(allocation.into())
         };
         let devices = request

@@ -57,6 +57,7 @@ pub struct Harness<P: Provider> {
     node: Option<TempTree>,
     extended: Vec<BaseDevice>,
     device_type: String,
+    resource: Option<String>,
     generation: u64,
     found: wire::Discovered,
     /// How many of the devices are kept from before the last discovery; they come first.
@@ -108,6 +109,14 @@ impl<P: Provider> Harness<P> {
         harness
     }
 
+    /// Allocates for the resource `name`, such as `example.com/fpga`, which the provider gets as
+    /// [`Node::resource`](sriovdp_sdk::Node::resource).
+    #[must_use]
+    pub fn for_resource(mut self, name: &str) -> Self {
+        self.resource = Some(name.to_owned());
+        self
+    }
+
     /// Changes the node by further lines of its language; [`rescan`](Self::rescan) discovers it again.
     ///
     /// # Panics
@@ -135,6 +144,7 @@ impl<P: Provider> Harness<P> {
             node: None,
             device_type: of_devices.or(manifest.device_type).unwrap_or_default(),
             extended: devices,
+            resource: None,
             generation: 0,
             found: wire::Discovered::default(),
             kept: 0,
@@ -211,13 +221,7 @@ impl<P: Provider> Harness<P> {
                 functions: part.iter().copied().collect(),
             }),
             devices: devices
-                .map(|device| {
-                    wire::ExtendedDevice::new(
-                        &device.device_type,
-                        device.id.as_str(),
-                        device.function,
-                    )
-                })
+                .map(|d| wire::ExtendedDevice::new(&d.device_type, d.id.as_str(), d.function))
                 .collect(),
         };
         call::<P, method::Discover>(&self.session, &request)
@@ -276,7 +280,7 @@ impl<P: Provider> Harness<P> {
     /// The provider's own, for the first device that it cannot hand out.
     pub fn allocate(&self, selectors: Value, ids: &[&str]) -> Result<Vec<Allocation>, Error> {
         let allocations = self.allocated(selectors, ids)?.into_iter();
-        Ok(allocations.map(Into::into).collect())
+        allocations.map(TryInto::try_into).collect()
     }
 
     /// What a container gets for the device `id`, as the JSON that the host receives: without what is empty, and with
@@ -295,6 +299,7 @@ impl<P: Provider> Harness<P> {
             device_type: self.device_type.clone(),
             selectors,
             ids: ids.iter().map(|&id| id.to_owned()).collect(),
+            resource: self.resource.clone(),
         };
         let allocated = call::<P, method::Allocate>(&self.session, &request)?;
         Ok(allocated.devices)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sriovdp_kubelet::deviceplugin as dp;
 use sriovdp_kubelet::{Device, Health as ListedHealth};
 
-use crate::output::cdi::{CdiNames, PoolSpec};
+use crate::config::ResourceName;
+use crate::output::cdi::{self, CdiNames, PoolSpec};
 use crate::pools::{
     ContainerAllocation, Health, Pool, PreferredAllocationRequest, preferred_allocation,
 };
@@ -39,42 +40,50 @@ pub(super) fn preferred_response(
     }
 }
 
-/// What a container gets; with CDI it names devices, and the container runtime adds their nodes.
+/// What a container gets. With a specification it names devices, and the container runtime adds their nodes and environment
+/// variables.
 pub(super) fn container_response(
     allocation: ContainerAllocation,
-    cdi: Option<&PoolSpec>,
+    resource: &ResourceName,
+    spec: Option<&PoolSpec>,
+    names: CdiNames,
 ) -> dp::ContainerAllocateResponse {
     let mut response = dp::ContainerAllocateResponse::default();
-    if let Some(spec) = cdi {
-        let with_nodes = allocation.devices.iter().filter(|d| !d.nodes.is_empty());
-        let names = with_nodes.map(|device| spec.qualified(device.id.as_str()));
-        let names: Vec<String> = names.collect();
-        match spec.names() {
-            CdiNames::Annotations => response.annotations.extend(spec.annotation(&names)),
-            CdiNames::Field => {
-                let devices = names.into_iter().map(|name| dp::CdiDevice { name });
-                response.cdi_devices = devices.collect();
-            }
-        }
+    let mut cdi_devices = Vec::new();
+    if let Some(spec) = spec {
+        let specified = allocation.devices.iter().filter(|d| !d.edits.is_empty());
+        cdi_devices.extend(specified.map(|device| spec.qualified(device.id.as_str())));
     } else {
         let nodes = allocation.nodes().map(|node| dp::DeviceSpec {
             container_path: node.container_path.clone(),
             host_path: node.host_path.clone(),
-            permissions: "rw".to_owned(),
+            permissions: node.permissions.to_string(),
         });
         response.devices = nodes.collect();
+        let env = allocation.device_env();
+        response
+            .envs
+            .extend(env.map(|(name, value)| (name.clone(), value.clone())));
     }
-    dp::ContainerAllocateResponse {
-        envs: allocation.variables.into_iter().collect(),
-        mounts: allocation
-            .mounts
-            .into_iter()
-            .map(|mount| dp::Mount {
-                container_path: mount.container_path,
-                host_path: mount.host_path,
-                read_only: mount.read_only,
-            })
-            .collect(),
-        ..response
+    response.envs.extend(allocation.variables);
+    response.annotations.extend(allocation.annotations);
+    cdi_devices.extend(allocation.cdi_devices);
+    match names {
+        _ if cdi_devices.is_empty() => {}
+        CdiNames::Annotations => {
+            let key = cdi::annotation(resource);
+            response.annotations.insert(key, cdi_devices.join(","));
+        }
+        CdiNames::Field => {
+            let devices = cdi_devices.into_iter().map(|name| dp::CdiDevice { name });
+            response.cdi_devices = devices.collect();
+        }
     }
+    let mounts = allocation.mounts.into_iter().map(|mount| dp::Mount {
+        container_path: mount.container_path,
+        host_path: mount.host_path,
+        read_only: mount.read_only,
+    });
+    response.mounts = mounts.collect();
+    response
 }

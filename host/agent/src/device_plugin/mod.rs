@@ -19,7 +19,7 @@ pub use messages::device_list;
 use messages::{container_response, preferred_response};
 
 use crate::host_paths::HostPaths;
-use crate::output::cdi::PoolSpec;
+use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{
     AllocateError, ContainerAllocation, Pool, allocate, check_preferred_request, check_request,
@@ -38,6 +38,8 @@ pub struct PoolPlugin {
     /// The pool's CDI specification, when containers get device nodes through CDI. It is replaced when the pool's device
     /// type changes, before the pool is.
     pub cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
+    /// How the names of CDI devices get to the container runtime.
+    pub cdi_names: CdiNames,
     /// The directory of the device-info files.
     pub device_info: PathBuf,
     /// The devices of the calls of Allocate that are under way.
@@ -164,7 +166,10 @@ impl PoolPlugin {
         log_allocated(&allocations, began.elapsed());
         let container_responses = allocations
             .into_iter()
-            .map(|allocation| container_response(allocation, cdi.as_deref()))
+            .map(|allocation| {
+                let resource = &pool.resource.name;
+                container_response(allocation, resource, cdi.as_deref(), self.cdi_names)
+            })
             .collect();
         Ok(dp::AllocateResponse {
             container_responses,
@@ -195,7 +200,7 @@ fn microseconds(duration: Duration) -> u64 {
 fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {
     let devices = || allocations.iter().flat_map(|container| &container.devices);
     let ids: Vec<&str> = devices().map(|device| device.id.as_str()).collect();
-    let nodes = devices().flat_map(|device| &device.nodes);
+    let nodes = devices().flat_map(|device| &device.edits.nodes);
     let nodes: Vec<&str> = nodes.map(|node| node.host_path.as_str()).collect();
     tracing::info!(
         event = "allocated",
@@ -221,7 +226,8 @@ fn refuse(call: &str, error: &AllocateError) -> Status {
         | AllocateError::TooManyIds { .. } => Status::invalid_argument(text),
         AllocateError::Left { .. }
         | AllocateError::Mismatch { .. }
-        | AllocateError::Provider { .. } => Status::failed_precondition(text),
-        AllocateError::WrongNumber { .. } | AllocateError::Forbidden(_) => Status::internal(text),
+        | AllocateError::Provider { .. }
+        | AllocateError::Join(_) => Status::failed_precondition(text),
+        AllocateError::WrongNumber { .. } | AllocateError::Invalid { .. } => Status::internal(text),
     }
 }

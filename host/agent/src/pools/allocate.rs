@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use sriovdp_sdk::Allocation;
 use tokio::time::Instant;
 
-use super::container_allocation::ForbiddenPath;
-use super::{ContainerAllocation, Fit, Health, Pool, PoolDevice};
+use super::contributions::Contribution;
+use super::{ContainerAllocation, Fit, Health, JoinError, Pool, PoolDevice};
 use crate::config::ResourceName;
-use sriovdp_report::count;
+use sriovdp_providers::AllocateRequest;
+use sriovdp_report::{Hint, count};
 
 /// How many devices an error names.
 const NAMED: usize = 8;
@@ -102,15 +102,29 @@ pub enum AllocateError {
         /// How many devices the request has.
         devices: usize,
     },
-    /// A provider returns a path that no container may get.
+    /// A provider returns what no container may get.
+    #[error("the provider `{provider}` returned an invalid allocation for `{id}`")]
+    Invalid {
+        /// The provider's file.
+        provider: String,
+        /// The device.
+        id: String,
+        /// What is invalid.
+        #[source]
+        source: Box<sriovdp_sdk::Error>,
+    },
+    /// A container cannot have all that the providers contribute.
     #[error(transparent)]
-    Forbidden(#[from] ForbiddenPath),
+    Join(#[from] JoinError),
 }
 
-impl sriovdp_report::Hint for AllocateError {
+impl Hint for AllocateError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Provider { source, .. } => source.hint().map(str::to_owned),
+            Self::Provider { source, .. } | Self::Invalid { source, .. } => {
+                source.hint().map(str::to_owned)
+            }
+            Self::Join(error) => error.hint(),
             Self::Mismatch { .. } => Some(
                 "restore what the selectors of the resource require, or wait until the plugin has seen the end of the pod \
                  that has it"
@@ -215,7 +229,7 @@ pub async fn allocate(
         by_selector.entry(selector).or_default().push(n);
     }
     let devices: Vec<&PoolDevice> = devices.into_iter().map(|(device, _)| device).collect();
-    let mut contributions: Vec<Vec<Allocation>> = devices.iter().map(|_| Vec::new()).collect();
+    let mut contributions: Vec<Vec<Contribution>> = devices.iter().map(|_| Vec::new()).collect();
     for (selector, members) in by_selector {
         let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
         for part in parts(pool, selector, &ids, deadline).await? {
@@ -224,7 +238,7 @@ pub async fn allocate(
             }
         }
     }
-    Ok(ContainerAllocation::join(pool, &devices, contributions)?)
+    Ok(ContainerAllocation::join(pool, &devices, &contributions)?)
 }
 
 /// The device with this id, and the position of the selector by which containers get it.
@@ -277,12 +291,19 @@ async fn parts(
     selector: usize,
     ids: &[String],
     deadline: Instant,
-) -> Result<Vec<Vec<Allocation>>, AllocateError> {
+) -> Result<Vec<Vec<Contribution>>, AllocateError> {
     let resource = &pool.resource;
+    let name = resource.name.to_string();
     let mut parts = Vec::new();
     for part in &resource.selectors[selector].provider_selectors {
         let (provider, device_type) = (&part.provider, &resource.device_type);
-        let allocated = provider.allocate(deadline, device_type, &part.selectors, ids.to_vec());
+        let request = AllocateRequest {
+            device_type,
+            resource: &name,
+            selectors: &part.selectors,
+            ids,
+        };
+        let allocated = provider.allocate(deadline, request);
         let allocated = allocated.await.map_err(|error| AllocateError::Provider {
             resource: resource.name.clone(),
             ids: named(ids),
@@ -295,7 +316,21 @@ async fn parts(
                 devices: ids.len(),
             });
         }
-        parts.push(allocated);
+        let contributions = ids.iter().zip(allocated).map(|(id, allocation)| {
+            let contribution = Contribution {
+                provider: provider.file_name(),
+                allocation,
+            };
+            match contribution.allocation.validate() {
+                Ok(()) => Ok(contribution),
+                Err(error) => Err(AllocateError::Invalid {
+                    provider: contribution.provider,
+                    id: id.clone(),
+                    source: Box::new(error),
+                }),
+            }
+        });
+        parts.push(contributions.collect::<Result<_, _>>()?);
     }
     Ok(parts)
 }

@@ -9,6 +9,8 @@ mod allocate;
 mod assign;
 mod check_selectors;
 mod container_allocation;
+mod container_info;
+mod contributions;
 mod discovered;
 mod discovery_plan;
 mod evaluate_health;
@@ -32,7 +34,10 @@ mod scan;
 
 pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
-pub use container_allocation::{AllocatedDevice, ContainerAllocation, DeviceInfoFile};
+pub use container_allocation::{
+    AllocatedDevice, ContainerAllocation, DeviceEdits, DeviceInfoFile, JoinError,
+};
+pub use contributions::Conflict;
 pub use discovered::{DiscoveredDevice, DiscoveredDevices};
 pub use evaluate_health::evaluate_health;
 pub use flap_damping::FlapDamping;

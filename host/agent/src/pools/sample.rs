@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::{Allocation, DeviceId, PciAddress};
 
-use super::{AllocatedDevice, DiscoveredDevice, Fit, Health, PoolDevice, Resource};
+use super::{AllocatedDevice, DeviceEdits, DiscoveredDevice, Fit, Health, PoolDevice, Resource};
 use crate::config::{AllocationPolicy, HealthChecks, ResourceName};
 
 pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
@@ -50,6 +50,9 @@ pub(crate) fn allocated(id: &str, nodes: &[&str]) -> AllocatedDevice {
     }
     AllocatedDevice {
         id: DeviceId::new(id).unwrap(),
-        nodes: allocation.nodes,
+        edits: DeviceEdits {
+            nodes: allocation.nodes,
+            ..DeviceEdits::default()
+        },
     }
 }

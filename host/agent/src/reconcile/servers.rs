@@ -33,8 +33,10 @@ pub struct KubeletOptions {
     pub mode: RegistrationMode,
     /// Changes of the kubelet's directories.
     pub directory_changes: DirectoryChanges,
-    /// How the names of CDI devices get to the container runtime, if containers get device nodes through CDI.
-    pub cdi: Option<CdiNames>,
+    /// Whether containers get device nodes through CDI.
+    pub use_cdi: bool,
+    /// How the names of CDI devices get to the container runtime.
+    pub cdi_names: CdiNames,
 }
 
 /// What decides about devices that leave their pools.
@@ -161,11 +163,7 @@ impl ResourceServers {
 
     /// Brings the CDI specifications of changed pools up to date.
     pub(super) async fn write_cdi(&mut self, pod_devices: &Arc<PodDevices>, log: &mut LogOnChange) {
-        if self
-            .kubelet
-            .as_ref()
-            .is_none_or(|kubelet| kubelet.cdi.is_none())
-        {
+        if self.kubelet.as_ref().is_none_or(|kubelet| !kubelet.use_cdi) {
             return;
         }
         let states = self.pools();
@@ -218,6 +216,7 @@ impl ResourceServers {
                 pool: pool.state.subscribe(),
                 devices: pool.devices.subscribe(),
                 cdi: pool.cdi.subscribe(),
+                cdi_names: kubelet.cdi_names,
                 device_info: self.tree.device_info(),
                 in_flight: pool.in_flight.clone(),
             };
@@ -251,8 +250,8 @@ impl ResourceServers {
 
     /// The CDI specification of a resource, when containers get device nodes through CDI.
     fn open_spec(&self, resource: &Resource) -> Option<Arc<PoolSpec>> {
-        let names = self.kubelet.as_ref()?.cdi?;
-        let spec = PoolSpec::open(&self.tree.cdi(), &resource.name, &resource.cdi_class, names);
+        self.kubelet.as_ref().filter(|kubelet| kubelet.use_cdi)?;
+        let spec = PoolSpec::open(&self.tree.cdi(), &resource.name, &resource.cdi_class);
         if spec.is_none() {
             tracing::warn!(
                 event = "cdi_unavailable",

@@ -131,12 +131,12 @@ async fn failing_allocate_is_reported() {
         (
             "RAW_PROVIDER",
             r#"allocate={"devices": [{"nodes": [["/dev/null", "/etc/passwd"]]}]}"#,
-            "which is not below `/dev`",
+            "the device node `/etc/passwd` is not below `/dev`",
         ),
         (
             "RAW_PROVIDER",
             r#"allocate={"devices": [{"companions": [["/dev/../etc/shadow", "/dev/x"]]}]}"#,
-            "the provider returned the device node `/dev/../etc/shadow`",
+            "the provider `raw.so` returned an invalid allocation",
         ),
     ] {
         let (_node, kubelet, daemon) = start(variable, fault).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sriovdp_agent::directory_watcher::DirectoryWatcher;
 use sriovdp_agent::host_paths::HostPaths;
+use sriovdp_agent::output::cdi::CdiNames;
 use sriovdp_agent::reconcile::{KubeletOptions, Reconciler};
 use sriovdp_fake_kubelet::{FakeKubelet, KubeletVersion, Phase, PodSpec};
 use sriovdp_kubelet::DirectoryChanges;
@@ -65,7 +66,8 @@ impl Simulation {
         let side = KubeletOptions {
             mode,
             directory_changes: DirectoryChanges::new(watch.changes()),
-            cdi: None,
+            use_cdi: false,
+            cdi_names: CdiNames::Field,
         };
         let mut watches = JoinSet::new();
         watches.spawn(watch.run());

@@ -78,6 +78,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
             device_type: "t".to_owned(),
             selectors: json!({"k": 1}),
             ids: vec!["0000:17:00.1".to_owned()],
+            resource: Some("intel.com/r".to_owned()),
         },
         lines,
     );
@@ -220,7 +221,12 @@ fn allocation() -> wire::Allocation {
     wire::Allocation {
         nodes: vec![pair()],
         companions: vec![pair()],
+        permissions: BTreeMap::from([("/dev/b".to_owned(), "r".to_owned())]),
         mounts: vec![("/a".to_owned(), "/b".to_owned(), true)],
+        env: BTreeMap::from([("E".to_owned(), "v".to_owned())]),
+        env_lists: BTreeMap::from([("L".to_owned(), "i".to_owned())]),
+        annotations: BTreeMap::from([("a.b/c".to_owned(), "v".to_owned())]),
+        cdi_devices: vec!["v.c/class=name".to_owned()],
         info: BTreeMap::from([(
             "s".to_owned(),
             BTreeMap::from([("k".to_owned(), "v".to_owned())]),

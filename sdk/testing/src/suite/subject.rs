@@ -180,6 +180,7 @@ impl Subject {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
             ids: vec![id.to_owned()],
+            resource: Some("example.com/devices".to_owned()),
         };
         let answer = self.calls.call::<method::Allocate>(&request)?;
         Ok(answer.map(|mut allocated| allocated.devices.remove(0)))

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use sriovdp_providers::bounded_read;
-use sriovdp_sdk::DeviceNode;
+use sriovdp_sdk::{DeviceNode, Permissions};
+
+use crate::pools::DeviceEdits;
 
 /// The entry of a device with two nodes has 500 bytes. What is read takes up to ten times its size in memory.
 const LARGEST: u64 = 4 << 20;
@@ -34,6 +36,9 @@ pub(super) struct DeviceEntry {
 pub(super) struct Edits {
     #[serde(rename = "deviceNodes", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) nodes: Vec<NodeEntry>,
+    /// Each as `NAME=value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) env: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,28 +51,37 @@ pub(super) struct NodeEntry {
 }
 
 impl DeviceEntry {
-    pub(super) fn new(id: &str, nodes: &[DeviceNode]) -> Self {
+    pub(super) fn new(id: &str, edits: &DeviceEdits) -> Self {
         let node = |node: &DeviceNode| NodeEntry {
             path: node.container_path.clone(),
             host_path: node.host_path.clone(),
-            permissions: "rw".to_owned(),
+            permissions: node.permissions.to_string(),
         };
+        let env = edits.env.iter();
         Self {
             name: id.to_owned(),
             edits: Edits {
-                nodes: nodes.iter().map(node).collect(),
+                nodes: edits.nodes.iter().map(node).collect(),
+                env: env.map(|(name, value)| format!("{name}={value}")).collect(),
             },
         }
     }
 
-    pub(super) fn into_nodes(self) -> (String, Vec<DeviceNode>) {
-        let nodes = self
-            .edits
-            .nodes
-            .into_iter()
-            .map(|node| DeviceNode::new(node.host_path, node.path))
-            .collect();
-        (self.name, nodes)
+    pub(super) fn into_edits(self) -> (String, DeviceEdits) {
+        let node = |node: NodeEntry| {
+            let permissions: Option<Permissions> = node.permissions.parse().ok();
+            DeviceNode::new(node.host_path, node.path)
+                .with_permissions(permissions.unwrap_or_default())
+        };
+        let variable = |text: String| {
+            let (name, value) = text.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        let edits = DeviceEdits {
+            nodes: self.edits.nodes.into_iter().map(node).collect(),
+            env: self.edits.env.into_iter().filter_map(variable).collect(),
+        };
+        (self.name, edits)
     }
 }
 

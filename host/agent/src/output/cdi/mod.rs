@@ -1,4 +1,5 @@
-//! CDI specifications: one file for each pool, from which the container runtime takes device nodes.
+//! CDI specifications: one file for each pool, from which the container runtime takes device nodes and the environment
+//! variables of devices.
 //!
 //! A container that restarts needs the entry of its device as much as a new one does. So entries are kept while the pool
 //! exists, also over restarts of the plugin, and a device whose nodes are missing now, because they are in a pod's
@@ -13,16 +14,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sriovdp_sdk::DeviceNode;
-
 use document::{DeviceEntry, Document, Edits, read};
 
-pub use names::CdiNames;
+pub use names::{CdiNames, annotation};
 pub use stale::remove_stale;
 
 use super::{WriteError, remove, write_whole};
 use crate::config::ResourceName;
-use crate::pools::AllocatedDevice;
+use crate::pools::{AllocatedDevice, DeviceEdits};
 
 /// The lowest version that has everything in these files: `hostPath`, and device names that begin with a digit.
 /// Container runtimes refuse newer versions than their own.
@@ -36,20 +35,13 @@ pub struct PoolSpec {
     directory: PathBuf,
     file: String,
     kind: String,
-    names: CdiNames,
-    annotation: String,
-    devices: Mutex<BTreeMap<String, Vec<DeviceNode>>>,
+    devices: Mutex<BTreeMap<String, DeviceEdits>>,
 }
 
 impl PoolSpec {
     /// The specification of a resource, with the entries of an earlier run of the plugin. Nothing when the resource's
     /// prefix is no CDI vendor; its containers then get their nodes from the kubelet.
-    pub fn open(
-        directory: &Path,
-        resource: &ResourceName,
-        class: &str,
-        names: CdiNames,
-    ) -> Option<Self> {
+    pub fn open(directory: &Path, resource: &ResourceName, class: &str) -> Option<Self> {
         if !is_vendor(resource.prefix()) || !is_class(class) {
             return None;
         }
@@ -78,7 +70,7 @@ impl PoolSpec {
             document
                 .devices
                 .into_iter()
-                .map(DeviceEntry::into_nodes)
+                .map(DeviceEntry::into_edits)
                 .collect()
         });
         Some(Self {
@@ -86,8 +78,6 @@ impl PoolSpec {
             devices: Mutex::new(devices.unwrap_or_default()),
             file,
             kind,
-            names,
-            annotation: names::annotation(resource),
         })
     }
 
@@ -96,17 +86,7 @@ impl PoolSpec {
         format!("{}={id}", self.kind)
     }
 
-    /// How device names get to the container runtime.
-    pub fn names(&self) -> CdiNames {
-        self.names
-    }
-
-    /// The annotation that hands over `names`, if there are any.
-    pub fn annotation(&self, names: &[String]) -> Option<(String, String)> {
-        (!names.is_empty()).then(|| (self.annotation.clone(), names.join(",")))
-    }
-
-    /// Brings entries up to date. A device without nodes has no entry, because an entry without edits is invalid.
+    /// Brings entries up to date. A device without edits has no entry, because such an entry is invalid.
     ///
     /// # Errors
     ///
@@ -115,9 +95,18 @@ impl PoolSpec {
         &self,
         allocated: impl IntoIterator<Item = AllocatedDevice>,
     ) -> Result<(), WriteError> {
-        let entries = allocated.into_iter().filter(|d| !d.nodes.is_empty());
-        let entries = entries.map(|device| (device.id.to_string(), device.nodes));
-        self.change(|devices| devices.extend(entries))
+        self.change(|devices| {
+            for AllocatedDevice { id, mut edits } in allocated {
+                if edits.is_empty() {
+                    continue;
+                }
+                let entry = devices.entry(id.to_string()).or_default();
+                if edits.nodes.is_empty() {
+                    edits.nodes = std::mem::take(&mut entry.nodes);
+                }
+                *entry = edits;
+            }
+        })
     }
 
     /// Removes the entries of devices that are not `members` of the pool.
@@ -136,7 +125,7 @@ impl PoolSpec {
 
     fn change(
         &self,
-        change: impl FnOnce(&mut BTreeMap<String, Vec<DeviceNode>>),
+        change: impl FnOnce(&mut BTreeMap<String, DeviceEdits>),
     ) -> Result<(), WriteError> {
         let mut devices = self.devices();
         let before = devices.clone();
@@ -153,7 +142,7 @@ impl PoolSpec {
         written
     }
 
-    fn write(&self, devices: &BTreeMap<String, Vec<DeviceNode>>) -> Result<(), WriteError> {
+    fn write(&self, devices: &BTreeMap<String, DeviceEdits>) -> Result<(), WriteError> {
         if devices.is_empty() {
             // A specification without devices is invalid.
             return remove(self.directory.join(&self.file));
@@ -163,7 +152,7 @@ impl PoolSpec {
             kind: self.kind.clone(),
             devices: devices
                 .iter()
-                .map(|(id, nodes)| DeviceEntry::new(id, nodes))
+                .map(|(id, edits)| DeviceEntry::new(id, edits))
                 .collect(),
             edits: Edits::default(),
         };
@@ -175,7 +164,7 @@ impl PoolSpec {
         )
     }
 
-    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, Vec<DeviceNode>>> {
+    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, DeviceEdits>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,6 +192,7 @@ pub(crate) fn is_specification(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use sriovdp_sdk::{DeviceNode, Permissions};
 
     use super::*;
     use crate::pools::sample::allocated as device;
@@ -218,13 +208,7 @@ mod tests {
     #[test]
     fn a_pool_is_one_file() {
         let dir = tempfile::tempdir().unwrap();
-        let spec = PoolSpec::open(
-            dir.path(),
-            &resource("intel.com", "dpdk"),
-            "net-pci",
-            CdiNames::Field,
-        )
-        .unwrap();
+        let spec = PoolSpec::open(dir.path(), &resource("intel.com", "dpdk"), "net-pci").unwrap();
         let entry = device("0000:03:02.0", &["/dev/vfio/40"]);
         spec.update([entry, device("0000:03:02.1", &[])]).unwrap();
         assert_eq!(
@@ -252,15 +236,8 @@ mod tests {
     #[test]
     fn entries_outlive_the_plugin() {
         let dir = tempfile::tempdir().unwrap();
-        let open = || {
-            PoolSpec::open(
-                dir.path(),
-                &resource("intel.com", "rdma"),
-                "net-pci",
-                CdiNames::Field,
-            )
-            .unwrap()
-        };
+        let open =
+            || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
         open()
             .update([device("a", &["/dev/infiniband/uverbs0"])])
             .unwrap();
@@ -279,10 +256,32 @@ mod tests {
     }
 
     #[test]
+    fn variables_and_permissions_are_in_the_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = resource("intel.com", "x");
+        let open = || PoolSpec::open(dir.path(), &name, "net-pci").unwrap();
+        let mut with_env = device("a", &["/dev/x"]);
+        let read = Permissions::READ;
+        with_env.edits.nodes[0] = DeviceNode::new("/dev/x", "/dev/y").with_permissions(read);
+        with_env.edits.env.insert("A".to_owned(), "b=c".to_owned());
+        open().update([with_env.clone()]).unwrap();
+        let edits = |content: Value| content["devices"][0]["containerEdits"].clone();
+        let expected = json!({
+            "deviceNodes": [{"path": "/dev/y", "hostPath": "/dev/x", "permissions": "r"}],
+            "env": ["A=b=c"],
+        });
+        assert_eq!(edits(content(dir.path(), open().file())), expected);
+        // The node is in a pod's namespace now.
+        with_env.edits.nodes.clear();
+        open().update([with_env]).unwrap();
+        assert_eq!(edits(content(dir.path(), open().file())), expected);
+    }
+
+    #[test]
     fn a_write_that_fails_is_retried() {
         let dir = tempfile::tempdir().unwrap();
         let x = resource("intel.com", "x");
-        let spec = PoolSpec::open(dir.path(), &x, "net-pci", CdiNames::Field).unwrap();
+        let spec = PoolSpec::open(dir.path(), &x, "net-pci").unwrap();
         let entry = |id: &str| [device(id, &["/dev/x"])];
         spec.update(entry("a")).unwrap();
         let (path, aside) = (dir.path().join(spec.file()), dir.path().join("aside"));

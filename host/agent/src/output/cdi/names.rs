@@ -22,7 +22,7 @@ pub enum CdiNames {
 ///
 /// The kubelet merges the answers of all resources in a container by key and keeps one value, so no two resources may
 /// have the same. A prefix has no `_`, so the two parts are distinct.
-pub(super) fn annotation(resource: &ResourceName) -> String {
+pub fn annotation(resource: &ResourceName) -> String {
     let whole = resource.file_stem();
     if whole.len() <= LONGEST {
         return format!("{ANNOTATION_PREFIX}{whole}");

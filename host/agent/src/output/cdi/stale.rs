@@ -62,7 +62,7 @@ pub fn remove_stale(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CdiNames, PoolSpec};
+    use super::super::PoolSpec;
     use super::*;
     use crate::config::ResourceName;
     use crate::pools::sample;
@@ -80,7 +80,6 @@ mod tests {
                 dir.path(),
                 &ResourceName::new(prefix, name, Path::new("/r")).unwrap(),
                 "net-pci",
-                CdiNames::Field,
             )
             .unwrap();
             let device = |id: &str| sample::allocated(id, &["/dev/x"]);

@@ -8,7 +8,7 @@ use crate::suite::stage::Stage;
 use crate::suite::subject::{Subject, with_causes};
 use crate::suite::{Case, Violation};
 use sriovdp_provider_abi::wire;
-use sriovdp_sdk::HostRoot;
+use sriovdp_sdk::{Allocation, Error, HostRoot};
 
 /// Each device is handed out with device nodes that exist, or refused with a reason; also on a node without any.
 ///
@@ -102,29 +102,28 @@ fn judge(subject: &Subject, selectors: &Value, id: &str, root: &HostRoot) -> Res
         }
         Err(_) => return Ok(()),
     };
-    for (on_node, in_container) in allocation.nodes.iter().chain(&allocation.companions) {
-        for path in [on_node, in_container] {
-            if !path.starts_with("/dev/") || !is_plain(path) {
-                return Err(Violation::new(format!(
-                    "`{path}` is no path of a device node"
-                )));
-            }
-        }
+    let allocation: Result<Allocation, Error> = allocation.try_into();
+    let valid = allocation.and_then(|allocation| allocation.validate().map(|()| allocation));
+    let allocation = valid
+        .map_err(|error| Violation::new(format!("the host refuses the allocation: {error}")))?;
+    for node in allocation.nodes.iter().chain(&allocation.companions) {
+        let on_node = &node.host_path;
         if !root.exists(on_node) {
             return Err(Violation::new(format!(
                 "the container is promised `{on_node}`, which does not exist; call `Node::require_device_node` first"
             )));
         }
     }
-    for (on_node, in_container, read_only) in &allocation.mounts {
+    for mount in &allocation.mounts {
+        let (on_node, in_container) = (&mount.host_path, &mount.container_path);
         if let Some(path) = [on_node, in_container]
             .into_iter()
             .find(|path| !is_plain(path))
         {
             return Err(Violation::new(format!("`{path}` cannot be mounted")));
         }
-        if is_too_much(on_node, *read_only) {
-            let access = if *read_only { "" } else { ", writable" };
+        if is_too_much(on_node, mount.read_only) {
+            let access = if mount.read_only { "" } else { ", writable" };
             return Err(Violation::new(format!(
                 "the container gets `{on_node}` of the node{access}; mount what belongs to the device"
             )));

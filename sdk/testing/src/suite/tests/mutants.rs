@@ -38,7 +38,7 @@ const FOUND: [Mutant; 25] = [
     found(
         Fault::HandsOutAFile,
         "allocations_are_whole_or_refused",
-        "`/usr/share/cxi/cxi0.fw` is no path of a device node",
+        "the device node `/usr/share/cxi/cxi0.fw` is not below `/dev`",
     ),
     found(
         Fault::IgnoresTheBoundDriver,
@@ -118,7 +118,7 @@ const FOUND: [Mutant; 25] = [
     found(
         Fault::HidesANodeInTheContainer,
         "allocations_are_whole_or_refused",
-        "`/etc/cxi` is no path of a device node",
+        "the device node `/etc/cxi` is not below `/dev`",
     ),
     found(
         Fault::ConstrainsByDefault,
