@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
 
-EXAMPLES := examples/providers/vendor-provider/Cargo.toml examples/providers/accelerator-provider/Cargo.toml
+EXAMPLES := $(sort $(wildcard examples/providers/*/Cargo.toml))
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # `cargo auditable build` for a release.

@@ -1,0 +1,97 @@
+//! The selector `enableExporterHealthCheck` for `netDevice`: the health of functions on the driver `ionic`, which a metrics
+//! exporter on the node measures and reports on a unix socket.
+
+mod exporter;
+#[cfg(test)]
+mod tests;
+
+use sriovdp_sdk::prelude::*;
+use sriovdp_sdk::{Finding, FindingKind};
+
+use exporter::Exporter;
+
+const DRIVER: &str = "ionic";
+
+#[derive(Default)]
+struct IonicHealth {
+    exporter: Exporter,
+}
+
+#[selectors]
+#[serde(rename_all = "camelCase")]
+struct Selectors {
+    /// `true`: a function on the driver `ionic` that the metrics exporter reports as unhealthy is unhealthy. It selects
+    /// nothing.
+    enable_exporter_health_check: bool,
+}
+
+impl Provider for IonicHealth {
+    type Selectors = Selectors;
+    /// What the exporter has reported about the function, if it is not healthy.
+    type Facts = Option<Finding>;
+
+    fn manifest(&self) -> Manifest {
+        Manifest::extension(
+            &["netDevice"],
+            "Health of ionic functions from their exporter",
+        )
+    }
+
+    /// One query for all functions. Without an answer no function is unhealthy: an exporter that is down must not take the
+    /// devices of the node away.
+    fn discover(&self, node: &Node) -> Result<Discovery<Option<Finding>>, Error> {
+        let is_ionic = |function| {
+            let function = node.function(function);
+            function.is_some_and(|function| function.driver.as_deref() == Some(DRIVER))
+        };
+        let mut devices = node.devices().iter();
+        let reported = match devices.any(|device| is_ionic(device.function)) {
+            true => self.exporter.unhealthy(node),
+            false => Ok(exporter::Unhealthy::default()),
+        };
+        let reported = reported.unwrap_or_default();
+        let finding = |function: sriovdp_sdk::PciAddress| {
+            let reason = reported.get(&function.to_string())?;
+            let reason = format!("its metrics exporter reports: {reason}");
+            is_ionic(function).then(|| Finding::new(FindingKind::Other, reason))
+        };
+        let devices = node.devices().iter();
+        let found = devices.map(|device| Device::extending(device, finding(device.function)));
+        Ok(found.collect())
+    }
+
+    fn matches(&self, _: &Selectors, _: &Device<Option<Finding>>) -> Result<(), Mismatch> {
+        Ok(())
+    }
+
+    fn findings(&self, selectors: &Selectors, device: &Device<Option<Finding>>) -> Vec<Finding> {
+        let finding = device.facts.iter();
+        finding
+            .filter(|_| selectors.enable_exporter_health_check)
+            .cloned()
+            .collect()
+    }
+
+    fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
+        let failed = selectors
+            .enable_exporter_health_check
+            .then(|| self.exporter.unhealthy(node).err());
+        let failed = failed.flatten().map(|error| {
+            error
+                .context("`enableExporterHealthCheck` has no effect now")
+                .with_hint("start the metrics exporter on this node")
+        });
+        failed.into_iter().collect()
+    }
+
+    fn allocate(
+        &self,
+        _: &Node,
+        _: &Selectors,
+        _: &Device<Option<Finding>>,
+    ) -> Result<Allocation, Error> {
+        Ok(Allocation::default())
+    }
+}
+
+export_provider!(IonicHealth);
