@@ -70,7 +70,7 @@
 //! * [`Provider`]: what each method is for, and what the host relies on.
 //! * [`Manifest`]: a device type, an [extension](Manifest::extension), an [incremental](Manifest::incremental) provider.
 //! * [`Node`] and [`node`]: the PCI bus, sysfs, network interfaces, devlink. [`Memory`] keeps what a pod takes away.
-//! * [`selector`]: values that compare as users write them. [`health`]: checks. [`userspace`]: VFIO, UIO and vhost.
+//! * [`selector`]: values that compare as users write them. [`health`]: checks. [`userspace`]: VFIO, UIO and vhost. [`vdpa`].
 //! * `sriovdp-sdk-testing`: nodes made of text, a harness, and `conformance!`.
 //!
 //! # Compatibility
@@ -112,6 +112,7 @@ pub mod runtime;
 mod unmatchable;
 mod uplink;
 pub mod userspace;
+pub mod vdpa;
 mod vhost;
 
 /// What selectors are made of: values that compare as users write them, comparisons, and checks of values that no

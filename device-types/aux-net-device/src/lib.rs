@@ -8,8 +8,9 @@ mod selectors;
 mod subfunction;
 
 use sriovdp_sdk::userspace::{vhost_net, vhost_net_warnings};
+use sriovdp_sdk::vdpa::{VdpaDevices, vdpa_device};
 use sriovdp_sdk::{
-    Allocation, Device, Discovery, Error, Manifest, Memory, Mismatch, Node, Provider,
+    Allocation, Device, Discovery, Error, Finding, Manifest, Memory, Mismatch, Node, Provider,
     export_provider,
 };
 
@@ -34,7 +35,7 @@ impl Provider for AuxNetDevice {
     fn manifest(&self) -> Manifest {
         Manifest::device_type("auxNetDevice", "Subfunctions of PCI network functions")
             .cdi_class("net-sf")
-            .watch_uevents(&["auxiliary", "misc"])
+            .watch_uevents(&["auxiliary", "vdpa", "misc"])
             .incremental()
             .provided_by("isRdma", "mellanox-rdma.so")
             .provided_by("pKeys", "mellanox-rdma.so")
@@ -51,9 +52,14 @@ impl Provider for AuxNetDevice {
     /// The node's default route does not matter here: a subfunction has traffic of its own, and giving it away leaves
     /// the network interface of its parent where it is.
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
-        let mut scan = Scan::new(node, self.parents.recall(node));
+        let names = subfunction::names(node)?;
+        let vdpa = match names.is_empty() {
+            true => VdpaDevices::default(),
+            false => VdpaDevices::read(node)?,
+        };
+        let mut scan = Scan::new(node, self.parents.recall(node), vdpa);
         let mut found = Discovery::default();
-        for name in subfunction::names(node)? {
+        for name in names {
             match scan.device(&name) {
                 Ok(Some(device)) => found.add(device),
                 Ok(None) => {}
@@ -72,6 +78,10 @@ impl Provider for AuxNetDevice {
         selectors.match_by_alias(&device.facts)
     }
 
+    fn findings(&self, selectors: &Selectors, device: &Device<Facts>) -> Vec<Finding> {
+        selectors.findings(&device.facts)
+    }
+
     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
         match selectors.need_vhost_net {
             true => vhost_net_warnings(node),
@@ -79,7 +89,7 @@ impl Provider for AuxNetDevice {
         }
     }
 
-    /// A subfunction has no device node of its own, and no device-info file by default: the Device Information
+    /// A subfunction has no device node of its own, and without vDPA no device-info file by default: the Device Information
     /// Specification 1.1.0 has no type for it. Its type `pci` needs the address of the device, and readers such as KubeVirt
     /// give the function with that address away; a subfunction could only name its parent's. CNIs use its id, but
     /// OVN-Kubernetes needs a file to be there, whatever it contains.
@@ -94,7 +104,12 @@ impl Provider for AuxNetDevice {
         if selectors.need_vhost_net {
             vhost_net(node, &mut allocation)?;
         }
-        if selectors.complete_device_info {
+        if let Some(wanted) = selectors.vdpa_type {
+            let info = vdpa_device(node, &device.id, wanted, &mut allocation)?;
+            allocation
+                .device_info("type", "vdpa")
+                .device_info("vdpa", info);
+        } else if selectors.complete_device_info {
             allocation.device_info("type", "pci");
         }
         Ok(allocation)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sriovdp_sdk::health::check_uplink;
 use sriovdp_sdk::selector::CaseInsensitive;
+use sriovdp_sdk::vdpa::{VdpaDevice, VdpaDevices, VdpaType};
 use sriovdp_sdk::{Device, DeviceId, Finding, Node, PciAddress, Recall};
 
 use crate::parent::{Known, Parent};
@@ -21,6 +22,9 @@ pub struct Facts {
     /// It has a network interface, in whichever network namespace.
     pub(crate) has_netdev: bool,
     pub(crate) parent: Arc<Parent>,
+    pub(crate) vdpa: Option<VdpaType>,
+    /// Why no new pod may get its vDPA device.
+    pub(crate) vdpa_finding: Option<Box<Finding>>,
 }
 
 impl Facts {
@@ -42,15 +46,17 @@ pub(crate) struct Scan<'a> {
     node: &'a Node,
     parents: Recall<'a, Known>,
     links: HashMap<PciAddress, Option<Finding>>,
+    vdpa: VdpaDevices,
 }
 
 impl<'a> Scan<'a> {
     /// Begins a scan.
-    pub(crate) fn new(node: &'a Node, parents: Recall<'a, Known>) -> Self {
+    pub(crate) fn new(node: &'a Node, parents: Recall<'a, Known>, vdpa: VdpaDevices) -> Self {
         Self {
             node,
             parents,
             links: HashMap::new(),
+            vdpa,
         }
     }
 
@@ -63,7 +69,12 @@ impl<'a> Scan<'a> {
         let parent = self.parent(parent)?;
         let id = DeviceId::new(name).map_err(|error| error.to_string())?;
         let (function, numa_node) = (parent.address, parent.numa_node);
+        let vdpa = self.vdpa.of_auxiliary(name);
         let facts = Facts {
+            vdpa: vdpa.and_then(VdpaDevice::bound_to),
+            vdpa_finding: vdpa
+                .and_then(|device| device.finding(self.node))
+                .map(Box::new),
             number,
             own_link_type: subfunction::link_type(self.node, name),
             has_netdev: subfunction::has_netdev(self.node, name),

@@ -4,7 +4,8 @@ use sriovdp_sdk::selector::{
     CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_drivers,
     unmatchable_interfaces, unmatchable_link_types,
 };
-use sriovdp_sdk::{Error, HexId, Mismatch, PciAddress, one_of, selectors};
+use sriovdp_sdk::vdpa::VdpaType;
+use sriovdp_sdk::{Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
 use crate::scan::Facts;
 use crate::subfunction::SF;
@@ -55,6 +56,9 @@ pub struct Selectors {
     /// `true`: the device-info file is written, without a PCI address, for CNI plugins that refuse a device without one, such as
     /// OVN-Kubernetes for a primary network. It selects nothing.
     pub(crate) complete_device_info: bool,
+    /// Only subfunctions with a vDPA device that is bound to this driver of the vDPA bus: `vhost` means `vhost_vdpa`, whose
+    /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Not together with `isRdma`.
+    pub(crate) vdpa_type: Option<VdpaType>,
 }
 
 impl Selectors {
@@ -117,7 +121,15 @@ impl Selectors {
         one_of("pcieRoots", &self.pcie_roots, root)
             .map_err(|mismatch| mismatch.unreadable_if(root.is_none()))?;
         one_of("linkTypes", &self.link_types, facts.link_type())
-            .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread()))
+            .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread()))?;
+        one_of("vdpaType", self.vdpa_type.as_slice(), facts.vdpa.as_ref())
+    }
+
+    /// The missing device node of a vDPA device counts only where containers get it.
+    pub(crate) fn findings(&self, facts: &Facts) -> Vec<Finding> {
+        let missing = facts.vdpa_finding.as_deref();
+        let missing = missing.filter(|_| self.vdpa_type == Some(VdpaType::Vhost));
+        missing.cloned().into_iter().collect()
     }
 
     /// Whether `pfNames` has none but further names of the parent.

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use sriovdp_sdk::health::check_uplink;
 use sriovdp_sdk::node::Netdev;
 use sriovdp_sdk::selector::{CaseInsensitive, PcieRoot, PcieRoots};
+use sriovdp_sdk::vdpa::{VdpaDevice, VdpaDevices, VdpaType};
 use sriovdp_sdk::{Error, Finding, HexId, Node, PciAddress, PciFunction};
 
 use crate::memory::Recalls;
 use crate::uplink::Uplink;
-use crate::vdpa;
-use crate::vdpa::{VdpaDevice, VdpaType};
 
 /// What selectors are compared with.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub(crate) struct Scan<'a> {
     node: &'a Node,
     default_routes: BTreeSet<String>,
     pcie_roots: PcieRoots<'a>,
-    vdpa: HashMap<PciAddress, VdpaDevice>,
+    vdpa: VdpaDevices,
     memories: Recalls<'a>,
     links: HashMap<PciAddress, Option<Finding>>,
     drivers: Shared<String>,
@@ -67,7 +66,7 @@ impl<'a> Scan<'a> {
             node,
             default_routes: node.default_route_netdevs(),
             pcie_roots: PcieRoots::new(node),
-            vdpa: vdpa::devices(node)?,
+            vdpa: VdpaDevices::read(node)?,
             memories,
             links: HashMap::new(),
             drivers: Shared::default(),
@@ -93,7 +92,7 @@ impl<'a> Scan<'a> {
         let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
         let acpi_index = self.acpi_index(function.address);
-        let vdpa = self.vdpa.get(&function.address);
+        let vdpa = self.vdpa.of_function(function.address);
         let rare = Rare {
             vdpa_finding: vdpa.and_then(|device| device.finding(self.node)),
             default_route,
@@ -107,7 +106,7 @@ impl<'a> Scan<'a> {
             device: function.device,
             vf_index: function.vf_index.and_then(|index| index.try_into().ok()),
             pcie_root: self.pcie_roots.of(function.address),
-            vdpa: vdpa.and_then(|device| device.bound_to),
+            vdpa: vdpa.and_then(VdpaDevice::bound_to),
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
             driver: self.drivers.of(driver),
             is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),

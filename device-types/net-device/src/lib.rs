@@ -7,13 +7,13 @@ mod facts;
 mod memory;
 mod selectors;
 mod uplink;
-mod vdpa;
 
 use serde_json::json;
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::userspace::{
     iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net, vhost_net_warnings,
 };
+use sriovdp_sdk::vdpa::vdpa_device;
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, Node, Provider,
     export_provider,
@@ -24,7 +24,6 @@ use memory::Memories;
 
 pub use facts::Facts;
 pub use selectors::Selectors;
-pub use vdpa::VdpaType;
 
 /// PCI base class 0x02 (PCI Code and ID Assignment Specification, section 1.3).
 const NETWORK_CONTROLLER: u8 = 0x02;
@@ -112,7 +111,7 @@ impl Provider for NetDevice {
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
         if let Some(wanted) = selectors.vdpa_type {
-            let mut info = vdpa::allocate(node, device.function, wanted, &mut allocation)?;
+            let mut info = vdpa_device(node, &device.id, wanted, &mut allocation)?;
             device_info::complete(node, selectors, device, &mut info);
             allocation
                 .device_info("type", "vdpa")

@@ -4,10 +4,10 @@ use sriovdp_sdk::selector::{
     CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_acpi_indexes,
     unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
 };
+use sriovdp_sdk::vdpa::VdpaType;
 use sriovdp_sdk::{Device, Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
 use crate::facts::Facts;
-use crate::vdpa::VdpaType;
 
 /// Which network functions belong to a resource. Each key narrows the selection; the entries of one key are
 /// alternatives.

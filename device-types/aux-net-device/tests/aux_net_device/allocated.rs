@@ -109,3 +109,44 @@ fn a_device_info_file_names_no_function() {
         json!({"device_info": {"type": "pci"}})
     );
 }
+
+#[test]
+fn a_vdpa_device_is_handed_out_to_resources_that_select_it() {
+    const VDPA: &str = "
+        sf mlx5_core.sf.3 on=0000:08:00.1 num=3
+        vdpa vdpa0 on=mlx5_core.sf.2 driver=vhost_vdpa dev=vhost-vdpa-0
+        vdpa vdpa1 on=mlx5_core.sf.3 driver=virtio_vdpa
+    ";
+    let selectors = |kind: &str| json!({"auxTypes": ["sf"], "vdpaType": kind});
+    let (node, mut provider) = scan(&format!("{CARD}{VDPA}"));
+    assert_eq!(provider.select(selectors("vhost")), ["mlx5_core.sf.2"]);
+    assert_eq!(provider.select(selectors("virtio")), ["mlx5_core.sf.3"]);
+    assert_eq!(
+        provider.why_not(selectors("vhost"), "mlx5_core.sf.3"),
+        Some("vdpaType: it has virtio, not one of vhost".to_owned())
+    );
+    // There is no PCI address: that of the parent is another device.
+    assert_eq!(
+        allocate(&provider, selectors("vhost")),
+        json!({
+            "nodes": [["/dev/vhost-vdpa-0", "/dev/vhost-vdpa-0"]],
+            "info": {"vdpa": {"mount": "/dev/vhost-vdpa-0"}},
+            "device_info": {
+                "type": "vdpa",
+                "vdpa": {"parent-device": "vdpa0", "driver": "vhost", "path": "/dev/vhost-vdpa-0"},
+            },
+        })
+    );
+    assert_eq!(allocate(&provider, plain()), json!({}));
+    node.apply("nodev /dev/vhost-vdpa-0");
+    provider.rescan().expect("a scan");
+    assert_eq!(provider.findings("mlx5_core.sf.2"), []);
+    let findings = provider.findings_for(selectors("vhost"), "mlx5_core.sf.2");
+    assert_eq!(findings.len(), 1);
+    assert!(refused(&provider, selectors("vhost")).contains("`/dev/vhost-vdpa-0` does not exist"));
+    node.apply("rm @vdpa0/driver");
+    assert_eq!(
+        refused(&provider, selectors("vhost")),
+        "the vDPA device `vdpa0` of `mlx5_core.sf.2` is not bound to `vhost_vdpa` any more"
+    );
+}

@@ -77,6 +77,7 @@ fn the_schema_has_the_keys_of_subfunctions() {
             "pcieRoots",
             "pfNames",
             "rootDevices",
+            "vdpaType",
             "vendors"
         ]
     );

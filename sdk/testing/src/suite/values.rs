@@ -141,6 +141,7 @@ fn words(stage: &Stage) -> Vec<String> {
         words.extend(function.driver.clone());
     }
     let names = [
+        "sys/devices",
         "sys/class/net",
         "sys/bus/auxiliary/devices",
         "sys/class/infiniband",
