@@ -136,7 +136,7 @@ pub fn count(number: usize, thing: &str) -> String {
 }
 
 /// The chain below an error.
-fn causes<'a>(error: &'a (dyn Error + 'a)) -> impl Iterator<Item = String> + 'a {
+pub fn causes<'a>(error: &'a (dyn Error + 'a)) -> impl Iterator<Item = String> + 'a {
     std::iter::successors(error.source(), |&error| error.source()).map(ToString::to_string)
 }
 

@@ -7,9 +7,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
-use sriovdp::cli::Arguments;
 
 fn main() -> std::io::Result<()> {
     let directory = std::env::args_os()
@@ -20,7 +18,7 @@ fn main() -> std::io::Result<()> {
 
 fn write(directory: &Path) -> std::io::Result<()> {
     // Without pages of `sriovdp help`.
-    let mut command = Arguments::command()
+    let mut command = sriovdp::cli::command()
         .disable_help_subcommand(true)
         .mut_subcommand("provider", |command| command.disable_help_subcommand(true));
     for (shell, file) in [

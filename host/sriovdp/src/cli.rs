@@ -1,5 +1,7 @@
 //! The command line: the Go plugin's options with one or two dashes, and our own.
 
+mod command;
+mod help;
 mod values;
 mod without_effect;
 
@@ -8,13 +10,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+pub use command::{Command, HealthCheck, NodeCommand, OutputFormat, Printing, ProviderCommand};
 pub use without_effect::WithoutEffect;
 
-use values::{age, level, milliseconds, prefix, seconds, socket_directory, word};
+use values::{level, milliseconds, prefix, seconds, socket_directory};
 
-use crate::new_provider::PackageName;
+/// The provider directory without an option.
+pub const PROVIDER_DIR: &str = "/opt/sriovdp/providers";
 
 /// The SR-IOV network device plugin for Kubernetes.
 ///
@@ -108,7 +112,7 @@ pub struct Common {
         global = true,
         long,
         value_name = "DIR",
-        default_value = "/opt/sriovdp/providers",
+        default_value = PROVIDER_DIR,
         help_heading = "Node"
     )]
     pub provider_dir: Vec<PathBuf>,
@@ -126,12 +130,17 @@ pub struct Common {
         global = true,
         long,
         env = "SRIOV_HEALTHCHECK_SOCKET_DIR",
+        hide_env_values = true,
         value_name = "DIR",
         default_value = "/tmp",
         value_parser = socket_directory,
         help_heading = "Node"
     )]
     pub healthcheck_socket_dir: PathBuf,
+
+    /// When output has colours.
+    #[arg(global = true, long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
 
     /// The directory that replaces `/` in paths below /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run.
     #[arg(
@@ -159,117 +168,16 @@ pub struct Logging {
     pub without_effect: WithoutEffect,
 }
 
-/// What to do instead of serving.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// List the provider files: the device type or extension of each, or why it is refused.
-    Providers,
-    /// Check one provider file, or create the crate of a new provider.
-    #[command(subcommand)]
-    Provider(ProviderCommand),
-    /// Check the configuration against the providers, without a kubelet.
-    Check {
-        /// The file to check instead of `--config-file`. With `--root`, the path is below that, or else outside.
-        #[arg(value_name = "CONFIG")]
-        file: Option<PathBuf>,
-        /// Print what will change on this node when this program replaces the Go plugin (v3.11), and nothing else.
-        #[arg(long)]
-        migrate: bool,
-        /// The output format of --migrate.
-        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text, requires = "migrate")]
-        output: OutputFormat,
-    },
-    /// List the pools and their devices.
-    List {
-        /// The output format.
-        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
-        output: OutputFormat,
-    },
-    /// Explain for each device which resource has it, and why every other one does not match.
-    Explain {
-        /// Only this device: an id, a PCI address, or a network interface.
-        #[arg(value_name = "DEVICE")]
-        named: Option<String>,
-        /// Only this resource.
-        #[arg(long, value_name = "PREFIX/NAME")]
-        resource: Option<String>,
-        /// The same as the argument DEVICE.
-        #[arg(long, value_name = "DEVICE", conflicts_with = "named")]
-        device: Option<String>,
-        /// The output format.
-        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
-        output: OutputFormat,
-    },
-    /// Request a full reconcile from the running daemon. Events of the kernel trigger reconciles without this.
-    Rescan,
-    /// Query the running daemon, for the kubelet's probes; ends with 1 when it is not ready, and with 2 when it does not
-    /// answer.
-    Health {
-        /// What to query.
-        #[arg(value_enum)]
-        check: HealthCheck,
-    },
-    /// Print the state of the running daemon: registrations, last reconcile, providers, configuration, devices.
-    Status {
-        /// How to print it.
-        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
-        output: OutputFormat,
-    },
-    /// Print the newest log events of the running daemon: what changed on the node, and why.
-    Events {
-        /// Only the events of this time, such as 90s, 30m, 1h or 2d.
-        #[arg(long, value_name = "TIME", value_parser = age)]
-        since: Option<Duration>,
-        /// How to print it; JSON is one object for each event.
-        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Text)]
-        output: OutputFormat,
-    },
-    /// Print the metrics of the running daemon once; counters are among them when it serves --metrics-listen.
-    Metrics,
-    /// Print the JSON schema of the configuration, with the selectors of the loaded providers.
-    Schema,
-    /// Probe the provider on standard input, and report each step to the parent process.
-    #[command(name = sriovdp_providers::probe::COMMAND, hide = true)]
-    ProbeProvider,
-}
-
-/// What `health` queries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HealthCheck {
-    /// The daemon works.
-    Liveness,
-    /// At least one device is healthy, which is the Go plugin's readiness.
-    Readiness,
-    /// Every resource is registered with the kubelet.
-    Registered,
-}
-
-/// The commands for one provider.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum ProviderCommand {
-    /// Create the crate of a new provider in a new directory; it builds, and its tests pass.
-    New {
-        /// The name of the crate, such as acme-fpga.
-        #[arg(value_name = "NAME")]
-        name: PackageName,
-        /// Extend this device type of another provider instead of owning one.
-        #[arg(long, value_name = "DEVICE_TYPE", value_parser = word)]
-        extends: Option<String>,
-    },
-    /// Vet a file step by step as the daemon does, without a node and without checking conflicts with other files.
-    Check {
-        /// The file.
-        file: PathBuf,
-    },
-}
-
-/// The output format of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
+/// When output has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the variable NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How to register.
@@ -327,7 +235,31 @@ impl Arguments {
     pub fn parse_go_style(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments.into_iter().map(two_dashes))
+        let arguments: Vec<OsString> = arguments.into_iter().map(two_dashes).collect();
+        let mut command = command().color(color_of_errors(&arguments));
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// The command line, with the help of each command.
+#[must_use]
+pub fn command() -> clap::Command {
+    help::complete(Arguments::command())
+}
+
+/// What `--color` means for an error of the command line itself, which is not parsed then.
+fn color_of_errors(arguments: &[OsString]) -> clap::ColorChoice {
+    let mut values = arguments.iter().enumerate().filter_map(|(n, argument)| {
+        match argument.to_str()?.strip_prefix("--color")? {
+            "" => arguments.get(n + 1)?.to_str(),
+            value => value.strip_prefix('='),
+        }
+    });
+    match values.next() {
+        Some("always") => clap::ColorChoice::Always,
+        Some("never") => clap::ColorChoice::Never,
+        _ => clap::ColorChoice::Auto,
     }
 }
 

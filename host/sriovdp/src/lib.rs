@@ -6,3 +6,4 @@ pub mod logging;
 pub mod new_provider;
 pub mod process;
 pub mod settings;
+pub mod style;

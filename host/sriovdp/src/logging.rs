@@ -17,6 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, Logging};
+use crate::style;
 use sriovdp_agent::history::History;
 use sriovdp_agent::metrics::{METRICS_TARGET, Recorded};
 use sriovdp_report::Escaped;
@@ -47,7 +48,7 @@ pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Re
                 }
             });
             let layer = layer
-                .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                .with_ansi(style::has_colors(&std::io::stderr()))
                 .event_format(FlatText)
                 .fmt_fields(fields.delimited(" "));
             registry.with(layer.with_filter(targets)).init();

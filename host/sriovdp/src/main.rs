@@ -11,6 +11,7 @@ use sriovdp::commands;
 use sriovdp::logging;
 use sriovdp::process;
 use sriovdp::settings;
+use sriovdp::style;
 use sriovdp_agent::daemon;
 use sriovdp_agent::events::NodeEvents;
 use sriovdp_agent::history::History;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error).into(),
     };
+    style::choose(arguments.common.color);
     if arguments.command == Some(Command::ProbeProvider) {
         exit_now(match probe::answer() {
             Ok(()) => Exit::Success as u8,
@@ -100,11 +102,7 @@ fn usage(error: &clap::Error) -> Exit {
     }
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "the one place that prints why the program ends"
-)]
 fn fail(error: &impl sriovdp_report::Hint) -> Exit {
-    eprintln!("{}", Report::error(error));
+    anstream::eprintln!("{}", style::report(&Report::error(error)));
     Exit::Failure
 }

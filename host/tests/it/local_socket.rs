@@ -32,11 +32,10 @@ async fn probe(node: &TestNode, check: &str, code: i32, output: &str) {
     assert!(probed.await.is_ok(), "{check}: {last:?}");
 }
 
-async fn json(node: &TestNode, arguments: &[&str]) -> Vec<Value> {
-    let (code, output, error) = node.run(arguments).await;
+async fn json(node: &TestNode, command: &str) -> Value {
+    let (code, output, error) = node.run(&[command, "-o", "json"]).await;
     assert_eq!(code, Some(0), "{error}");
-    let values = serde_json::Deserializer::from_str(&output).into_iter();
-    values.map(Result::unwrap).collect()
+    serde_json::from_str(&output).unwrap()
 }
 
 #[tokio::test]
@@ -84,20 +83,18 @@ async fn status_and_events_say_what_the_daemon_does() {
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
-    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
-        panic!("one object")
-    };
-    assert_eq!(status["format"], 1);
-    assert_eq!(status["registration_mode"], "plugin watcher");
+    let status = json(&node, "status").await;
+    assert_eq!(status["apiVersion"], "sriovdp/v1");
+    assert_eq!(status["registrationMode"], "plugin watcher");
     assert_eq!(
-        status["refused_resources"],
+        status["refusedResources"],
         serde_json::json!(["intel.com/c", "resourceList[3]"])
     );
     assert_eq!(status["providers"].as_array().unwrap().len(), 3);
     assert!(status["configuration"]["rejected"].is_null());
     let resource = &status["resources"][0];
-    assert_eq!(resource["name"], "intel.com/a");
-    assert_eq!(resource["is_registered"], true);
+    assert_eq!(resource["resource"], "intel.com/a");
+    assert_eq!(resource["isRegistered"], true);
     assert_eq!(resource["registrations"], 1);
     assert_eq!(resource["devices"], 3);
 
@@ -111,22 +108,19 @@ async fn status_and_events_say_what_the_daemon_does() {
         {}
     });
     assert!(rejected.await.is_ok(), "{}", daemon.log());
-    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
-        panic!("one object")
-    };
+    let status = json(&node, "status").await;
     assert!(status["configuration"]["rejected"]["error"].is_string());
     assert_eq!(status["resources"][0]["devices"], 3);
 
     let pod = kubelet.run_pod_with("web", "intel.com/b", &["0000:41:10.2"]);
     pod.await.unwrap();
-    let [status] = &json(&node, &["status", "-o", "json"]).await[..] else {
-        panic!("one object")
-    };
+    let status = json(&node, "status").await;
     let container = &status["containers"][0];
     assert_eq!(container["pod"], "web");
     assert_eq!(container["resource"], "intel.com/b");
     assert_eq!(container["devices"], serde_json::json!(["0000:41:10.2"]));
-    let events = json(&node, &["events", "-o", "json"]).await;
+    let events = json(&node, "events").await;
+    let events = events["items"].as_array().unwrap();
     let has = |event: &str, resource: &str| {
         events
             .iter()

@@ -89,7 +89,8 @@ async fn a_node_without_differences_of_devices_is_a_success() {
     let node = TestNode::with_config(NODE, RegistrationMode::Register, config);
     let (code, output, _) = node.run(&["check", "--migrate", "-o", "json"]).await;
     assert_eq!(code, Some(0), "{output}");
-    let findings: Vec<Value> = serde_json::from_str(&output).unwrap();
+    let migration: Value = serde_json::from_str(&output).unwrap();
+    let findings = migration["items"].as_array().unwrap();
     assert!(!findings.is_empty());
     for finding in findings {
         assert_eq!(finding["effect"], "information", "{finding}");

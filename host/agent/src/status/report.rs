@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigurationStatus, DaemonStatus, PoolStatus, ProviderStatus};
 
-/// The version of the format: fields are only added within it.
-pub const FORMAT: u32 = 1;
-
 /// What does not change while the daemon runs.
 #[derive(Clone, Debug)]
 pub struct DaemonInfo {
@@ -22,9 +19,8 @@ pub struct DaemonInfo {
 
 /// The answer to [`Check::Status`](crate::observers::Check::Status).
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// [`FORMAT`].
-    pub format: u32,
     /// The version of the program.
     pub version: String,
     /// The version of its SDK.
@@ -33,8 +29,7 @@ pub struct StatusReport {
     pub uptime_seconds: u64,
     /// How resources are registered.
     pub registration_mode: String,
-    /// The last reconcile; absent before the first one is finished.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The last reconcile; `None` before the first one is finished.
     pub last_reconcile: Option<Reconcile>,
     /// The configuration.
     pub configuration: Configuration,
@@ -50,6 +45,7 @@ pub struct StatusReport {
 
 /// The last reconcile.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reconcile {
     /// `full` or `incremental`.
     pub scope: String,
@@ -61,19 +57,19 @@ pub struct Reconcile {
 
 /// The configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Configuration {
     /// The file.
     pub file: String,
-    /// How long the configuration in force has been in force; absent when none has been accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How long the configuration in force has been in force; `None` when none has been accepted.
     pub age_seconds: Option<u64>,
     /// The file as it is now is rejected.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
 }
 
 /// Why a configuration is rejected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// Since when.
     pub age_seconds: u64,
@@ -83,33 +79,33 @@ pub struct Rejected {
 
 /// One provider file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Provider {
     /// Its path.
     pub file: String,
     /// `loaded` or `refused`.
     pub state: String,
     /// The version of the package.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
     pub version: String,
     /// Why it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "refused")]
     pub error: Option<String>,
 }
 
 /// One resource.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// Its name.
+    #[serde(rename = "resource")]
     pub name: String,
     /// Whether it is registered, with an open stream.
     pub is_registered: bool,
     /// How long it has been registered.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_seconds: Option<u64>,
     /// How often it has been registered.
     pub registrations: u64,
     /// The last error of the registration.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// Its devices.
     pub devices: usize,
@@ -121,6 +117,7 @@ pub struct Resource {
 
 /// One unhealthy device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unhealthy {
     /// Its id.
     pub id: String,
@@ -134,7 +131,6 @@ impl DaemonStatus {
     /// The report of this state.
     pub fn report(&self, daemon: &DaemonInfo) -> StatusReport {
         StatusReport {
-            format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sdk: sriovdp_sdk::VERSION.to_owned(),
             uptime_seconds: daemon.started.elapsed().as_secs(),

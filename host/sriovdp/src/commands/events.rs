@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sriovdp_report::Escaped;
+use sriovdp_report::{Escaped, count};
 
 use super::Output;
 use super::daemon::query;
-use crate::cli::OutputFormat;
+use super::output::{Columns, Document};
 use sriovdp_agent::observers::{Check, Request};
 
 /// What the line of an event begins with, and what it ends with.
@@ -17,41 +17,38 @@ const FIRST: [&str; 3] = ["timestamp", "level", "event"];
 const LAST: &str = "message";
 
 /// The daemon's answer.
-#[derive(Deserialize)]
-struct Answer {
+#[derive(Deserialize, Serialize)]
+struct EventList {
     /// How many older events it has dropped.
-    dropped: u64,
-    events: Vec<Map<String, Value>>,
+    dropped: usize,
+    #[serde(rename(deserialize = "events"))]
+    items: Vec<Map<String, Value>>,
 }
 
-pub(super) async fn events(
-    output: &mut Output,
-    directory: &Path,
-    since: Option<Duration>,
-    format: OutputFormat,
-) {
+pub(super) async fn events(output: &mut Output, directory: &Path, since: Option<Duration>) {
     let request = Request {
         check: Check::Events,
         since: since.map(|since| since.as_secs()),
     };
-    let answer: Answer = match query(directory, request).await {
-        Ok(answer) => answer,
-        Err(error) => return output.error(&error),
-    };
-    if format == OutputFormat::Json {
-        for event in answer.events {
-            output.json_text(&Value::Object(event).to_string());
+    match query::<EventList>(directory, request).await {
+        Ok(answer) => output.document(&answer),
+        Err(error) => output.error(&error),
+    }
+}
+
+impl Document for EventList {
+    const KIND: &'static str = "EventList";
+
+    fn print(&self, output: &mut Output, _: Columns) {
+        if self.dropped > 0 {
+            let dropped = count(self.dropped, "older event");
+            let verb = if self.dropped == 1 { "is" } else { "are" };
+            output.line(format_args!("{dropped} {verb} no longer kept"));
         }
-        return;
-    }
-    if answer.dropped > 0 {
-        output.line(format_args!(
-            "{} older events are no longer kept",
-            answer.dropped
-        ));
-    }
-    for event in &answer.events {
-        output.line(format_args!("{}", Escaped(&line(event))));
+        for event in &self.items {
+            // A value may have line feeds.
+            output.line(format_args!("{}", Escaped(&line(event))));
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use sriovdp_sdk::Error;
 
+use super::output::{Columns, Document};
 use super::resources::{ShownResource, resources};
 use super::{Output, named_device};
-use crate::cli::OutputFormat;
 use sriovdp_agent::pools::{DiscoveredDevices, Fit, Pool};
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 use sriovdp_report::inline;
@@ -18,38 +18,65 @@ pub(super) struct Query<'a> {
     pub(super) device: Option<&'a str>,
 }
 
+/// What is known about devices.
+#[derive(Serialize)]
+struct Explanation<'a> {
+    items: Vec<DeviceReport<'a>>,
+}
+
 /// The report about one device.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct DeviceReport<'a> {
     /// Nothing when the devices of the type are unknown.
     device: Option<String>,
     device_type: &'a str,
     /// Why its provider excludes it.
     excluded: Option<String>,
-    verdicts: Vec<(String, Verdict)>,
+    resources: Vec<Verdict>,
 }
 
-/// The result for a device and a resource.
-enum Verdict {
-    Takes {
-        selector: Option<String>,
-        /// No selector matches it now, and it stays for its pod.
-        retained_for_pod: bool,
-        unhealthy: Option<String>,
-    },
-    /// It matches, but an earlier resource has it.
-    ClaimedEarlier {
-        resource: String,
-    },
-    /// It matches, but a pod has the device under another resource name, or it is in no pool.
-    Elsewhere {
-        held_as: Option<String>,
-    },
+/// The result for a device and a resource. Every result has every key.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Verdict {
+    resource: String,
+    result: MatchResult,
+    /// The selector that the device matches, if it is assigned and that is known.
+    selector: Option<String>,
+    /// It is assigned, and no selector matches it now: it stays for its pod.
+    retained_for_pod: bool,
+    /// Why new pods do not get it, if it is assigned.
+    unhealthy: Option<String>,
+    /// The earlier resource that has it.
+    assigned_to: Option<String>,
+    /// The resource name under which a pod has it.
+    in_use_as: Option<String>,
     /// The mismatch of each selector object.
-    Refuses(Vec<SelectorRefusal>),
-    Unknown(String),
+    mismatches: Vec<SelectorMismatch>,
+    /// Why the result is unknown.
+    unknown: Option<String>,
 }
 
-struct SelectorRefusal {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum MatchResult {
+    /// The resource has it.
+    Assigned,
+    /// It matches, but an earlier resource has it.
+    AssignedEarlier,
+    /// It matches, but a pod has it under another resource name.
+    InUse,
+    /// It matches, but is in no pool.
+    Unassigned,
+    /// No selector matches it.
+    Mismatch,
+    #[default]
+    Unknown,
+}
+
+#[derive(Serialize)]
+struct SelectorMismatch {
     selector: Option<String>,
     key: Option<String>,
     /// The key as a path in the entry.
@@ -62,7 +89,6 @@ pub(super) async fn explain(
     state: &Reconciler,
     outcome: &Outcome,
     query: &Query<'_>,
-    format: OutputFormat,
 ) {
     let is_requested = |shown: &ShownResource<'_>| {
         let name = query.resource;
@@ -97,16 +123,15 @@ pub(super) async fn explain(
         }
         let devices = found.devices.iter().map(|device| device.id.as_str());
         for id in devices.filter(|id| is_wanted(id)) {
-            let mut verdicts = Vec::new();
+            let mut resources = Vec::new();
             for shown in of_type() {
-                let verdict = verdict(state, shown, id).await;
-                verdicts.push((shown.name.to_string(), verdict));
+                resources.push(verdict(state, shown, id).await);
             }
             reports.push(DeviceReport {
                 device: Some(id.to_owned()),
                 device_type,
                 excluded: None,
-                verdicts,
+                resources,
             });
         }
         let excluded = excluded(device_type, found);
@@ -119,21 +144,11 @@ pub(super) async fn explain(
     if ids.is_none() {
         reports.extend(shown.iter().filter_map(|shown| undiscovered(state, shown)));
     }
-    let mut verdicts = reports.iter().flat_map(|report| &report.verdicts);
-    if verdicts.any(|(_, verdict)| matches!(verdict, Verdict::Unknown(_))) {
+    let mut verdicts = reports.iter().flat_map(|report| &report.resources);
+    if verdicts.any(|verdict| verdict.result == MatchResult::Unknown) {
         output.fail();
     }
-    match format {
-        OutputFormat::Json => {
-            output.json(&Value::Array(reports.iter().map(to_json).collect()));
-        }
-        OutputFormat::Text if reports.is_empty() => {
-            output.line(format_args!(
-                "the providers have discovered no such device on this node"
-            ));
-        }
-        OutputFormat::Text => reports.iter().for_each(|report| print(output, report)),
-    }
+    output.document(&Explanation { items: reports });
 }
 
 fn excluded<'a>(
@@ -145,7 +160,7 @@ fn excluded<'a>(
             device: Some(excluded.name.clone()),
             device_type,
             excluded: Some(excluded.reason.clone()),
-            verdicts: Vec::new(),
+            resources: Vec::new(),
         };
         (excluded.name.as_str(), report)
     })
@@ -159,57 +174,94 @@ fn undiscovered<'a>(state: &Reconciler, shown: &'a ShownResource<'a>) -> Option<
         device: None,
         device_type: shown.device_type,
         excluded: None,
-        verdicts: vec![(
-            shown.name.to_string(),
-            Verdict::Unknown((*reason).to_owned()),
-        )],
+        resources: vec![unknown(shown.name.to_string(), reason)],
     })
 }
 
+fn unknown(resource: String, reason: &str) -> Verdict {
+    Verdict {
+        resource,
+        unknown: Some(reason.to_owned()),
+        ..Verdict::default()
+    }
+}
+
 async fn verdict(state: &Reconciler, shown: &ShownResource<'_>, id: &str) -> Verdict {
+    let name = shown.name.to_string();
     let resource = match &shown.pool {
         Ok(pool) => &pool.resource,
-        Err(reason) => return Verdict::Unknown((*reason).to_owned()),
+        Err(reason) => return unknown(name, reason),
     };
     let selector_path = |n| shown.spec.selector_path(n).map(str::to_owned);
-    let taker = state
+    let owner = state
         .pools()
         .into_iter()
         .find(|pool| pool.device(id).is_some());
-    let member = taker.as_deref().and_then(|pool: &Pool| pool.device(id));
-    if let (Some(taker), Some(member)) = (&taker, member)
-        && taker.resource.name == resource.name
+    let member = owner.as_deref().and_then(|pool: &Pool| pool.device(id));
+    if let (Some(owner), Some(member)) = (&owner, member)
+        && owner.resource.name == resource.name
     {
-        return Verdict::Takes {
+        return Verdict {
+            resource: name,
+            result: MatchResult::Assigned,
             selector: member.selector.and_then(selector_path),
             retained_for_pod: member.fit != Fit::Matches,
             unhealthy: member.health.reason().map(str::to_owned),
+            ..Verdict::default()
         };
     }
-    let mut refusals = Vec::new();
+    let mut mismatches = Vec::new();
     for (n, selector) in resource.selectors.iter().enumerate() {
         match state.scan().mismatch(selector, id).await {
-            Ok(Some(why)) => refusals.push(SelectorRefusal {
+            Ok(Some(why)) => mismatches.push(SelectorMismatch {
                 selector: selector_path(n),
                 path: why.key.as_deref().map(|key| shown.spec.key_path(n, key)),
                 key: why.key,
                 reason: why.reason,
             }),
-            Err(error) => return Verdict::Unknown(inline(&error)),
-            Ok(None) => return fits(state, taker, id),
+            Err(error) => return unknown(name, &inline(&error)),
+            Ok(None) => return matches(state, name, owner, id),
         }
     }
-    Verdict::Refuses(refusals)
+    Verdict {
+        resource: name,
+        result: MatchResult::Mismatch,
+        mismatches,
+        ..Verdict::default()
+    }
 }
 
-fn fits(state: &Reconciler, taker: Option<Arc<Pool>>, id: &str) -> Verdict {
-    match taker {
-        Some(pool) => Verdict::ClaimedEarlier {
-            resource: pool.resource.name.to_string(),
+fn matches(state: &Reconciler, resource: String, owner: Option<Arc<Pool>>, id: &str) -> Verdict {
+    let assigned_to = owner.map(|pool| pool.resource.name.to_string());
+    let in_use_as = match assigned_to {
+        Some(_) => None,
+        None => state.pod_devices().resources_of(id).first().cloned(),
+    };
+    Verdict {
+        resource,
+        result: match (&assigned_to, &in_use_as) {
+            (Some(_), _) => MatchResult::AssignedEarlier,
+            (None, Some(_)) => MatchResult::InUse,
+            (None, None) => MatchResult::Unassigned,
         },
-        None => Verdict::Elsewhere {
-            held_as: state.pod_devices().resources_of(id).first().cloned(),
-        },
+        assigned_to,
+        in_use_as,
+        ..Verdict::default()
+    }
+}
+
+impl Document for Explanation<'_> {
+    const KIND: &'static str = "Explanation";
+
+    fn print(&self, output: &mut Output, _: Columns) {
+        if self.items.is_empty() {
+            output.line(format_args!(
+                "the providers have discovered no such device on this node"
+            ));
+        }
+        for report in &self.items {
+            print(output, report);
+        }
     }
 }
 
@@ -218,75 +270,52 @@ fn print(output: &mut Output, report: &DeviceReport<'_>) {
     output.line(format_args!("{device} ({})", report.device_type));
     if let Some(reason) = &report.excluded {
         output.line(format_args!("    not offered: {reason}"));
-    } else if report.verdicts.is_empty() {
+    } else if report.resources.is_empty() {
         let device_type = report.device_type;
         output.line(format_args!(
             "    no resource has the device type `{device_type}`"
         ));
     }
-    for (resource, verdict) in &report.verdicts {
+    for verdict in &report.resources {
         for line in description(verdict) {
-            output.line(format_args!("    {resource}: {line}"));
+            output.line(format_args!("    {}: {line}", verdict.resource));
         }
     }
 }
 
 fn description(verdict: &Verdict) -> Vec<String> {
-    vec![match verdict {
-        Verdict::Takes {
-            selector,
-            retained_for_pod,
-            unhealthy,
-        } => {
-            let by = selector.as_ref().map(|path| format!(", by `{path}`"));
-            let held = if *retained_for_pod {
-                "; in use by a pod; no selector matches it any more"
-            } else {
-                ""
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    vec![match verdict.result {
+        MatchResult::Assigned => {
+            let by = verdict.selector.as_ref();
+            let by = by.map(|path| format!(", by `{path}`")).unwrap_or_default();
+            let retained = match verdict.retained_for_pod {
+                true => "; in use by a pod; no selector matches it any more",
+                false => "",
             };
-            let unhealthy = unhealthy.as_ref();
+            let unhealthy = verdict.unhealthy.as_ref();
             let unhealthy = unhealthy.map(|reason| format!("; unhealthy: {reason}"));
-            let (by, unhealthy) = (by.unwrap_or_default(), unhealthy.unwrap_or_default());
-            format!("assigned{by}{held}{unhealthy}")
+            format!("assigned{by}{retained}{}", unhealthy.unwrap_or_default())
         }
-        Verdict::ClaimedEarlier { resource } => {
-            format!("matches, but already assigned to `{resource}` (earlier in the file)")
+        MatchResult::AssignedEarlier => format!(
+            "matches, but already assigned to `{}` (earlier in the file)",
+            text(&verdict.assigned_to)
+        ),
+        MatchResult::InUse => {
+            format!(
+                "matches, but in use by a pod as `{}`",
+                text(&verdict.in_use_as)
+            )
         }
-        Verdict::Elsewhere {
-            held_as: Some(name),
-        } => format!("matches, but in use by a pod as `{name}`"),
-        Verdict::Elsewhere { held_as: None } => "matches, but is in no pool".to_owned(),
-        Verdict::Unknown(reason) => format!("unknown: {reason}"),
-        Verdict::Refuses(refusals) => {
-            let refusals = refusals.iter().map(|refusal| {
-                let path = refusal.path.as_ref().or(refusal.selector.as_ref());
+        MatchResult::Unassigned => "matches, but is in no pool".to_owned(),
+        MatchResult::Unknown => format!("unknown: {}", text(&verdict.unknown)),
+        MatchResult::Mismatch => {
+            let mismatches = verdict.mismatches.iter().map(|mismatch| {
+                let path = mismatch.path.as_ref().or(mismatch.selector.as_ref());
                 let path = path.map(|path| format!("`{path}`: "));
-                path.unwrap_or_default() + &refusal.reason
+                path.unwrap_or_default() + &mismatch.reason
             });
-            return refusals.collect();
+            return mismatches.collect();
         }
     }]
-}
-
-fn to_json(report: &DeviceReport<'_>) -> Value {
-    let verdicts = report.verdicts.iter().map(|(resource, verdict)| match verdict {
-        Verdict::Takes { selector, retained_for_pod, unhealthy } => {
-            json!({"resource": resource, "takes": true, "selector": selector, "onlyHeld": retained_for_pod, "unhealthy": unhealthy})
-        }
-        Verdict::ClaimedEarlier { resource: earlier } => json!({"resource": resource, "takes": false, "takenBy": earlier}),
-        Verdict::Elsewhere { held_as } => json!({"resource": resource, "takes": false, "heldAs": held_as}),
-        Verdict::Unknown(reason) => json!({"resource": resource, "takes": null, "unknown": reason}),
-        Verdict::Refuses(refusals) => {
-            let refusals = refusals
-                .iter()
-                .map(|r| json!({"selector": r.selector, "key": r.key, "reason": r.reason}));
-            json!({"resource": resource, "takes": false, "refusals": refusals.collect::<Vec<_>>()})
-        }
-    });
-    json!({
-        "device": report.device,
-        "deviceType": report.device_type,
-        "excluded": report.excluded,
-        "resources": verdicts.collect::<Vec<_>>(),
-    })
 }

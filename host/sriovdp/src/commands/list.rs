@@ -1,84 +1,158 @@
 //! `sriovdp list`: the pools and their devices.
 
-use serde_json::{Value, json};
+mod device;
+
+use serde::Serialize;
 
 use super::Output;
+use super::output::{Cell, Columns, Document, Table};
 use super::resources::{ShownResource, resources};
-use crate::cli::OutputFormat;
-use sriovdp_agent::pools::PoolDevice;
+use crate::style::{BAD, GOOD};
+use device::{Device, DeviceFacts};
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
+use sriovdp_kubelet::ContainerDevices;
 
-pub(super) fn list(
-    output: &mut Output,
-    state: &Reconciler,
-    outcome: &Outcome,
-    format: OutputFormat,
-) {
-    let resources: Vec<ShownResource<'_>> = resources(state, outcome).collect();
-    if resources.iter().any(|shown| shown.pool.is_err()) {
-        output.fail();
-    }
-    match format {
-        OutputFormat::Json => {
-            let resources = resources.iter().map(to_json).collect();
-            output.json(&Value::Array(resources));
-        }
-        OutputFormat::Text => resources.iter().for_each(|shown| print(output, shown)),
-    }
+/// The resources in the order of the configuration.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List {
+    items: Vec<Resource>,
+    /// Whether the kubelet has listed which pod has which device.
+    pods_known: bool,
 }
 
-fn print(output: &mut Output, shown: &ShownResource<'_>) {
-    output.line(format_args!("{} ({})", shown.name, shown.device_type));
-    match &shown.pool {
-        Err(reason) => output.line(format_args!("    unknown: {reason}")),
-        Ok(pool) if pool.devices.is_empty() => output.line(format_args!(
-            "    no device; see `sriovdp explain --resource {}`",
-            shown.name
-        )),
-        Ok(pool) => {
-            for device in &pool.devices {
+/// A resource with its devices, which are `null` where they are unknown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    resource: String,
+    device_type: String,
+    devices: Option<Vec<Device>>,
+    /// Why they are unknown.
+    unknown: Option<String>,
+}
+
+pub(super) async fn list(output: &mut Output, state: &Reconciler, outcome: &Outcome) {
+    let tree = state.tree();
+    let socket = tree.below_root(tree.pod_resources_socket());
+    // Without a kubelet no pod has a device here.
+    let containers = ContainerDevices::list(&socket).await.ok();
+    let facts = DeviceFacts::new(state, containers.as_deref().unwrap_or_default());
+    let resource = |shown: ShownResource<'_>| {
+        let name = shown.name.to_string();
+        let pool = shown.pool.as_ref();
+        let devices = pool.map(|pool| {
+            let devices = pool.devices.iter();
+            devices.map(|device| facts.of(&name, device)).collect()
+        });
+        Resource {
+            device_type: shown.device_type.to_owned(),
+            unknown: devices.as_ref().err().map(|reason| (**reason).to_owned()),
+            devices: devices.ok(),
+            resource: name,
+        }
+    };
+    let list = List {
+        items: resources(state, outcome).map(resource).collect(),
+        pods_known: containers.is_some(),
+    };
+    if list.items.iter().any(|resource| resource.unknown.is_some()) {
+        output.fail();
+    }
+    output.document(&list);
+}
+
+impl Document for List {
+    const KIND: &'static str = "ResourceList";
+
+    fn print(&self, output: &mut Output, columns: Columns) {
+        let mut table = Table::new(match columns {
+            Columns::Main => &[
+                "RESOURCE",
+                "DEVICE",
+                "PF",
+                "VF",
+                "DRIVER",
+                "INTERFACE",
+                "NUMA",
+                "POD",
+                "HEALTH",
+            ],
+            Columns::All => &[
+                "RESOURCE",
+                "TYPE",
+                "DEVICE",
+                "FUNCTION",
+                "ID",
+                "PF",
+                "PF-ADDRESS",
+                "VF",
+                "DRIVER",
+                "INTERFACE",
+                "NUMA",
+                "POD",
+                "CONTAINER",
+                "HEALTH",
+            ],
+        });
+        for resource in &self.items {
+            for device in resource.devices.iter().flatten() {
+                table.row(row(resource, device, columns));
+            }
+        }
+        output.table(&table);
+        for Resource {
+            resource,
+            devices,
+            unknown,
+            ..
+        } in &self.items
+        {
+            if let Some(reason) = unknown {
+                output.line(format_args!("{resource}: unknown: {reason}"));
+            } else if devices.as_ref().is_some_and(Vec::is_empty) {
                 output.line(format_args!(
-                    "    {}{}{}",
-                    device.id,
-                    numa(device),
-                    unhealthy(device)
+                    "{resource}: no device; see `sriovdp explain --resource {resource}`"
                 ));
             }
         }
     }
 }
 
-fn numa(device: &PoolDevice) -> String {
-    device
-        .numa_node
-        .map(|node| format!(" numa {node}"))
-        .unwrap_or_default()
-}
-
-fn unhealthy(device: &PoolDevice) -> String {
-    device
-        .health
-        .reason()
-        .map(|reason| format!(" unhealthy: {reason}"))
-        .unwrap_or_default()
-}
-
-/// Unknown devices are `null`, and the reason is in `unknown`.
-fn to_json(shown: &ShownResource<'_>) -> Value {
-    let device = |device: &PoolDevice| {
-        json!({
-            "id": device.id.as_str(),
-            "function": device.function.to_string(),
-            "numaNode": device.numa_node,
-            "unhealthy": device.health.reason(),
-        })
+fn row(resource: &Resource, device: &Device, columns: Columns) -> Vec<Cell> {
+    let pod = device.pod.as_ref();
+    let health = match &device.unhealthy {
+        None => Cell::styled("healthy".to_owned(), GOOD),
+        Some(reason) => Cell::styled(format!("unhealthy: {reason}"), BAD),
     };
-    let pool = shown.pool.as_ref();
-    let devices = pool.map(|pool| pool.devices.iter().map(device).collect::<Vec<_>>());
-    json!({
-        "resource": shown.name.to_string(),
-        "deviceType": shown.device_type,
-        "devices": devices.ok(),
-        "unknown": pool.err(),
-    })
+    let pf = &device.physical_function;
+    let name = Cell::new(resource.resource.clone());
+    let id = Cell::new(device.id.clone());
+    let pf_name = Cell::new(pf.interface.clone().unwrap_or_else(|| pf.address.clone()));
+    let vf = Cell::new(device.vf.map(|number| number.to_string()));
+    let driver = Cell::new(device.driver.clone());
+    let interfaces = Cell::new(device.interfaces.join(","));
+    let numa = Cell::new(device.numa_node.map(|node| node.to_string()));
+    let pod_name = Cell::new(pod.map(|pod| format!("{}/{}", pod.namespace, pod.name)));
+    match columns {
+        Columns::Main => vec![
+            name, id, pf_name, vf, driver, interfaces, numa, pod_name, health,
+        ],
+        Columns::All => vec![
+            name,
+            Cell::new(resource.device_type.clone()),
+            id,
+            Cell::new(device.function.clone()),
+            Cell::new(device.pci_id.clone()),
+            pf_name,
+            Cell::new(pf.address.clone()),
+            vf,
+            driver,
+            interfaces,
+            numa,
+            pod_name,
+            Cell::new(pod.map(|pod| pod.container.clone())),
+            health,
+        ],
+    }
 }

@@ -1,10 +1,5 @@
 //! The commands, which print and exit.
 
-#![allow(
-    clippy::print_stderr,
-    reason = "errors of a command go to standard error"
-)]
-
 mod check;
 mod daemon;
 mod events;
@@ -14,6 +9,7 @@ mod list;
 mod metrics;
 mod named_device;
 mod new_provider;
+mod node_write;
 mod output;
 mod provider_check;
 mod providers;
@@ -21,14 +17,16 @@ mod rescan;
 mod resources;
 mod schema;
 mod status;
+mod version;
 
 use std::path::{Path, PathBuf};
 
-use output::Output;
+use output::{Output, Reported};
 use sriovdp_sdk::Error;
 
-use crate::cli::{Arguments, Command, Exit, ProviderCommand};
+use crate::cli::{Arguments, Command, Exit, NodeCommand, ProviderCommand};
 use crate::settings;
+use crate::style;
 use sriovdp_agent::config::Severity;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::{Outcome, Reconciler, Settings};
@@ -37,15 +35,19 @@ use sriovdp_report::inline;
 
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
+    let format = command.output_format();
     let mut output = match command {
-        Command::Check { migrate: false, .. } => Output::of_reports(),
-        _ => Output::new(),
+        Command::Check { migrate: false, .. } => Output::of_reports(format),
+        _ => Output::new(format),
     };
     execute(&mut output, arguments, command).await;
     output.print()
 }
 
 async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) {
+    if matches!(command, Command::Version { .. }) {
+        return version::version(output);
+    }
     let settings = settings::settings(arguments);
     if let Err(error) = settings.tree.require_root() {
         return match command {
@@ -58,32 +60,41 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
         Command::Health { check } => {
             health::health(output, *check, &socket_directory(arguments, &settings)).await;
         }
-        Command::Events {
-            since,
-            output: format,
-        } => {
+        Command::Events { since, .. } => {
             let directory = socket_directory(arguments, &settings);
-            events::events(output, &directory, *since, *format).await;
+            events::events(output, &directory, *since).await;
         }
-        Command::Status { output: format } => {
+        Command::Status { .. } => {
             let tree = &settings.tree;
             let pod_resources = tree.below_root(tree.pod_resources_socket());
             let directory = socket_directory(arguments, &settings);
-            status::status(output, &directory, &pod_resources, *format).await;
+            status::status(output, &directory, &pod_resources).await;
         }
         Command::Metrics => {
             metrics::metrics(output, &socket_directory(arguments, &settings)).await;
         }
-        Command::Provider(ProviderCommand::Check { file }) => {
+        Command::Provider(ProviderCommand::Check { file, .. }) => {
             provider_check::check(output, file, &settings.providers).await;
         }
         Command::Provider(ProviderCommand::New { name, extends }) => {
             new_provider::begin(output, name, extends.as_deref(), &settings.providers).await;
         }
+        Command::Node(NodeCommand::Write {
+            file,
+            directory,
+            config,
+        }) => {
+            let node = node_write::NewNode {
+                file,
+                directory,
+                config: config.as_deref(),
+            };
+            node_write::write(output, &node, &arguments.common);
+        }
         Command::Check {
             file,
             migrate: true,
-            output: format,
+            ..
         } => {
             let (settings, at) = with_file(settings, file.as_deref());
             let there = Settings {
@@ -91,7 +102,7 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
                 ..settings.clone()
             };
             let (here, there) = (at.state(settings), at.state(there));
-            check::migrate(output, here, there, arguments, *format).await;
+            check::migrate(output, here, there, arguments).await;
         }
         Command::Check { file, .. } => {
             let (settings, at) = with_file(settings, file.as_deref());
@@ -140,55 +151,49 @@ fn with_file(mut settings: Settings, file: Option<&Path>) -> (Settings, Configur
     if settings.tree.below_root(file).exists() || !file.exists() {
         return (settings, ConfigurationAt::BelowRoot);
     }
-    eprintln!(
+    let note = format!(
         "note: the root `{}` has no `{}`; checking the file outside of the root",
         settings.tree.root().display(),
         file.display()
     );
+    anstream::eprintln!("{}", style::report(&note));
     (settings, ConfigurationAt::OutsideRoot)
 }
 
 async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
     let outcome = state.reconcile().await;
     let (state, outcome) = (&state, &outcome);
-    report_providers(output, state, *command != Command::Providers);
-    // Without providers, only mistakes in the configuration can be shown.
-    let is_check = matches!(command, Command::Check { .. });
-    if state.providers().loaded().is_empty() && !is_check && *command != Command::Providers {
-        return;
-    }
+    let lists_refused = matches!(command, Command::Providers { .. });
+    report_providers(output, state, !lists_refused);
     match command {
-        Command::Providers => return providers::providers(output, state),
+        Command::Providers { .. } => return providers::providers(output, state),
+        // Without providers, mistakes in the configuration can be shown.
+        Command::Check { .. } => {
+            report(output, state, outcome, true);
+            return check::check(output, state, outcome).await;
+        }
+        _ if state.providers().loaded().is_empty() => return,
         Command::Schema => return schema::schema(output, state),
-        _ => report(output, state, outcome, is_check),
+        _ => report(output, state, outcome, false),
     }
     if outcome.config_error.is_some() {
         return;
     }
     match command {
-        Command::Check { .. } => check::check(output, state, outcome).await,
-        Command::List { output: format } => list::list(output, state, outcome, *format),
+        Command::List { .. } => list::list(output, state, outcome).await,
         Command::Explain {
             resource,
             device,
             named,
-            output: format,
+            ..
         } => {
             let query = explain::Query {
                 resource: resource.as_deref(),
                 device: device.as_deref().or(named.as_deref()),
             };
-            explain::explain(output, state, outcome, &query, *format).await;
+            explain::explain(output, state, outcome, &query).await;
         }
-        Command::Providers
-        | Command::Provider(_)
-        | Command::Schema
-        | Command::Rescan
-        | Command::Health { .. }
-        | Command::Events { .. }
-        | Command::Metrics
-        | Command::Status { .. }
-        | Command::ProbeProvider => {}
+        _ => {}
     }
 }
 
@@ -213,7 +218,8 @@ fn report_providers(output: &mut Output, state: &Reconciler, with_refused: bool)
 /// Reports mistakes in the configuration, and failed queries of the node.
 fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, with_warnings: bool) {
     if let Some(error) = &outcome.config_error {
-        return output.error(error);
+        output.report(Reported::rejected(error));
+        return output.fail();
     }
     let mut problems = outcome.problems.clone();
     if with_warnings {
@@ -222,10 +228,11 @@ fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, with_warni
     }
     for problem in &problems {
         match problem.severity {
-            Severity::Refused => output.error(problem),
-            Severity::Warning if with_warnings => output.warning(problem),
-            Severity::Warning => {}
+            Severity::Refused => output.fail(),
+            Severity::Warning if with_warnings => {}
+            Severity::Warning => continue,
         }
+        output.report(Reported::problem(problem));
     }
     for warning in state.node_warnings().iter().filter(|_| with_warnings) {
         output.warning(warning);

@@ -2,68 +2,139 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::Output;
-use super::providers::role;
+use super::output::{Columns, Document};
+use super::providers::Provider;
 use sriovdp_providers::{Inspection, ProviderError, ProviderSettings, Step, inspect};
 use sriovdp_report::inline;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProviderCheck {
+    file: String,
+    /// The steps that the file passed, in their order.
+    passed: Vec<PassedStep>,
+    /// Why the next step refuses it.
+    refused: Option<String>,
+    /// What does not refuse it.
+    warnings: Vec<String>,
+    /// What it provides.
+    provider: Option<Provider>,
+    sha256: Option<String>,
+    duration_ms: Option<u128>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum PassedStep {
+    PathTrust,
+    File,
+    Elf,
+    Note,
+    Digest,
+    Load,
+    Interface,
+    Manifest,
+    Discovery,
+}
 
 pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderSettings) {
     let inspected = inspect(file, settings).await;
     let failed = inspected.as_ref().err().map(ProviderError::step);
-    for step in Step::ALL
+    let passed = Step::ALL
         .into_iter()
-        .take_while(|step| Some(*step) != failed)
-    {
-        output.line(format_args!("ok       {}", description(step)));
-    }
+        .take_while(|step| Some(*step) != failed);
+    let mut check = ProviderCheck {
+        file: file.display().to_string(),
+        passed: passed.map(PassedStep::from).collect(),
+        refused: None,
+        warnings: Vec::new(),
+        provider: None,
+        sha256: None,
+        duration_ms: None,
+    };
     match inspected {
-        Ok(inspected) => print(output, &inspected),
+        Ok(inspected) => check.add(inspected),
         Err(reason) => {
-            output.line(format_args!("refused  {}", inline(&reason)));
+            check.refused = Some(inline(&reason));
             output.fail();
+        }
+    }
+    output.document(&check);
+}
+
+impl From<Step> for PassedStep {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::PathTrust => Self::PathTrust,
+            Step::File => Self::File,
+            Step::Elf => Self::Elf,
+            Step::Note => Self::Note,
+            Step::Digest => Self::Digest,
+            Step::Load => Self::Load,
+            Step::Interface => Self::Interface,
+            Step::Manifest => Self::Manifest,
+            Step::Discovery => Self::Discovery,
         }
     }
 }
 
-fn description(step: Step) -> &'static str {
-    match step {
-        Step::PathTrust => "path: only trusted users can replace the file",
-        Step::File => "file: a regular file that only trusted users can write to",
-        Step::Elf => "ELF: a complete shared library for this machine",
-        Step::Note => "note: built with a compatible SDK, and panics can be caught",
-        Step::Digest => "digest: allowed",
-        Step::Load => "load: a child process loads it",
-        Step::Interface => "ABI: the layouts of both sides are equal",
-        Step::Manifest => "manifest: valid, with a schema of the selectors",
-        Step::Discovery => "discovery: returns on an empty node",
+impl PassedStep {
+    fn description(&self) -> &'static str {
+        match self {
+            Self::PathTrust => "path: only trusted users can replace the file",
+            Self::File => "file: a regular file that only trusted users can write to",
+            Self::Elf => "ELF: a complete shared library for this machine",
+            Self::Note => "note: built with a compatible SDK, and panics can be caught",
+            Self::Digest => "digest: allowed",
+            Self::Load => "load: a child process loads it",
+            Self::Interface => "ABI: the layouts of both sides are equal",
+            Self::Manifest => "manifest: valid, with a schema of the selectors",
+            Self::Discovery => "discovery: returns on an empty node",
+        }
     }
 }
 
-fn print(output: &mut Output, inspected: &Inspection) {
-    let manifest = &inspected.manifest;
-    if let Some(error) = &inspected.discovery {
-        output.line(format_args!(
-            "warning  the discovery on an empty node failed: {}",
-            inline(error)
-        ));
+impl ProviderCheck {
+    fn add(&mut self, inspected: Inspection) {
+        if let Some(error) = &inspected.discovery {
+            let error = inline(error);
+            let warning = format!("the discovery on an empty node failed: {error}");
+            self.warnings.push(warning);
+        }
+        if !inspected.is_listed {
+            let warning = "no list of digests (hint: see `--provider-digests`)";
+            self.warnings.push(warning.to_owned());
+        }
+        let provider = Provider::new(&inspected.manifest, inspected.keys.into_iter());
+        self.provider = Some(provider);
+        self.sha256 = Some(inspected.digest.to_string());
+        self.duration_ms = Some(inspected.took.as_millis());
     }
-    if !inspected.is_listed {
-        output.line(format_args!(
-            "warning  no list of digests (hint: see `--provider-digests`)"
-        ));
+}
+
+impl Document for ProviderCheck {
+    const KIND: &'static str = "ProviderCheck";
+
+    fn print(&self, output: &mut Output, _: Columns) {
+        for step in &self.passed {
+            output.line(format_args!("ok       {}", step.description()));
+        }
+        if let Some(reason) = &self.refused {
+            output.line(format_args!("refused  {reason}"));
+        }
+        for warning in &self.warnings {
+            output.line(format_args!("warning  {warning}"));
+        }
+        if let Some(provider) = &self.provider {
+            output.line(format_args!("It would be loaded: {}.", provider.title()));
+            provider.print_details(output);
+        }
+        if let (Some(digest), Some(duration)) = (&self.sha256, self.duration_ms) {
+            output.line(format_args!("    sha256: {digest}"));
+            output.line(format_args!("    checked in {duration} ms"));
+        }
     }
-    output.line(format_args!(
-        "It would be loaded: {} ({} {}, SDK {}).",
-        role(manifest),
-        manifest.package,
-        manifest.version,
-        inspected.note.sdk
-    ));
-    output.line(format_args!("    {}", manifest.summary));
-    output.line(format_args!("    selectors: {}", inspected.keys.join(", ")));
-    output.line(format_args!("    sha256: {}", inspected.digest));
-    output.line(format_args!(
-        "    checked in {} ms",
-        inspected.took.as_millis()
-    ));
 }

@@ -1,4 +1,4 @@
-//! `sriovdp status`: what the running daemon does, for people or as JSON.
+//! `sriovdp status`: what the running daemon does.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 use sriovdp_agent::observers::Check;
 use sriovdp_agent::status::report::{Resource, StatusReport};
 use sriovdp_kubelet::ContainerDevices;
+use sriovdp_report::count;
 
 use super::Output;
 use super::daemon::query;
-use crate::cli::OutputFormat;
+use super::output::{Columns, Document};
 
-/// What is printed as JSON.
 #[derive(Serialize)]
 struct Page {
     #[serde(flatten)]
@@ -21,12 +21,7 @@ struct Page {
 }
 
 /// The state of the daemon whose socket is in `directory`, and the pods of the kubelet behind `pod_resources`.
-pub(super) async fn status(
-    output: &mut Output,
-    directory: &Path,
-    pod_resources: &Path,
-    format: OutputFormat,
-) {
+pub(super) async fn status(output: &mut Output, directory: &Path, pod_resources: &Path) {
     let status: StatusReport = match query(directory, Check::Status).await {
         Ok(status) => status,
         Err(error) => return output.error(&error),
@@ -42,10 +37,14 @@ pub(super) async fn status(
             None
         }
     };
-    let page = Page { status, containers };
-    match format {
-        OutputFormat::Json => output.json(&page),
-        OutputFormat::Text => print(output, &page),
+    output.document(&Page { status, containers });
+}
+
+impl Document for Page {
+    const KIND: &'static str = "Status";
+
+    fn print(&self, output: &mut Output, _: Columns) {
+        print(output, self);
     }
 }
 
@@ -125,9 +124,8 @@ fn print(output: &mut Output, page: &Page) {
 }
 
 fn summary(resource: &Resource) -> String {
-    let Resource {
-        devices, healthy, ..
-    } = resource;
+    let devices = count(resource.devices, "device");
+    let healthy = resource.healthy;
     let registration = match (resource.is_registered, resource.registered_seconds) {
         (true, Some(age)) => format!("registered for {}", time(age)),
         _ => match &resource.last_error {
@@ -135,7 +133,7 @@ fn summary(resource: &Resource) -> String {
             None => "not registered".to_owned(),
         },
     };
-    format!("{registration}; {devices} devices, {healthy} healthy")
+    format!("{registration}; {devices}, {healthy} healthy")
 }
 
 /// As `kubectl` shows ages: the two largest units.

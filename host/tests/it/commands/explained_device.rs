@@ -1,6 +1,6 @@
 //! `sriovdp explain` of devices by each of their names, and why pools are empty or unhealthy.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
@@ -163,8 +163,10 @@ async fn pod_device_of_another_resource_is_retained() {
     let (code, output, errors) = node.run(&["explain", "-o", "json", "0000:41:10.0"]).await;
     assert_eq!(code, Some(0), "{errors}");
     let reported: Value = serde_json::from_str(&output).unwrap();
+    let result = &reported["items"][0]["resources"][0];
+    assert_eq!(result["resource"], "intel.com/a");
     assert_eq!(
-        reported[0]["resources"][0],
-        json!({"resource": "intel.com/a", "takes": false, "heldAs": "intel.com/old"})
+        (&result["result"], &result["inUseAs"]),
+        (&"inUse".into(), &"intel.com/old".into())
     );
 }

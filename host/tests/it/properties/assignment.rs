@@ -133,9 +133,9 @@ fn the_first_resource_that_selects_a_device_has_it() {
         },
         |resources, code, output, errors| {
             assert_eq!(code, Some(0), "{errors}");
-            let pools: Vec<Value> = serde_json::from_str(output).unwrap();
+            let list: Value = serde_json::from_str(output).unwrap();
             let mut found = BTreeMap::new();
-            for pool in &pools {
+            for pool in list["items"].as_array().unwrap() {
                 let name = pool["resource"].as_str().unwrap();
                 let n: usize = name.strip_prefix("intel.com/r").unwrap().parse().unwrap();
                 let devices = pool["devices"].as_array().unwrap().iter();

@@ -13,7 +13,8 @@ use serde::Serialize;
 use sriovdp_sdk::Error;
 
 use super::super::Output;
-use crate::cli::{Arguments, OutputFormat};
+use super::super::output::{Columns, Document};
+use crate::cli::Arguments;
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 
 /// The page with a section for each difference.
@@ -38,13 +39,16 @@ struct Finding {
     /// The section of [`PAGE`].
     difference: &'static str,
     effect: Effect,
-    #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
     message: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     details: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+}
+
+/// The differences on this node, those with the largest effect first.
+#[derive(Serialize)]
+struct Migration {
+    items: Vec<Finding>,
 }
 
 /// What a difference is found in.
@@ -115,7 +119,6 @@ pub(in super::super) async fn migrate(
     mut here: Reconciler,
     mut there: Reconciler,
     arguments: &Arguments,
-    format: OutputFormat,
 ) {
     let outcome = here.reconcile().await;
     super::super::report_providers(output, &here, true);
@@ -153,9 +156,14 @@ pub(in super::super) async fn migrate(
     if !findings.iter().all(is_served) {
         output.fail();
     }
-    match format {
-        OutputFormat::Json => output.json(&findings),
-        OutputFormat::Text => print(output, &findings),
+    output.document(&Migration { items: findings });
+}
+
+impl Document for Migration {
+    const KIND: &'static str = "Migration";
+
+    fn print(&self, output: &mut Output, _: Columns) {
+        print(output, &self.items);
     }
 }
 

@@ -1,0 +1,321 @@
+//! The help of each command beyond its own arguments: the options that have an effect, examples, exit codes.
+
+use clap::{Arg, Command};
+
+const DOCUMENTATION: &str = "https://github.com/sriovdp/sriovdp/blob/main/docs";
+
+/// Of commands that print.
+const EXIT_CODES: &str =
+    "0 success; 1 after an error, or when something shown is unknown; 2 invalid command line";
+const EXIT_CODES_OF_HEALTH: &str =
+    "0 OK; 1 NOT READY; 2 when the daemon does not answer, or invalid command line";
+
+/// Options of every command.
+const ALWAYS: [&str; 2] = ["root", "color"];
+const PROVIDERS: [&str; 2] = ["provider_dir", "provider_digests"];
+const CONFIGURATION: [&str; 4] = ["config_file", "resource_prefix", "lenient", "kubelet_dir"];
+const DAEMON: [&str; 1] = ["healthcheck_socket_dir"];
+
+/// The help of one command.
+struct Topic {
+    /// Its name, behind that of its parent.
+    command: &'static str,
+    /// The global options that have an effect, beyond [`ALWAYS`].
+    options: &'static [&'static [&'static str]],
+    /// Command lines, with their meaning.
+    examples: &'static [(&'static str, &'static str)],
+    exit_codes: &'static str,
+    page: &'static str,
+}
+
+const TOPICS: [Topic; 14] = [
+    Topic {
+        command: "providers",
+        options: &[&PROVIDERS],
+        examples: &[
+            ("sriovdp providers", "each file, with its selectors"),
+            ("sriovdp providers -o json", "the same for a program"),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "providers.md",
+    },
+    Topic {
+        command: "provider new",
+        options: &[&PROVIDERS],
+        examples: &[
+            ("sriovdp provider new acme-fpga", "a device type"),
+            (
+                "sriovdp provider new acme-labels --extends TYPE",
+                "selectors for a device type of another provider",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "providers.md",
+    },
+    Topic {
+        command: "provider check",
+        options: &[&["provider_digests"]],
+        examples: &[("sriovdp provider check target/release/libacme_fpga.so", "")],
+        exit_codes: "0 when the file would be loaded; 1 when it is refused; 2 invalid command line",
+        page: "providers.md",
+    },
+    Topic {
+        command: "node write",
+        options: &[&["provider_dir"]],
+        examples: &[(
+            "sriovdp node write examples/nodes/igb-guest.tree /tmp/node --config examples/configs/dpdk-and-kernel.json",
+            "then `sriovdp --root /tmp/node list`",
+        )],
+        exit_codes: EXIT_CODES,
+        page: "commands.md",
+    },
+    Topic {
+        command: "check",
+        options: &[&PROVIDERS, &CONFIGURATION],
+        examples: &[
+            ("sriovdp check", "the configuration that the daemon reads"),
+            (
+                "sriovdp check new.json -o json",
+                "a file before it is applied, in CI",
+            ),
+            (
+                "sriovdp check --migrate",
+                "what differs from the Go plugin on this node",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "configuration.md",
+    },
+    Topic {
+        command: "list",
+        options: &[&PROVIDERS, &CONFIGURATION],
+        examples: &[
+            ("sriovdp list -o wide", "with ids and addresses"),
+            (
+                "sriovdp list -o json | jq '.items[].devices[]?|select(.unhealthy)'",
+                "the unhealthy devices",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "commands.md",
+    },
+    Topic {
+        command: "explain",
+        options: &[&PROVIDERS, &CONFIGURATION],
+        examples: &[
+            ("sriovdp explain 0000:3b:02.0", "one device"),
+            (
+                "sriovdp explain ens1f0v2",
+                "the device of a network interface",
+            ),
+            (
+                "sriovdp explain --resource intel.com/dpdk",
+                "all devices, one resource",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "commands.md",
+    },
+    Topic {
+        command: "rescan",
+        options: &[],
+        examples: &[("sriovdp rescan", "")],
+        exit_codes: "0 success; 1 when no daemon is found; 2 invalid command line",
+        page: "changes-of-the-node.md",
+    },
+    Topic {
+        command: "health",
+        options: &[&DAEMON],
+        examples: &[
+            ("sriovdp health liveness", "for a liveness probe"),
+            ("sriovdp health registered", "for a readiness probe"),
+        ],
+        exit_codes: EXIT_CODES_OF_HEALTH,
+        page: "monitoring.md",
+    },
+    Topic {
+        command: "status",
+        options: &[&DAEMON, &["kubelet_dir"]],
+        examples: &[
+            ("sriovdp status", ""),
+            (
+                "sriovdp status -o json | jq .lastReconcile",
+                "the last reconcile",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "commands.md",
+    },
+    Topic {
+        command: "events",
+        options: &[&DAEMON],
+        examples: &[
+            ("sriovdp events --since 1h", "what changed in the last hour"),
+            (
+                "sriovdp events -o json | jq '.items[]|select(.event==\"allocated\")'",
+                "which devices were allocated",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "logging.md",
+    },
+    Topic {
+        command: "metrics",
+        options: &[&DAEMON],
+        examples: &[("sriovdp metrics > /var/lib/node_exporter/sriovdp.prom", "")],
+        exit_codes: EXIT_CODES,
+        page: "monitoring.md",
+    },
+    Topic {
+        command: "version",
+        options: &[],
+        examples: &[
+            ("sriovdp version", ""),
+            (
+                "sriovdp version -o json | jq -r .commit",
+                "the commit alone",
+            ),
+        ],
+        exit_codes: EXIT_CODES,
+        page: "commands.md",
+    },
+    Topic {
+        command: "schema",
+        options: &[&PROVIDERS],
+        examples: &[(
+            "sriovdp schema > sriovdp.schema.json",
+            "for an editor, or for CI",
+        )],
+        exit_codes: EXIT_CODES,
+        page: "configuration.md",
+    },
+];
+
+/// Adds to the help of each command. Options without an effect on it are accepted, so that a command takes the options
+/// of the daemon on the same node, and are not listed.
+pub(super) fn complete(command: Command) -> Command {
+    let examples = [
+        (
+            "sriovdp",
+            "serve, with the configuration in /etc/pcidp/config.json",
+        ),
+        ("sriovdp check && sriovdp list", "what it would serve"),
+    ];
+    let exit_codes = "0 after SIGTERM; 1 when it cannot serve; 2 invalid command line";
+    let help = after_help(&examples, exit_codes, "configuration.md");
+    let global = command.get_arguments().filter(|a| a.is_global_set());
+    let global: Vec<Arg> = global.cloned().collect();
+    below(command.after_help(help), &global, "")
+}
+
+/// The same for the commands of `command`, which have `prefix` before their names.
+fn below(command: Command, global: &[Arg], prefix: &str) -> Command {
+    command.mut_subcommands(|mut command| {
+        let name = format!("{prefix}{}", command.get_name());
+        let topic = TOPICS.iter().find(|topic| topic.command == name);
+        let is_hidden = |id: &str| match topic {
+            Some(topic) => {
+                let mut options = topic.options.iter().copied().flatten().chain(&ALWAYS);
+                options.all(|option| *option != id)
+            }
+            None => command.has_subcommands(),
+        };
+        // In place of the options that clap would copy from the parent.
+        let options = global.iter().map(|option| {
+            let is_hidden = option.is_hide_set() || is_hidden(option.get_id().as_str());
+            option.clone().hide(is_hidden)
+        });
+        let options: Vec<Arg> = options.collect();
+        command = command.args(options);
+        if let Some(topic) = topic {
+            let help = after_help(topic.examples, topic.exit_codes, topic.page);
+            command = command.after_help(help);
+        }
+        below(command, global, &format!("{name} "))
+    })
+}
+
+fn after_help(examples: &[(&str, &str)], exit_codes: &str, page: &str) -> String {
+    let mut text = "Examples:\n".to_owned();
+    for (line, meaning) in examples {
+        text += &format!("  {line}\n");
+        if !meaning.is_empty() {
+            text += &format!("      {meaning}\n");
+        }
+    }
+    text + &format!("\nExit codes: {exit_codes}\n\nDocumentation: {DOCUMENTATION}/{page}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(command: &Command, prefix: &str) -> Vec<String> {
+        let commands = command.get_subcommands().filter(|c| !c.is_hide_set());
+        let commands = commands.flat_map(|command| {
+            let name = format!("{prefix}{}", command.get_name());
+            match command.has_subcommands() {
+                true => names(command, &format!("{name} ")),
+                false => vec![name],
+            }
+        });
+        commands.collect()
+    }
+
+    #[test]
+    fn every_command_has_a_topic() {
+        let command = super::super::command();
+        let mut names = names(&command, "");
+        names.sort_unstable();
+        let mut topics = TOPICS.map(|topic| topic.command);
+        topics.sort_unstable();
+        assert_eq!(topics.as_slice(), names, "add the new command to `TOPICS`");
+        let options = TOPICS
+            .iter()
+            .flat_map(|topic| topic.options.iter().copied().flatten());
+        for option in options.chain(&ALWAYS) {
+            let mut arguments = command.get_arguments();
+            let is_option = arguments.any(|a| a.get_id() == option && a.is_global_set());
+            assert!(is_option, "`{option}` is no global option");
+        }
+    }
+
+    #[test]
+    fn help_lists_the_options_with_an_effect_and_all_are_accepted() {
+        let help = |line: &str| {
+            let words = format!("sriovdp {line} --help");
+            let parsed = super::super::command().try_get_matches_from(words.split(' '));
+            parsed
+                .err()
+                .map(|help| help.to_string())
+                .unwrap_or_default()
+        };
+        for (line, listed, hidden) in [
+            ("rescan", "--root", "--lenient"),
+            ("schema", "--provider-dir", "--config-file"),
+            ("provider new", "--provider-dir", "--kubelet-dir"),
+            ("check", "--lenient", "--healthcheck-socket-dir"),
+            ("status", "--healthcheck-socket-dir", "--lenient"),
+            ("list", "--output", "--log-level"),
+        ] {
+            let help = help(line);
+            assert!(
+                help.contains(listed) && !help.contains(hidden),
+                "{line}: {help}"
+            );
+            assert!(help.contains("Exit codes: 0 "), "{line}: {help}");
+        }
+        let words = [
+            "sriovdp",
+            "--root",
+            "/a",
+            "rescan",
+            "--lenient",
+            "--root",
+            "/b",
+        ];
+        let parsed = super::super::Arguments::parse_go_style(words.map(Into::into)).unwrap();
+        assert!(parsed.common.lenient);
+        assert_eq!(parsed.common.root, std::path::Path::new("/b"));
+    }
+}
