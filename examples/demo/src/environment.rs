@@ -1,15 +1,17 @@
-//! A node in a temporary directory, with the programs that this build made.
+//! A node in a directory that stays, with the programs that this build made.
 
 use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 use rustix::process::{Pid, Signal};
 use sriovdp_fake_kubelet::{Config, FakeKubelet};
-use sriovdp_sdk_testing::{TempTree, Tree};
+use sriovdp_sdk_testing::Tree;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
@@ -33,9 +35,14 @@ const PROVIDERS: [Library; 3] = [
 pub(crate) const ACCELERATOR: Library = ("libsriovdp_accelerator.so", "accelerator.so");
 pub(crate) const RDMA: Library = ("libsriovdp_mellanox_rdma.so", "mellanox-rdma.so");
 
+/// The directory has these.
+const ROOT: &str = "node";
+const PROVIDER_DIR: &str = "providers";
+const LOG: &str = "daemon.log";
+const WRAPPER: &str = "sriovdp";
+
 pub(crate) struct Environment {
-    node: TempTree,
-    providers: tempfile::TempDir,
+    directory: PathBuf,
     /// Where the build put the programs: this one is among them.
     built: PathBuf,
 }
@@ -47,18 +54,49 @@ pub(crate) struct Daemon {
     log: PathBuf,
 }
 
+/// The directory of the demo, empty: `named`, or one in the directory for temporary files. Its path is short enough for
+/// sockets, and no other user can replace a provider in it, neither of which holds for every place of a checkout.
+pub(crate) fn directory(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let directory = match named {
+        // What is in there is not of this demo.
+        Some(named) => named,
+        None => {
+            let directory = std::env::temp_dir().join("sriovdp-demo");
+            match std::fs::remove_dir_all(&directory) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    let message = format!(
+                        "cannot replace `{}`, where the last demo left its node; name another directory",
+                        directory.display()
+                    );
+                    return Err(anyhow::Error::new(error).context(message));
+                }
+                _ => directory,
+            }
+        }
+    };
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .with_context(|| format!("cannot create `{}`", directory.display()))?;
+    Ok(std::path::absolute(directory)?)
+}
+
 impl Environment {
     /// The captured node with a configuration and the provider files, as they are installed.
-    pub(crate) fn set(config: &str) -> anyhow::Result<Self> {
+    pub(crate) fn set(directory: PathBuf, config: &str) -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
         let environment = Self {
-            node: Tree::parse(NODE)?.temp(),
-            providers: tempfile::tempdir()?,
+            directory,
             built: this
                 .parent()
                 .context("this program is in no directory")?
                 .to_owned(),
         };
+        for name in [ROOT, PROVIDER_DIR] {
+            std::fs::create_dir(environment.directory.join(name))?;
+        }
+        Tree::parse(NODE)?.write(&environment.root())?;
+        environment.write_wrapper()?;
         for library in PROVIDERS {
             environment.provide(library)?;
         }
@@ -71,7 +109,14 @@ impl Environment {
 
     /// Runs a command of the program and returns what it prints. Its exit code may be that of a failed check.
     pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.program()?.args(arguments).output().await?;
+        let has_colors = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+        let color = if has_colors { "always" } else { "never" };
+        let command = &mut self.program()?;
+        let output = command
+            .args(arguments)
+            .args(["--color", color])
+            .output()
+            .await?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -81,7 +126,7 @@ impl Environment {
 
     /// Its log goes into a file, because it would be in between the lines of the narration.
     pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
-        let log = self.root().join("daemon.log");
+        let log = self.log();
         let started = Instant::now();
         let child = self
             .program()?
@@ -98,26 +143,34 @@ impl Environment {
 
     /// The configuration is this from now on. A reader sees the file as it was or as it is, never a part of it.
     pub(crate) fn configure(&self, config: &str) -> anyhow::Result<()> {
-        let directory = self.root().join(CONFIG_DIRECTORY);
-        let next = directory.join(".next");
+        let file = self.config_file();
+        let next = file.with_file_name(".next");
         std::fs::write(&next, config)?;
-        Ok(std::fs::rename(next, directory.join("config.json"))?)
+        Ok(std::fs::rename(next, file)?)
+    }
+
+    pub(crate) fn configuration(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.config_file())?)
+    }
+
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.root().join(CONFIG_DIRECTORY).join("config.json")
     }
 
     /// The file appears whole and with its mode, as an installation that is renamed into its place.
     pub(crate) fn provide(&self, (library, name): Library) -> anyhow::Result<()> {
         let from = self.built.join(library);
-        let next = self.providers.path().join(".next");
+        let next = self.provider_dir().join(".next");
         std::fs::copy(&from, &next)
             .with_context(|| format!("`{}` is missing; `make demo` builds it", from.display()))?;
         std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o644))?;
-        std::fs::rename(next, self.providers.path().join(name))?;
+        std::fs::rename(next, self.provider_dir().join(name))?;
         Ok(())
     }
 
     /// Changes the node, by lines of the tree language.
     pub(crate) fn change(&self, lines: &str) -> anyhow::Result<()> {
-        Ok(Tree::apply(self.root(), lines)?)
+        Ok(Tree::apply(&self.root(), lines)?)
     }
 
     pub(crate) fn device_info(&self, device: &str) -> anyhow::Result<String> {
@@ -127,8 +180,41 @@ impl Environment {
         )?)
     }
 
-    fn root(&self) -> &Path {
-        self.node.path()
+    /// Removes the sockets of the kubelet, which nothing serves any more.
+    pub(crate) fn remove_kubelet(&self) -> anyhow::Result<()> {
+        Ok(std::fs::remove_dir_all(
+            self.root().join("var/lib/kubelet"),
+        )?)
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.join(ROOT)
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.join(LOG)
+    }
+
+    /// A script that runs the program on this node.
+    pub(crate) fn wrapper(&self) -> PathBuf {
+        self.directory.join(WRAPPER)
+    }
+
+    fn write_wrapper(&self) -> anyhow::Result<()> {
+        let [program, root, providers] =
+            [self.built.join("sriovdp"), self.root(), self.provider_dir()]
+                .map(|path| quoted(&path));
+        let script = format!(
+            "#!/bin/sh\n# The program on the node of the demo.\n\
+             exec {program} --root {root} --provider-dir {providers} \"$@\"\n"
+        );
+        std::fs::write(self.wrapper(), script)?;
+        let mode = std::fs::Permissions::from_mode(0o755);
+        Ok(std::fs::set_permissions(self.wrapper(), mode)?)
+    }
+
+    fn provider_dir(&self) -> PathBuf {
+        self.directory.join(PROVIDER_DIR)
     }
 
     fn program(&self) -> anyhow::Result<Command> {
@@ -143,9 +229,14 @@ impl Environment {
             .arg("--root")
             .arg(self.root())
             .arg("--provider-dir")
-            .arg(self.providers.path());
+            .arg(self.provider_dir());
         Ok(command)
     }
+}
+
+/// For a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
 impl Daemon {

@@ -4,7 +4,7 @@ use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 use tokio::time::Instant;
 
 use crate::environment::{Daemon, Environment};
-use crate::narration::{chapter, pool, since};
+use crate::narration::{chapter, command, commands_to_try, file, pool, since};
 
 /// What has devices from the start.
 const AT_FIRST: [&str; 4] = [
@@ -23,14 +23,21 @@ const LATER: [&str; 4] = [
 
 pub(crate) async fn before_the_start(environment: &Environment) -> anyhow::Result<()> {
     chapter(
-        "The provider directory: each file brings a device type, or extends some; the host has none by itself",
+        "The provider directory: each file has a device type, or extends some; the program has none by itself",
     );
-    print!("{}", environment.run(&["providers"]).await?);
+    show(environment, &["providers"]).await?;
 
-    chapter(
-        "The configuration, checked against them: two resources lack their providers, one has a typing error",
-    );
-    print!("{}", environment.run(&["check"]).await?);
+    chapter("The configuration: two resources lack their providers, and one has a typo");
+    file(&environment.configuration()?);
+    show(environment, &["check"]).await?;
+
+    chapter("Why is a VF in one pool and in no other?");
+    show(environment, &["explain", "0000:41:10.2"]).await
+}
+
+async fn show(environment: &Environment, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = environment.run(arguments).await?;
+    command(arguments, &output);
     Ok(())
 }
 
@@ -91,5 +98,32 @@ pub(crate) async fn end(kubelet: &FakeKubelet, daemon: &mut Daemon) -> anyhow::R
         format!("{name} {}", lists.count())
     });
     println!("  {}", counts.collect::<Vec<_>>().join(", "));
+    Ok(())
+}
+
+/// Where everything was left, and what to do with it.
+pub(crate) fn left(environment: &Environment) -> anyhow::Result<()> {
+    environment.remove_kubelet()?;
+    chapter("Your turn: the node stays until the next run");
+    println!("  node           {}", environment.root().display());
+    println!("  configuration  {}", environment.config_file().display());
+    println!("  log            {}", environment.log().display());
+    let program = environment.wrapper();
+    let program = program.display();
+    println!("  `{program}` is the program with `--root` and `--provider-dir` of this node:");
+    commands_to_try(&[
+        (
+            format!("{program} list -o wide"),
+            "the devices of each pool",
+        ),
+        (
+            format!("{program} explain eth3"),
+            "why an interface of the node is in no pool",
+        ),
+        (
+            format!("{program} check"),
+            "after you have edited the configuration",
+        ),
+    ]);
     Ok(())
 }

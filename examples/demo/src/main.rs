@@ -1,8 +1,9 @@
 //! The whole path for a person to watch: provider files, pools, registration, allocations, a node that changes.
 //!
 //! Everything but the kubelet is real: the daemon and the provider libraries that the build made, over a node that was
-//! captured from a running kernel. It needs no rights, touches nothing outside a temporary directory, and ends by
-//! itself.
+//! captured from a running kernel. It needs no rights, touches nothing outside of one directory, and ends by itself. The
+//! directory is the argument, which is created, or else `sriovdp-demo` in the directory for temporary files, which is
+//! replaced.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the demo is what it prints")]
 
@@ -43,14 +44,17 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn play() -> anyhow::Result<()> {
-    let environment = Environment::set(CONFIG)?;
+    let named = std::env::args_os().nth(1).map(Into::into);
+    let directory = environment::directory(named)?;
+    let environment = Environment::set(directory, CONFIG)?;
     lifecycle::before_the_start(&environment).await?;
     let kubelet = environment.kubelet().await?;
     let mut daemon = lifecycle::start(&environment)?;
-    match serve(&environment, &kubelet, &mut daemon).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(error.context(daemon.report().await)),
+    if let Err(error) = serve(&environment, &kubelet, &mut daemon).await {
+        return Err(error.context(daemon.report().await));
     }
+    drop(kubelet);
+    lifecycle::left(&environment)
 }
 
 /// What happens while the daemon runs.

@@ -2,21 +2,56 @@
 
 use std::collections::BTreeMap;
 
+use anstream::println;
+use anstyle::{AnsiColor, Style};
 use sriovdp_fake_kubelet::ResourceView;
 use sriovdp_proto::deviceplugin::ContainerAllocateResponse;
+use sriovdp_report::count;
 use tokio::time::Instant;
+
+const HEADING: Style = AnsiColor::Cyan.on_default().bold();
+const COMMAND: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const ASIDE: Style = Style::new().dimmed();
 
 /// The heading of what comes next.
 pub(crate) fn chapter(title: &str) {
-    println!("\n== {title}");
+    println!("\n{HEADING}== {title}{HEADING:#}");
+}
+
+/// A command of the program, and what it printed.
+pub(crate) fn command(arguments: &[&str], output: &str) {
+    println!("{COMMAND}$ sriovdp {}{COMMAND:#}", arguments.join(" "));
+    anstream::print!("{output}");
+}
+
+/// A file, with the numbers of its lines, which errors refer to.
+pub(crate) fn file(text: &str) {
+    for (n, line) in text.lines().enumerate() {
+        println!("{ASIDE}{:>4}{ASIDE:#}  {line}", n + 1);
+    }
+}
+
+/// A remark about the demo itself.
+pub(crate) fn aside(text: &str) {
+    println!("  {ASIDE}{text}{ASIDE:#}");
+}
+
+/// Commands to try, with their meaning.
+pub(crate) fn commands_to_try(commands: &[(String, &str)]) {
+    for (line, meaning) in commands {
+        println!("  {COMMAND}{line}{COMMAND:#}");
+        println!("      {meaning}");
+    }
 }
 
 /// A pool as the kubelet sees it.
 pub(crate) fn pool(name: &str, view: &ResourceView) {
     println!(
-        "  {name}: {} of {} devices allocatable, at {}",
+        "  {name}: {} of {} allocatable, at {}",
         view.allocatable(),
-        view.capacity(),
+        count(view.capacity(), "device"),
         view.endpoint
     );
     for device in &view.devices {
@@ -25,14 +60,13 @@ pub(crate) fn pool(name: &str, view: &ResourceView) {
             .iter()
             .map(|node| format!(" numa {node}"))
             .collect();
+        let (style, health) = match device.healthy {
+            true => (GOOD, "healthy"),
+            false => (BAD, "unhealthy"),
+        };
         println!(
-            "    {} {}{}",
+            "    {} {style}{health}{style:#}{}",
             device.id,
-            if device.healthy {
-                "healthy"
-            } else {
-                "unhealthy"
-            },
             numa.concat()
         );
     }

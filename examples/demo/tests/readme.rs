@@ -1,6 +1,7 @@
-//! The demo runs to its end, and prints what the README shows of it.
+//! The demo runs to its end, prints what the README shows of it, and leaves a node on which its commands work.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::Command;
 
 const README: &str = include_str!("../../../README.md");
@@ -8,7 +9,10 @@ const CHANGE: &str = "on the kubelet's stream N ms after the change";
 
 #[test]
 fn the_readme_shows_what_it_prints() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let directory = temporary.path().join("demo");
     let demo = Command::new(env!("CARGO_BIN_EXE_sriovdp-demo"))
+        .arg(&directory)
         .output()
         .expect("it starts");
     let printed = String::from_utf8_lossy(&demo.stdout);
@@ -28,6 +32,35 @@ fn the_readme_shows_what_it_prints() {
     let changes = lines.iter().filter(|line| line.ends_with(CHANGE)).count();
     assert_eq!(changes, 7, "{printed}");
     assert!(printed.contains("no rule of the kubelet was violated"));
+
+    expect_table(&directory);
+    let program = directory.join("sriovdp").display().to_string();
+    let commands = printed
+        .lines()
+        .filter(|line| line.trim().starts_with(&program));
+    let commands: Vec<&str> = commands.collect();
+    assert_eq!(commands.len(), 3, "{printed}");
+    for command in commands {
+        let ended = Command::new("sh")
+            .args(["-c", command])
+            .output()
+            .expect("a shell");
+        let output = String::from_utf8_lossy(&ended.stdout);
+        assert!(
+            ended.status.success() && !output.is_empty(),
+            "{command}: {ended:?}"
+        );
+    }
+}
+
+/// The first devices of the table in the README.
+fn expect_table(directory: &Path) {
+    let listed = Command::new(directory.join("sriovdp")).arg("list").output();
+    let listed = listed.expect("a script").stdout;
+    let (_, shown) = README.split_once("/sriovdp list\n").expect("a command");
+    let (shown, _) = shown.split_once("```").expect("its end");
+    let listed = String::from_utf8_lossy(&listed);
+    assert!(listed.starts_with(shown), "{listed}");
 }
 
 /// Times are other ones in each play.

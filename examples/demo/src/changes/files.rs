@@ -5,7 +5,7 @@ use sriovdp_fake_kubelet::FakeKubelet;
 use super::Change;
 use crate::containers::allocate;
 use crate::environment::{ACCELERATOR, Environment, RDMA};
-use crate::narration::chapter;
+use crate::narration::{aside, chapter};
 
 pub(crate) async fn a_configuration(
     environment: &Environment,
@@ -15,10 +15,8 @@ pub(crate) async fn a_configuration(
     chapter(
         "The configuration is corrected, `device` is `devices` now (no signal: the file is followed)",
     );
-    println!(
-        "  A pool that is new has to be registered first, so its message waits for the kubelet's"
-    );
-    println!("  next search for sockets, which is up to a second away.");
+    aside("A pool that is new has to be registered first, so its message waits for the kubelet's");
+    aside("next search for sockets, which is up to a second away.");
     let change = Change::begins(kubelet);
     environment.configure(corrected)?;
     change
@@ -44,7 +42,7 @@ pub(crate) async fn an_extension(
     environment: &Environment,
     kubelet: &FakeKubelet,
 ) -> anyhow::Result<()> {
-    chapter("The file of an extension follows, and `rdma` is refused no more (no signal either)");
+    chapter("The file of an extension follows, and `rdma` is no longer refused (no signal either)");
     let change = Change::begins(kubelet);
     environment.provide(RDMA)?;
     change

@@ -5,7 +5,7 @@ use sriovdp_fake_kubelet::FakeKubelet;
 use super::Change;
 use crate::containers::allocate;
 use crate::environment::{Daemon, Environment};
-use crate::narration::chapter;
+use crate::narration::{aside, chapter};
 
 /// One more beside the captured two.
 const VF: &str = "vf 0000:81:10.4 8086:10ca pf=0000:81:00.0 id=2 driver=igbvf net=eth20 numa=1";
@@ -27,10 +27,8 @@ pub(crate) async fn a_new_function(
     daemon: &Daemon,
 ) -> anyhow::Result<()> {
     chapter("A third VF appears on 0000:81:00.0");
-    println!("  On a real node the kernel's event triggers a reconcile. There is none for");
-    println!(
-        "  a node of files, so here and below SIGHUP does, which is what `sriovdp rescan` sends."
-    );
+    aside("On a real node the kernel's event triggers a reconcile. There is none for");
+    aside("a node of files, so here and below SIGHUP does, which is what `sriovdp rescan` sends.");
     let change = Change::begins(kubelet);
     environment.change(VF)?;
     daemon.reconcile()?;
@@ -53,8 +51,8 @@ pub(crate) async fn a_link(
         .await?;
     println!("  `sriovdp list` has the reason:");
     for line in environment.run(&["list"]).await?.lines() {
-        if line.contains("unhealthy:") {
-            println!("    {}", line.trim());
+        if line.contains("unhealthy:") || line.starts_with("RESOURCE") {
+            println!("    {line}");
         }
     }
 
