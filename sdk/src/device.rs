@@ -5,6 +5,22 @@ use std::fmt;
 use crate::{DeviceId, Finding, PciAddress, PciFunction};
 
 /// One device that a provider offers, or extends, with the provider's own `facts` about it.
+///
+/// ```
+/// use sriovdp_sdk::prelude::*;
+/// use sriovdp_sdk::{DeviceId, Finding, FindingKind};
+///
+/// /// Two halves of a card, with ids of their own.
+/// fn halves(card: &PciFunction, is_ready: bool) -> Result<Vec<Device<u8>>, Error> {
+///     let half = |number: u8| {
+///         let id = DeviceId::new(format!("{}-{number}", card.address))?;
+///         let starting = (!is_ready).then(|| Finding::new(FindingKind::Other, "the card is starting"));
+///         let device = Device::new(id, card.address, number);
+///         Ok(device.with_numa_node(card.numa_node).with_findings([starting]))
+///     };
+///     (0..2).map(half).collect()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Device<F> {

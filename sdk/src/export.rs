@@ -19,6 +19,14 @@
 /// export_provider!(Fpga);
 /// # fn main() {}
 /// ```
+///
+/// Neither a type that is no provider compiles, nor two exports of one library:
+///
+/// ```compile_fail
+/// struct Fpga;
+/// sriovdp_sdk::export_provider!(Fpga);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export_provider {
     ($provider:ty) => {

@@ -54,9 +54,11 @@
 //!
 //! `sriovdp provider new NAME` writes such a crate with its tests: `crate-type = ["cdylib"]`, a dependency on
 //! `sriovdp-sdk`, and a development dependency on `sriovdp-sdk-testing`. Where crates.io does not have them yet,
-//! `[patch.crates-io]` names the directories `sdk` and `sdk/testing` of a checkout. Then four commands bring it to a node:
+//! `--sdk PATH` takes them from a checkout of the repository. It prints the commands that bring it to a node:
 //!
 //! ```console
+//! $ sriovdp provider new fpga
+//! $ cd fpga
 //! $ cargo test
 //! $ cargo build --release
 //! $ sriovdp provider check target/release/libfpga.so
@@ -67,6 +69,7 @@
 //!
 //! # Where to read on
 //!
+//! * [`guide`]: nested selectors, what a container gets and who wins, files of your own, time limits, other languages.
 //! * [`Provider`]: what each method is for, and what the host relies on.
 //! * [`Manifest`]: a device type, an [extension](Manifest::extension), an [incremental](Manifest::incremental) provider.
 //! * [`Node`] and [`node`]: the PCI bus, sysfs, network interfaces, devlink. [`Memory`] keeps what a pod takes away.
@@ -90,6 +93,7 @@ mod device;
 mod driver;
 mod error;
 mod export;
+pub mod guide;
 pub mod health;
 mod iommufd;
 pub mod log;
@@ -163,6 +167,29 @@ pub use sriovdp_provider_abi::{DeviceId, Finding, FindingKind, ParseError, PciAd
 /// let selectors: Selectors = sriovdp_sdk::serde_json::from_str(r#"{"deviceIds": ["5001"]}"#)?;
 /// assert_eq!(selectors.device_ids, [HexId(0x5001)]);
 /// # Ok::<(), sriovdp_sdk::Error>(())
+/// ```
+///
+/// [`guide`](crate::guide#selectors) has numbers, enums and structs in selectors. These do not compile: an argument, a type
+/// that is no struct, and a field whose type has no `Default`, because each key may be left out.
+///
+/// ```compile_fail
+/// #[sriovdp_sdk::selectors(camelCase)]
+/// struct Selectors {}
+/// ```
+///
+/// ```compile_fail
+/// #[sriovdp_sdk::selectors]
+/// enum Selectors { Devices, Drivers }
+/// ```
+///
+/// ```compile_fail
+/// #[derive(sriovdp_sdk::Deserialize, sriovdp_sdk::JsonSchema)]
+/// #[serde(crate = "sriovdp_sdk::serde")]
+/// #[schemars(crate = "sriovdp_sdk::schemars")]
+/// enum Mode { Inline, LookAside }
+///
+/// #[sriovdp_sdk::selectors]
+/// struct Selectors { mode: Mode }
 /// ```
 pub use sriovdp_sdk_macros::selectors;
 

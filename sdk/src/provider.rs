@@ -10,13 +10,48 @@ use crate::{Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, N
 /// # What the host relies on
 ///
 /// * One value of the type lives as long as the host. Calls may come from several threads, several at a time.
-/// * A call ends within seconds; the kubelet waits for [`allocate`](Self::allocate) with its whole pod loop. A panic is
-///   an error of that call.
-/// * Everything of the node is read through [`Node`], so that the provider runs against a directory in a test.
+/// * A call ends within the [limits](crate::limits) of the host: [`discover`](Self::discover) within a second, any other
+///   within three; the kubelet waits for [`allocate`](Self::allocate) with its whole pod loop. A panic is an error of that
+///   call.
+/// * Everything of the node is read through [`Node`], on the thread of the call, so that the provider runs against a
+///   directory in a test, and failed reads are noted.
 /// * [`matches`](Self::matches), [`findings`](Self::findings) and [`kept_out`](Self::kept_out) depend on their arguments
 ///   only.
 /// * [`allocate`](Self::allocate) changes nothing.
 /// * The id of a device stays the same when the plugin or the node starts again.
+///
+/// [A whole provider](crate#a-whole-provider) has the four methods that every provider has; these are two of the others:
+///
+/// ```
+/// # use sriovdp_sdk::prelude::*;
+/// # #[derive(Default)]
+/// # struct Fpga;
+/// # #[selectors]
+/// # struct Selectors { slots: Vec<u8>, library: bool }
+/// impl Provider for Fpga {
+///     type Selectors = Selectors;
+///     type Facts = u8;
+///
+///     /// A mistake of the user, with its place in the configuration.
+///     fn check(&self, selectors: &Selectors) -> Result<(), Error> {
+///         let Some(at) = selectors.slots.iter().position(|&slot| slot > 7) else {
+///             return Ok(());
+///         };
+///         let error = Error::new(format!("no card has a slot {}", selectors.slots[at]));
+///         Err(error.at(format!("slots[{at}]")).with_hint("slots are 0 to 7"))
+///     }
+///
+///     /// What only this node lacks.
+///     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
+///         let missing = selectors.library && !node.root().exists("/sys/module/fpga");
+///         missing.then(|| Error::new("the module `fpga` is not loaded")).into_iter().collect()
+///     }
+///     # fn manifest(&self) -> Manifest { Manifest::device_type("fpga", "Example accelerators") }
+///     # fn discover(&self, _: &Node) -> Result<Discovery<u8>, Error> { Ok(Discovery::default()) }
+///     # fn matches(&self, s: &Selectors, d: &Device<u8>) -> Result<(), Mismatch> { one_of("slots", &s.slots, Some(&d.facts)) }
+///     # fn allocate(&self, _: &Node, _: &Selectors, _: &Device<u8>) -> Result<Allocation, Error> { Ok(Allocation::default()) }
+/// }
+/// ```
 pub trait Provider: Default + Send + Sync + 'static {
     /// The selector keys, as a struct with one field for each key and the attribute [`selectors`](macro@crate::selectors).
     ///

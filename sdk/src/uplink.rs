@@ -13,6 +13,22 @@ use crate::{Finding, FindingKind, Node, PciAddress};
 /// In switchdev mode the link is that of the uplink, or that of its bond or team (LAG) while that is switched on: the
 /// traffic of the virtual functions of each port goes through all of them. Of several interfaces one with a link is
 /// enough.
+///
+/// The reason names the interface as that `of its physical function`. For a device that is a physical function itself,
+/// compare [`Netdev::link`] and write a finding of your own.
+///
+/// ```
+/// use sriovdp_sdk::health::check_uplink;
+/// use sriovdp_sdk::prelude::*;
+///
+/// fn discover(node: &Node) -> Discovery<()> {
+///     let device = |function: &PciFunction| {
+///         let uplink = function.physical_function.and_then(|pf| check_uplink(node, pf));
+///         Device::of(function, ()).with_findings([uplink])
+///     };
+///     node.functions().iter().map(device).collect()
+/// }
+/// ```
 pub fn check_uplink(node: &Node, address: PciAddress) -> Option<Finding> {
     let mut netdevs = node.pf_netdevs(address);
     if netdevs.iter().any(Netdev::is_uplink) {

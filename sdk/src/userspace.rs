@@ -61,6 +61,15 @@ pub fn userspace_nodes(
 ///
 /// A function without the group or entry from which the name of its node follows has no finding: its driver may be about
 /// to finish, and an allocation before that fails with the reason.
+///
+/// ```
+/// use sriovdp_sdk::health::check_userspace_nodes;
+/// use sriovdp_sdk::prelude::*;
+///
+/// fn device(node: &Node, function: &PciFunction) -> Device<()> {
+///     Device::of(function, ()).with_findings([check_userspace_nodes(node, function)])
+/// }
+/// ```
 pub fn check_userspace_nodes(node: &Node, function: &PciFunction) -> Option<Finding> {
     let driver = function.driver.as_deref()?;
     let refused = of_driver(node, function.address, driver, &mut Allocation::default());

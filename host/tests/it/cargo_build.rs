@@ -1,5 +1,6 @@
 //! Crates outside of the workspace, built while the tests run.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +45,11 @@ impl Build {
         self
     }
 
+    /// The directory that it is built in.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Builds it, and returns the path of the library.
     pub(crate) fn library(self, name: &str) -> PathBuf {
         self.run("build");
@@ -82,4 +88,24 @@ impl Build {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// A toolchain of rustup's whose name begins like this.
+pub(crate) fn installed(wanted: &str) -> Option<String> {
+    let output = Command::new("rustup")
+        .args(["toolchain", "list", "--quiet"])
+        .output()
+        .ok()?;
+    let names = String::from_utf8(output.stdout).ok()?;
+    let mut names = names
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names
+        .find(|name| name.starts_with(wanted))
+        .map(str::to_owned)
+}
+
+/// Prints past the capture of the output, so that it is seen although the test passes.
+pub(crate) fn notify(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,9 +1,6 @@
 //! The promise across versions: old providers and newer ones load, whatever they were built with.
 
-use std::io::Write;
-use std::process::Command;
-
-use crate::cargo_build::Build;
+use crate::cargo_build::{Build, installed, notify};
 use crate::repository;
 use crate::test_node::{RegistrationMode, TestNode};
 
@@ -115,26 +112,6 @@ async fn provider_of_another_toolchain_serves() {
     notify(&format!(
         "providers of {tried} other toolchains were loaded"
     ));
-}
-
-/// A toolchain of rustup's whose name begins like this.
-fn installed(wanted: &str) -> Option<String> {
-    let output = Command::new("rustup")
-        .args(["toolchain", "list", "--quiet"])
-        .output()
-        .ok()?;
-    let names = String::from_utf8(output.stdout).ok()?;
-    let mut names = names
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    names
-        .find(|name| name.starts_with(wanted))
-        .map(str::to_owned)
-}
-
-/// Prints past the capture of the output, so that it is seen although the test passes.
-fn notify(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The interface is recorded in a file, whose digest is in the changelog: it cannot change without a line there.

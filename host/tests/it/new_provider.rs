@@ -1,6 +1,7 @@
 //! What `sriovdp provider new` writes is a crate whose tests pass, and whose library the daemon loads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use crate::cargo_build::Build;
 use crate::repository;
@@ -60,25 +61,15 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, config);
     // Not below this workspace, which cargo would take the crate for a member of.
     let parent = tempfile::tempdir().unwrap();
-    let directory = begin(&node, parent.path(), name, options).await;
-    let patch = |package: &str, at: &str| {
-        let path = repository::path(at).canonicalize().unwrap();
-        format!("patch.crates-io.{package}.path={path:?}")
-    };
-    let sdk = patch("sriovdp-sdk", "sdk");
-    let testing = patch("sriovdp-sdk-testing", "sdk/testing");
-    let options = ["--offline", "--config", &sdk, "--config", &testing];
-    let build = || Build::at(&directory).with(&options);
-    build().test();
-    let library = build().library(&name.replace('-', "_"));
-
-    let file = library.to_string_lossy();
-    node.provide(name, &library);
-    let there = node.provider_dir().join(format!("{name}.so"));
-    let (code, reported, error) = node
-        .run(&["provider", "check", &there.to_string_lossy()])
-        .await;
-    assert_eq!(code, Some(0), "{file}: {reported}{error}");
+    let commands = begin(&node, parent.path(), name, options).await;
+    let directory = parent.path().join(name);
+    // All builds of crates share one directory.
+    let target = Build::at(&directory).target().to_owned();
+    std::fs::create_dir_all(&target).unwrap();
+    std::os::unix::fs::symlink(&target, directory.join("target")).unwrap();
+    follow(parent.path(), &commands);
+    let library = format!("target/release/lib{}.so", name.replace('-', "_"));
+    node.provide(name, &directory.join(library));
 
     let kubelet = node.kubelet().await;
     let _daemon = node.daemon();
@@ -89,10 +80,33 @@ async fn serves(name: &str, options: &[&str], config: &str, device: &str) {
     assert_eq!(view.devices[0].id, device);
 }
 
-async fn begin(node: &TestNode, parent: &Path, name: &str, options: &[&str]) -> PathBuf {
+/// Runs commands as a shell does, with the program of this build.
+fn follow(directory: &Path, commands: &[String]) {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../debug");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("sh")
+        .args(["-euxc", &commands.join("\n")])
+        .current_dir(directory)
+        .env("PATH", format!("{}:{path}", program.display()))
+        .env("CARGO_NET_OFFLINE", "true")
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Begins a provider, and returns the commands that the program prints.
+async fn begin(node: &TestNode, parent: &Path, name: &str, options: &[&str]) -> Vec<String> {
     let mut command = node.command(&["provider", "new", name]);
     let begun = command
         .args(options)
+        .arg("--sdk")
+        .arg(repository::path("").canonicalize().unwrap())
         .current_dir(parent)
         .output()
         .await
@@ -115,5 +129,9 @@ async fn begin(node: &TestNode, parent: &Path, name: &str, options: &[&str]) -> 
         &format!("name = \"{name}\"\nversion = \"0.1.0\""),
     );
     std::fs::write(directory.join("Cargo.lock"), lock).unwrap();
-    directory
+    let (_, commands) = reported.split_once("next:\n").unwrap();
+    commands
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .collect()
 }

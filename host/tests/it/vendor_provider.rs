@@ -2,7 +2,8 @@
 
 use sriovdp_fake_kubelet::ResourceView;
 
-use crate::cargo_build::Build;
+use crate::cargo_build::{Build, installed, notify};
+use crate::repository;
 use crate::test_node::{RegistrationMode, TestNode};
 
 const NODE: &str = "
@@ -105,4 +106,20 @@ async fn vendor_accelerator_provides_selectors_health_and_mounts() {
     let updating = |view: &ResourceView| view.allocatable() == 0 && view.capacity() == 1;
     kubelet.wait_for("intel.com/any", updating).await.unwrap();
     assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[test]
+#[ignore = "builds a crate: `make test-all`"]
+fn the_oldest_rust_of_the_sdk_builds_and_tests_a_provider() {
+    let manifest = repository::text("sdk/Cargo.toml");
+    let (_, stated) = manifest.split_once("rust-version = \"").unwrap();
+    let (oldest, _) = stated.split_once('"').unwrap();
+    match installed(oldest) {
+        Some(toolchain) => Build::of("examples/providers/vendor-provider")
+            .on_toolchain(&toolchain)
+            .test(),
+        None => notify(&format!(
+            "skipped: a provider built by Rust {oldest}, which is not installed (`rustup toolchain install {oldest}`)"
+        )),
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A reason why no new pod may get a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// What kind of thing it is.
     pub cause: FindingKind,

@@ -4,6 +4,18 @@ use super::HostRoot;
 use super::default_routes::OVS_DATAPATH;
 
 /// A network interface in sysfs (Linux: `Documentation/ABI/testing/sysfs-class-net`).
+///
+/// ```
+/// use sriovdp_sdk::node::LinkState;
+/// use sriovdp_sdk::{Finding, FindingKind, Node, PciAddress};
+///
+/// /// A finding when an interface of the function itself has no link.
+/// fn check_link(node: &Node, function: PciAddress) -> Option<Finding> {
+///     let netdevs = node.pci(function).netdevs();
+///     let down = netdevs.iter().find(|netdev| netdev.link() == Some(LinkState::NoCarrier))?;
+///     Some(Finding::new(FindingKind::Link, format!("its interface `{}` has no link", down.name())))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Netdev<'a> {
     root: &'a HostRoot,

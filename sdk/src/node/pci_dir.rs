@@ -5,6 +5,21 @@ use super::net::Netdev;
 use crate::{Error, PciAddress};
 
 /// `/sys/bus/pci/devices/<address>`, read on each call (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
+///
+/// ```
+/// use sriovdp_sdk::{Context, Error, Node, PciAddress};
+///
+/// /// The device node that the driver announces as a subdirectory, `acme/acme7`.
+/// fn device_node(node: &Node, function: PciAddress) -> Result<String, Error> {
+///     let directory = node.pci(function);
+///     let names = directory.list("acme");
+///     let name = names.first().context("its driver has announced no device node")?;
+///     match directory.attribute(&format!("acme/{name}/state")).as_deref() {
+///         Some("ready") => Ok(format!("/dev/{name}")),
+///         state => Err(Error::new(format!("its state is {}", state.unwrap_or("unknown")))),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct PciSysfs<'a> {
     root: &'a HostRoot,

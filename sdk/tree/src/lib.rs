@@ -109,6 +109,17 @@ pub use self::error::{Problem, TreeError};
 const MEMORY: &str = "/dev/shm";
 
 /// Everything that a text describes of a node, ready to be written below a root directory.
+///
+/// ```
+/// use sriovdp_tree::Tree;
+///
+/// let node = Tree::parse("pci 0000:17:00.0 10ee:5000 class=120000 driver=xocl\ndev /dev/xocl0")?.temp();
+/// assert!(node.path().join("dev/xocl0").exists());
+/// // The driver is unbound.
+/// Tree::apply(node.path(), "rm @0000:17:00.0/driver")?;
+/// assert!(!node.path().join("sys/bus/pci/devices/0000:17:00.0/driver").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tree {
     state: State,

@@ -110,6 +110,10 @@ pub enum ProviderCommand {
         /// Extend this device type of another provider instead of owning one.
         #[arg(long, value_name = "DEVICE_TYPE", value_parser = word)]
         extends: Option<String>,
+        /// Take the SDK from this checkout of sriovdp instead of crates.io; without the option from one around the working
+        /// directory.
+        #[arg(long, value_name = "PATH")]
+        sdk: Option<PathBuf>,
     },
     /// Vet a file step by step as the daemon does, without a node and without checking conflicts with other files.
     Check {

@@ -76,8 +76,9 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
         Command::Provider(ProviderCommand::Check { file, .. }) => {
             provider_check::check(output, file, &settings.providers).await;
         }
-        Command::Provider(ProviderCommand::New { name, extends }) => {
-            new_provider::begin(output, name, extends.as_deref(), &settings.providers).await;
+        Command::Provider(ProviderCommand::New { name, extends, sdk }) => {
+            let (extends, sdk) = (extends.as_deref(), sdk.as_deref());
+            new_provider::begin(output, name, extends, sdk, &settings.providers).await;
         }
         Command::Node(NodeCommand::Write {
             file,

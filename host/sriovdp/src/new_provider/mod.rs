@@ -1,19 +1,27 @@
 //! `sriovdp provider new`: a crate to begin with, which builds and passes its tests.
 
+mod names;
+mod sdk;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use sriovdp_report::Hint;
 
+pub use names::PackageName;
+pub use sdk::SdkCheckout;
+
 const CARGO: &str = include_str!("Cargo.toml.template");
 const README: &str = include_str!("README.md.template");
+/// Instead of the section of a [`SdkCheckout`].
+const NO_SDK: &str = "\
+# Until crates.io has these crates, `sriovdp provider new NAME --sdk PATH` writes this section for a checkout of sriovdp:
+# [patch.crates-io]
+# sriovdp-sdk = { path = \"../sriovdp/sdk\" }
+# sriovdp-sdk-testing = { path = \"../sriovdp/sdk/testing\" }
+";
 const IGNORE: &str = "/target\n";
-
-/// The name of a package that is a provider: lower case words with `-` between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackageName(String);
 
 /// What the new provider is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +30,8 @@ pub struct NewProvider {
     pub name: PackageName,
     /// The device type that it extends; without one it owns a device type of its own.
     pub extends: Option<String>,
+    /// The SDK that it is built with; without it that of crates.io.
+    pub sdk: Option<SdkCheckout>,
 }
 
 /// Why a crate was not written.
@@ -30,6 +40,9 @@ pub enum NewProviderError {
     /// There is something in the way.
     #[error("`{}` is there already", .0.display())]
     Exists(PathBuf),
+    /// There is no SDK in the place that is said to have it.
+    #[error("`{}` has no SDK", .0.display())]
+    NoSdk(PathBuf),
     /// A file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -45,6 +58,9 @@ impl Hint for NewProviderError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Exists(_) => Some("choose another name, or go to another directory".to_owned()),
+            Self::NoSdk(_) => {
+                Some("`--sdk` takes a checkout of sriovdp, or its directory `sdk`".to_owned())
+            }
             Self::Write { .. } => None,
         }
     }
@@ -57,7 +73,7 @@ impl NewProvider {
     ///
     /// When the directory is there already, or something cannot be written.
     pub fn write(&self, parent: &Path) -> Result<Vec<PathBuf>, NewProviderError> {
-        let directory = parent.join(&self.name.0);
+        let directory = parent.join(self.name.as_str());
         if directory.symlink_metadata().is_ok() {
             return Err(NewProviderError::Exists(directory));
         }
@@ -105,55 +121,20 @@ impl NewProvider {
         let configuration =
             format!(r#"{{"resourceList": [{{"resourceName": "mine", {resource}}}]}}"#);
         template
-            .replace("provider-name", &self.name.0)
-            .replace("provider_name", &self.name.0.replace('-', "_"))
+            .replace("provider-name", self.name.as_str())
+            .replace("provider_name", &self.name.snake_case())
             .replace("ProviderName", &self.name.pascal_case())
             .replace("deviceTypeName", &device_type)
             .replace("extendedType", self.extends.as_deref().unwrap_or_default())
             .replace("WHAT_IT_IS", &what)
             .replace("CONFIGURATION", &configuration)
-    }
-}
-
-impl PackageName {
-    /// The name as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn pascal_case(&self) -> String {
-        let words = self.0.split('-');
-        words
-            .map(|word| word[..1].to_uppercase() + &word[1..])
-            .collect()
-    }
-
-    fn camel_case(&self) -> String {
-        let pascal = self.pascal_case();
-        pascal[..1].to_lowercase() + &pascal[1..]
-    }
-}
-
-impl FromStr for PackageName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_word = |word: &str| {
-            word.starts_with(|c: char| c.is_ascii_lowercase())
-                && word
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
-        // One word alone may be a keyword or a crate that every program has, which cargo refuses.
-        if text.contains('-') && text.split('-').all(is_word) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(
-                "write at least two words in lower case with `-` between them, such as `acme-fpga`: one word alone may \
-                 be a keyword of Rust or the name of a crate that the provider needs, and cargo refuses both"
-                    .to_owned(),
+            .replace(
+                "SDK_SECTION\n",
+                &self
+                    .sdk
+                    .as_ref()
+                    .map_or_else(|| NO_SDK.to_owned(), SdkCheckout::section),
             )
-        }
     }
 }
 
@@ -169,31 +150,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_packages() {
-        let name: PackageName = "acme-fpga-x9".parse().unwrap();
-        assert_eq!(name.pascal_case(), "AcmeFpgaX9");
-        assert_eq!(name.camel_case(), "acmeFpgaX9");
-        for wrong in [
-            "",
-            "fpga",
-            "Acme-fpga",
-            "acme_fpga",
-            "acme--fpga",
-            "-acme",
-            "acme-",
-            "acme-../x",
-            "acme-9",
-        ] {
-            assert!(wrong.parse::<PackageName>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn nothing_is_written_over() {
         let parent = tempfile::tempdir().unwrap();
         let new = NewProvider {
             name: "acme-fpga".parse().unwrap(),
             extends: None,
+            sdk: None,
         };
         assert_eq!(new.write(parent.path()).unwrap().len(), 5);
         let refused = new.write(parent.path()).unwrap_err();
@@ -212,6 +174,7 @@ mod tests {
             let new = NewProvider {
                 name: name.parse().unwrap(),
                 extends,
+                sdk: None,
             };
             for file in new.write(parent.path()).unwrap() {
                 let text = fs::read_to_string(&file).unwrap();
@@ -223,6 +186,7 @@ mod tests {
                     "extendedType",
                     "WHAT_IT_IS",
                     "CONFIGURATION",
+                    "SDK_SECTION",
                 ] {
                     assert!(
                         !text.contains(placeholder),

@@ -24,7 +24,7 @@ fn selectors_select() {
         provider
             .mismatch(json!({"drivers": ["vfio-pci"]}), "0000:18:00.0")
             .unwrap(),
-        "drivers: it has other, and the selector has vfio-pci"
+        "drivers: it has other, not one of vfio-pci"
     );
 }
 
