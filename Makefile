@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
+.PHONY: help demo e2e test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
 
 EXAMPLES := $(sort $(wildcard examples/providers/*/Cargo.toml))
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 CARGO_BUILD ?= cargo build
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
 	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
@@ -66,6 +66,10 @@ attack: attack-scenarios ## Attack the program: floods, odd requests, limits, ki
 	else \
 		echo 'skipped: the fuzz targets need a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz --locked)'; \
 	fi
+
+# The cluster is built from Go modules when it is first needed, in about ten minutes, and cached. Nothing is installed.
+e2e: require ## Run the image as a pod under a real kubelet, runtime and scheduler; SCENARIO=name, KUBELET=1.34.4.
+	@PYTHONDONTWRITEBYTECODE=1 python3 e2e $(if $(KUBELET),--kubelet $(KUBELET)) $(SCENARIO)
 
 lint: require ## Check formatting, lints, documentation and dependencies; every warning is an error.
 	cargo fmt --all --check

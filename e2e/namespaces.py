@@ -1,0 +1,118 @@
+"""The namespaces of the node, as the machine sees them: its cgroups, its first process, and their end."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+NAME = "sriovdp-e2e-"
+CLONE_NEWCGROUP = 0x02000000
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(command: list[str], environment: dict[str, str]) -> int:
+    """Runs a command as the node, and returns its exit code. Nothing of the node is left afterwards."""
+    groups = [parent / f"{NAME}{os.getpid()}" for parent in parents()]
+    remove([path for parent in parents() for path in parent.glob(f"{NAME}*") if is_abandoned(path)])
+    for group in groups:
+        make(group)
+    # It waits for the end of this process, however it comes, and then removes what is left of the node.
+    janitor = subprocess.Popen(
+        [sys.executable, __file__, *map(str, groups)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        node = subprocess.Popen(
+            [
+                *("unshare", "--mount", "--pid", "--net", "--uts", "--ipc"),
+                *("--fork", "--kill-child", "--propagation", "private", "--"),
+                *(str(Path(__file__).with_name("namespaces.sh")), *command),
+            ],
+            env=environment,
+            preexec_fn=lambda: become_node(groups),
+        )
+        # Ctrl-C reaches the node as well, which then ends by itself.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: node.terminate())
+        return node.wait()
+    finally:
+        janitor.stdin.close()
+        janitor.wait()
+
+
+def is_unified() -> bool:
+    """Whether the machine has version 2 of control groups alone."""
+    return (CGROUPS / "cgroup.controllers").exists()
+
+
+def parents() -> list[Path]:
+    """The groups below which a node has its own: those of this process, so that nothing else of the machine changes."""
+    if is_unified():
+        # Here only a group without processes can pass controllers on, and the root.
+        return [CGROUPS]
+    lines = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+    return [CGROUPS / name.removeprefix("name=") / path.strip("/") for _, name, path in lines if name]
+
+
+def make(group: Path) -> None:
+    group.mkdir()
+    if is_unified():
+        (group / "init").mkdir()
+    # A new group of this controller has none, and no process can enter it.
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if not is_unified() and (group / file).exists():
+            (group / file).write_text((group.parent / file).read_text())
+
+
+def become_node(groups: list[Path]) -> None:
+    """Prepares the process that makes the namespaces."""
+    # A shell that starts this in the background lets it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # It ends with the process that has started it, and the node ends with it.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    enter(groups)
+
+
+def enter(groups: list[Path]) -> None:
+    """Moves this process into the groups, which become the roots of its cgroup namespace."""
+    for group in groups:
+        (group / "cgroup.procs").write_text("0")
+    if libc.unshare(CLONE_NEWCGROUP) != 0:
+        raise OSError(ctypes.get_errno(), "cannot make a cgroup namespace")
+    if is_unified():
+        # The kubelet's groups get controllers only from a group without processes.
+        (groups[0] / "init" / "cgroup.procs").write_text("0")
+        controllers = (groups[0] / "cgroup.controllers").read_text().split()
+        (groups[0] / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
+
+
+def is_abandoned(group: Path) -> bool:
+    """Whether the run of a group is over, and its janitor was killed as well."""
+    return not Path("/proc", group.name.removeprefix(NAME)).exists()
+
+
+def remove(groups: list[Path]) -> None:
+    """Ends the processes of the groups, and removes these with all below them."""
+    deadline = time.monotonic() + 20
+    while any(group.exists() for group in groups):
+        if time.monotonic() > deadline:
+            sys.exit(f"e2e: cannot remove the control groups {' '.join(map(str, groups))}")
+        for group in groups:
+            # The lowest first.
+            for directory, _, _ in os.walk(group, topdown=False):
+                for pid in Path(directory, "cgroup.procs").read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    remove([Path(group) for group in sys.argv[1:]])

@@ -1,0 +1,57 @@
+"""What the machine has to have. Nothing is installed: each thing that is missing is named with its command."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+
+# Programs and the Debian packages that have them.
+PROGRAMS = {
+    "apt-get": "apt",
+    "cargo": "",
+    "cc": "gcc libc6-dev",
+    "dpkg-deb": "dpkg",
+    "ip": "iproute2",
+    "make": "make",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "unshare": "util-linux",
+}
+GO = (1, 26)
+
+
+def missing() -> list[str]:
+    """One sentence for each thing that is missing."""
+    found = []
+    if platform.system() != "Linux":
+        return ["Linux is needed, because the kubelet and the container runtime run on it alone"]
+    if os.geteuid() != 0:
+        found.append("root is needed for namespaces, mounts and control groups")
+    packages = {package for program, package in PROGRAMS.items() if package and not shutil.which(program)}
+    if packages:
+        found.append(f"programs are missing: `apt-get install {' '.join(sorted(packages))}`")
+    if not shutil.which("cargo"):
+        found.append("cargo is missing: install Rust, for example from https://rustup.rs")
+    found += filter(None, [go_problem()])
+    return found
+
+
+def go_problem() -> str | None:
+    """Go builds Kubernetes, and its version is that of Kubernetes' go.mod."""
+    add_go_to_path()
+    wanted = ".".join(map(str, GO))
+    if not shutil.which("go"):
+        return f"go is missing: install Go {wanted} or newer from https://go.dev/dl into /usr/local/go"
+    version = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True).stdout
+    numbers = re.match(r"go(\d+)\.(\d+)", version)
+    if not numbers or tuple(map(int, numbers.groups())) < GO:
+        return f"{version.strip() or 'go'} is too old: install Go {wanted} or newer from https://go.dev/dl"
+    return None
+
+
+def add_go_to_path() -> None:
+    """The usual place of Go is mostly in the PATH of login shells only."""
+    if not shutil.which("go") and os.path.exists("/usr/local/go/bin/go"):
+        os.environ["PATH"] += ":/usr/local/go/bin"

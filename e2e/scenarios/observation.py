@@ -1,0 +1,62 @@
+"""Metrics and reports of the plugin in its pod."""
+
+import urllib.request
+
+from cluster import KERNEL, PF, VFIO, Cluster, append
+from node import ADDRESS
+from scenarios import scenario
+from waiting import expect, until_equal
+
+METRICS = f"http://{ADDRESS}:9810/metrics"
+
+
+def samples() -> dict[str, float]:
+    with urllib.request.urlopen(METRICS, timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    return {
+        series: float(value) for series, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    }
+
+
+@scenario
+def metrics(cluster: Cluster) -> None:
+    """Metrics are served on the node's address, and the alerts' expressions are true when they have to be."""
+    # The objects of the component `monitoring` need the Prometheus operator; the argument is the same.
+    node_ip = {"name": "NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+    patches = (
+        append("containers/0/args", "--metrics-listen=$(NODE_IP):9810"),
+        {"op": "add", "path": "/spec/template/spec/containers/0/env", "value": [node_ip]},
+    )
+    cluster.deploy(patches=patches)
+    cluster.until_offered(KERNEL, 4)
+    cluster.start_pod("one", {KERNEL: 2})
+    total = f'sriov_device_plugin_total_devices{{resource="{KERNEL}"}}'
+    allocated = f'sriov_device_plugin_allocated_devices{{resource="{KERNEL}"}}'
+    unhealthy = f'sriov_device_plugin_unhealthy_devices{{resource="{KERNEL}"}}'
+    registered = f'sriovdp_resource_registered{{resource="{VFIO}"}}'
+    until_equal("allocated devices", lambda: samples().get(allocated), 2)
+    found = samples()
+    expect(
+        "devices, unhealthy ones, and the registration", [found[total], found[unhealthy], found[registered]], [4, 0, 1]
+    )
+    ok = f'sriovdp_allocations_total{{resource="{KERNEL}",result="ok"}}'
+    expect("allocations", found[ok], 1)
+    expect("the memory is below the limit of the pod", found["process_resident_memory_bytes"] < 64 << 20, True)
+
+    # The alert on unhealthy devices.
+    cluster.tree.set(f"{PF}/net/eth2/carrier", "0")
+    cluster.tree.set(f"{PF}/net/eth2/operstate", "down")
+    cluster.rescan()
+    until_equal("unhealthy devices", lambda: samples()[unhealthy], 2)
+
+    # The alert on a rejected configuration.
+    applied = "sriovdp_config_last_reload_successful"
+    expect("the configuration is applied", samples()[applied], 1)
+    cluster.configure_text("{")
+    until_equal("the configuration is applied", lambda: samples()[applied], 0)
+
+    # The alert on a registration that is lost.
+    cluster.node.stop_kubelet()
+    until_equal("the resource is registered", lambda: samples()[registered], 0)
+    cluster.node.start_kubelet()
+    until_equal("the resource is registered", lambda: samples()[registered], 1)

@@ -1,0 +1,154 @@
+"""Ends and restarts of the plugin, of the kubelet, of the container runtime and of the node."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster import CDI, DEVICE_INFO, KERNEL, NAMESPACE, VFIO, VFIO_DEVICE, VFIO_GROUP, Cluster
+from scenarios import scenario
+from waiting import expect, until, until_equal
+
+
+@contextlib.contextmanager
+def devices_in_use(cluster: Cluster) -> Iterator[None]:
+    """Around a restart: a running pod keeps its devices and is not restarted, the node offers what it did, and a pod
+    that is created afterwards gets a device that is free."""
+    cluster.until_offered(VFIO, 1)
+    cluster.until_offered(KERNEL, 4)
+    cluster.start_pod("before", {VFIO: 1, KERNEL: 1})
+    had = cluster.environment("before")
+    yield
+    until("the plugin is ready", cluster.plugin_is_ready)
+    cluster.until_offered(VFIO, 1)
+    cluster.until_offered(KERNEL, 4)
+    expect("restarts of the pod", cluster.container_restarts("before"), 0)
+    expect("variables of the pod", cluster.environment("before"), had)
+    cluster.start_pod("after", {KERNEL: 3})
+    cluster.expect_devices_once("before", "after")
+    expect("device-info files", len(list(DEVICE_INFO.iterdir())), 5)
+    cluster.delete_pod("before")
+    cluster.delete_pod("after")
+
+
+def new_pod(cluster: Cluster, old: dict) -> None:
+    """Waits until another pod of the plugin than the old one serves. The node's status lags, and is no proof."""
+    until("a new pod of the plugin alone", lambda: cluster.plugin_pod()["metadata"]["uid"] != old["metadata"]["uid"])
+    until("it is ready", cluster.plugin_is_ready)
+    registrations(cluster, 2)
+
+
+def registrations(cluster: Cluster, count: int) -> None:
+    """Waits until a pod of the plugin has registered so often. It has two resources."""
+    until_equal("registrations", lambda: len(cluster.logged("registered")), count)
+
+
+@scenario
+def plugin_restarts(cluster: Cluster) -> None:
+    """The plugin's pod is deleted, evicted, and its process killed: pods keep their devices, new ones get some."""
+    cluster.deploy()
+    for way in (delete, evict):
+        with devices_in_use(cluster):
+            old = cluster.plugin_pod()
+            way(cluster, old["metadata"]["name"])
+            new_pod(cluster, old)
+    with devices_in_use(cluster):
+        [process] = cluster.node.plugin_processes()
+        os.kill(process, signal.SIGKILL)
+        until_equal("restarts of the container", cluster.plugin_container_restarts, 1)
+        until("it is ready", cluster.plugin_is_ready)
+        registrations(cluster, 2)
+
+
+def delete(cluster: Cluster, pod: str) -> None:
+    cluster.kubectl("delete", "pod", pod, f"--namespace={NAMESPACE}", "--wait=true")
+
+
+def evict(cluster: Cluster, pod: str) -> None:
+    file = Path("/run/eviction.json")
+    file.write_text(
+        f'{{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {{"name": "{pod}", "namespace": "{NAMESPACE}"}}}}'
+    )
+    cluster.kubectl("create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction", "--filename", str(file))
+
+
+@scenario
+def rolling_update(cluster: Cluster) -> None:
+    """A new version is rolled out, by a rolling update and by `OnDelete`: pods keep their devices."""
+    cluster.deploy()
+    with devices_in_use(cluster):
+        old = cluster.plugin_pod()
+        cluster.deploy(patches=(update("1"),))
+        new_pod(cluster, old)
+    on_delete = {"op": "replace", "path": "/spec/updateStrategy", "value": {"type": "OnDelete"}}
+    with devices_in_use(cluster):
+        old = cluster.plugin_pod()
+        cluster.apply(patches=(on_delete, update("2")))
+        delete(cluster, old["metadata"]["name"])
+        new_pod(cluster, old)
+
+
+def update(value: str) -> dict:
+    """A change of the pod's template."""
+    return {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"update": value}}
+
+
+@scenario
+def kubelet_restarts(cluster: Cluster) -> None:
+    """The kubelet is stopped and killed: the plugin registers again, and running pods keep their devices."""
+    cluster.deploy()
+    for with_signal in (signal.SIGTERM, signal.SIGKILL):
+        with devices_in_use(cluster):
+            before = len(cluster.logged("registered"))
+            cluster.node.stop_kubelet(with_signal)
+            cluster.node.start_kubelet()
+            registrations(cluster, before + 2)
+
+
+@scenario
+def runtime_restarts(cluster: Cluster) -> None:
+    """The container runtime restarts: containers run on, new ones start."""
+    cluster.deploy()
+    with devices_in_use(cluster):
+        cluster.node.stop_containerd()
+        cluster.node.start_containerd()
+
+
+@scenario
+def reboot(cluster: Cluster) -> None:
+    """After a reboot with other group numbers, pods get the new device nodes, and no device is given away twice."""
+    cluster.deploy(components=("cdi",))
+    cluster.until_offered(VFIO, 1)
+    cluster.until_offered(KERNEL, 4)
+    cluster.start_pod("before", {VFIO: 1, KERNEL: 1})
+
+    cluster.node.stop_kubelet(signal.SIGKILL)
+    cluster.node.end_containers()
+    # /run is in memory, and the directories of the kubelet are not.
+    for directory in (CDI, DEVICE_INFO):
+        for file in directory.iterdir():
+            file.unlink()
+    new_group = "/dev/vfio/77"
+    cluster.tree.link(f"/sys/bus/pci/devices/{VFIO_DEVICE}/iommu_group", "../../../../kernel/iommu_groups/77")
+    cluster.tree.path("/sys/kernel/iommu_groups/77/devices").mkdir(parents=True)
+    cluster.tree.remove_device(VFIO_GROUP)
+    cluster.tree.add_device(new_group)
+    cluster.node.start_containerd()
+    cluster.node.start_kubelet()
+
+    until("the plugin is ready", cluster.plugin_is_ready)
+    registrations(cluster, 2)
+    cluster.until_offered(VFIO, 1)
+    cluster.until_offered(KERNEL, 4)
+    # The kubelet admits the pod again, before or after the plugin has registered: with the plugin it has its devices.
+    phase = until("the pod is admitted or refused", lambda: cluster.phase_after_reboot("before"))
+    if phase == "Running":
+        expect("devices of the pod", cluster.devices("before", VFIO), [VFIO_DEVICE])
+        expect("opening its device", cluster.opening("before", new_group), "allowed")
+        cluster.start_pod("after", {KERNEL: 3})
+        cluster.expect_devices_once("before", "after")
+    cluster.delete_pod("before")
+    cluster.start_pod("new", {VFIO: 1})
+    expect("opening the device", cluster.opening("new", new_group), "allowed")
+    expect("the old device node", cluster.opening("new", VFIO_GROUP), "missing")
