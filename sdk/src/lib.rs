@@ -95,6 +95,7 @@ mod error;
 mod export;
 pub mod guide;
 pub mod health;
+mod host_device;
 mod iommufd;
 pub mod log;
 #[doc(hidden)]

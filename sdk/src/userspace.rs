@@ -1,6 +1,7 @@
 //! What a container needs for a PCI function that a userspace driver framework holds: VFIO or UIO.
 
 pub use crate::driver::require_driver;
+pub use crate::host_device::{host_device, match_host_device};
 pub use crate::iommufd::{iommufd, iommufd_warnings};
 pub use crate::vhost::{VHOST_NET, vhost_net, vhost_net_warnings};
 
@@ -100,7 +101,8 @@ fn of_driver(
     }
 }
 
-enum Framework {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framework {
     Vfio,
     Uio,
 }
@@ -108,7 +110,7 @@ enum Framework {
 impl Framework {
     /// Variant drivers are named after their device, with the ending of the driver that they build on:
     /// `mlx5_vfio_pci`, `nvgrace-gpu-vfio-pci` (Linux: `drivers/vfio/pci`).
-    fn of(driver: &str) -> Option<Self> {
+    pub(crate) fn of(driver: &str) -> Option<Self> {
         match driver {
             "uio" | "igb_uio" | "uio_pci_generic" => Some(Self::Uio),
             "vfio-pci" => Some(Self::Vfio),
@@ -179,12 +181,14 @@ fn group(node: &Node, function: PciAddress, driver: &str) -> Result<Group, Missi
 }
 
 /// The device node of the function itself, for IOMMUFD. Kernels without `CONFIG_VFIO_DEVICE_CDEV` have the entry
-/// `vfio-dev/vfioN` as well, but no number of a character device in it (Linux: `drivers/vfio/device_cdev.c`).
+/// `vfio-dev/vfioN` as well, but neither the number of a character device in it nor a node (Linux:
+/// `drivers/vfio/device_cdev.c`).
 fn cdev(node: &Node, function: PciAddress) -> Option<String> {
     let directory = node.pci(function);
-    let mut entries = directory.list("vfio-dev").into_iter();
-    let entry = entries.find(|entry| directory.has(&format!("vfio-dev/{entry}/dev")))?;
-    Some(format!("/dev/vfio/devices/{entry}"))
+    let entry = directory.list("vfio-dev").into_iter().next()?;
+    let path = format!("/dev/vfio/devices/{entry}");
+    let is_there = directory.has(&format!("vfio-dev/{entry}/dev")) || node.root().exists(&path);
+    is_there.then_some(path)
 }
 
 /// A UIO device appears in the directory `uio` of its parent, under the name of its device node (Linux:

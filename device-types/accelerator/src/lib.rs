@@ -6,7 +6,9 @@ mod selectors;
 
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::selector::{PcieRoot, PcieRoots, unmatchable_acpi_indexes, unmatchable_drivers};
-use sriovdp_sdk::userspace::{iommufd, iommufd_warnings, require_driver, userspace_nodes};
+use sriovdp_sdk::userspace::{
+    host_device, iommufd, iommufd_warnings, match_host_device, require_driver, userspace_nodes,
+};
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, HexId, Manifest, Memory, Mismatch, Node, Provider,
     export_provider, one_of,
@@ -95,6 +97,9 @@ impl Provider for Accelerator {
         one_of("vendors", &selectors.vendors, Some(&facts.vendor))?;
         one_of("devices", &selectors.devices, Some(&facts.device))?;
         one_of("drivers", &selectors.drivers, Some(&facts.driver))?;
+        if selectors.kubevirt_host_device {
+            match_host_device("kubevirtHostDevice", &facts.driver)?;
+        }
         one_of(
             "pciAddresses",
             &selectors.pci_addresses,
@@ -127,6 +132,9 @@ impl Provider for Accelerator {
         require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
         userspace_nodes(node, device.function, &mut allocation)?;
+        if selectors.kubevirt_host_device {
+            host_device(node, device.function, &mut allocation)?;
+        }
         if selectors.need_iommufd {
             iommufd(node, &mut allocation)?;
         }

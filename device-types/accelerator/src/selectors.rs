@@ -27,4 +27,7 @@ pub struct Selectors {
     pub(crate) pcie_roots: Vec<PcieRoot>,
     /// `true`: containers also get `/dev/iommu`, for programs that open VFIO devices through IOMMUFD. It selects nothing.
     pub(crate) need_iommufd: bool,
+    /// `true`: only functions that are bound to VFIO, for virtual machines. Containers also get their addresses in
+    /// `PCI_RESOURCE_<PREFIX>_<NAME>`, as KubeVirt needs it for `hostDevices` with `externalResourceProvider`.
+    pub(crate) kubevirt_host_device: bool,
 }

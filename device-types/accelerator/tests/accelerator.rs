@@ -82,6 +82,10 @@ fn selectors_select() {
         (json!({"acpiIndexes": ["7"]}), vec!["0000:18:00.0"]),
         (json!({"pcieRoots": ["pci0000:18"]}), vec!["0000:18:00.0"]),
         (
+            json!({"kubevirtHostDevice": true}),
+            vec!["0000:17:00.0", "0000:19:00.1", "0000:19:00.2"],
+        ),
+        (
             json!({"vendors": ["8086"], "drivers": ["vfio-pci"], "devices": ["0d8f"]}),
             vec!["0000:17:00.0"],
         ),
@@ -165,6 +169,7 @@ fn keys_of_network_functions_are_not_in_the_schema() {
             "acpiIndexes",
             "devices",
             "drivers",
+            "kubevirtHostDevice",
             "needIommufd",
             "pciAddresses",
             "pcieRoots",

@@ -11,7 +11,8 @@ mod uplink;
 use serde_json::json;
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::userspace::{
-    iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net, vhost_net_warnings,
+    host_device, iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net,
+    vhost_net_warnings,
 };
 use sriovdp_sdk::vdpa::vdpa_device;
 use sriovdp_sdk::{
@@ -125,6 +126,9 @@ impl Provider for NetDevice {
         }
         if selectors.need_vhost_net {
             vhost_net(node, &mut allocation)?;
+        }
+        if selectors.kubevirt_host_device {
+            host_device(node, device.function, &mut allocation)?;
         }
         if selectors.need_iommufd {
             iommufd(node, &mut allocation)?;

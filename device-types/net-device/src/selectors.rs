@@ -4,6 +4,7 @@ use sriovdp_sdk::selector::{
     CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_acpi_indexes,
     unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
 };
+use sriovdp_sdk::userspace::match_host_device;
 use sriovdp_sdk::vdpa::VdpaType;
 use sriovdp_sdk::{Device, Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
@@ -53,6 +54,9 @@ pub struct Selectors {
     pub(crate) need_vhost_net: bool,
     /// `true`: containers also get `/dev/iommu`, for programs that open VFIO devices through IOMMUFD. It selects nothing.
     pub(crate) need_iommufd: bool,
+    /// `true`: only functions that are bound to VFIO, for virtual machines. Containers also get their addresses in
+    /// `PCI_RESOURCE_<PREFIX>_<NAME>`, as KubeVirt needs it for `hostDevices` with `externalResourceProvider`.
+    pub(crate) kubevirt_host_device: bool,
     /// `true`: the device-info file has all fields of its specification: also the physical function, the representor in switchdev
     /// mode, and `/dev/vhost-net` with `needVhostNet`. It selects nothing.
     pub(crate) complete_device_info: bool,
@@ -81,6 +85,9 @@ impl Selectors {
         one_of("vendors", &self.vendors, Some(&facts.vendor))?;
         one_of("devices", &self.devices, Some(&facts.device))?;
         one_of("drivers", &self.drivers, Some(&*facts.driver))?;
+        if self.kubevirt_host_device {
+            match_host_device("kubevirtHostDevice", &facts.driver)?;
+        }
         one_of("pciAddresses", &self.pci_addresses, Some(&device.function))?;
         one_of(
             "acpiIndexes",

@@ -285,6 +285,11 @@ fn refusals_say_what_was_found() {
             "pcieRoots: it has pci0000:5e, not one of pci0000:03, pci0000:86",
         ),
         (
+            json!({"kubevirtHostDevice": true}),
+            "0000:5e:00.1",
+            "kubevirtHostDevice: it is bound to mlx5_core, which is no driver of VFIO",
+        ),
+        (
             json!({"linkTypes": ["ether"]}),
             "0000:5e:00.1",
             "linkTypes: it has infiniband, not one of ether",
