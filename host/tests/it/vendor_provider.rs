@@ -123,3 +123,23 @@ fn the_oldest_rust_of_the_sdk_builds_and_tests_a_provider() {
         )),
     }
 }
+
+/// The example providers that come with a configuration, by the names of their libraries.
+const WITH_CONFIGURATION: [(&str, &str); 3] = [
+    ("c-provider", "orbit_dsp"),
+    ("exporter-health-provider", "ionic_health"),
+    ("slingshot-provider", "slingshot_cxi"),
+];
+
+#[tokio::test]
+#[ignore = "builds crates: `make test-all`"]
+async fn configurations_of_example_providers_are_valid() {
+    for (example, library) in WITH_CONFIGURATION {
+        let directory = format!("examples/providers/{example}");
+        let config = text(&format!("{directory}/config.json"));
+        let node = TestNode::with_config("", RegistrationMode::Watcher, &config);
+        node.provide(library, &Build::of(&directory).library(library));
+        let (code, output, errors) = node.run(&["check"]).await;
+        assert_eq!(code, Some(0), "{example}:\n{output}{errors}");
+    }
+}
