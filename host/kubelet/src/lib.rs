@@ -123,3 +123,4 @@ pub use pod_resources::{ContainerDevices, PodResourcesError};
 pub use registration_mode::RegistrationMode;
 pub use registration_status::RegistrationStatus;
 pub use resource_server::ResourceServer;
+pub use socket::Socket;

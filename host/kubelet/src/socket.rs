@@ -33,7 +33,7 @@ impl FileIdentity {
 
 /// A listening socket, and the file that leads to it.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub struct Socket {
     path: PathBuf,
     /// The name under which it was bound, until the kubelet has found the other one.
     hidden: Option<PathBuf>,
@@ -48,7 +48,7 @@ impl Socket {
     /// # Errors
     ///
     /// `AddrInUse` when another process listens there.
-    pub(super) async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
+    pub async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
         if is_listening(path).await {
             return Err(io::ErrorKind::AddrInUse.into());
         }
