@@ -3,7 +3,6 @@
 mod observers;
 mod triggers;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,10 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-pub use observers::ObserverOptions;
+pub use observers::{MetricsOptions, ObserverOptions};
 
 use observers::Observers;
-use triggers::{Requeue, Triggers};
+use triggers::Triggers;
 
 use crate::config::ConfigError;
 use crate::directory_watcher::DirectoryWatcher;
@@ -173,14 +172,7 @@ pub async fn run(
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            let requeue = outcome.requeue_at.map(|at| Requeue {
-                at,
-                scope: match outcome.requeue_unread_only {
-                    true => ReconcileScope::Functions(BTreeSet::new()),
-                    false => ReconcileScope::Full,
-                },
-            });
-            scope = triggers.next(&mut state, requeue).await?;
+            scope = triggers.next(&mut state, outcome.requeue).await?;
         }
     };
     let ended = tokio::select! {

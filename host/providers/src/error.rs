@@ -249,7 +249,7 @@ impl ProviderError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::NoProbe { .. } | Self::NoThread(_) | Self::Copy(_) => true,
-            Self::Read(error) => is_shortage(error),
+            Self::Read(source) | Self::List { source, .. } => is_shortage(source),
             _ => false,
         }
     }

@@ -51,3 +51,8 @@ pub use vetting::{Inspection, inspect};
 
 /// The target of log events that exist to be counted only; the log shows them from `trace` on.
 pub const METRICS_TARGET: &str = "sriovdp::metrics";
+
+/// A duration as the field `duration_us` of log events.
+pub fn microseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

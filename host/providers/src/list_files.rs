@@ -56,9 +56,10 @@ impl FileFingerprint {
 pub(super) struct Listed {
     pub(super) files: Vec<(FileFingerprint, PathBuf)>,
     pub(super) digests: Option<FileFingerprint>,
-    /// The unusable directories, and why the first of them is.
+    /// The unusable directories.
     pub(super) unusable: Vec<PathBuf>,
-    pub(super) error: Option<ProviderError>,
+    /// Why each of them is.
+    pub(super) errors: Vec<ProviderError>,
 }
 
 impl Listed {
@@ -76,7 +77,7 @@ impl Listed {
                 }
                 Err(error) => {
                     listed.unusable.push(directory.clone());
-                    listed.error = listed.error.or(Some(error));
+                    listed.errors.push(error);
                 }
             }
         }

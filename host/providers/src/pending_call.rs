@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CallError, METRICS_TARGET, Provider};
+use super::{CallError, METRICS_TARGET, Provider, microseconds};
 use crate::blocking::{Progress, Running};
 
 /// A call in progress. It continues when this is dropped, since it cannot be interrupted.
@@ -70,14 +70,13 @@ impl<A> PendingCall<A> {
     }
 
     pub(super) fn count(&self, result: &str) {
-        let took = self.started.elapsed().as_micros();
         tracing::trace!(
             target: METRICS_TARGET,
             event = "provider_called",
             provider = self.provider.file_name(),
             method = self.method,
             result,
-            duration_us = u64::try_from(took).unwrap_or(u64::MAX),
+            duration_us = microseconds(self.started.elapsed()),
             "called a provider"
         );
     }

@@ -47,8 +47,8 @@ impl ProviderSettings {
 pub struct Providers {
     device_types: DeviceTypes,
     refused: Vec<Arc<Refused>>,
-    /// Why the directory as a whole is not used.
-    unusable: Option<Arc<ProviderError>>,
+    /// Why directories, or the list of digests, are not used.
+    unusable: Vec<Arc<ProviderError>>,
     /// The vetted files, so that a reload vets only new and changed ones.
     vetted: BTreeMap<PathBuf, FileFingerprint>,
     /// The list of digests at the last reload.
@@ -70,7 +70,7 @@ impl Providers {
     /// Vets and loads new and changed files of the directory, in the order of their names. A changed version of a loaded
     /// file is loaded beside the previous one and replaces it.
     pub async fn reload(&mut self, settings: &ProviderSettings) {
-        self.unusable = None;
+        self.unusable.clear();
         let directories = settings.directories.clone();
         let digests = settings.digests.clone();
         let listed = blocking::run(move || {
@@ -81,26 +81,24 @@ impl Providers {
             files,
             digests,
             unusable,
-            error,
+            errors,
         } = match listed.await {
             Ok(listed) => listed,
             Err(error) => Listed {
-                error: Some(error),
+                errors: vec![error],
                 ..Listed::default()
             },
         };
-        if let Some(error) = error {
-            self.unusable = Some(Arc::new(error));
-            if files.is_empty() {
-                return;
-            }
+        self.unusable.extend(errors.into_iter().map(Arc::new));
+        if !self.unusable.is_empty() && files.is_empty() {
+            return;
         }
         self.forget_removed(&files, &unusable);
         self.retry_on_new_digests(digests);
         let rules = Rules::new(settings).await;
         // An unusable list is one error, and not one for each file.
         if let Some(error) = rules.unusable_list() {
-            self.unusable = Some(Arc::new(ProviderError::Digest(error.into())));
+            self.unusable = vec![Arc::new(ProviderError::Digest(error.into()))];
             return;
         }
         loop {
@@ -132,20 +130,21 @@ impl Providers {
         &self.refused
     }
 
-    /// Whether a file is refused for a reason that may be over soon, such as a lack of memory.
+    /// Whether a file or a directory is refused for a reason that may be over soon, such as a lack of memory.
     pub fn are_to_be_retried(&self) -> bool {
-        let mut refused = self.refused.iter();
-        refused.any(|refused| refused.reason.is_transient())
+        let refused = self.refused.iter().map(|refused| &refused.reason);
+        let unusable = self.unusable.iter().map(Arc::as_ref);
+        refused.chain(unusable).any(ProviderError::is_transient)
     }
 
-    /// Why the directory as a whole is not used.
-    pub fn unusable(&self) -> Option<&ProviderError> {
-        self.unusable.as_deref()
+    /// Why directories, or the list of digests, are not used.
+    pub fn unusable(&self) -> impl Iterator<Item = &ProviderError> {
+        self.unusable.iter().map(Arc::as_ref)
     }
 
     /// Why no provider is loaded from `directories`, unless one of them is [unusable](Self::unusable).
     pub fn none_loaded(&self, directories: &[PathBuf]) -> Option<ProviderError> {
-        if !self.loaded().is_empty() || self.unusable.is_some() {
+        if !self.loaded().is_empty() || !self.unusable.is_empty() {
             return None;
         }
         let exists = directories.iter().any(|directory| directory.exists());
@@ -162,7 +161,7 @@ impl Providers {
     /// Loaded providers whose files are removed. They stay loaded.
     pub fn removed(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.loaded().iter().filter(|provider| {
-            self.unusable.is_none() && !self.vetted.contains_key(provider.file())
+            self.unusable.is_empty() && !self.vetted.contains_key(provider.file())
         })
     }
 

@@ -76,6 +76,10 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS", help_heading = "Monitoring")]
     pub metrics_listen: Option<SocketAddr>,
 
+    /// A series `sriov_kubepoddevice` for each device of a pod, where the SR-IOV network metrics exporter does not run.
+    #[arg(long, requires = "metrics_listen", help_heading = "Monitoring")]
+    pub metrics_pod_devices: bool,
+
     #[command(flatten)]
     pub logging: Logging,
 }

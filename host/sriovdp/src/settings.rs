@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sriovdp_agent::config::Defaults;
-use sriovdp_agent::daemon::{ObserverOptions, Options};
+use sriovdp_agent::daemon::{MetricsOptions, ObserverOptions, Options};
 use sriovdp_agent::history::History;
 use sriovdp_agent::host_paths::HostPaths;
-use sriovdp_agent::metrics::Recorded;
+use sriovdp_agent::metrics::{PodSeries, Recorded};
 use sriovdp_agent::output::cdi;
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::Settings;
@@ -38,7 +38,17 @@ pub fn options(
         observers: ObserverOptions {
             socket_dir: arguments.common.healthcheck_socket_dir.clone(),
             history,
-            metrics: arguments.metrics_listen.zip(recorded),
+            metrics: arguments
+                .metrics_listen
+                .zip(recorded)
+                .map(|(address, recorded)| MetricsOptions {
+                    address,
+                    recorded,
+                    pod_series: match arguments.metrics_pod_devices {
+                        true => PodSeries::On,
+                        false => PodSeries::Off,
+                    },
+                }),
         },
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Signal, geteuid, getrlimit};
 use tokio::process::Command;
 
-use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, both_modes, built};
 
 both_modes!(descriptor_limit_serves_some_pools_and_names_the_rest);
 
@@ -100,6 +100,31 @@ async fn thread_shortage_fails_only_the_calls_during_it() {
     allow_threads(&daemon, None).await;
     daemon.terminates_cleanly().await;
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+/// No other trigger follows the shortage, and the next resync is a minute away.
+#[tokio::test]
+async fn providers_are_retried_after_a_shortage_of_descriptors() {
+    let node = TestNode::without_providers(CAPTURED, RegistrationMode::Watcher);
+    node.configure(
+        r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#,
+    );
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    daemon.logs("no_provider").await;
+    let allow_files = async |files: &str| {
+        let mut prlimit = Command::new("prlimit");
+        let id = daemon.id().to_string();
+        prlimit.args(["--pid", &id, &format!("--nofile={files}:")]);
+        assert!(prlimit.status().await.unwrap().success());
+    };
+    allow_files("3").await;
+    node.provide("net-device", &built("sriovdp_net_device"));
+    let failed = daemon.logs("providers_unreadable");
+    failed.containing("error", "os error 24").await;
+    allow_files("1024").await;
+    let served = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
+    assert!(served.await.is_ok(), "{}", daemon.log());
 }
 
 #[tokio::test]

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode};
+use crate::metrics::{get, with_metrics};
+use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// The last two are refused: a device type that no provider has, and an entry without a name.
 const CONFIG: &str = r#"{"resourceList": [
@@ -69,12 +68,55 @@ async fn probes_follow_the_registration() {
 #[tokio::test]
 async fn a_second_daemon_leaves_the_socket_to_the_first() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
-    let _first = node.daemon();
-    probe(&node, "liveness", 0, "OK: daemon is alive").await;
+    let kubelet = node.kubelet().await;
+    let first = node.daemon();
+    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
     let second = node.daemon();
-    second.logs("local_socket_failed").await;
+    second
+        .logs("local_socket_failed")
+        .containing("error", "another daemon serves `")
+        .containing("error", "--healthcheck-socket-dir")
+        .await;
+    second.logs("peer_wait").times(2).await;
+    kubelet
+        .allocate("intel.com/b", &["0000:41:10.2"])
+        .await
+        .unwrap();
     drop(second);
-    probe(&node, "liveness", 0, "OK: daemon is alive").await;
+    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    drop(first);
+}
+
+/// What stands in the place of the socket stays, and the daemon serves pods without it.
+#[tokio::test]
+async fn an_occupied_socket_directory_leaves_the_pools_served() {
+    for (occupied, sentence) in [
+        ("tmp/sriovdp.sock", "sriovdp.sock` is not a socket"),
+        ("tmp", "cannot listen on `"),
+    ] {
+        let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+        let path = node.root().join(occupied);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if path.is_dir() {
+            std::fs::remove_dir(&path).unwrap();
+        }
+        std::fs::write(&path, "a file").unwrap();
+        let kubelet = node.kubelet().await;
+        let mut daemon = node.daemon();
+        daemon
+            .logs("local_socket_failed")
+            .containing("error", sentence)
+            .containing("error", "pools are served without the socket")
+            .await;
+        let served = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 3);
+        assert!(served.await.is_ok(), "{}", daemon.log());
+        kubelet
+            .allocate("intel.com/b", &["0000:41:10.2"])
+            .await
+            .unwrap();
+        daemon.terminates_cleanly().await;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
+    }
 }
 
 #[tokio::test]
@@ -137,34 +179,11 @@ async fn status_and_events_say_what_the_daemon_does() {
     assert_eq!(code, Some(2), "{error}");
 }
 
-/// A scrape of `path` at `address`.
-async fn get(address: &str, path: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    let mut answer = String::new();
-    let mut stream = loop {
-        match TcpStream::connect(address).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    };
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-/// A daemon that serves metrics, and where.
-fn with_metrics(node: &TestNode) -> (Daemon, String) {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
-    (node.daemon_with(&["--metrics-listen", &address]), address)
-}
-
 #[tokio::test]
 async fn metrics_are_served_and_printed() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     let kubelet = node.kubelet().await;
-    let (daemon, address) = with_metrics(&node);
+    let (daemon, address) = with_metrics(&node, &[]);
     probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
     let pod = kubelet.run_pod_with("web", "intel.com/b", &["0000:41:10.2"]);
     pod.await.unwrap();
@@ -208,7 +227,7 @@ async fn metrics_are_served_and_printed() {
 #[tokio::test]
 async fn an_unhealthy_device_has_a_series_with_its_kind() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
-    let (daemon, address) = with_metrics(&node);
+    let (daemon, address) = with_metrics(&node, &[]);
     probe(&node, "readiness", 0, "OK: ready (4/4 devices healthy)").await;
     assert!(
         !get(&address, "/metrics")

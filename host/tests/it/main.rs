@@ -64,8 +64,9 @@ mod log;
 mod log_events;
 /// The manifests are what a cluster and the program understand.
 mod manifests;
-mod migration;
 /// Devices that pods have and that their resource would not select.
+mod metrics;
+mod migration;
 mod mismatched_pod_devices;
 /// Metrics, alerts and dashboard name the same things.
 mod monitoring;

@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use crate::history::History;
 use crate::host_paths::HostPaths;
-use crate::metrics::{AllocatedDevices, METRICS_TARGET, Recorded};
+use crate::metrics::{AllocatedDevices, METRICS_TARGET, PodSeries, Recorded};
 use crate::observers::{MetricsServer, Sources, serve_local_socket};
 use crate::reconcile::{Outcome, Reconciler};
 use crate::status::DaemonStatus;
 use crate::status::report::DaemonInfo;
+use sriovdp_providers::microseconds;
 
 /// How the daemon can be observed.
 #[derive(Clone, Debug)]
@@ -24,8 +25,19 @@ pub struct ObserverOptions {
     pub socket_dir: PathBuf,
     /// What the log records for `sriovdp events`.
     pub history: Arc<History>,
-    /// Where metrics are served over HTTP, and what the log counts for them.
-    pub metrics: Option<(SocketAddr, Arc<Recorded>)>,
+    /// How metrics are served over HTTP.
+    pub metrics: Option<MetricsOptions>,
+}
+
+/// How metrics are served over HTTP.
+#[derive(Clone, Debug)]
+pub struct MetricsOptions {
+    /// Where.
+    pub address: SocketAddr,
+    /// What the log counts for them.
+    pub recorded: Arc<Recorded>,
+    /// Whether they name pods.
+    pub pod_series: PodSeries,
 }
 
 /// The status that observers read.
@@ -40,7 +52,9 @@ impl Observers {
         tree: &HostPaths,
     ) -> Self {
         let (status, receiver) = watch::channel(DaemonStatus::default());
-        let (address, recorded) = options.metrics.unzip();
+        let metrics = options.metrics;
+        let pod_series = metrics.as_ref().map(|metrics| metrics.pod_series);
+        let address = metrics.as_ref().map(|metrics| metrics.address);
         let sources = Sources {
             daemon: Arc::new(daemon),
             status: receiver,
@@ -48,8 +62,9 @@ impl Observers {
             allocated: Arc::new(AllocatedDevices::new(
                 tree.below_root(tree.pod_resources_socket()),
                 tree.below_root(tree.checkpoint()),
+                pod_series.unwrap_or_default(),
             )),
-            recorded,
+            recorded: metrics.map(|metrics| metrics.recorded),
         };
         if let Some(address) = address {
             let sources = sources.clone();
@@ -80,7 +95,7 @@ impl Observers {
         self.0
             .send_modify(|status| *status = status.after(state, outcome, began));
         let scope = outcome.kind.name();
-        let duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration_us = microseconds(began.elapsed());
         tracing::trace!(target: METRICS_TARGET, event = "reconciled", scope, duration_us, "reconciled");
     }
 }

@@ -9,16 +9,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::DaemonError;
 use crate::events::{Debounce, PendingChanges, ReconcileScope};
-use crate::reconcile::{ReconcileKind, Reconciler};
+use crate::reconcile::{ReconcileKind, Reconciler, Requeue};
 
 /// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
 const FILES_SETTLE: Duration = Duration::from_millis(100);
-
-/// A reconcile that the last one has requested.
-pub(super) struct Requeue {
-    pub(super) at: Instant,
-    pub(super) scope: ReconcileScope,
-}
 
 /// The triggers outside of the reconciler.
 pub(super) struct Triggers {

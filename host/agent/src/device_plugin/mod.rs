@@ -3,13 +3,13 @@
 mod in_flight;
 mod messages;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sriovdp_kubelet::deviceplugin as dp;
 use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
-use sriovdp_providers::{METRICS_TARGET, malloc};
+use sriovdp_providers::{METRICS_TARGET, blocking, malloc, microseconds};
 use sriovdp_report::{excerpt, inline};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -154,8 +154,8 @@ impl PoolPlugin {
             allocations.push(allocation.map_err(|error| refuse("Allocate", &error))?);
         }
         // Effects come last, so that a failure above leaves no file behind.
-        self.write(&allocations, cdi.as_deref()).map_err(|error| {
-            let error = inline(&error);
+        let written = self.write(allocations, cdi.clone(), deadline).await;
+        let allocations = written.map_err(|error| {
             tracing::error!(
                 event = "allocate_failed",
                 error,
@@ -176,25 +176,41 @@ impl PoolPlugin {
         })
     }
 
-    fn write(
+    /// Writes the files of a request beside the runtime, because a file system may hang.
+    async fn write(
         &self,
-        allocations: &[ContainerAllocation],
-        cdi: Option<&PoolSpec>,
-    ) -> Result<(), WriteError> {
-        for allocation in allocations {
-            if let Some(cdi) = cdi {
-                cdi.update(allocation.devices.iter().cloned())?;
-            }
-            for file in &allocation.device_info {
-                device_info::write(&self.device_info, file)?;
-            }
+        allocations: Vec<ContainerAllocation>,
+        cdi: Option<Arc<PoolSpec>>,
+        deadline: Instant,
+    ) -> Result<Vec<ContainerAllocation>, String> {
+        let directory = self.device_info.clone();
+        let writing = blocking::start(move || {
+            let written = write_files(&allocations, cdi.as_deref(), &directory);
+            written.map(|()| allocations)
+        });
+        let writing = writing.map_err(|error| inline(&error))?;
+        match tokio::time::timeout_at(deadline, writing).await {
+            Ok(Ok(written)) => written.map_err(|error| inline(&error)),
+            Ok(Err(panicked)) => Err(panicked.to_string()),
+            Err(_) => Err("the files of the devices are not written in time".to_owned()),
         }
-        Ok(())
     }
 }
 
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+fn write_files(
+    allocations: &[ContainerAllocation],
+    cdi: Option<&PoolSpec>,
+    device_info: &Path,
+) -> Result<(), WriteError> {
+    for allocation in allocations {
+        if let Some(cdi) = cdi {
+            cdi.update(allocation.devices.iter().cloned())?;
+        }
+        for file in &allocation.device_info {
+            device_info::write(device_info, file)?;
+        }
+    }
+    Ok(())
 }
 
 fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {

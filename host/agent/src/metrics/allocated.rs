@@ -1,57 +1,92 @@
-//! How many devices pods have, read from the kubelet when a scraper asks.
+//! The devices that pods have, read from the kubelet at a scrape.
 //!
-//! The reconcile loop reads it only while an assignment depends on it, which may be long ago.
+//! The reconcile loop reads them only while an assignment depends on them, which may be long ago.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_kubelet::PodDevices;
+use sriovdp_kubelet::{ContainerDevices, PodDevices};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Scrapers that ask more often get the same answer.
+/// More frequent scrapes get the same answer.
 const MAX_AGE: Duration = Duration::from_secs(10);
 
-/// Reads it.
+/// Whether there is a series for each device of a container, with the name of its pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodSeries {
+    /// There is none.
+    #[default]
+    Off,
+    /// There is one.
+    On,
+}
+
+/// Reads them.
 #[derive(Debug)]
 pub struct AllocatedDevices {
     socket: PathBuf,
     checkpoint: PathBuf,
-    last: Mutex<Option<(Instant, Arc<AllocatedByResource>)>>,
+    pod_series: PodSeries,
+    last: Mutex<Option<Reading>>,
 }
 
-/// The number of devices by resource; nothing when the kubelet does not answer.
-pub type AllocatedByResource = Option<BTreeMap<String, usize>>;
+#[derive(Debug)]
+struct Reading {
+    at: Instant,
+    allocated: Arc<Allocated>,
+}
+
+/// The devices that pods have.
+#[derive(Debug, Default)]
+pub struct Allocated {
+    /// Their number by resource; nothing when the kubelet does not answer.
+    pub by_resource: Option<BTreeMap<String, usize>>,
+    /// Those of each container, with [`PodSeries::On`]; nothing when the kubelet does not answer.
+    pub containers: Option<Vec<ContainerDevices>>,
+}
 
 impl AllocatedDevices {
-    /// From the pod resources API at `socket`, or else from the `checkpoint`.
-    pub fn new(socket: PathBuf, checkpoint: PathBuf) -> Self {
+    /// From the pod resources API at `socket`, or else from the `checkpoint`, which has no names of pods.
+    pub fn new(socket: PathBuf, checkpoint: PathBuf, pod_series: PodSeries) -> Self {
         Self {
             socket,
             checkpoint,
+            pod_series,
             last: Mutex::new(None),
         }
     }
 
-    /// The number of devices by resource, at most [`MAX_AGE`] old.
-    pub async fn by_resource(&self) -> Arc<AllocatedByResource> {
+    /// The devices, at most [`MAX_AGE`] old.
+    pub async fn read(&self) -> Arc<Allocated> {
         let mut last = self.last.lock().await;
-        if let Some((at, allocated)) = &*last
-            && at.elapsed() < MAX_AGE
+        if let Some(reading) = &*last
+            && reading.at.elapsed() < MAX_AGE
         {
-            return Arc::clone(allocated);
+            return Arc::clone(&reading.allocated);
         }
         let devices = PodDevices::read(&self.socket, &self.checkpoint).await.ok();
-        let allocated = Arc::new(devices.map(|devices| {
+        let by_resource = devices.map(|devices| {
             let mut count = BTreeMap::new();
             for resource in devices.iter().flat_map(|(_, resources)| resources) {
                 *count.entry(resource.clone()).or_default() += 1;
             }
             count
-        }));
-        *last = Some((Instant::now(), Arc::clone(&allocated)));
+        });
+        let containers = match self.pod_series {
+            PodSeries::Off => None,
+            PodSeries::On => ContainerDevices::list(&self.socket).await.ok(),
+        };
+        let allocated = Arc::new(Allocated {
+            by_resource,
+            containers,
+        });
+        *last = Some(Reading {
+            at: Instant::now(),
+            allocated: Arc::clone(&allocated),
+        });
         allocated
     }
 }

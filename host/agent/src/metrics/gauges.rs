@@ -1,8 +1,11 @@
 //! The gauges, as of the last reconcile: build, resources, devices, providers and configuration.
 
-use super::AllocatedByResource;
+use std::collections::BTreeSet;
+
+use super::Allocated;
 use super::text::{Family, Kind, Labels, Text};
 use crate::status::{DaemonStatus, PoolStatus};
+use sriovdp_sdk::PciAddress;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family {
@@ -26,7 +29,7 @@ const UNHEALTHY: Family = gauge(
     "Devices of the pool that are unhealthy.",
 );
 
-pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &AllocatedByResource) {
+pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &Allocated) {
     let pools = status.pools.as_deref().unwrap_or_default();
     let one = |text: &mut Text, family: &Family, labels: Labels<'_>, value: f64| {
         text.family(family);
@@ -44,14 +47,14 @@ pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &Allocate
         ],
         1.0,
     );
-    per_pool(text, pools, &TOTAL, |pool| pool.devices);
-    if let Some(allocated) = allocated {
+    per_pool(text, pools, &TOTAL, PoolStatus::devices);
+    if let Some(allocated) = &allocated.by_resource {
         per_pool(text, pools, &ALLOCATED, |pool| {
-            let count = allocated.get(&pool.resource.to_string());
+            let count = allocated.get(&pool.resource());
             count.copied().unwrap_or_default()
         });
     }
-    per_pool(text, pools, &UNHEALTHY, |pool| pool.unhealthy.len());
+    per_pool(text, pools, &UNHEALTHY, |pool| pool.unhealthy().count());
     let registered = gauge(
         "sriovdp_resource_registered",
         "1 when the resource is registered with the kubelet, else 0.",
@@ -65,17 +68,17 @@ pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &Allocate
     );
     text.family(&unhealthy);
     for pool in pools {
-        let resource = pool.resource.to_string();
-        for device in &pool.unhealthy {
-            let (id, kind) = (device.id.as_str(), device.kind);
+        let resource = pool.resource();
+        for unhealthy_device in pool.unhealthy() {
             let labels = [
                 ("resource", resource.as_str()),
-                ("device", id),
-                ("kind", kind),
+                ("device", unhealthy_device.device.id.as_str()),
+                ("kind", unhealthy_device.kind.name()),
             ];
             text.sample(unhealthy.name, &labels, 1);
         }
     }
+    pod_devices(text, pools, allocated);
     let refused = gauge(
         "sriovdp_resource_refused",
         "1 for each resource of the configuration that is refused.",
@@ -89,11 +92,11 @@ pub(super) fn write(text: &mut Text, status: &DaemonStatus, allocated: &Allocate
         "1 for each file of the provider directories.",
     );
     text.family(&provider);
-    for file in &status.providers {
+    for file in &status.providers() {
         let labels = [
             ("file", file.file.as_str()),
             ("version", &file.version),
-            ("state", file.state()),
+            ("state", &file.state),
         ];
         text.sample(provider.name, &labels, 1);
     }
@@ -130,7 +133,36 @@ fn per_pool(
 ) {
     text.family(family);
     for pool in pools {
-        let resource = pool.resource.to_string();
+        let resource = pool.resource();
         text.sample(family.name, &[("resource", &resource)], value(pool));
+    }
+}
+
+/// The series of the SR-IOV network metrics exporter, with its labels.
+fn pod_devices(text: &mut Text, pools: &[PoolStatus], allocated: &Allocated) {
+    let Some(containers) = &allocated.containers else {
+        return;
+    };
+    let family = gauge(
+        "sriov_kubepoddevice",
+        "1 for each device that a container has.",
+    );
+    text.family(&family);
+    let resources: BTreeSet<String> = pools.iter().map(PoolStatus::resource).collect();
+    let ours = containers
+        .iter()
+        .filter(|container| resources.contains(&container.resource));
+    for container in ours {
+        let devices = container.devices.iter();
+        for device in devices.filter(|id| id.parse::<PciAddress>().is_ok()) {
+            let labels = [
+                ("pciAddr", device.as_str()),
+                ("dev_type", &container.resource),
+                ("pod", &container.pod),
+                ("namespace", &container.namespace),
+                ("container", &container.container),
+            ];
+            text.sample(family.name, &labels, 1);
+        }
     }
 }

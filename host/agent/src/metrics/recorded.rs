@@ -1,6 +1,6 @@
 //! Counters and histograms, recorded from the events of the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
@@ -27,13 +27,34 @@ struct Rule {
     family: Family,
     /// The fields that are its labels.
     labels: &'static [&'static str],
+    /// Where `resource` is the first label: the values of the others with which each resource has a series from the begin.
+    initial: &'static [&'static [&'static str]],
 }
+
+/// The label whose series exist while the resource does.
+const RESOURCE: &str = "resource";
 
 const fn rule(event: &'static str, family: Family, labels: &'static [&'static str]) -> Rule {
     Rule {
         event,
         family,
         labels,
+        initial: &[],
+    }
+}
+
+/// A rule with the label `resource`, and the values of the further ones.
+const fn rule_of_resources(
+    event: &'static str,
+    family: Family,
+    labels: &'static [&'static str],
+    initial: &'static [&'static [&'static str]],
+) -> Rule {
+    Rule {
+        event,
+        family,
+        labels,
+        initial,
     }
 }
 
@@ -54,13 +75,14 @@ const fn histogram(name: &'static str, help: &'static str) -> Family {
 }
 
 static RULES: &[Rule] = &[
-    rule(
+    rule_of_resources(
         "allocate_ended",
         counter(
             "sriovdp_allocations_total",
             "Calls of Allocate, by their result.",
         ),
-        &["resource", "result"],
+        &[RESOURCE, "result"],
+        &[&["ok"], &["error"]],
     ),
     rule(
         "allocate_ended",
@@ -70,13 +92,14 @@ static RULES: &[Rule] = &[
         ),
         &[],
     ),
-    rule(
+    rule_of_resources(
         "registered",
         counter(
             "sriovdp_registrations_total",
             "Registrations with the kubelet.",
         ),
-        &["resource"],
+        &[RESOURCE],
+        &[&[]],
     ),
     rule(
         "reconciled",
@@ -165,8 +188,28 @@ impl Recorded {
         }
     }
 
-    pub(super) fn write(&self, text: &mut Text) {
-        let families = self.families();
+    /// Writes all series. Of `resources`, which are the present ones, each has its series; others have none, and once all
+    /// are known theirs are dropped.
+    pub(super) fn write(&self, text: &mut Text, resources: Option<&BTreeSet<String>>) {
+        let mut families = self.families();
+        if let Some(resources) = resources {
+            for rule in RULES.iter().filter(|rule| !rule.initial.is_empty()) {
+                let series = families.entry(rule.family.name).or_default();
+                series.retain(|labels, _| {
+                    let resource = labels.first().map(|(_, value)| value);
+                    resource.is_some_and(|value| resources.contains(value))
+                });
+                for (resource, others) in resources
+                    .iter()
+                    .flat_map(|resource| rule.initial.iter().map(move |others| (resource, others)))
+                {
+                    let values = [&[resource.as_str()][..], others].concat();
+                    let labels = rule.labels.iter().copied();
+                    let labels = labels.zip(values.into_iter().map(str::to_owned));
+                    series.entry(labels.collect()).or_default();
+                }
+            }
+        }
         let mut written = Vec::new();
         for Rule { family, .. } in RULES {
             if written.contains(&family.name) {
@@ -230,58 +273,4 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for MetricsLayer {
 }
 
 #[cfg(test)]
-mod tests {
-    use tracing_subscriber::layer::SubscriberExt;
-
-    use super::super::text::Format;
-    use super::*;
-
-    #[test]
-    fn events_become_counters_and_histograms() {
-        let recorded = Arc::new(Recorded::default());
-        let subscriber = tracing_subscriber::registry().with(recorded.layer());
-        tracing::subscriber::with_default(subscriber, || {
-            let _pool = tracing::info_span!("pool", resource = "intel.com/x").entered();
-            for (result, duration_us) in [("ok", 300), ("ok", 2_000_000), ("error", 50)] {
-                tracing::trace!(event = "allocate_ended", result, duration_us, "");
-            }
-            tracing::info!(event = "something_else", "");
-        });
-        let mut text = Text::new(Format::Prometheus);
-        recorded.write(&mut text);
-        let text = text.finish();
-        for line in [
-            r#"sriovdp_allocations_total{resource="intel.com/x",result="ok"} 2"#,
-            r#"sriovdp_allocations_total{resource="intel.com/x",result="error"} 1"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0001"} 1"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="0.0005"} 2"#,
-            r#"sriovdp_allocation_duration_seconds_bucket{le="+Inf"} 3"#,
-            "sriovdp_allocation_duration_seconds_sum 2.00035",
-            "sriovdp_allocation_duration_seconds_count 3",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-        assert!(!text.contains("something_else"));
-    }
-
-    #[test]
-    fn names_follow_the_rules_of_prometheus() {
-        for Rule { family, .. } in RULES {
-            let is_counter = family.kind == Kind::Counter;
-            assert_eq!(
-                family.name.ends_with("_total"),
-                is_counter,
-                "{}",
-                family.name
-            );
-            let is_histogram = family.kind == Kind::Histogram;
-            assert_eq!(
-                family.name.ends_with("_seconds"),
-                is_histogram,
-                "{}",
-                family.name
-            );
-            assert!(family.help.ends_with('.'), "{}", family.name);
-        }
-    }
-}
+mod tests;

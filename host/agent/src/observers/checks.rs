@@ -29,7 +29,7 @@ impl DaemonStatus {
         Readiness {
             ready: healthy_count > 0,
             healthy_count,
-            total_count: pools.iter().map(|pool| pool.devices).sum(),
+            total_count: pools.iter().map(PoolStatus::devices).sum(),
             healthy_servers: pools.iter().filter(|pool| pool.healthy() > 0).count(),
         }
     }
@@ -43,10 +43,7 @@ impl DaemonStatus {
             ready: self.pools.is_some() && others.is_empty(),
             registered_count: registered.len(),
             total_count: pools.len(),
-            unregistered: others
-                .iter()
-                .map(|pool| pool.resource.to_string())
-                .collect(),
+            unregistered: others.into_iter().map(PoolStatus::resource).collect(),
         }
     }
 }

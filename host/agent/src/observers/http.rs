@@ -146,12 +146,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::watch;
 
-    use std::sync::Arc;
-
     use super::*;
-    use crate::metrics::AllocatedDevices;
     use crate::status::DaemonStatus;
-    use crate::status::report::DaemonInfo;
 
     /// A server at an address of its own, until the test ends.
     async fn serve() -> SocketAddr {
@@ -162,13 +158,7 @@ mod tests {
         let (_, status) = watch::channel(DaemonStatus::default());
         let server = MetricsServer {
             address,
-            sources: Sources {
-                daemon: DaemonInfo::example(),
-                status,
-                history: Arc::default(),
-                allocated: Arc::new(AllocatedDevices::new("/none".into(), "/none".into())),
-                recorded: None,
-            },
+            sources: Sources::of_status(status),
         };
         tokio::spawn(server.serve());
         while TcpStream::connect(address).await.is_err() {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sriovdp_kubelet::Socket;
 use sriovdp_report::inline;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -29,9 +30,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct LocalSocket {
     listener: UnixListener,
-    path: PathBuf,
-    /// Device and inode of the file.
-    identity: Option<(u64, u64)>,
+    _file: Socket,
 }
 
 impl LocalSocket {
@@ -50,26 +49,18 @@ impl LocalSocket {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(LocalSocketError::NotASocket(path));
             }
-            Ok(_) => {
-                // A full backlog is a living process as well.
-                let connected = tokio::time::timeout(CLIENT_TIMEOUT, UnixStream::connect(&path));
-                match connected.await {
-                    Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-                        fs::remove_file(&path).map_err(failed)?;
-                    }
-                    Ok(Err(error)) if error.kind() != ErrorKind::WouldBlock => {
-                        return Err(failed(error));
-                    }
-                    _ => return Err(LocalSocketError::Occupied(path)),
-                }
-            }
+            Ok(_) => {}
         }
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        Ok(Self {
-            listener,
-            identity: identity(&path),
-            path,
-        })
+        match Socket::listen(&path).await {
+            Ok((file, listener)) => Ok(Self {
+                listener,
+                _file: file,
+            }),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                Err(LocalSocketError::Occupied(path))
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Answers from `sources` for as long as the daemon runs.
@@ -112,20 +103,6 @@ pub async fn serve_local_socket(directory: PathBuf, sources: Sources) {
     }
 }
 
-impl Drop for LocalSocket {
-    fn drop(&mut self) {
-        // Another daemon may have replaced it. There is nothing to do about a directory that has become read-only.
-        if self.identity.is_some() && self.identity == identity(&self.path) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
 async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(stream).take(MAX_REQUEST);
@@ -145,7 +122,7 @@ async fn answer(stream: UnixStream, sources: &Sources) -> std::io::Result<()> {
 impl Sources {
     /// The page of metrics.
     pub(crate) async fn metrics(&self, format: Format) -> String {
-        let allocated = self.allocated.by_resource().await;
+        let allocated = self.allocated.read().await;
         let status = self.status.borrow().clone();
         metrics::render(&status, &allocated, self.recorded.as_deref(), format)
     }
@@ -173,28 +150,30 @@ mod tests {
     use std::fs;
 
     use sriovdp_kubelet::RegistrationStatus;
-    use sriovdp_sdk::DeviceId;
     use tokio::sync::watch;
 
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::ResourceName;
-    use crate::metrics::AllocatedDevices;
-    use crate::status::report::DaemonInfo;
-    use crate::status::{DaemonStatus, PoolStatus, UnhealthyDevice};
+    use crate::pools::{Health, Pool, UnhealthyKind, sample};
+    use crate::status::{DaemonStatus, PoolStatus};
 
     fn pool(name: &str, devices: usize, healthy: usize, is_registered: bool) -> PoolStatus {
-        let resource = ResourceName::new("example.com", name, Path::new("/r"));
-        let unhealthy = |n: usize| UnhealthyDevice {
-            id: DeviceId::new(n.to_string()).unwrap(),
-            kind: "link",
-            reason: "no link".to_owned(),
+        let device = |n: usize| {
+            let mut device = sample::device(&n.to_string());
+            if n >= healthy {
+                device.health = Health::Unhealthy {
+                    kind: UnhealthyKind::Link,
+                    reason: "no link".into(),
+                };
+            }
+            device
         };
         PoolStatus {
-            resource: resource.unwrap(),
-            devices,
-            unhealthy: (healthy..devices).map(unhealthy).collect(),
+            pool: Arc::new(Pool {
+                resource: sample::resource("example.com", name),
+                devices: (0..devices).map(device).collect(),
+            }),
             registration: watch::channel(RegistrationStatus {
                 registered_since: is_registered.then(std::time::SystemTime::now),
                 has_stream: true,
@@ -216,15 +195,9 @@ mod tests {
     async fn checks_are_answered_from_the_status() {
         let directory = tempfile::tempdir().unwrap();
         let (status, receiver) = watch::channel(DaemonStatus::default());
-        let sources = Sources {
-            daemon: DaemonInfo::example(),
-            status: receiver,
-            history: Arc::default(),
-            allocated: Arc::new(AllocatedDevices::new("/none".into(), "/none".into())),
-            recorded: None,
-        };
+        let sources = Sources::of_status(receiver);
         let socket = LocalSocket::bind(directory.path()).await.unwrap();
-        let path = socket.path.clone();
+        let path = socket_path(directory.path());
         let serving = tokio::spawn(socket.serve(sources));
         for (pools, request, expected) in [
             (None, "liveness", r#"{"status":"alive"}"#),

@@ -21,6 +21,8 @@ pub use http::MetricsServer;
 pub use local_socket::serve_local_socket;
 
 use crate::history::History;
+#[cfg(test)]
+use crate::metrics::PodSeries;
 use crate::metrics::{AllocatedDevices, Recorded};
 use crate::status::DaemonStatus;
 use crate::status::report::DaemonInfo;
@@ -128,6 +130,22 @@ pub struct Sources {
     pub allocated: Arc<AllocatedDevices>,
     /// Its counters, where it has any.
     pub recorded: Option<Arc<Recorded>>,
+}
+
+#[cfg(test)]
+impl Sources {
+    /// Those of a daemon without events, counters and a kubelet.
+    fn of_status(status: watch::Receiver<DaemonStatus>) -> Self {
+        let none = PathBuf::from("/none");
+        let allocated = AllocatedDevices::new(none.clone(), none, PodSeries::Off);
+        Self {
+            daemon: DaemonInfo::example(),
+            status,
+            history: Arc::default(),
+            allocated: Arc::new(allocated),
+            recorded: None,
+        }
+    }
 }
 
 /// Why the daemon has no local socket.

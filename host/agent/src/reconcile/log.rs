@@ -32,7 +32,7 @@ impl Reconciler {
     }
 
     fn log_providers(&self, log: &mut LogOnChange) {
-        if let Some(error) = self.providers.unusable() {
+        for error in self.providers.unusable() {
             let entry = Entry::error(
                 "providers_unreadable",
                 "a provider directory, or the list of digests, cannot be used",

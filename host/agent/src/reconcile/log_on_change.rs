@@ -1,6 +1,6 @@
 //! Conditions that last are logged when they begin and when they change, and not with each reconcile.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use tracing::Level;
@@ -11,7 +11,7 @@ pub(super) struct LogOnChange(Vec<Entry>);
 
 /// What identifies a condition. It is logged again when one of these changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Condition {
+struct Condition {
     event: &'static str,
     resource: Option<String>,
     provider: Option<String>,
@@ -22,13 +22,17 @@ pub(super) struct Condition {
     reason: Option<String>,
 }
 
+/// The conditions that are logged and still hold, each with the count that was logged.
+#[derive(Debug, Default)]
+pub(super) struct ActiveConditions(BTreeMap<Condition, usize>);
+
 /// A condition, and how it is logged.
 #[derive(Debug)]
 pub(super) struct Entry {
     level: Level,
     message: &'static str,
     condition: Condition,
-    /// A number that may change without another entry.
+    /// A number that is logged again only when it has doubled.
     count: Option<usize>,
 }
 
@@ -147,15 +151,42 @@ impl LogOnChange {
         self.0.push(entry);
     }
 
-    /// Logs the conditions that are not `active`, and returns those that hold now.
-    pub(super) fn flush(self, active: &BTreeSet<Condition>) -> BTreeSet<Condition> {
-        let mut now = BTreeSet::new();
+    /// Logs the conditions that are not `active`, and those whose count has doubled since it was logged. Returns those that
+    /// hold now.
+    pub(super) fn flush(self, active: &ActiveConditions) -> ActiveConditions {
+        let mut now = ActiveConditions::default();
         for entry in self.0 {
-            if !active.contains(&entry.condition) {
+            let count = entry.count.unwrap_or_default();
+            let logged = active.0.get(&entry.condition).copied();
+            let is_due = logged.is_none_or(|logged| count > 1 && count >= 2 * logged);
+            if is_due {
                 entry.log();
             }
-            now.insert(entry.condition);
+            let logged = logged.filter(|_| !is_due).unwrap_or(count);
+            now.0.insert(entry.condition, logged);
         }
         now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_logged_again_when_it_has_doubled() {
+        let mut active = ActiveConditions::default();
+        let mut logged = Vec::new();
+        for count in [1, 1, 2, 3, 4, 7, 2, 8] {
+            let mut log = LogOnChange::default();
+            log.add(Entry::error("many", "").count(count));
+            let before = active.0.values().next().copied();
+            active = log.flush(&active);
+            if active.0.values().next().copied() != before {
+                logged.push(count);
+            }
+        }
+        assert_eq!(logged, [1, 2, 4, 8]);
+        assert!(LogOnChange::default().flush(&active).0.is_empty());
     }
 }

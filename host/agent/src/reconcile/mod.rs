@@ -39,13 +39,14 @@ pub use settings::Settings;
 pub use snapshot::ReconcileKind;
 
 use configuration::Configuration;
-use log_on_change::{Condition, LogOnChange};
+use log_on_change::{ActiveConditions, LogOnChange};
 use pod_devices_cache::PodDevicesCache;
 use servers::{RemovalContext, ResourceServers};
 use snapshot::{Node, Snapshot};
 use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName};
+use crate::events::ReconcileScope;
 use crate::pools::{FlapDamping, PendingDiscoveries, Pool, Resource, ScanError};
 
 /// When a provider file is vetted again that was refused for a lack of memory, processes or descriptors.
@@ -65,7 +66,7 @@ pub struct Reconciler {
     pod_devices: PodDevicesCache,
     servers: ResourceServers,
     /// The conditions that are logged and still hold.
-    active: BTreeSet<Condition>,
+    active: ActiveConditions,
 }
 
 /// The result of one reconcile.
@@ -82,9 +83,16 @@ pub struct Outcome {
     /// What of the node was read.
     pub kind: ReconcileKind,
     /// When to reconcile again without another trigger.
-    pub requeue_at: Option<Instant>,
-    /// Whether that reconcile need only be about functions of which something could not be read.
-    pub requeue_unread_only: bool,
+    pub requeue: Option<Requeue>,
+}
+
+/// A reconcile without another trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requeue {
+    /// When.
+    pub at: Instant,
+    /// What it has to read.
+    pub scope: ReconcileScope,
 }
 
 impl Reconciler {
@@ -109,7 +117,7 @@ impl Reconciler {
             unread: Unread::default(),
             flaps: FlapDamping::default(),
             pod_devices: PodDevicesCache::default(),
-            active: BTreeSet::new(),
+            active: ActiveConditions::default(),
         }
     }
 
@@ -196,8 +204,7 @@ impl Reconciler {
             self.pod_devices.requeue_at(),
             self.servers.requeue_at(now),
         ];
-        let requeue_at = requeues.into_iter().flatten().min();
-        (outcome.requeue_at, outcome.requeue_unread_only) = self.unread.or_sooner(requeue_at);
+        outcome.requeue = self.unread.or_sooner(requeues.into_iter().flatten().min());
         outcome
     }
 

@@ -30,7 +30,7 @@ pub(super) struct PoolFiles {
 }
 
 /// A published pool with its CDI specification.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SpecifiedPool {
     pub(super) pool: Arc<Pool>,
     pub(super) spec: Arc<PoolSpec>,
@@ -91,7 +91,10 @@ impl PoolFiles {
             .collect();
         // Entries that move are removed first: a device in the files of two pools is a conflict, and runtimes then
         // resolve it from neither.
-        let removed = remove_moved(&changed, pools);
+        let removed = {
+            let (changed, pools) = (changed.clone(), pools.to_vec());
+            blocking::run(move || remove_moved(&changed, &pools)).await
+        };
         for (SpecifiedPool { pool, spec }, removed) in changed.iter().zip(removed) {
             match removed.and(write_entries(spec, pool).await) {
                 Ok(()) => drop(
@@ -158,7 +161,7 @@ fn remove_moved(changed: &[SpecifiedPool], pools: &[Arc<Pool>]) -> Vec<Result<()
 
 /// Writes the device nodes of each device. Each is queried alone, so that one whose nodes are missing does not affect
 /// the others.
-async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), WriteError> {
+async fn write_entries(spec: &Arc<PoolSpec>, pool: &Pool) -> Result<(), WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
         let deadline = Instant::now() + pool.resource.allocate_timeout();
@@ -173,5 +176,6 @@ async fn write_entries(spec: &PoolSpec, pool: &Pool) -> Result<(), WriteError> {
             ),
         }
     }
-    spec.update(entries)
+    let spec = Arc::clone(spec);
+    blocking::run(move || spec.update(entries)).await
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use sriovdp_sdk::PciAddress;
 use tokio::time::Instant;
 
+use super::Requeue;
+use crate::events::ReconcileScope;
+
 /// The delay doubles with each attempt. So a function is read again at the latest after as long again as it could not
 /// be read, and one that has no such attribute, as on a kernel without NUMA, soon costs nothing.
 const FIRST: Duration = Duration::from_millis(100);
@@ -73,12 +76,19 @@ impl Unread {
         self.all = all;
     }
 
-    /// When to reconcile again if everything else can wait until `wait`, and whether only for these.
-    pub(super) fn or_sooner(&self, wait: Option<Instant>) -> (Option<Instant>, bool) {
-        match (self.due, wait) {
-            (Some(due), Some(wait)) if wait <= due => (Some(wait), false),
-            (Some(due), _) => (Some(due), true),
-            (None, wait) => (wait, false),
+    /// The next reconcile if everything else can wait until `wait`: only for these functions, if they are due before that.
+    pub(super) fn or_sooner(&self, wait: Option<Instant>) -> Option<Requeue> {
+        let full = wait.map(|at| Requeue {
+            at,
+            scope: ReconcileScope::Full,
+        });
+        let unread = self.due.map(|at| Requeue {
+            at,
+            scope: ReconcileScope::Functions(BTreeSet::new()),
+        });
+        match (full, unread) {
+            (Some(full), Some(unread)) if unread.at < full.at => Some(unread),
+            (full, unread) => full.or(unread),
         }
     }
 }
@@ -94,17 +104,22 @@ mod tests {
                 .map(|n| format!("0000:{n:02x}:00.0").parse().unwrap())
                 .collect()
         };
+        let only_unread = |at| {
+            let scope = ReconcileScope::Functions(BTreeSet::new());
+            Some(Requeue { at, scope })
+        };
         let (mut unread, mut now) = (Unread::default(), Instant::now());
         let many = functions(FEW + 1);
         unread.read_bus(None, many.clone());
         for delay in [100, 200, 400, 800] {
             unread.scanned(std::iter::empty(), now);
             let due = now + Duration::from_millis(delay);
-            assert_eq!(unread.or_sooner(None), (Some(due), true));
+            assert_eq!(unread.or_sooner(None), only_unread(due));
             // A reconcile for another reason in between delays nothing.
             unread.scanned(std::iter::empty(), now);
-            assert_eq!(unread.or_sooner(Some(due)), (Some(due), false));
-            assert_eq!(unread.or_sooner(Some(due + FIRST)), (Some(due), true));
+            let full = unread.or_sooner(Some(due)).unwrap();
+            assert_eq!((full.at, full.scope), (due, ReconcileScope::Full));
+            assert_eq!(unread.or_sooner(Some(due + FIRST)), only_unread(due));
             assert_eq!(unread.with(&BTreeSet::new(), now), BTreeSet::new());
             now = due;
             assert_eq!(unread.with(&BTreeSet::new(), now), many);
@@ -113,11 +128,11 @@ mod tests {
         let other: PciAddress = "0000:ff:00.0".parse().unwrap();
         unread.read_bus(Some(&many), functions(1));
         unread.scanned([other].into_iter(), now);
-        assert_eq!(unread.or_sooner(None), (Some(now + FIRST), true));
+        assert_eq!(unread.or_sooner(None), only_unread(now + FIRST));
         let few = functions(1).into_iter().chain([other]).collect();
         assert_eq!(unread.with(&BTreeSet::new(), now), few);
         unread.read_bus(None, BTreeSet::new());
         unread.scanned(std::iter::empty(), now);
-        assert_eq!(unread.or_sooner(None), (None, false));
+        assert_eq!(unread.or_sooner(None), None);
     }
 }

@@ -1,17 +1,19 @@
-//! The state of the daemon in short, for the local socket and the metrics: replaced whole after each reconcile.
+//! The state of the daemon, for the local socket and the metrics: replaced whole after each reconcile. It has the values
+//! themselves; a query formats them.
 
 pub mod report;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sriovdp_kubelet::RegistrationStatus;
-use sriovdp_sdk::DeviceId;
+use sriovdp_providers::{Provider, Refused};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{Problem, ResourceName, Severity};
-use crate::pools::{Health, Pool};
+use crate::config::{Problem, Severity};
+use crate::pools::{Health, Pool, PoolDevice, UnhealthyKind};
 use crate::reconcile::{Outcome, ReconcileKind, Reconciler};
 use sriovdp_report::inline;
 
@@ -29,8 +31,10 @@ pub struct DaemonStatus {
     pub refused: Vec<String>,
     /// The resources whose provider has not answered a discovery yet.
     pub pending: Vec<String>,
-    /// The files of the provider directories.
-    pub providers: Vec<ProviderStatus>,
+    /// The loaded providers.
+    pub loaded: Vec<Arc<Provider>>,
+    /// The refused provider files.
+    pub refused_files: Vec<Arc<Refused>>,
     /// The configuration file.
     pub configuration: ConfigurationStatus,
 }
@@ -49,36 +53,21 @@ pub struct LastReconcile {
 /// One pool.
 #[derive(Clone, Debug)]
 pub struct PoolStatus {
-    /// Its resource.
-    pub resource: ResourceName,
     /// Its devices.
-    pub devices: usize,
-    /// Those that are unhealthy.
-    pub unhealthy: Vec<UnhealthyDevice>,
+    pub pool: Arc<Pool>,
     /// Its registration with the kubelet, as it is now.
     pub registration: watch::Receiver<RegistrationStatus>,
 }
 
 /// One unhealthy device.
-#[derive(Clone, Debug)]
-pub struct UnhealthyDevice {
-    /// Its id.
-    pub id: DeviceId,
-    /// The kind of the reason, such as `link`.
-    pub kind: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct UnhealthyDevice<'a> {
+    /// The device.
+    pub device: &'a PoolDevice,
+    /// The kind of the reason.
+    pub kind: UnhealthyKind,
     /// The reason.
-    pub reason: String,
-}
-
-/// One file of a provider directory.
-#[derive(Clone, Debug)]
-pub struct ProviderStatus {
-    /// Its path.
-    pub file: String,
-    /// The version of the package; empty for a refused one.
-    pub version: String,
-    /// Why it is refused.
-    pub refused: Option<String>,
+    pub reason: &'a str,
 }
 
 /// The configuration file.
@@ -86,8 +75,17 @@ pub struct ProviderStatus {
 pub struct ConfigurationStatus {
     /// Since when the configuration in force is in force.
     pub accepted: Option<SystemTime>,
-    /// Why the file, as it is now, is rejected, and since when.
-    pub rejected: Option<(SystemTime, String)>,
+    /// The file, as it is now, is rejected.
+    pub rejected: Option<Rejection>,
+}
+
+/// A rejected configuration.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// Since when.
+    pub since: SystemTime,
+    /// Why.
+    pub error: String,
 }
 
 impl DaemonStatus {
@@ -103,7 +101,7 @@ impl DaemonStatus {
             pools: Some(
                 state
                     .registrations()
-                    .map(|(pool, registration)| PoolStatus::of(&pool, registration))
+                    .map(|(pool, registration)| PoolStatus { pool, registration })
                     .collect(),
             ),
             refused: match outcome.config_error {
@@ -112,7 +110,8 @@ impl DaemonStatus {
                 None => refused_resources(state, outcome),
             },
             pending: pending_resources(state, outcome),
-            providers: providers(state),
+            loaded: state.providers().loaded().to_vec(),
+            refused_files: state.providers().refused().to_vec(),
             configuration: self
                 .configuration
                 .after(outcome, state.configuration_applied()),
@@ -121,37 +120,32 @@ impl DaemonStatus {
 }
 
 impl PoolStatus {
-    fn of(pool: &Pool, registration: watch::Receiver<RegistrationStatus>) -> Self {
-        let devices = || pool.devices.iter().filter(|d| !d.health.is_removed());
-        let unhealthy = devices().filter_map(|device| match &device.health {
-            Health::Unhealthy { kind, reason } => Some(UnhealthyDevice {
-                id: device.id.clone(),
-                kind: kind.name(),
-                reason: reason.to_string(),
-            }),
-            Health::Healthy | Health::Removed { .. } => None,
-        });
-        Self {
-            devices: devices().count(),
-            unhealthy: unhealthy.collect(),
-            registration,
-            resource: pool.resource.name.clone(),
-        }
+    /// The name of its resource.
+    pub fn resource(&self) -> String {
+        self.pool.resource.name.to_string()
+    }
+
+    /// The number of its devices, without those that are listed for the grace period only.
+    pub fn devices(&self) -> usize {
+        self.pool.present().len()
     }
 
     /// Its healthy devices.
     pub fn healthy(&self) -> usize {
-        self.devices - self.unhealthy.len()
+        self.pool.healthy()
     }
-}
 
-impl ProviderStatus {
-    /// `loaded` or `refused`.
-    pub fn state(&self) -> &'static str {
-        match self.refused {
-            Some(_) => "refused",
-            None => "loaded",
-        }
+    /// Those of its devices that are unhealthy.
+    pub fn unhealthy(&self) -> impl Iterator<Item = UnhealthyDevice<'_>> {
+        let devices = self.pool.devices.iter();
+        devices.filter_map(|device| match &device.health {
+            Health::Unhealthy { kind, reason } => Some(UnhealthyDevice {
+                device,
+                kind: *kind,
+                reason,
+            }),
+            Health::Healthy | Health::Removed { .. } => None,
+        })
     }
 }
 
@@ -160,8 +154,11 @@ impl ConfigurationStatus {
         let rejected = outcome.config_error.as_ref().map(|error| {
             let error = inline(error);
             let before = self.rejected.as_ref();
-            let same = before.filter(|(_, before)| *before == error).cloned();
-            same.unwrap_or_else(|| (SystemTime::now(), error))
+            let same = before.filter(|before| before.error == error).cloned();
+            same.unwrap_or_else(|| Rejection {
+                since: SystemTime::now(),
+                error,
+            })
         });
         Self {
             accepted: applied,
@@ -192,19 +189,4 @@ fn pending_resources(state: &Reconciler, outcome: &Outcome) -> Vec<String> {
     let names = outcome.unknown.keys();
     let pending = names.filter(|name| state.pool(name).is_none());
     pending.map(ToString::to_string).collect()
-}
-
-fn providers(state: &Reconciler) -> Vec<ProviderStatus> {
-    let providers = state.providers();
-    let loaded = providers.loaded().iter().map(|provider| ProviderStatus {
-        file: provider.file().display().to_string(),
-        version: provider.manifest().version.clone(),
-        refused: None,
-    });
-    let refused = providers.refused().iter().map(|refused| ProviderStatus {
-        file: refused.file.display().to_string(),
-        version: String::new(),
-        refused: Some(inline(&refused.reason)),
-    });
-    loaded.chain(refused).collect()
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigurationStatus, DaemonStatus, PoolStatus, ProviderStatus};
+use super::{ConfigurationStatus, DaemonStatus, PoolStatus};
+use sriovdp_report::inline;
 
 /// What does not change while the daemon runs.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ impl DaemonStatus {
                 duration_ms: milliseconds(last.took),
             }),
             configuration: self.configuration.report(&daemon.config_file),
-            providers: self.providers.iter().map(ProviderStatus::report).collect(),
+            providers: self.providers(),
             resources: self
                 .pools
                 .iter()
@@ -154,37 +155,42 @@ impl DaemonStatus {
     }
 }
 
+impl DaemonStatus {
+    /// The files of the provider directories.
+    pub fn providers(&self) -> Vec<Provider> {
+        let loaded = self.loaded.iter().map(|provider| Provider {
+            file: provider.file().display().to_string(),
+            state: "loaded".to_owned(),
+            version: provider.manifest().version.clone(),
+            error: None,
+        });
+        let refused = self.refused_files.iter().map(|refused| Provider {
+            file: refused.file.display().to_string(),
+            state: "refused".to_owned(),
+            version: String::new(),
+            error: Some(inline(&refused.reason)),
+        });
+        loaded.chain(refused).collect()
+    }
+}
+
 impl PoolStatus {
     fn report(&self) -> Resource {
         let registration = self.registration.borrow();
+        let unhealthy = self.unhealthy().map(|unhealthy| Unhealthy {
+            id: unhealthy.device.id.to_string(),
+            kind: unhealthy.kind.name().to_owned(),
+            reason: unhealthy.reason.to_owned(),
+        });
         Resource {
-            name: self.resource.to_string(),
+            name: self.resource(),
             is_registered: registration.is_registered(),
             registered_seconds: registration.registered_since.map(age),
             registrations: registration.registrations,
             last_error: registration.last_error.clone(),
-            devices: self.devices,
+            devices: self.devices(),
             healthy: self.healthy(),
-            unhealthy: self
-                .unhealthy
-                .iter()
-                .map(|device| Unhealthy {
-                    id: device.id.to_string(),
-                    kind: device.kind.to_owned(),
-                    reason: device.reason.clone(),
-                })
-                .collect(),
-        }
-    }
-}
-
-impl ProviderStatus {
-    fn report(&self) -> Provider {
-        Provider {
-            file: self.file.clone(),
-            state: self.state().to_owned(),
-            version: self.version.clone(),
-            error: self.refused.clone(),
+            unhealthy: unhealthy.collect(),
         }
     }
 }
@@ -195,9 +201,9 @@ impl ConfigurationStatus {
         Configuration {
             file: file.to_owned(),
             age_seconds: self.accepted.map(age),
-            rejected: rejected.map(|(since, error)| Rejected {
-                age_seconds: age(*since),
-                error: error.clone(),
+            rejected: rejected.map(|rejected| Rejected {
+                age_seconds: age(rejected.since),
+                error: rejected.error.clone(),
             }),
         }
     }

@@ -201,7 +201,7 @@ async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
 /// Reports why no provider is loaded, and the refused files for commands that do not list them.
 fn report_providers(output: &mut Output, state: &Reconciler, with_refused: bool) {
     let providers = state.providers();
-    if let Some(error) = providers.unusable() {
+    for error in providers.unusable() {
         output.error(error);
     }
     if let Some(error) = state.no_provider() {

@@ -234,7 +234,7 @@ impl Simulation {
             Some(touched) => self.state.reconcile_functions(&touched).await,
             None => self.state.reconcile().await,
         };
-        self.requeue_at = outcome.requeue_at;
+        self.requeue_at = outcome.requeue.map(|requeue| requeue.at);
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for pool in self.state.pools() {
             for (id, (healthy, _)) in devices_of(&pool) {

@@ -86,7 +86,7 @@ impl Details {
         }
     }
 
-    fn resource(mut self, name: impl ToString) -> Self {
+    fn resource(mut self, name: &impl ToString) -> Self {
         self.resource = Some(name.to_string());
         self
     }

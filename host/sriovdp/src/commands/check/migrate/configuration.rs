@@ -41,7 +41,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
 ];
 
-fn refused<'a>(problems: &'a [Problem]) -> impl Iterator<Item = &'a Problem> {
+fn refused(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
     let is_refused = |problem: &&Problem| problem.severity == Severity::Refused;
     problems.iter().filter(is_refused)
 }
