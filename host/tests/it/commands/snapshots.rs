@@ -103,7 +103,11 @@ fn masked(text: &str) -> String {
                 masked += part;
             }
         }
-        masked.replace("N.N", "N") + "\n"
+        // YAML quotes a digest that begins with a digit.
+        masked
+            .replace("N.N", "N")
+            .replace("sha256: \"SHA256\"", "sha256: SHA256")
+            + "\n"
     });
     lines.collect()
 }
@@ -136,14 +140,12 @@ async fn mistakes_of_a_configuration() {
 #[tokio::test]
 async fn provider_files() {
     let node = TestNode::without_providers(CAPTURED, RegistrationMode::Watcher);
-    node.provide("accelerator", &built("sriovdp_accelerator"));
+    // Its selectors do not change.
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
     node.provide_bytes("junk.so", b"junk");
     snapshot(&node, "providers.txt", &["providers"]).await;
     let file = |name: &str| node.provider_dir().join(name).display().to_string();
-    for (name, file) in [
-        ("loaded", file("accelerator.so")),
-        ("refused", file("junk.so")),
-    ] {
+    for (name, file) in [("loaded", file("faulty.so")), ("refused", file("junk.so"))] {
         let command = ["provider", "check", &file];
         let output = format!("provider-check-{name}.txt");
         snapshot(&node, &output, &command).await;
