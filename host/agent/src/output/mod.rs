@@ -14,6 +14,8 @@ use sriovdp_providers::bounded_read;
 
 /// What the name of a file begins with until it is complete. No reader of these directories reads hidden files.
 const UNFINISHED: &str = ".sriovdp-";
+/// Every user reads these files, and only their owner writes them.
+const MODE: u32 = 0o644;
 
 /// A file that cannot be written or removed.
 #[derive(Debug, thiserror::Error)]
@@ -28,15 +30,31 @@ pub enum WriteError {
 
 impl sriovdp_report::Hint for WriteError {}
 
-/// Writes a file whole or not at all: a reader never sees a part of it, and an older one is replaced.
+/// Writes a file whole or not at all: a reader never sees a part of it, and an older one is replaced. A file with this
+/// content stays as it is: a device gets the same file from each Allocate.
 fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteError> {
     let path = directory.join(name);
+    if is_written(&path, content) {
+        return Ok(());
+    }
     let written = match replace(directory, &path, content) {
-        // The directory was removed, or another instance removed the unfinished file before it was locked.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(directory, &path, content),
+        // There is no directory yet, or another instance removed the unfinished file before it was locked.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(directory).and_then(|()| replace(directory, &path, content))
+        }
         written => written,
     };
     written.map_err(|source| WriteError::Write(path, source))
+}
+
+fn is_written(path: &Path, content: &str) -> bool {
+    let Ok((file, metadata)) = bounded_read::open(path) else {
+        return false;
+    };
+    let length = content.len() as u64;
+    metadata.len() == length
+        && metadata.permissions().mode() & 0o777 == MODE
+        && bounded_read::read(file, length).is_ok_and(|written| written == content.as_bytes())
 }
 
 /// Removes a file, if it exists.
@@ -70,7 +88,6 @@ fn remove_unfinished(path: &Path) {
 }
 
 fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempfile_in(directory)?;
@@ -78,7 +95,7 @@ fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
     let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
     file.write_all(content.as_bytes())?;
     file.as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        .set_permissions(std::fs::Permissions::from_mode(MODE))?;
     // The directories are below `/var/run`, which does not outlive the machine's run, so nothing is synced.
     file.persist(path)?;
     Ok(())
@@ -86,6 +103,8 @@ fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -100,6 +119,34 @@ mod tests {
             );
         }
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_an_equal_file_that_others_can_read_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.json");
+        let inode = || std::fs::metadata(&path).unwrap().ino();
+        let write = || write_whole(dir.path(), "x.json", "{\"a\":1}").unwrap();
+        write();
+        let first = inode();
+        write();
+        assert_eq!(inode(), first);
+        let spoil: [&dyn Fn(); 3] = [
+            &|| std::fs::write(&path, "{\"a\":2}").unwrap(),
+            &|| std::fs::write(&path, "{\"a\":1}\n").unwrap(),
+            &|| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap(),
+        ];
+        for spoil in spoil {
+            spoil();
+            let spoiled = inode();
+            write();
+            assert_ne!(inode(), spoiled);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(
+                (std::fs::read_to_string(&path).unwrap(), mode & 0o777),
+                ("{\"a\":1}".to_owned(), MODE)
+            );
+        }
     }
 
     #[test]
