@@ -94,6 +94,8 @@ mod random;
 mod readme;
 /// The reference of keys is made from the schema.
 mod reference;
+/// Reports of faults, and their replay.
+mod report;
 /// Files that are links or mounts of their own.
 mod single_file;
 /// What every file of the repository has to keep to.

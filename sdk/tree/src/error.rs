@@ -86,6 +86,18 @@ pub enum Problem {
     /// Ranges that cannot advance together, or that count down.
     #[error("the ranges of a line count up and have one length")]
     Ranges,
+    /// A range that is too long.
+    #[error("a range makes at most {most} lines")]
+    LongRange {
+        /// How many lines it may make.
+        most: u32,
+    },
+    /// A line of a captured node that is no entry.
+    #[error("`{word}` is no entry of a captured node")]
+    NoEntry {
+        /// What stands there.
+        word: String,
+    },
     /// A backslash before something else than an escape.
     #[error("`{escape}` is no escape; there are `\\n`, `\\\\` and `\\xNN`")]
     Escape {

@@ -36,7 +36,7 @@
 //! ```text
 //! /sys/devices/pci0000:40/0000:40:00.0/0000:41:10.0/     this directory exists, and what follows is in it
 //!   vendor = 0x8086                                      a file; it ends in a newline, as the kernel's do
-//!   uevent = DRIVER=igbvf\nPCI_CLASS=20000               `\n`, `\\` and `\xNN` are escapes
+//!   uevent = DRIVER=igbvf\nPCI_CLASS=20000               `\n`, `\\` and `\xNN` are escapes, in names too
 //!   driver_override =                                    an empty file
 //!   driver -> ../../../../bus/pci/drivers/igbvf          a link, its target as written
 //!   net/eth6/mtu = 1500                                  directories between are made
@@ -70,6 +70,8 @@
 //! way are followed, so `/sys/class/net/eth0/operstate` is the file that it is on a machine.
 //!
 //! Device nodes are plain files, which takes no rights.
+//!
+//! [`capture`] makes such a text of a machine, and [`restore`] a directory of a captured text that came from elsewhere.
 
 #![forbid(unsafe_code)]
 #![forbid(missing_docs)]
@@ -77,13 +79,17 @@
 mod arguments;
 mod attached;
 mod bus;
+mod capture;
 mod children;
 mod devlink;
 mod entries;
 mod error;
+mod format;
+mod limits;
 mod net;
 mod parse;
 mod pci;
+mod restore;
 mod route;
 mod route_table;
 mod state;
@@ -103,7 +109,11 @@ use self::entries::Entries;
 use self::parse::Statement;
 use self::state::State;
 
+pub use self::capture::capture;
 pub use self::error::{Problem, TreeError};
+pub use self::format::file;
+pub use self::limits::Limits;
+pub use self::restore::{RestoreError, restore};
 
 /// A file system in memory that every Linux mounts, for POSIX shared memory.
 const MEMORY: &str = "/dev/shm";
@@ -169,7 +179,7 @@ impl Tree {
         changes
             .add(text)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        changes.write(root)
+        write::write(&changes.state.entries, root, usize::MAX)
     }
 
     /// Makes the node real below `root`; other files stay as they are.
@@ -178,7 +188,7 @@ impl Tree {
     ///
     /// When a file cannot be written, naming it.
     pub fn write(&self, root: &Path) -> io::Result<()> {
-        write::write(&self.state.entries, root)
+        write::write(&self.state.entries, root, usize::MAX)
     }
 
     /// Writes the node to a new temporary directory.

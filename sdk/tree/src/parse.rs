@@ -2,6 +2,9 @@
 
 use super::error::{Problem, TreeError};
 
+/// How many lines a range may make: more than a card has virtual functions.
+const MOST_LINES: u32 = 1 << 16;
+
 /// One line, after its ranges were expanded.
 #[derive(Debug)]
 pub(super) enum Statement {
@@ -38,6 +41,21 @@ pub(super) fn statements(
     })
 }
 
+/// The statements of a captured node: its lines are entries as they stand, so that a short text stays a small node.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Result<(usize, Statement), TreeError>> {
+    text.lines().zip(1..).filter_map(|(raw, line)| {
+        let content = Some(without_comment(raw)).filter(|content| !content.is_empty())?;
+        let entry = match statement(content) {
+            Ok(Statement::Word { word, .. }) => Err(Problem::NoEntry { word }),
+            other => other,
+        };
+        Some(match entry {
+            Ok(entry) => Ok((line, entry)),
+            Err(problem) => Err(TreeError { line, problem }),
+        })
+    })
+}
+
 /// The bytes of a file: escapes resolved, and the newline that the kernel ends its attributes with.
 pub(super) fn contents(text: &str) -> Result<Vec<u8>, Problem> {
     let mut bytes = unescape(text)?;
@@ -66,7 +84,7 @@ fn statement(line: &str) -> Result<Statement, Problem> {
         }),
         "->" if !value.is_empty() => Ok(Statement::Link {
             path,
-            target: value.to_owned(),
+            target: name(value)?,
         }),
         "" if head.ends_with('/') && head.starts_with(['/', '@']) => Ok(Statement::Enter { path }),
         "" if head.ends_with('/') => Ok(Statement::Directory { path }),
@@ -76,6 +94,15 @@ fn statement(line: &str) -> Result<Statement, Problem> {
             rest: rest.to_owned(),
         }),
     }
+}
+
+/// A path or the target of a link, which may have escapes.
+pub(super) fn name(text: &str) -> Result<String, Problem> {
+    let bytes = unescape(text)?;
+    String::from_utf8(bytes).map_err(|_| Problem::Value {
+        value: text.to_owned(),
+        kind: "path in UTF-8",
+    })
 }
 
 fn without_comment(line: &str) -> &str {
@@ -103,6 +130,9 @@ fn ranges(line: &str) -> Result<Vec<String>, Problem> {
         let length = to.checked_sub(*from).ok_or(Problem::Ranges)?;
         if *count.get_or_insert(length) != length {
             return Err(Problem::Ranges);
+        }
+        if length >= MOST_LINES {
+            return Err(Problem::LongRange { most: MOST_LINES });
         }
     }
     let line_at = |step: u32| -> String {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::entries::Entries;
 use super::error::Problem;
+use super::parse;
 
 /// The entries so far, and what the words have to remember beside them.
 #[derive(Debug, Clone)]
@@ -37,12 +38,14 @@ impl State {
 
     /// The real path behind one that the text uses: `@NAME`, relative to `/sys`, or through links.
     pub(super) fn place(&self, path: &str) -> Result<String, Problem> {
-        let full = match path.strip_prefix('@') {
+        let named = path.starts_with('@');
+        let path = parse::name(path)?;
+        let full = match path.strip_prefix('@').filter(|_| named) {
             Some(rest) => {
                 let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
                 format!("{}/{below}", self.device(name)?)
             }
-            None if path.starts_with('/') => path.to_owned(),
+            None if path.starts_with('/') => path,
             None => format!("/sys/{path}"),
         };
         Ok(self.entries.real_path(&full))

@@ -2,19 +2,28 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::entries::{Entries, Entry};
 
-/// Writes `entries` below `root`. What was removed goes first, so that a device can leave and come again in one text.
-pub(super) fn write(entries: &Entries, root: &Path) -> io::Result<()> {
+/// Writes `entries` below `root`. What was removed goes first, so that a device can leave and come again in one text; links
+/// come last, so that no file is written through one. More than `most` files and directories are an error.
+pub(super) fn write(entries: &Entries, root: &Path, most: usize) -> io::Result<()> {
     for path in entries.removed() {
         let full = root.join(path.trim_start_matches('/'));
         remove(&full).map_err(|error| at("remove", &full, &error))?;
     }
     let mut directories = Directories::default();
-    for (path, entry) in entries.iter() {
+    let (links, others): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .partition(|(_, entry)| matches!(entry, Entry::Link(_)));
+    for (number, (path, entry)) in others.into_iter().chain(links).enumerate() {
+        if number + directories.made.len() > most {
+            return Err(io::Error::other(format!(
+                "it has more than {most} files and directories"
+            )));
+        }
         let relative = Path::new(path.trim_start_matches('/'));
         let full = root.join(relative);
         let written = match entry {
@@ -34,7 +43,7 @@ pub(super) fn write(entries: &Entries, root: &Path) -> io::Result<()> {
 /// The directories that exist for sure: thousands of entries share a few, and a query of the disk each time is slow.
 #[derive(Default)]
 struct Directories {
-    made: HashSet<String>,
+    made: HashSet<PathBuf>,
 }
 
 impl Directories {
@@ -43,10 +52,9 @@ impl Directories {
     }
 
     fn make(&mut self, root: &Path, path: &Path) -> io::Result<()> {
-        let name = path.to_string_lossy();
-        if !self.made.contains(name.as_ref()) {
+        if !self.made.contains(path) {
             fs::create_dir_all(root.join(path))?;
-            self.made.insert(name.into_owned());
+            self.made.extend(path.ancestors().map(Path::to_owned));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The commands and their arguments.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +77,25 @@ pub enum Command {
     },
     /// Print the metrics of the running daemon once; counters are among them when it serves --metrics-listen.
     Metrics,
+    /// Write an archive for a bug report: the node, the configuration, the state of the daemon, a page that shows them.
+    Report {
+        /// The new file, or `-` for standard output. The default has the time in its name.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Run `check`, `list` or `explain` on the node of a report, with the providers of this machine.
+    Replay {
+        /// The archive that `sriovdp report` wrote.
+        #[arg(value_name = "REPORT")]
+        report: PathBuf,
+        /// The command with its arguments; `check` without one.
+        #[arg(
+            value_name = "COMMAND",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
+        command: Vec<OsString>,
+    },
     /// Print the version, the commit, the versions of the provider interface, and how the program was built.
     Version {
         #[command(flatten)]
@@ -179,6 +199,8 @@ impl Command {
             | Self::Rescan
             | Self::Health { .. }
             | Self::Metrics
+            | Self::Report { .. }
+            | Self::Replay { .. }
             | Self::Schema
             | Self::ProbeProvider => OutputFormat::Text,
         }

@@ -28,7 +28,7 @@ struct Topic {
     page: &'static str,
 }
 
-const TOPICS: [Topic; 14] = [
+const TOPICS: [Topic; 16] = [
     Topic {
         command: "providers",
         options: &[&PROVIDERS],
@@ -167,6 +167,35 @@ const TOPICS: [Topic; 14] = [
         page: "monitoring.md",
     },
     Topic {
+        command: "report",
+        options: &[&PROVIDERS, &CONFIGURATION, &DAEMON],
+        examples: &[
+            ("sriovdp report", "a new file in this directory"),
+            (
+                "kubectl -n kube-system exec POD -- sriovdp report - > report.tar.gz",
+                "from the pod on a node",
+            ),
+        ],
+        exit_codes: "0 when the archive is written; 1 when it is not; 2 invalid command line",
+        page: "reporting-a-fault.md",
+    },
+    Topic {
+        command: "replay",
+        options: &[&PROVIDERS],
+        examples: &[
+            (
+                "sriovdp replay report.tar.gz",
+                "the errors that `check` prints there",
+            ),
+            (
+                "sriovdp replay report.tar.gz explain 0000:41:10.2",
+                "why a device is in no pool",
+            ),
+        ],
+        exit_codes: "those of the command; 1 when the report cannot be used",
+        page: "reporting-a-fault.md",
+    },
+    Topic {
         command: "version",
         options: &[],
         examples: &[
@@ -191,17 +220,9 @@ const TOPICS: [Topic; 14] = [
     },
 ];
 
-/// What a command does with global options without an effect on it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum WithoutEffect {
-    /// It accepts them and does not list them, so that it takes the options of the daemon on the same node.
-    Accepted,
-    /// It does not have them, so that a shell does not propose them.
-    Absent,
-}
-
-/// Adds to the help of each command.
-pub(super) fn complete(mut command: Command, without_effect: WithoutEffect) -> Command {
+/// Adds to the help of each command. Options without an effect on it are accepted, so that a command takes the options
+/// of the daemon on the same node, and are not listed.
+pub(super) fn complete(command: Command) -> Command {
     let examples = [
         (
             "sriovdp",
@@ -213,14 +234,11 @@ pub(super) fn complete(mut command: Command, without_effect: WithoutEffect) -> C
     let help = after_help(&examples, exit_codes, "configuration.md");
     let global = command.get_arguments().filter(|a| a.is_global_set());
     let global: Vec<Arg> = global.cloned().collect();
-    if without_effect == WithoutEffect::Absent {
-        command = command.mut_args(|argument| argument.global(false));
-    }
-    below(command.after_help(help), &global, "", without_effect)
+    below(command.after_help(help), &global, "")
 }
 
 /// The same for the commands of `command`, which have `prefix` before their names.
-fn below(command: Command, global: &[Arg], prefix: &str, without_effect: WithoutEffect) -> Command {
+fn below(command: Command, global: &[Arg], prefix: &str) -> Command {
     command.mut_subcommands(|mut command| {
         let name = format!("{prefix}{}", command.get_name());
         let topic = TOPICS.iter().find(|topic| topic.command == name);
@@ -236,15 +254,13 @@ fn below(command: Command, global: &[Arg], prefix: &str, without_effect: Without
             let is_hidden = option.is_hide_set() || is_hidden(option.get_id().as_str());
             option.clone().hide(is_hidden)
         });
-        let is_kept =
-            |option: &Arg| without_effect == WithoutEffect::Accepted || !option.is_hide_set();
-        let options: Vec<Arg> = options.filter(is_kept).collect();
+        let options: Vec<Arg> = options.collect();
         command = command.args(options);
         if let Some(topic) = topic {
             let help = after_help(topic.examples, topic.exit_codes, topic.page);
             command = command.after_help(help);
         }
-        below(command, global, &format!("{name} "), without_effect)
+        below(command, global, &format!("{name} "))
     })
 }
 

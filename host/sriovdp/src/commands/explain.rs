@@ -27,9 +27,9 @@ struct Explanation<'a> {
 /// The report about one device.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DeviceReport<'a> {
+pub(super) struct DeviceReport<'a> {
     /// Nothing when the devices of the type are unknown.
-    device: Option<String>,
+    pub(super) device: Option<String>,
     device_type: &'a str,
     /// Why its provider excludes it.
     excluded: Option<String>,
@@ -107,10 +107,22 @@ pub(super) async fn explain(
         Ok(ids) => ids,
         Err(error) => return output.error(&error),
     };
-    let is_wanted = |id: &str| {
-        let ids = ids.as_ref();
-        ids.is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
-    };
+    let reports = reports(state, &shown, query, ids.as_deref()).await;
+    let mut verdicts = reports.iter().flat_map(|report| &report.resources);
+    if verdicts.any(|verdict| verdict.result == MatchResult::Unknown) {
+        output.fail();
+    }
+    output.document(&Explanation { items: reports });
+}
+
+/// The reports about the devices `ids`, or all of them.
+pub(super) async fn reports<'a>(
+    state: &'a Reconciler,
+    shown: &'a [ShownResource<'a>],
+    query: &Query<'_>,
+    ids: Option<&[String]>,
+) -> Vec<DeviceReport<'a>> {
+    let is_wanted = |id: &str| ids.is_none_or(|ids| ids.iter().any(|wanted| wanted == id));
     let mut reports = Vec::new();
     for (device_type, found) in state.scan().device_types() {
         let of_type = || {
@@ -144,11 +156,7 @@ pub(super) async fn explain(
     if ids.is_none() {
         reports.extend(shown.iter().filter_map(|shown| undiscovered(state, shown)));
     }
-    let mut verdicts = reports.iter().flat_map(|report| &report.resources);
-    if verdicts.any(|verdict| verdict.result == MatchResult::Unknown) {
-        output.fail();
-    }
-    output.document(&Explanation { items: reports });
+    reports
 }
 
 fn excluded<'a>(
@@ -268,19 +276,26 @@ impl Document for Explanation<'_> {
 fn print(output: &mut Output, report: &DeviceReport<'_>) {
     let device = report.device.as_deref().unwrap_or("devices unknown");
     output.line(format_args!("{device} ({})", report.device_type));
+    for line in lines(report) {
+        output.line(format_args!("    {line}"));
+    }
+}
+
+/// What is printed about a device.
+pub(super) fn lines(report: &DeviceReport<'_>) -> Vec<String> {
     if let Some(reason) = &report.excluded {
-        output.line(format_args!("    not offered: {reason}"));
-    } else if report.resources.is_empty() {
+        return vec![format!("not offered: {reason}")];
+    }
+    if report.resources.is_empty() {
         let device_type = report.device_type;
-        output.line(format_args!(
-            "    no resource has the device type `{device_type}`"
-        ));
+        return vec![format!("no resource has the device type `{device_type}`")];
     }
-    for verdict in &report.resources {
-        for line in description(verdict) {
-            output.line(format_args!("    {}: {line}", verdict.resource));
-        }
-    }
+    let of_resource = |verdict: &Verdict| {
+        let lines = description(verdict).into_iter();
+        let lines = lines.map(|line| format!("{}: {line}", verdict.resource));
+        lines.collect::<Vec<_>>()
+    };
+    report.resources.iter().flat_map(of_resource).collect()
 }
 
 fn description(verdict: &Verdict) -> Vec<String> {

@@ -13,6 +13,8 @@ mod node_write;
 mod output;
 mod provider_check;
 mod providers;
+mod replay;
+mod report;
 mod rescan;
 mod resources;
 mod schema;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use output::{Output, Reported};
 use sriovdp_sdk::Error;
 
-use crate::cli::{Arguments, Command, Exit, NodeCommand, ProviderCommand};
+use crate::cli::{Arguments, Command, Exit, NodeCommand, OutputFormat, ProviderCommand};
 use crate::settings;
 use crate::style;
 use sriovdp_agent::config::Severity;
@@ -35,6 +37,20 @@ use sriovdp_report::inline;
 
 /// Runs one command to its end.
 pub async fn run(arguments: &Arguments, command: &Command) -> Exit {
+    let Command::Replay { report, command } = command else {
+        return run_here(arguments, command).await;
+    };
+    match replay::prepare(arguments, report, command) {
+        Ok(replay) => run_here(&replay.arguments, &replay.command).await,
+        Err(error) => {
+            let mut output = Output::new(OutputFormat::Text);
+            output.error(&error);
+            output.print()
+        }
+    }
+}
+
+async fn run_here(arguments: &Arguments, command: &Command) -> Exit {
     let format = command.output_format();
     let mut output = match command {
         Command::Check { migrate: false, .. } => Output::of_reports(format),
@@ -91,6 +107,9 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
                 config: config.as_deref(),
             };
             node_write::write(output, &node, &arguments.common);
+        }
+        Command::Report { file } => {
+            report::report(output, arguments, settings, file.as_deref()).await;
         }
         Command::Check {
             file,
@@ -163,7 +182,11 @@ fn with_file(mut settings: Settings, file: Option<&Path>) -> (Settings, Configur
 
 async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
     let outcome = state.reconcile().await;
-    let (state, outcome) = (&state, &outcome);
+    present(output, &state, &outcome, command).await;
+}
+
+/// Prints what a command shows of the state.
+async fn present(output: &mut Output, state: &Reconciler, outcome: &Outcome, command: &Command) {
     let lists_refused = matches!(command, Command::Providers { .. });
     report_providers(output, state, !lists_refused);
     match command {

@@ -139,6 +139,7 @@ fn errors_name_the_line() {
             "net a{2-1}",
             "the ranges of a line count up and have one length",
         ),
+        ("net a{0-65536}", "a range makes at most 65536 lines"),
         (
             "vendor = 0x8086",
             "`vendor` is in no directory: a line such as `/sys/kernel/` must come first",

@@ -8,6 +8,7 @@ use super::{TempTree, Tree};
 mod captured;
 mod changes;
 mod language;
+mod round_trip;
 mod routes;
 mod words;
 

@@ -55,6 +55,13 @@ impl Output {
         }
     }
 
+    /// What was written, then the errors and warnings that were kept, without colours.
+    pub(super) fn into_text(mut self) -> String {
+        let reports = self.take_reports();
+        let reports = reports.iter().map(|report| format!("{report}\n"));
+        anstream::adapter::strip_str(&self.text).to_string() + &reports.collect::<String>()
+    }
+
     /// The errors and warnings that were kept; further ones go to standard error.
     pub(super) fn take_reports(&mut self) -> Vec<Reported> {
         match std::mem::replace(&mut self.reports, Reports::Printed) {

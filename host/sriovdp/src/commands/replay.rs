@@ -1,0 +1,106 @@
+//! `sriovdp replay`: runs `check`, `list` or `explain` on the node of a report.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use sriovdp_sdk::Error;
+use sriovdp_tree::Limits;
+use tempfile::TempDir;
+
+use super::report;
+use super::report::Contents;
+use crate::cli::{Arguments, Command};
+
+/// The command line for the node of a report, and the directory with this node, which goes with the value.
+pub(super) struct Replay {
+    pub(super) arguments: Arguments,
+    pub(super) command: Command,
+    _node: TempDir,
+}
+
+/// Writes the node of the report to a private directory.
+///
+/// `command_line` is `check`, `list` or `explain` with its arguments; `check` if it is empty. Options that decide about
+/// pools are those of the report, and providers are those of this machine.
+///
+/// # Errors
+///
+/// When the report cannot be used, or the command is another one.
+pub(super) fn prepare(
+    outer: &Arguments,
+    path: &Path,
+    command_line: &[OsString],
+) -> Result<Replay, Error> {
+    let (mut arguments, command) = parse(command_line)?;
+    let Contents {
+        manifest,
+        node,
+        configuration,
+    } = report::read(path)?;
+    let unusable = |error: &dyn std::error::Error| {
+        Error::from_std(error).context(format!("cannot replay the report `{}`", path.display()))
+    };
+    let directory = tempfile::Builder::new().prefix("sriovdp-replay-").tempdir();
+    let directory = directory.map_err(|error| unusable(&error))?;
+    sriovdp_tree::restore(&node, directory.path(), Limits::default())
+        .map_err(|error| unusable(&error))?;
+    let common = &mut arguments.common;
+    let config_file = Path::new("/etc/pcidp/config.json");
+    if let Some(text) = configuration {
+        let file = directory.path().join("etc/pcidp/config.json");
+        let parent = file.parent().unwrap_or(&file);
+        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text));
+        written.map_err(|error| unusable(&error))?;
+    }
+    common.config_file = config_file.to_owned();
+    common.root = directory.path().to_owned();
+    common.resource_prefix = manifest.resource_prefix;
+    common.lenient |= manifest.lenient;
+    if common.provider_dir == [PathBuf::from(crate::cli::PROVIDER_DIR)] {
+        common.provider_dir.clone_from(&outer.common.provider_dir);
+    }
+    if common.provider_digests.is_none() {
+        common
+            .provider_digests
+            .clone_from(&outer.common.provider_digests);
+    }
+    Ok(Replay {
+        arguments,
+        command,
+        _node: directory,
+    })
+}
+
+fn parse(command_line: &[OsString]) -> Result<(Arguments, Command), Error> {
+    let default = [OsString::from("check")];
+    let given = if command_line.is_empty() {
+        &default
+    } else {
+        command_line
+    };
+    let all = [OsString::from("sriovdp")]
+        .into_iter()
+        .chain(given.iter().cloned());
+    let wrong = || {
+        Error::new("`replay` runs `check`, `list` or `explain`")
+            .with_hint("write the report first: `sriovdp replay REPORT list -o json`")
+    };
+    let arguments =
+        Arguments::parse_go_style(all).map_err(|error| wrong().caused_by(first_line(&error)))?;
+    match &arguments.command {
+        Some(
+            command @ (Command::Check { .. } | Command::List { .. } | Command::Explain { .. }),
+        ) => {
+            let command = command.clone();
+            Ok((arguments, command))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// clap's message without its usage.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
