@@ -1,13 +1,17 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo e2e test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image release chart monitoring miri clean require
+.PHONY: help demo e2e test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image arch release chart monitoring miri clean require
 
 EXAMPLES := $(sort $(wildcard examples/providers/*/Cargo.toml))
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-# `cargo auditable build` for a release.
+# `make arch` sets these for another target: no build, what it has built, where it goes, and the tools for it.
 CARGO_BUILD ?= cargo build
+RELEASE ?= $(TARGET_DIR)/release
+DIST ?= dist
+TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
+OBJCOPY ?= objcopy
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -98,14 +102,26 @@ bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QU
 	cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
 	cargo bench --locked -p sriovdp-tests --bench node --bench calls
 
+# `cargo audit bin`, trivy and grype read the section with the packages of each binary.
 dist: require ## Build for release and lay the files out in dist/ as they are installed.
 	$(CARGO_BUILD) --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
-	rm -rf dist
-	install -d -m 0755 dist/usr/bin dist/opt/sriovdp/providers
-	install -m 0755 $(TARGET_DIR)/release/sriovdp dist/usr/bin/sriovdp
+	rm -rf $(DIST)
+	install -d -m 0755 $(DIST)/usr/bin $(DIST)/opt/sriovdp/providers
+	install -m 0755 $(RELEASE)/sriovdp $(DIST)/usr/bin/sriovdp
 	for name in $(PROVIDERS); do \
 		file=libsriovdp_$$(echo "$$name" | tr - _).so; \
-		install -m 0644 "$(TARGET_DIR)/release/$$file" "dist/opt/sriovdp/providers/$$name.so" || exit 1; \
+		install -m 0644 "$(RELEASE)/$$file" "$(DIST)/opt/sriovdp/providers/$$name.so" || exit 1; \
+	done
+	install -m 0644 -D LICENSE $(DIST)/usr/share/doc/sriovdp/LICENSE
+	@set -e; work=$$(mktemp -d); trap 'rm -r "$$work"' EXIT; \
+	cargo metadata --locked --format-version 1 --filter-platform $(TARGET) > "$$work/metadata"; \
+	bill='cargo run --locked -q -p sriovdp-bill-of-materials --'; \
+	$$bill licenses sriovdp $(PROVIDERS:%=sriovdp-%) < "$$work/metadata" > $(DIST)/usr/share/doc/sriovdp/THIRD-PARTY; \
+	for name in sriovdp $(PROVIDERS); do \
+		package=sriovdp-$$name; file=$(DIST)/opt/sriovdp/providers/$$name.so; \
+		if test $$name = sriovdp; then package=sriovdp; file=$(DIST)/usr/bin/sriovdp; fi; \
+		$$bill dep-v0 $$package < "$$work/metadata" > "$$work/packages"; \
+		$(OBJCOPY) --add-section .dep-v0="$$work/packages" $$file; \
 	done
 
 # Needs Debian's apt and dpkg, and no container engine. Equal inputs give an equal digest.
@@ -121,10 +137,12 @@ image-test: require ## Build the image and run it in containers as the manifests
 		echo "skipped: the image is not built and not run: $$reason"; \
 	fi
 
-# With cargo-auditable, the dependencies can be read from the binaries as well.
-release: require ## Lay out a release in dist/release/: archives, image, bill of materials, checksums.
-	@cargo auditable --version >/dev/null 2>&1 || echo 'cargo-auditable is not installed, so the binaries do not list their dependencies (cargo install cargo-auditable --locked)'
-	deployments/release
+# deployments/arch has the tools that it needs. ARCHES="aarch64" limits it.
+arch: require ## Build for aarch64 and ppc64le, and run commands, image and behaviour cases under emulation; as root.
+	deployments/arch $(ARCHES)
+
+release: require ## Lay out a release in dist/release/: archives, image, bill of materials, chart, checksums; ARCHES="aarch64 ppc64le" adds these.
+	deployments/release $(ARCHES)
 
 # `make test` compares the renderings with the manifests, also where Helm is not installed.
 chart: ## Lint the Helm chart and render it into deployments/helm/golden; skips where Helm is not installed.

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use object::{Architecture, Object};
+use object::{Architecture, Object, ObjectSection};
+use serde_json::Value;
 
 use crate::archive::{apply, run};
 use crate::world::archive;
@@ -77,6 +78,33 @@ fn the_image_is_of_the_architecture_of_its_program() {
     };
     assert_eq!(archive.config["architecture"], expected);
     assert_eq!(archive.config["os"], "linux");
+}
+
+/// The section `.dep-v0`, which vulnerability scanners read: a zlib stream with JSON. `make dist` writes one stored block.
+#[test]
+fn each_binary_lists_the_packages_that_it_is_linked_from() {
+    let archive = archive();
+    let root = tempfile::tempdir().unwrap();
+    archive.unpack(root.path());
+    let providers = std::fs::read_dir(root.path().join("opt/sriovdp/providers")).unwrap();
+    let mut files: Vec<_> = providers.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 5);
+    files.push(root.path().join("usr/bin/sriovdp"));
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let binary = object::File::parse(&*bytes).unwrap();
+        let section = binary.section_by_name(".dep-v0").unwrap();
+        let stream = section.data().unwrap();
+        let header = [0x78, 0x01, 0x01];
+        assert_eq!(stream[..3], header, "{}", file.display());
+        let list: Value = serde_json::from_slice(&stream[7..stream.len() - 4]).unwrap();
+        let packages = list["packages"].as_array().unwrap();
+        let has = |key: &str, value: &Value| packages.iter().any(|one| one[key] == *value);
+        assert!(has("root", &Value::Bool(true)), "{}", file.display());
+        for name in ["sriovdp-sdk", "serde_json"] {
+            assert!(has("name", &name.into()), "{}: {name}", file.display());
+        }
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Runtime {
             paths.find(|path| path.is_file())
         });
         match found {
-            Some(path) if rustix::process::geteuid().is_root() => Self::Oci(path),
+            Some(path) if is_root_of_the_machine() => Self::Oci(path),
             _ => Self::Namespaces,
         }
     }
@@ -195,6 +195,13 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Rather than of a user namespace, whose root may not make the cgroup that these programs need.
+fn is_root_of_the_machine() -> bool {
+    let ids = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let all: Vec<&str> = ids.split_whitespace().collect();
+    rustix::process::geteuid().is_root() && all == ["0", "0", "4294967295"]
 }
 
 /// The program with a directory for its state, which belongs to one container.

@@ -1,5 +1,7 @@
 //! The schema of the chart's values accepts and rejects.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use super::{GOLDEN, goldens};
@@ -53,4 +55,28 @@ fn the_schema_accepts_the_values_and_rejects_others() {
         assert!(!validator.is_valid(&values), "{values}");
     }
     assert!(validator.is_valid(&json!({"configurations": [entry], "config": null})));
+}
+
+/// What a user sees. Helm is not needed for the other tests.
+#[test]
+fn helm_names_a_value_of_the_wrong_type() {
+    let chart = crate::repository::path("deployments/helm/sriovdp");
+    let rendering = std::process::Command::new("helm")
+        .args(["template", "sriovdp"])
+        .arg(chart)
+        .args(["--set", "cdi.enabled=maybe"])
+        .output();
+    let Ok(output) = rendering else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: the error of Helm, because Helm is not installed"
+        );
+        return;
+    };
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        error.contains("cdi") && error.contains("boolean"),
+        "{error}"
+    );
 }
