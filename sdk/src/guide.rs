@@ -153,8 +153,8 @@
 //! # Other languages
 //!
 //! A provider in C, C++ or Go is a Rust crate of some lines around a static library: the types of the boundary are
-//! `abi_stable`'s, so there is no C header for it. The [`Provider`](crate::Provider) in Rust passes texts and numbers; for
-//! example a C function that fills a buffer with one line for each card:
+//! `abi_stable`'s, so there is no C header for it. The [`Provider`](crate::Provider) in Rust passes texts and numbers;
+//! `examples/providers/c-provider` of the repository is one with its tests. For example a C function that fills a buffer:
 //!
 //! ```
 //! use std::ffi::{CString, c_char};
@@ -190,6 +190,6 @@
 //! # Tests
 //!
 //! `sriovdp-sdk-testing` has nodes made of text, a harness that calls a provider as the host does, and
-//! `conformance!`, which tries 18 rules, with the list of what it does not find.
+//! `conformance!`, which tries 19 rules, with the list of what it does not find.
 //!
 //! [`HexId`]: crate::HexId

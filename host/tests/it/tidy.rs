@@ -168,6 +168,41 @@ fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
     }
 }
 
+/// The oldest Rust for providers, 1.85, has no chains of `let`. A build with it is among the tests that take minutes.
+#[test]
+fn crates_for_providers_have_no_let_chains() {
+    let directories = [
+        "src",
+        "abi/src",
+        "macros/src",
+        "pci-scan/src",
+        "testing/src",
+        "tree/src",
+    ];
+    let sdk = repository().join("sdk");
+    for file in directories
+        .iter()
+        .flat_map(|directory| sources(&sdk.join(directory)))
+    {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default());
+        let code = code.collect::<Vec<_>>().join(" ");
+        let mut conditions = code.split("if let ").skip(1);
+        let is_chain = |rest: &str| {
+            rest.split('{')
+                .next()
+                .is_some_and(|let_| let_.contains("&&"))
+        };
+        assert!(
+            !code.contains("&& let ") && !conditions.any(is_chain),
+            "`{}` has a chain of `let`",
+            file.display()
+        );
+    }
+}
+
 #[test]
 fn providers_use_what_every_vendor_has() {
     let directories = ["device-types", "examples"];

@@ -20,12 +20,9 @@ pub(crate) fn during<T>(discover: impl FnOnce() -> T) -> (T, BTreeSet<PciAddress
 
 /// The read of `path` has failed with `error`.
 pub(super) fn note(path: &Path, error: &Error) {
-    UNREAD.with_borrow_mut(|unread| {
-        if let Some(unread) = unread
-            && !is_answer(error)
-        {
-            unread.extend(function(path));
-        }
+    UNREAD.with_borrow_mut(|unread| match unread {
+        Some(unread) if !is_answer(error) => unread.extend(function(path)),
+        _ => {}
     });
 }
 

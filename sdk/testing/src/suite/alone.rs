@@ -20,9 +20,8 @@ pub(super) fn alone(
     test: &str,
     rule: impl FnOnce() -> Result<(), Violation>,
 ) -> Result<(), Violation> {
-    if let (Some(file), Some(child)) = (env::var_os(OUTCOME), env::var_os(TEST))
-        && child == test
-    {
+    let child = env::var_os(TEST).filter(|child| child == test);
+    if let (Some(file), Some(_)) = (env::var_os(OUTCOME), child) {
         write(Path::new(&file), STARTED)?;
         let outcome = rule();
         let text = outcome

@@ -1,8 +1,8 @@
 //! A provider under test, and the nodes that it is tried on.
 
-use super::Violation;
 use super::stage::Stage;
 use super::subject::Subject;
+use super::{Violation, rules};
 use sriovdp_sdk::Provider;
 
 /// The arguments of [`conformance!`](crate::conformance!).
@@ -11,6 +11,7 @@ pub struct Case {
     provider: fn() -> Result<Vec<Subject>, Violation>,
     node: &'static str,
     without_effect: &'static [&'static str],
+    except: &'static [&'static str],
 }
 
 impl Case {
@@ -20,6 +21,7 @@ impl Case {
             provider: Subject::each::<P>,
             node: "",
             without_effect: &[],
+            except: &[],
         }
     }
 
@@ -35,6 +37,24 @@ impl Case {
         Self {
             without_effect: keys,
             ..self
+        }
+    }
+
+    /// The same without these rules.
+    #[must_use]
+    pub fn except(self, rules: &'static [&'static str]) -> Self {
+        Self {
+            except: rules,
+            ..self
+        }
+    }
+
+    /// Whether the rule `name` is left out.
+    pub(super) fn has_exception_from(&self, name: &str) -> Result<bool, Violation> {
+        let mut excepted = self.except.iter();
+        match excepted.find(|rule| rules::named(rule).is_none()) {
+            Some(unknown) => Err(Violation::new(format!("the suite has no rule `{unknown}`"))),
+            None => Ok(self.except.contains(&name)),
         }
     }
 

@@ -38,6 +38,9 @@ pub fn demand(name: &str, module: &str, case: &Case) {
 
 fn tried(name: &str, module: &str, case: &Case) -> Result<(), Violation> {
     let rule = rules::named(name).ok_or_else(|| Violation::new("the suite has no such rule"));
+    if case.has_exception_from(name)? {
+        return Ok(());
+    }
     // The name of the crate is no part of the name of a test.
     let (_, module) = module.split_once("::").unwrap_or_default();
     let test = format!("{module}::{name}");
@@ -102,12 +105,13 @@ fn outcome(rule: Rule, case: Case, timeout: Duration) -> Result<(), Violation> {
 /// | `answers_are_stable` | discoveries and allocations of one node are equal, also after a restart and in another order |
 /// | `parts_agree_with_the_whole` | an incremental provider finds the same on a function, and selects it by the same selectors, when only that one is in scope |
 /// | `select_and_explain_agree` | for selectors made from the schema and the node, a device is selected exactly when `explain` has no reason |
-/// | `keys_have_an_effect` | some value of each selector key changes what is selected, found unhealthy, warned of or allocated; `conformance!(Provider, NODE, without_effect = ["key"])` is for a key that is meant to change nothing |
+/// | `keys_have_an_effect` | some value of each selector key changes what is selected, found unhealthy, warned of or allocated; `without_effect` is for a key that is meant to change nothing |
 /// | `damaged_nodes_cause_no_panic` | each file and link that was read is absent, empty, binary, huge, negative, dangling or a directory, one at a time |
 /// | `functions_may_vanish` | each function leaves the node before each read about it |
 /// | `odd_scans_cause_no_panic` | the host's scan differs from the files |
 /// | `healthy_devices_are_allocated` | a device without a finding can be allocated without a selector |
 /// | `allocations_are_whole_or_refused` | a device node that a container is promised exists, also when `/dev` is empty; mounts are of the device and not of the node; `_INFO` has at most 4 KiB for a device |
+/// | `devices_fit_one_container` | no two devices of a node contribute different values for one environment variable, annotation or path |
 /// | `allocations_follow_the_driver` | with a selector `drivers`, a device is refused after another driver was bound to it |
 /// | `calls_change_nothing` | no file below the root changes, and a second allocation is equal to the first |
 /// | `reads_are_bounded` | with 4,096 devices, the number of reads is bounded for each |
@@ -116,6 +120,11 @@ fn outcome(rule: Rule, case: Case, timeout: Duration) -> Result<(), Violation> {
 /// In each of them a call has to return within the [limits](sriovdp_sdk::limits) of a host, `discover` within a second,
 /// and to read the node on its own thread. Reads are those through the [`Node`](sriovdp_sdk::Node). Each test runs in a
 /// process of its own, so that a provider that ends it or crashes fails the test.
+///
+/// # Exceptions
+///
+/// `conformance!(Provider, NODE, without_effect = ["key"], except = ["devices_fit_one_container"])` names keys that change
+/// nothing, and rules that a provider does not keep on purpose; both are optional, in this order. Write the reason above it.
 ///
 /// # What it does not find
 ///
@@ -133,15 +142,25 @@ macro_rules! __sriovdp_conformance {
         $crate::conformance!($provider, "");
     };
     ($provider:ty, $node:expr $(,)?) => {
-        $crate::conformance!($provider, $node, without_effect = []);
+        $crate::conformance!($provider, $node, without_effect = [], except = []);
     };
     ($provider:ty, $node:expr, without_effect = [$($key:literal),* $(,)?] $(,)?) => {
+        $crate::conformance!($provider, $node, without_effect = [$($key),*], except = []);
+    };
+    ($provider:ty, $node:expr, except = [$($rule:literal),* $(,)?] $(,)?) => {
+        $crate::conformance!($provider, $node, without_effect = [], except = [$($rule),*]);
+    };
+    (
+        $provider:ty, $node:expr,
+        without_effect = [$($key:literal),* $(,)?], except = [$($rule:literal),* $(,)?] $(,)?
+    ) => {
         mod conformance {
             #[allow(unused_imports, reason = "the provider's name may come from anywhere")]
             use super::*;
 
             fn case() -> $crate::suite::Case {
-                $crate::suite::Case::of::<$provider>().on($node).without_effect(&[$($key),*])
+                let case = $crate::suite::Case::of::<$provider>().on($node);
+                case.without_effect(&[$($key),*]).except(&[$($rule),*])
             }
 
             $crate::__sriovdp_rules! {
@@ -159,6 +178,7 @@ macro_rules! __sriovdp_conformance {
                 odd_scans_cause_no_panic
                 healthy_devices_are_allocated
                 allocations_are_whole_or_refused
+                devices_fit_one_container
                 allocations_follow_the_driver
                 calls_change_nothing
                 reads_are_bounded

@@ -171,3 +171,13 @@ fn a_violation_names_the_node() {
         "{violation}"
     );
 }
+
+#[test]
+fn a_rule_can_be_excepted() {
+    let case = Case::of::<Card<NOTHING>>().except(&["ids_fit_a_kubelet"]);
+    assert!(case.has_exception_from("ids_fit_a_kubelet").unwrap());
+    assert!(!case.has_exception_from("devices_are_found").unwrap());
+    let unknown = Case::of::<Card<NOTHING>>().except(&["no_such_rule"]);
+    let refused = unknown.has_exception_from("devices_are_found").unwrap_err();
+    assert_eq!(refused.to_string(), "the suite has no rule `no_such_rule`");
+}

@@ -14,6 +14,7 @@ mod odd_scan;
 mod parted;
 mod reasons;
 mod stable;
+mod together;
 mod unchanging;
 
 use super::{Case, Violation};
@@ -22,7 +23,7 @@ use super::{Case, Violation};
 pub(super) type Rule = fn(&Case) -> Result<(), Violation>;
 
 /// Every rule with the name of its test.
-pub(super) const ALL: [(&str, Rule); 18] = [
+pub(super) const ALL: [(&str, Rule); 19] = [
     ("manifest_and_schema_are_sane", declared::declared),
     ("devices_are_found", found::found),
     ("ids_fit_a_kubelet", found::ids),
@@ -37,6 +38,7 @@ pub(super) const ALL: [(&str, Rule); 18] = [
     ("odd_scans_cause_no_panic", odd_scan::odd_scan),
     ("healthy_devices_are_allocated", allocated::available),
     ("allocations_are_whole_or_refused", allocated::allocated),
+    ("devices_fit_one_container", together::together),
     ("allocations_follow_the_driver", drivers::bound_anew),
     ("calls_change_nothing", unchanging::unchanging),
     ("reads_are_bounded", bounded::bounded),

@@ -19,7 +19,7 @@ const fn found(fault: Fault, rule: &'static str, message: &'static str) -> Mutan
     }
 }
 
-const FOUND: [Mutant; 25] = [
+const FOUND: [Mutant; 28] = [
     found(
         Fault::PromisesWhatIsMissing,
         "allocations_are_whole_or_refused",
@@ -139,6 +139,21 @@ const FOUND: [Mutant; 25] = [
         Fault::ExcludesWithoutAReason,
         "reasons_are_sentences",
         "`0000:41:00.0`, which is left out, has no reason",
+    ),
+    found(
+        Fault::SetsOneVariable,
+        "devices_fit_one_container",
+        "the environment variable `FI_CXI_DEVICE_NAME` is `cxi0` for one and `cxi1` for the other",
+    ),
+    found(
+        Fault::SetsAVariableOfTheHost,
+        "allocations_are_whole_or_refused",
+        "the environment variable `PCIDEVICE_CXI` belongs to the host",
+    ),
+    found(
+        Fault::GivesAllOnePath,
+        "devices_fit_one_container",
+        "the device node `/dev/cxi` is `/dev/cxi0` for one",
     ),
     found(
         Fault::AllocatesInTurn,

@@ -56,6 +56,9 @@ pub(super) enum Fault {
     MakesUpNumaNodes,
     ExcludesWithoutAReason,
     AllocatesInTurn,
+    SetsOneVariable,
+    SetsAVariableOfTheHost,
+    GivesAllOnePath,
 }
 
 thread_local! {
@@ -283,12 +286,15 @@ impl Provider for Slingshot {
         match self.fault {
             Fault::HandsOutAFile => allocation.node_as("/usr/share/cxi/cxi0.fw", path),
             Fault::HidesANodeInTheContainer => allocation.node_as(path, "/etc/cxi"),
+            Fault::GivesAllOnePath => allocation.node_as(path, "/dev/cxi"),
             _ => allocation.node(path),
         };
         if keys.with_firmware {
             allocation.mount_read_only(format!("/usr/share/cxi/{card}.fw"));
         }
         match self.fault {
+            Fault::SetsOneVariable => drop(allocation.env("FI_CXI_DEVICE_NAME", card)),
+            Fault::SetsAVariableOfTheHost => drop(allocation.env("PCIDEVICE_CXI", card)),
             Fault::MountsTheRoot => drop(allocation.mount(Mount::writable("/", "/host"))),
             Fault::WritesAMegabyte => drop(allocation.info("cxi", "log", "x".repeat(1 << 20))),
             Fault::AllocatesInTurn => {
@@ -296,7 +302,10 @@ impl Provider for Slingshot {
                 seen.push(card);
                 allocation.info("cxi", "turn", seen.len().to_string());
             }
-            _ => drop(allocation.info("cxi", "device", card)),
+            _ => {
+                allocation.env_list("FI_CXI_DEVICE_NAME", card.as_str());
+                allocation.info("cxi", "device", card);
+            }
         }
         Ok(allocation)
     }
