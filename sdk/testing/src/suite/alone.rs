@@ -27,8 +27,8 @@ pub(super) fn alone(
         let text = outcome
             .as_ref()
             .map_or_else(ToString::to_string, |()| KEPT.to_owned());
-        write(Path::new(&file), &text)?;
-        return outcome;
+        // The parent fails with it.
+        return write(Path::new(&file), &text);
     }
     let file = tempfile::NamedTempFile::new().map_err(|error| cannot_run(&error))?;
     let program = env::current_exe().map_err(|error| cannot_run(&error))?;

@@ -20,6 +20,8 @@ const JUNK: [&str; 7] = [
 ];
 /// More words than this make the suite slow and find nothing new.
 const WORDS: usize = 160;
+/// The same for numbers.
+const NUMBERS: usize = 64;
 /// Schemas may refer to themselves.
 const DEEPEST: usize = 6;
 
@@ -28,6 +30,7 @@ pub(super) fn of(schema: &Value, stage: &Stage) -> Vec<Value> {
     let values = Values {
         schema,
         words: words(stage),
+        numbers: numbers(stage),
     };
     let mut objects = vec![json!({})];
     for (key, of_key) in schema["properties"].as_object().into_iter().flatten() {
@@ -46,6 +49,7 @@ struct Values<'a> {
     /// The whole one, for its definitions.
     schema: &'a Value,
     words: Vec<String>,
+    numbers: Vec<i64>,
 }
 
 impl Values<'_> {
@@ -76,7 +80,7 @@ impl Values<'_> {
     fn of_kind(&self, kind: &str, schema: &Value, depth: usize) -> Vec<Value> {
         match kind {
             "boolean" => vec![json!(false), json!(true)],
-            "integer" | "number" => vec![json!(0), json!(1), json!(u32::MAX), json!(-1)],
+            "integer" | "number" => self.numbers.iter().map(|number| json!(number)).collect(),
             "string" => self.words.iter().map(|word| json!(word)).collect(),
             "array" => {
                 let items = self.of(&schema["items"], depth);
@@ -171,6 +175,28 @@ fn words(stage: &Stage) -> Vec<String> {
     );
     let words = words.into_iter().take(WORDS);
     words.chain(JUNK.map(str::to_owned)).collect()
+}
+
+/// Numbers that are in attributes of the node, the next ones, and extremes.
+fn numbers(stage: &Stage) -> Vec<i64> {
+    let mut numbers = BTreeSet::new();
+    for file in entries(&stage.root().join("sys/devices")) {
+        let is_short = file
+            .symlink_metadata()
+            .is_ok_and(|file| file.is_file() && file.len() < 16);
+        let text = is_short.then(|| fs::read_to_string(file).ok()).flatten();
+        let number = text.and_then(|text| text.trim().parse::<u32>().ok());
+        numbers.extend(
+            number
+                .into_iter()
+                .flat_map(|number| [number, number.saturating_add(1)]),
+        );
+    }
+    let usual = numbers.into_iter().take(NUMBERS).map(i64::from);
+    [-1, 0, 1, 2, u32::MAX.into()]
+        .into_iter()
+        .chain(usual)
+        .collect()
 }
 
 fn names_in(directory: &Path) -> Vec<String> {
