@@ -3,14 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sriovdp_provider_abi::wire;
 use sriovdp_sdk::Provider;
 use sriovdp_sdk::runtime::Session;
 
-/// Time is counted in pieces, so that a machine that stands still in between is not the provider's fault.
-const PIECE: Duration = Duration::from_millis(20);
+/// Time is counted in pieces. Of one that takes much longer only the first part counts: the machine stood still meanwhile,
+/// which is not the provider's fault.
+const PIECE: Duration = Duration::from_millis(50);
+const MOST: Duration = Duration::from_millis(100);
 
 /// How a call ended.
 pub(super) enum Called {
@@ -63,10 +65,13 @@ impl Worker {
         }
         let mut left = limit;
         while !left.is_zero() {
+            let before = Instant::now();
             match self.outcomes.recv_timeout(PIECE) {
                 Ok(called) => return called,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return ended(),
-                Err(mpsc::RecvTimeoutError::Timeout) => left = left.saturating_sub(PIECE),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    left = left.saturating_sub(before.elapsed().min(MOST));
+                }
             }
         }
         Called::Late
