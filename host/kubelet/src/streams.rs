@@ -18,7 +18,7 @@ pub(super) struct Streams {
     opened: u64,
     /// How many there are, of all clients.
     pub(super) open: u64,
-    registration: Registration,
+    expected: ExpectedStream,
     /// The kubelet's newest.
     kubelet: Option<u64>,
     kubelet_is_open: bool,
@@ -26,7 +26,7 @@ pub(super) struct Streams {
 
 /// Whether a kubelet is about to open its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Registration {
+enum ExpectedStream {
     #[default]
     None,
     Announced,
@@ -37,12 +37,12 @@ enum Registration {
 impl Streams {
     /// A kubelet registers this socket, and will open a stream.
     pub(super) fn announce_kubelet(&mut self) {
-        self.registration = Registration::Announced;
+        self.expected = ExpectedStream::Announced;
     }
 
     /// It has not registered this socket after all.
     pub(super) fn withdraw_kubelet(&mut self) {
-        self.registration = Registration::None;
+        self.expected = ExpectedStream::None;
     }
 
     /// Whether a kubelet has opened its stream.
@@ -59,18 +59,18 @@ impl Streams {
     fn open(&mut self, has_requested_options: bool) -> (u64, bool) {
         self.opened += 1;
         self.open += 1;
-        let is_kubelets = match self.registration {
-            Registration::None => false,
-            Registration::Announced => has_requested_options || !self.kubelet_is_open,
-            Registration::Guessed => has_requested_options,
+        let is_kubelets = match self.expected {
+            ExpectedStream::None => false,
+            ExpectedStream::Announced => has_requested_options || !self.kubelet_is_open,
+            ExpectedStream::Guessed => has_requested_options,
         };
         if is_kubelets {
             self.kubelet = Some(self.opened);
             self.kubelet_is_open = true;
-            self.registration = if has_requested_options {
-                Registration::None
+            self.expected = if has_requested_options {
+                ExpectedStream::None
             } else {
-                Registration::Guessed
+                ExpectedStream::Guessed
             };
         }
         (self.opened, is_kubelets)

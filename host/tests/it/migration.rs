@@ -11,6 +11,7 @@ pf 0000:60:00.0 8086:37d0 driver=i40e net=eno2
 vf 0000:60:06.{0-3} 8086:37cd pf=0000:60:00.0 id={0-3} driver=iavf net=eno2v{0-3}
 pf 0000:61:00.0 8086:37d0 driver=i40e net=eno3
 vf 0000:61:06.{0-1} 8086:37cd pf=0000:61:00.0 id={0-1} driver=iavf net=eno3v{0-1}
+vf 0000:61:06.3 8086:37cd pf=0000:61:00.0 id=3 driver=iavf net=eno3v3
 file @0000:61:00.0/net/eno3/carrier 0
 pci 0000:e6:00.0 8086:0d5c class=120000 driver=vfio-pci group=40 acpi=1
 pci 0000:e7:00.0 8086:0d5c class=120000 driver=vfio-pci group=41
@@ -40,7 +41,7 @@ async fn every_difference_of_the_node_is_found() {
         .filter(|line| !line.contains("-not-needed]"))
         .collect();
     expect![[r#"
-        not served: `intel.com/typo`: /etc/pcidp/config.json:4:54: `resourceList[2].selectors.pfName`: no loaded provider declares this selector for `netDevice`; the Go plugin ignores it, and the resource has 6 devices [refused-key]
+        not served: `intel.com/typo`: /etc/pcidp/config.json:4:54: `resourceList[2].selectors.pfName`: no loaded provider declares this selector for `netDevice`; the Go plugin ignores it, and the resource has 7 devices [refused-key]
             hint: did you mean `pfNames`? (`--lenient` ignores the key as the Go plugin does)
         not served: `intel.com/value`: /etc/pcidp/config.json:5:56: `resourceList[3].selectors.vendors`: invalid value for `vendors`: it must be a list, and it is the string "x"; by the kind of the mistake, the Go plugin ends, drops the resource, or matches nothing [refused-value]
             hint: write it in brackets: `["x"]`
@@ -51,14 +52,15 @@ async fn every_difference_of_the_node_is_found() {
         changes: `intel.com/first`: 1 device; with the Go plugin 0 [other-devices]
             only here: 0000:60:06.1; with the Go plugin in `intel.com/typo`
             `vendors`: with the Go plugin, `0x8086` selects fewer devices, or none
-        changes: `intel.com/all`: 3 devices; with the Go plugin 0 [other-devices]
-            only here: 0000:60:06.3, 0000:61:06.0, 0000:61:06.1; with the Go plugin in `intel.com/typo`
+        changes: `intel.com/all`: 4 devices; with the Go plugin 0 [other-devices]
+            only here: 0000:60:06.3, 0000:61:06.0, 0000:61:06.1, 0000:61:06.3; with the Go plugin in `intel.com/typo`
         changes: `intel.com/crypto`: 1 device; with the Go plugin 2 [other-devices]
             only with the Go plugin: 0000:e7:00.0
             `acpiIndexes`: the Go plugin ignores the key
         changes: `intel.com/all`: `0000:01:00.0` is not offered: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it [kept-out]
-        changes: `intel.com/all`: 2 of 3 devices unhealthy: 0000:61:06.0, 0000:61:06.1: the interface `eno3` of its physical function has no link [unhealthy-devices]
+        changes: `intel.com/all`: 3 of 4 devices unhealthy: 0000:61:06.0, 0000:61:06.1, 0000:61:06.3: the interface `eno3` of its physical function has no link [unhealthy-devices]
             hint: `"health": {"link": false}` in the resource, which the Go plugin ignores, keeps them healthy
+        changes: `intel.com/all`: the number of the virtual function is not below the count of them, so the Go plugin selects it by no range: 0000:61:06.3 [vf-number]
         `intel.com/all`: without `selectors`, the Go plugin crashes; here the resource has every device of the type [ends-the-go-plugin]
         `intel.com/none`: values of `additionalInfo` are not logged, and those at the id of a device take effect, where the Go plugin reads only those at a PCI address [additional-info]
         `intel.com/twice`: `pfNames`: with the Go plugin, `eno2#2` selects fewer devices, or none [selector-reading]
@@ -79,7 +81,7 @@ async fn every_difference_of_the_node_is_found() {
             hint: `--cdi-names=annotations` for older kubelets
         specifications in `/var/run/cdi` have the names that they have with the Go plugin, and stay when the plugin starts or ends [cdi]
         `-v` has no effect: the log goes to standard error only [option-without-effect]
-        not served: 2, changes: 7, information: 15; docs/coming-from-the-go-plugin.md has a section for each name in brackets"#]].assert_eq(&output.join("\n"));
+        not served: 2, changes: 8, information: 15; docs/coming-from-the-go-plugin.md has a section for each name in brackets"#]].assert_eq(&output.join("\n"));
 }
 
 #[tokio::test]

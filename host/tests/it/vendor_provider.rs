@@ -136,7 +136,7 @@ const WITH_CONFIGURATION: [(&str, &str); 3] = [
 async fn configurations_of_example_providers_are_valid() {
     for (example, library) in WITH_CONFIGURATION {
         let directory = format!("examples/providers/{example}");
-        let config = text(&format!("{directory}/config.json"));
+        let config = repository::text(&format!("{directory}/config.json"));
         let node = TestNode::with_config("", RegistrationMode::Watcher, &config);
         node.provide(library, &Build::of(&directory).library(library));
         let (code, output, errors) = node.run(&["check"]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Liveness, Readiness, Registration};
+use super::{Liveness, Readiness, RegisteredResources};
 use crate::status::{DaemonStatus, PoolStatus};
 
 /// Longer than any reconcile of slow providers, which a restart would only repeat: with CDI, one calls Allocate once for
@@ -34,12 +34,12 @@ impl DaemonStatus {
         }
     }
 
-    pub(crate) fn registration(&self) -> Registration {
+    pub(crate) fn registration(&self) -> RegisteredResources {
         let pools = self.pools.as_deref().unwrap_or_default();
         let (registered, others): (Vec<&PoolStatus>, Vec<_>) = pools
             .iter()
             .partition(|pool| pool.registration.borrow().is_registered());
-        Registration {
+        RegisteredResources {
             ready: self.pools.is_some() && others.is_empty(),
             registered_count: registered.len(),
             total_count: pools.len(),

@@ -44,7 +44,7 @@ pub enum Check {
     Liveness,
     /// Whether it has a healthy device, as the Go plugin counts readiness; the answer is a [`Readiness`].
     Readiness,
-    /// Whether every resource is registered with the kubelet; the answer is a [`Registration`].
+    /// Whether every resource is registered with the kubelet; the answer is a [`RegisteredResources`].
     Registered,
     /// The state of the daemon; the answer is a [`StatusReport`](crate::status::report::StatusReport).
     Status,
@@ -92,7 +92,7 @@ pub struct Readiness {
 
 /// The answer to [`Check::Registered`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registration {
+pub struct RegisteredResources {
     /// The first reconcile is over, and no resource is unregistered.
     pub ready: bool,
     /// The registered resources.

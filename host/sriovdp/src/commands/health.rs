@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Output;
 use super::daemon::query;
 use crate::cli::HealthCheck;
-use sriovdp_agent::observers::{Check, Liveness, Readiness, Registration};
+use sriovdp_agent::observers::{Check, Liveness, Readiness, RegisteredResources};
 
 pub(super) async fn health(output: &mut Output, check: HealthCheck, directory: &Path) {
     let checked = match check {
@@ -50,7 +50,7 @@ fn readiness(answer: &Readiness) -> Verdict {
     }
 }
 
-fn registration(answer: &Registration) -> Verdict {
+fn registration(answer: &RegisteredResources) -> Verdict {
     let (registered, total) = (answer.registered_count, answer.total_count);
     match (answer.ready, answer.unregistered.is_empty()) {
         (true, _) => Ok(format!("registered ({registered}/{total} resources)")),

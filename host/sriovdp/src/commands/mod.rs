@@ -188,17 +188,20 @@ async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {
 /// Prints what a command shows of the state.
 async fn present(output: &mut Output, state: &Reconciler, outcome: &Outcome, command: &Command) {
     let lists_refused = matches!(command, Command::Providers { .. });
-    report_providers(output, state, !lists_refused);
+    report_providers(output, state);
+    if !lists_refused {
+        report_refused_files(output, state);
+    }
     match command {
         Command::Providers { .. } => return providers::providers(output, state),
         // Without providers, mistakes in the configuration can be shown.
         Command::Check { .. } => {
-            report(output, state, outcome, true);
+            report(output, state, outcome, Severity::Warning);
             return check::check(output, state, outcome).await;
         }
         _ if state.providers().loaded().is_empty() => return,
         Command::Schema => return schema::schema(output, state),
-        _ => report(output, state, outcome, false),
+        _ => report(output, state, outcome, Severity::Refused),
     }
     if outcome.config_error.is_some() {
         return;
@@ -221,16 +224,19 @@ async fn present(output: &mut Output, state: &Reconciler, outcome: &Outcome, com
     }
 }
 
-/// Reports why no provider is loaded, and the refused files for commands that do not list them.
-fn report_providers(output: &mut Output, state: &Reconciler, with_refused: bool) {
-    let providers = state.providers();
-    for error in providers.unusable() {
+/// Reports why no provider is loaded.
+fn report_providers(output: &mut Output, state: &Reconciler) {
+    for error in state.providers().unusable() {
         output.error(error);
     }
     if let Some(error) = state.no_provider() {
         output.error(&error);
     }
-    for refused in providers.refused().iter().filter(|_| with_refused) {
+}
+
+/// Reports the refused files, for commands that do not list them.
+fn report_refused_files(output: &mut Output, state: &Reconciler) {
+    for refused in state.providers().refused() {
         output.warning(&Error::new(format!(
             "the provider `{}` is refused: {}",
             refused.file.display(),
@@ -239,8 +245,9 @@ fn report_providers(output: &mut Output, state: &Reconciler, with_refused: bool)
     }
 }
 
-/// Reports mistakes in the configuration, and failed queries of the node.
-fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, with_warnings: bool) {
+/// Reports mistakes in the configuration from the severity `least` on, and failed queries of the node.
+fn report(output: &mut Output, state: &Reconciler, outcome: &Outcome, least: Severity) {
+    let with_warnings = least == Severity::Warning;
     if let Some(error) = &outcome.config_error {
         output.report(Reported::rejected(error));
         return output.fail();

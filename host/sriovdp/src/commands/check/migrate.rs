@@ -121,7 +121,8 @@ pub(in super::super) async fn migrate(
     arguments: &Arguments,
 ) {
     let outcome = here.reconcile().await;
-    super::super::report_providers(output, &here, true);
+    super::super::report_providers(output, &here);
+    super::super::report_refused_files(output, &here);
     if let Some(error) = &outcome.config_error {
         return output.error(error);
     }

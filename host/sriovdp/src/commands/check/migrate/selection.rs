@@ -7,6 +7,7 @@ use sriovdp_agent::config::{ResourceName, ResourceSpec};
 use sriovdp_agent::pools::{Fit, GoReading, Health, Pool, Resource, UnhealthyKind, device_names};
 use sriovdp_agent::reconcile::Reconciler;
 use sriovdp_report::{count, inline};
+use sriovdp_sdk::PciAddress;
 
 pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
@@ -38,6 +39,11 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         id: "selector-reading",
         effect: Effect::Information,
         find: selector_readings,
+    },
+    Difference {
+        id: "vf-number",
+        effect: Effect::Devices,
+        find: vf_numbers,
     },
     Difference {
         id: "empty-pool",
@@ -242,6 +248,33 @@ fn devices_of_pods(compared: &Comparison<'_>) -> Vec<Details> {
                 more => format!("{more} devices match"),
             },
             device_names(&kept)
+        );
+        found.push(Details::new(message).resource(&pool.resource.name));
+    }
+    found
+}
+
+/// Virtual functions whose number is not below their count, as after a gap in the numbers.
+fn vf_numbers(compared: &Comparison<'_>) -> Vec<Details> {
+    let state = compared.here.0;
+    let counts = state.functions().iter().map(|f| (f.address, f.vf_count));
+    let counts: BTreeMap<PciAddress, u32> = counts.collect();
+    let beyond = state.functions().iter().filter(|function| {
+        let count = function.physical_function.and_then(|pf| counts.get(&pf));
+        let is_beyond = |number| count.is_some_and(|count| number >= *count);
+        function.vf_index.is_some_and(is_beyond)
+    });
+    let beyond: BTreeSet<PciAddress> = beyond.map(|function| function.address).collect();
+    let mut found = Vec::new();
+    for pool in state.pools() {
+        let devices = pool.present().into_iter();
+        let devices: Vec<_> = devices.filter(|d| beyond.contains(&d.function)).collect();
+        if devices.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "the number of the virtual function is not below the count of them, so the Go plugin selects it by no range: {}",
+            device_names(&devices)
         );
         found.push(Details::new(message).resource(&pool.resource.name));
     }
