@@ -8,7 +8,7 @@ const IOMMU: &str = "/dev/iommu";
 
 /// Adds `/dev/iommu` as a companion of a device, and `iommu` in the section `vfio` of `PCIDEVICE_…_INFO`.
 ///
-/// The device's own node is the one that [`userspace_nodes`](super::userspace_nodes) adds.
+/// The device's own node is the one that [`userspace_nodes`](crate::userspace::userspace_nodes) adds.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! Tests for providers of `sriovdp`, without hardware, root rights or mocks.
 //!
-//! A node is a few lines of text ([`tree`](sriovdp_tree)). [`Harness`] calls a provider as the host does, and [`conformance!`] is one
+//! A node is a few lines of text ([`tree`]). [`Harness`] calls a provider as the host does, and [`conformance!`] is one
 //! line that tries everything a provider has to keep to: damaged files, functions that vanish between two reads,
 //! thousands of devices, stable results, allocations that change nothing.
 //!
