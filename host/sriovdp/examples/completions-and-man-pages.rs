@@ -18,7 +18,7 @@ fn main() -> std::io::Result<()> {
 
 fn write(directory: &Path) -> std::io::Result<()> {
     // Without pages of `sriovdp help`.
-    let mut command = sriovdp::cli::command()
+    let mut command = sriovdp::cli::command_for_completion()
         .disable_help_subcommand(true)
         .mut_subcommand("provider", |command| command.disable_help_subcommand(true));
     for (shell, file) in [

@@ -249,7 +249,13 @@ impl Arguments {
 /// The command line, with the help of each command.
 #[must_use]
 pub fn command() -> clap::Command {
-    help::complete(Arguments::command())
+    help::complete(Arguments::command(), help::WithoutEffect::Accepted)
+}
+
+/// The same with only the options that have an effect on each command, for completions and pages of a manual.
+#[must_use]
+pub fn command_for_completion() -> clap::Command {
+    help::complete(Arguments::command(), help::WithoutEffect::Absent)
 }
 
 /// What `--color` means for an error of the command line itself, which is not parsed then.

@@ -220,9 +220,17 @@ const TOPICS: [Topic; 16] = [
     },
 ];
 
-/// Adds to the help of each command. Options without an effect on it are accepted, so that a command takes the options
-/// of the daemon on the same node, and are not listed.
-pub(super) fn complete(command: Command) -> Command {
+/// What a command does with global options without an effect on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WithoutEffect {
+    /// It accepts them and does not list them, so that it takes the options of the daemon on the same node.
+    Accepted,
+    /// It does not have them, so that a shell does not propose them.
+    Absent,
+}
+
+/// Adds to the help of each command.
+pub(super) fn complete(mut command: Command, without_effect: WithoutEffect) -> Command {
     let examples = [
         (
             "sriovdp",
@@ -234,11 +242,14 @@ pub(super) fn complete(command: Command) -> Command {
     let help = after_help(&examples, exit_codes, "configuration.md");
     let global = command.get_arguments().filter(|a| a.is_global_set());
     let global: Vec<Arg> = global.cloned().collect();
-    below(command.after_help(help), &global, "")
+    if without_effect == WithoutEffect::Absent {
+        command = command.mut_args(|argument| argument.global(false));
+    }
+    below(command.after_help(help), &global, "", without_effect)
 }
 
 /// The same for the commands of `command`, which have `prefix` before their names.
-fn below(command: Command, global: &[Arg], prefix: &str) -> Command {
+fn below(command: Command, global: &[Arg], prefix: &str, without_effect: WithoutEffect) -> Command {
     command.mut_subcommands(|mut command| {
         let name = format!("{prefix}{}", command.get_name());
         let topic = TOPICS.iter().find(|topic| topic.command == name);
@@ -254,13 +265,15 @@ fn below(command: Command, global: &[Arg], prefix: &str) -> Command {
             let is_hidden = option.is_hide_set() || is_hidden(option.get_id().as_str());
             option.clone().hide(is_hidden)
         });
-        let options: Vec<Arg> = options.collect();
+        let is_kept =
+            |option: &Arg| without_effect == WithoutEffect::Accepted || !option.is_hide_set();
+        let options: Vec<Arg> = options.filter(is_kept).collect();
         command = command.args(options);
         if let Some(topic) = topic {
             let help = after_help(topic.examples, topic.exit_codes, topic.page);
             command = command.after_help(help);
         }
-        below(command, global, &format!("{name} "))
+        below(command, global, &format!("{name} "), without_effect)
     })
 }
 

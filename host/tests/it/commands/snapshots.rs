@@ -171,6 +171,28 @@ async fn the_running_daemon() {
     snapshot(&node, "events.txt", &["events", "--since", "0s"]).await;
 }
 
+/// Values for containers may be secrets.
+#[tokio::test]
+async fn additional_info_is_in_no_output() {
+    let config = r#"{"resourceList": [{"resourceName": "a", "additionalInfo": {"*": {"key": "secret-value"}, "none": {"k": "secret-value"}}}]}"#;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    for command in [
+        &["check"][..],
+        &["check", "--migrate"],
+        &["list"],
+        &["explain"],
+    ] {
+        for format in FORMATS {
+            let (_, output, errors) = node.run(&[command, &["-o", format]].concat()).await;
+            let printed = output + &errors;
+            assert!(
+                !printed.is_empty() && !printed.contains("secret-value"),
+                "{printed}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_version() {
     let node = TestNode::without_providers("", RegistrationMode::Watcher);
