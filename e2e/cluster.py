@@ -27,6 +27,8 @@ POOLS = [
 ]
 VFIO_DEVICE = "0000:41:10.2"
 VFIO_GROUP = "/dev/vfio/19"
+VFIO_CDEV = "/dev/vfio/devices/vfio0"
+VFIO_NODES = sorted([VFIO_GROUP, VFIO_CDEV, "/dev/vfio/vfio"])
 # The physical function of the first pool's device, and of two devices of the second one.
 PF = "/sys/bus/pci/devices/0000:41:00.0"
 OTHER_PF = "/sys/bus/pci/devices/0000:81:00.0"
@@ -178,7 +180,7 @@ class Cluster:
         """Creates a pod whose container sleeps, and does not wait for it."""
         spec = {"terminationGracePeriodSeconds": 0, "containers": [container("main", resources, "sleep 100000")]}
         if init_resources is not None:
-            spec["initContainers"] = [container("init", init_resources, "env; find /dev/vfio")]
+            spec["initContainers"] = [container("init", init_resources, "env; find /dev/vfio -type c")]
         file = Path(f"/run/pod-{name}.json")
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}))
         self.kubectl("apply", "--filename", str(file))

@@ -2,7 +2,7 @@
 
 import json
 
-from cluster import CDI, DEVICE_INFO, KERNEL, VFIO, VFIO_DEVICE, VFIO_GROUP, Cluster
+from cluster import CDI, DEVICE_INFO, KERNEL, VFIO, VFIO_CDEV, VFIO_DEVICE, VFIO_GROUP, VFIO_NODES, Cluster
 from scenarios import scenario
 from waiting import expect
 
@@ -30,10 +30,14 @@ def vfio(cluster: Cluster) -> None:
     ]
     expect("variables", sorted(cluster.environment("both")), variables)
     info = json.loads(cluster.environment("both")["PCIDEVICE_INTEL_COM_VFIO_INFO"])
-    expect("information", info[VFIO_DEVICE]["vfio"], {"mount": "/dev/vfio/vfio", "dev-mount": VFIO_GROUP})
+    expect(
+        "information",
+        info[VFIO_DEVICE]["vfio"],
+        {"mount": "/dev/vfio/vfio", "dev-mount": VFIO_GROUP, "cdev": VFIO_CDEV},
+    )
 
-    expect("device nodes", vfio_nodes(cluster, "both"), [VFIO_GROUP, "/dev/vfio/vfio"])
-    for device in (VFIO_GROUP, "/dev/vfio/vfio"):
+    expect("device nodes", vfio_nodes(cluster, "both"), VFIO_NODES)
+    for device in VFIO_NODES:
         expect(f"opening {device}", cluster.opening("both", device), "allowed")
         expect(f"opening {device} in another pod", cluster.opening("none", device), "missing")
     # The same numbers under another name: the device cgroup decides, not the name.
@@ -58,12 +62,12 @@ def cdi(cluster: Cluster) -> None:
     """With the component `cdi`, the container runtime adds the same device nodes."""
     cluster.deploy(components=("cdi",))
     cluster.until_offered(VFIO, 1)
-    expect("specifications are written", any(CDI.iterdir()), True)
+    expect("specifications are written", any(CDI.glob("*")), True)
     cluster.start_pod("one", {VFIO: 1})
     expect("devices of the pool", cluster.devices("one", VFIO), [VFIO_DEVICE])
-    expect("device nodes", vfio_nodes(cluster, "one"), [VFIO_GROUP, "/dev/vfio/vfio"])
+    expect("device nodes", vfio_nodes(cluster, "one"), VFIO_NODES)
     expect("opening the device", cluster.opening("one", VFIO_GROUP), "allowed")
-    expect("requests by CDI names", len(cluster.logged("allocated")), 1)
+    expect("allocations", len(cluster.logged("allocated")), 1)
 
 
 @scenario
@@ -75,7 +79,8 @@ def init_container(cluster: Cluster) -> None:
     cluster.start_pod("one", {VFIO: 1}, init_resources={VFIO: 1})
     log = cluster.kubectl("logs", "one", "--container=init")
     expect("variable in the init container", f"PCIDEVICE_INTEL_COM_VFIO={VFIO_DEVICE}" in log.splitlines(), True)
-    expect("device node in the init container", VFIO_GROUP in log.splitlines(), True)
+    nodes = sorted(line for line in log.splitlines() if line.startswith("/dev/"))
+    expect("device nodes in the init container", nodes, VFIO_NODES)
     expect("devices of the container", cluster.devices("one", VFIO), [VFIO_DEVICE])
 
 
