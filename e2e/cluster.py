@@ -158,6 +158,15 @@ class Cluster:
         name = self.plugin_pod()["metadata"]["name"]
         return self.kubectl("exec", f"--namespace={NAMESPACE}", name, "--", *command)
 
+    def in_plugin_bytes(self, *command: str) -> bytes:
+        """What a command writes that is no text."""
+        name = self.plugin_pod()["metadata"]["name"]
+        kubectl = ["kubectl", "--kubeconfig", str(KUBECONFIG), "exec", f"--namespace={NAMESPACE}", name, "--"]
+        done = subprocess.run([*kubectl, *command], capture_output=True, timeout=60)
+        if done.returncode != 0:
+            raise Failure(f"`{' '.join(command)}` failed in the plugin: {done.stderr.decode()}")
+        return done.stdout
+
     def logged(self, event: str, **fields: str) -> list[str]:
         found = events(self.plugin_log(), event)
         return [line for line in found if all(f"{name}={value}" in line for name, value in fields.items())]

@@ -51,7 +51,7 @@ def is_unified() -> bool:
 
 
 def parents() -> list[Path]:
-    """The groups below which a node has its own: those of this process, so that nothing else of the machine changes."""
+    """The groups below which a node has its own: those of this process, so that no other group changes."""
     if is_unified():
         # Here only a group without processes can pass controllers on, and the root.
         return [CGROUPS]

@@ -15,7 +15,6 @@ PROGRAMS = {
     "ip": "iproute2",
     "make": "make",
     "mount": "mount",
-    "nsenter": "util-linux",
     "openssl": "openssl",
     "unshare": "util-linux",
 }

@@ -1,8 +1,11 @@
 """Metrics and reports of the plugin in its pod."""
 
+import io
+import json
+import tarfile
 import urllib.request
 
-from cluster import KERNEL, PF, VFIO, Cluster, append
+from cluster import KERNEL, PF, VFIO, VFIO_DEVICE, Cluster, append
 from node import ADDRESS
 from scenarios import scenario
 from waiting import expect, until_equal
@@ -60,3 +63,23 @@ def metrics(cluster: Cluster) -> None:
     until_equal("the resource is registered", lambda: samples()[registered], 0)
     cluster.node.start_kubelet()
     until_equal("the resource is registered", lambda: samples()[registered], 1)
+
+
+@scenario
+def report(cluster: Cluster) -> None:
+    """`sriovdp report` in the pod writes an archive with the node and the daemon, and without names and addresses."""
+    cluster.deploy()
+    cluster.until_offered(VFIO, 1)
+    cluster.start_pod("name-of-a-customer", {VFIO: 1})
+    address = cluster.tree.path(f"{PF}/net/eth2/address").read_bytes().strip()
+    archive = cluster.in_plugin_bytes("/usr/bin/sriovdp", "report", "-")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = {entry.name.split("/")[-1]: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+    for name in ("report.json", "config.json", "list.json", "status.json", "events.jsonl", "report.html", "node.tree"):
+        expect(f"{name} has content", len(files.get(name, b"")) > 0, True)
+    expect("the configuration", len(json.loads(files["config.json"])["resourceList"]), 2)
+    expect("the device is in the list", VFIO_DEVICE.encode() in files["list.json"], True)
+    expect("the allocation is among the events", b'"allocated"' in files["events.jsonl"], True)
+    for what, private in (("the pod's name", b"name-of-a-customer"), ("the address of an interface", address)):
+        found = [name for name, content in files.items() if private in content]
+        expect(f"files with {what}", found, [])

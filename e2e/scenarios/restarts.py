@@ -1,6 +1,7 @@
 """Ends and restarts of the plugin, of the kubelet, of the container runtime and of the node."""
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def registrations(cluster: Cluster, count: int) -> None:
 
 @scenario
 def plugin_restarts(cluster: Cluster) -> None:
-    """The plugin's pod is deleted, evicted, and its process killed: pods keep their devices, new ones get some."""
+    """The plugin's pod is deleted, evicted, and its process killed: pods keep their devices."""
     cluster.deploy()
     for way in (delete, evict):
         with devices_in_use(cluster):
@@ -67,9 +68,8 @@ def delete(cluster: Cluster, pod: str) -> None:
 
 def evict(cluster: Cluster, pod: str) -> None:
     file = Path("/run/eviction.json")
-    file.write_text(
-        f'{{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {{"name": "{pod}", "namespace": "{NAMESPACE}"}}}}'
-    )
+    metadata = {"name": pod, "namespace": NAMESPACE}
+    file.write_text(json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}))
     cluster.kubectl("create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction", "--filename", str(file))
 
 
@@ -152,3 +152,8 @@ def reboot(cluster: Cluster) -> None:
     cluster.start_pod("new", {VFIO: 1})
     expect("opening the device", cluster.opening("new", new_group), "allowed")
     expect("the old device node", cluster.opening("new", VFIO_GROUP), "missing")
+    specifications = "".join(file.read_text() for file in CDI.glob("sriov-dp-*"))
+    named = [device for device in (new_group, VFIO_GROUP) if device in specifications]
+    expect("groups in the CDI specifications", named, [new_group])
+    files = [file.name for file in DEVICE_INFO.glob(f"*{VFIO_DEVICE}*")]
+    expect("device-info files of the device", len(files), 1)
