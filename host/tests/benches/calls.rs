@@ -18,7 +18,7 @@ use serde_json::json;
 use sriovdp_net_device::NetDevice;
 use sriovdp_provider_abi::wire;
 use sriovdp_provider_abi::wire::method;
-use sriovdp_providers::{DiscoverRequest, Discovery, ProviderSettings, Providers};
+use sriovdp_providers::{AllocateRequest, DiscoverRequest, Discovery, ProviderSettings, Providers};
 use sriovdp_sdk::runtime::Session;
 use sriovdp_sdk::{HostRoot, PciFunction};
 use sriovdp_sdk_testing::Tree;
@@ -31,6 +31,7 @@ const SIZE: Size = Size {
     pools: 64,
 };
 const DEVICE_TYPE: &str = "netDevice";
+const RESOURCE: &str = "intel.com/vf";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// It has a kernel driver, as every other one.
 const DEVICE: &str = "0000:07:01.0";
@@ -73,8 +74,13 @@ fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
     let (runtime, discovery) = across();
     let (provider, request) = (discovery.provider(), allocate());
     bencher.bench_local(|| {
-        let (ids, deadline) = (request.ids.clone(), Instant::now() + TIMEOUT);
-        let allocations = provider.allocate(deadline, DEVICE_TYPE, &request.selectors, ids);
+        let allocate = AllocateRequest {
+            device_type: DEVICE_TYPE,
+            resource: RESOURCE,
+            selectors: &request.selectors,
+            ids: &request.ids,
+        };
+        let allocations = provider.allocate(Instant::now() + TIMEOUT, allocate);
         runtime.block_on(allocations).expect("an answer")
     });
 }
@@ -159,6 +165,7 @@ fn allocate() -> wire::AllocateRequest {
         device_type: DEVICE_TYPE.to_owned(),
         selectors: json!({"pfNames": ["pf6"]}),
         ids: vec![DEVICE.to_owned()],
+        resource: Some(RESOURCE.to_owned()),
     }
 }
 
