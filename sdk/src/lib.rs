@@ -40,7 +40,7 @@
 //!     }
 //!
 //!     fn allocate(&self, node: &Node, _: &Selectors, device: &Device<HexId>) -> Result<Allocation, Error> {
-//!         let path = format!("/dev/fpga-{}", device.function);
+//!         let path = format!("/dev/fpga-{}", device.id);
 //!         node.require_device_node(&path)?;
 //!         let mut allocation = Allocation::default();
 //!         allocation.node(&path).info("fpga", "mount", path);
@@ -147,7 +147,7 @@ pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize};
 pub use serde_json;
 pub use sriovdp_provider_abi::limits;
-pub use sriovdp_provider_abi::{DeviceId, Finding, FindingKind, ParseError, PciAddress};
+pub use sriovdp_provider_abi::{Attribute, DeviceId, Finding, FindingKind, ParseError, PciAddress};
 
 /// Makes a struct the selectors of a provider: one field for each key, and each key may be left out.
 ///
@@ -193,6 +193,10 @@ pub use sriovdp_provider_abi::{DeviceId, Finding, FindingKind, ParseError, PciAd
 /// struct Selectors { mode: Mode }
 /// ```
 pub use sriovdp_sdk_macros::selectors;
+
+/// Makes a struct the section of a provider in the configuration, as [`selectors`](macro@crate::selectors) makes one the
+/// selectors: each key may be left out. See [`Manifest::settings`].
+pub use sriovdp_sdk_macros::selectors as settings;
 
 /// The version of this SDK.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

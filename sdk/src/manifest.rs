@@ -1,5 +1,10 @@
 //! What a provider declares about itself before anything else is called.
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::runtime::SettingsType;
+
 /// The name, the role and the abilities of a provider.
 ///
 /// ```
@@ -24,6 +29,10 @@ pub struct Manifest {
     pub(crate) needs_host: Option<String>,
     pub(crate) subsystems: Vec<String>,
     pub(crate) is_incremental: bool,
+    pub(crate) has_pre_start: bool,
+    pub(crate) settings: Option<SettingsType>,
+    pub(crate) replaceable: Vec<String>,
+    pub(crate) replaces: Vec<String>,
 }
 
 impl Manifest {
@@ -69,7 +78,7 @@ impl Manifest {
     ///
     ///     fn discover(&self, node: &Node) -> Result<Discovery<Label>, Error> {
     ///         let slot = |device: &BaseDevice| {
-    ///             let label = node.pci(device.function).attribute("label")?;
+    ///             let label = node.pci(device.function?).attribute("label")?;
     ///             Some(CaseInsensitive::from(label.as_str()))
     ///         };
     ///         let devices = node.devices().iter();
@@ -132,11 +141,69 @@ impl Manifest {
     /// The kernel's events name the functions that have changed; the host adds the virtual functions of a physical one
     /// and the physical function of a virtual one. [`Node::functions`](crate::Node::functions) and
     /// [`Node::devices`](crate::Node::devices) have those that are there, and [`discover`](crate::Provider::discover)
-    /// returns devices on these only; the SDK keeps all others. [`Memory`](crate::Memory) does the same for what a
+    /// returns devices on these only; the SDK keeps all others, among them all that belong to no PCI function. [`Memory`](crate::Memory) does the same for what a
     /// provider remembers.
     #[must_use]
     pub fn incremental(mut self) -> Self {
         self.is_incremental = true;
+        self
+    }
+
+    /// Gives the provider a section of its own in the configuration, `"providers": {"NAME": {…}}`, where `NAME` is the name of
+    /// its file without `.so`. The fields of `T` are its keys; [`Node::settings`](crate::Node::settings) returns it.
+    ///
+    /// The host validates the section as it validates selectors: an unknown key has its place and "did you mean", and
+    /// `sriovdp schema` has the keys. A section with a mistake refuses the resources of this provider only. A change
+    /// takes effect with the next discovery, without a restart.
+    ///
+    /// ```
+    /// use sriovdp_sdk::{Error, Manifest, Node};
+    ///
+    /// #[sriovdp_sdk::settings]
+    /// #[serde(rename_all = "camelCase")]
+    /// struct Settings {
+    ///     /// Where the daemon of the cards listens.
+    ///     health_socket: String,
+    /// }
+    ///
+    /// fn manifest() -> Manifest {
+    ///     Manifest::device_type("fpga", "Example accelerators").settings::<Settings>()
+    /// }
+    ///
+    /// fn socket(node: &Node) -> Result<String, Error> {
+    ///     Ok(node.settings::<Settings>()?.health_socket)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn settings<T: DeserializeOwned + JsonSchema>(mut self) -> Self {
+        self.settings = Some(SettingsType::of::<T>());
+        self
+    }
+
+    /// Declares that [`pre_start`](crate::Provider::pre_start) has to be called before each container with one of the
+    /// devices starts. It is a call of the kubelet more for each of them.
+    #[must_use]
+    pub fn pre_start(mut self) -> Self {
+        self.has_pre_start = true;
+        self
+    }
+
+    /// Names a part of what [`allocate`](crate::Provider::allocate) hands out, such as `vfio` for the nodes of VFIO groups,
+    /// which an extension can replace. Then [`Node::is_replaced`](crate::Node::is_replaced) is whether one does, and a
+    /// finding [`about`](crate::Finding::about) the part does not count.
+    #[must_use]
+    pub fn replaceable(mut self, part: &str) -> Self {
+        self.replaceable.push(part.to_owned());
+        self
+    }
+
+    /// Replaces a part of what the owner of the device type hands out, for each selector object with a key of this
+    /// extension: the owner leaves it out, and this extension hands out something else in its place.
+    ///
+    /// A resource is refused where the owner has no such part, and where two extensions replace the same one.
+    #[must_use]
+    pub fn replaces(mut self, part: &str) -> Self {
+        self.replaces.push(part.to_owned());
         self
     }
 

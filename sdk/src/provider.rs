@@ -175,4 +175,20 @@ pub trait Provider: Default + Send + Sync + 'static {
         selectors: &Self::Selectors,
         device: &Device<Self::Facts>,
     ) -> Result<Allocation, Error>;
+
+    /// Prepares `device` right before a container with it starts, and each time that it starts again, such as by a reset.
+    /// Called only for a provider with [`Manifest::pre_start`], within the time limit of `allocate`.
+    ///
+    /// # Errors
+    ///
+    /// When the container cannot start. The kubelet tries again.
+    fn pre_start(
+        &self,
+        node: &Node,
+        selectors: &Self::Selectors,
+        device: &Device<Self::Facts>,
+    ) -> Result<(), Error> {
+        let _ = (node, selectors, device);
+        Ok(())
+    }
 }

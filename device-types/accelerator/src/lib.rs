@@ -103,7 +103,7 @@ impl Provider for Accelerator {
         one_of(
             "pciAddresses",
             &selectors.pci_addresses,
-            Some(&device.function),
+            device.function.as_ref(),
         )?;
         one_of(
             "acpiIndexes",
@@ -131,9 +131,10 @@ impl Provider for Accelerator {
     ) -> Result<Allocation, Error> {
         require_driver(node, device, &selectors.drivers)?;
         let mut allocation = Allocation::default();
-        userspace_nodes(node, device.function, &mut allocation)?;
+        let function = device.pci_function()?;
+        userspace_nodes(node, function, &mut allocation)?;
         if selectors.kubevirt_host_device {
-            host_device(node, device.function, &mut allocation)?;
+            host_device(node, function, &mut allocation)?;
         }
         if selectors.need_iommufd {
             iommufd(node, &mut allocation)?;

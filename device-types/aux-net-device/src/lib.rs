@@ -126,7 +126,7 @@ fn unchanged(node: &Node, device: &Device<Facts>) -> Result<(), Error> {
         Error::new(format!("cannot hand out `{id}`: {reason}")).with_hint(WAIT)
     })?;
     let scanned = Subfunction {
-        parent: device.function,
+        parent: device.pci_function()?,
         number: device.facts.number,
     };
     if now != scanned {

@@ -80,7 +80,10 @@ impl<'a> Scan<'a> {
             has_netdev: subfunction::has_netdev(self.node, name),
             parent,
         };
-        let device = Device::new(id, function, facts)
+        // The function and its subfunctions can be in pools at the same time.
+        let device = Device::new(id, facts)
+            .with_function(function)
+            .independent()
             .with_numa_node(numa_node)
             .with_findings(self.link_finding(function));
         Ok(Some(device))

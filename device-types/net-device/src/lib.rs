@@ -109,8 +109,9 @@ impl Provider for NetDevice {
         device: &Device<Facts>,
     ) -> Result<Allocation, Error> {
         require_driver(node, device, &selectors.drivers)?;
+        let function = device.pci_function()?;
         let mut allocation = Allocation::default();
-        userspace_nodes(node, device.function, &mut allocation)?;
+        userspace_nodes(node, function, &mut allocation)?;
         if let Some(wanted) = selectors.vdpa_type {
             let mut info = vdpa_device(node, &device.id, wanted, &mut allocation)?;
             device_info::complete(node, selectors, device, &mut info);
@@ -118,7 +119,7 @@ impl Provider for NetDevice {
                 .device_info("type", "vdpa")
                 .device_info("vdpa", info);
         } else {
-            let mut pci = json!({"pci-address": device.function.to_string()});
+            let mut pci = json!({"pci-address": function.to_string()});
             device_info::complete(node, selectors, device, &mut pci);
             allocation
                 .device_info("type", "pci")
@@ -128,7 +129,7 @@ impl Provider for NetDevice {
             vhost_net(node, &mut allocation)?;
         }
         if selectors.kubevirt_host_device {
-            host_device(node, device.function, &mut allocation)?;
+            host_device(node, function, &mut allocation)?;
         }
         if selectors.need_iommufd {
             iommufd(node, &mut allocation)?;

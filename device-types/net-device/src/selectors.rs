@@ -88,7 +88,11 @@ impl Selectors {
         if self.kubevirt_host_device {
             match_host_device("kubevirtHostDevice", &facts.driver)?;
         }
-        one_of("pciAddresses", &self.pci_addresses, Some(&device.function))?;
+        one_of(
+            "pciAddresses",
+            &self.pci_addresses,
+            device.function.as_ref(),
+        )?;
         one_of(
             "acpiIndexes",
             &self.acpi_indexes,
@@ -130,7 +134,9 @@ impl Selectors {
     /// Why a resource does not get a device that matches: the node itself needs it, and no address names it.
     pub(crate) fn kept_out(&self, device: &Device<Facts>) -> Option<String> {
         let netdev = device.facts.rare.as_ref()?.default_route.as_deref()?;
-        let is_named = self.pci_addresses.contains(&device.function);
+        let is_named = device
+            .function
+            .is_some_and(|at| self.pci_addresses.contains(&at));
         (!is_named).then(|| {
             format!(
                 "its network interface `{netdev}` carries the default route of the node, and `pciAddresses` does not \

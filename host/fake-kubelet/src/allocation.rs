@@ -1,14 +1,19 @@
 //! The calls to a plugin during the admission of a pod.
 
+use std::time::Duration;
+
 use sriovdp_proto::deviceplugin::{
     AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
-    ContainerPreferredAllocationRequest, PreferredAllocationRequest,
+    ContainerPreferredAllocationRequest, PreStartContainerRequest, PreferredAllocationRequest,
 };
-use tonic::Status;
+use tonic::{Request, Status};
 
 use crate::device_manager::Client;
 use crate::kubelet::FakeKubelet;
 use crate::shared::Shared;
+
+/// `KubeletPreStartContainerRPCTimeoutInSecs` of the kubelet.
+const PRE_START_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl FakeKubelet {
     /// Calls Allocate as for a container of a pod during admission: without a deadline.
@@ -30,6 +35,22 @@ impl FakeKubelet {
         let response = client.api.allocate(request).await?.into_inner();
         let first = response.container_responses.into_iter().next();
         first.ok_or_else(|| Status::internal("the plugin's answer is for no container"))
+    }
+
+    /// Calls PreStartContainer as before a container starts, if the plugin has announced it. Returns whether it has.
+    ///
+    /// The kubelet calls it with the options that it read when the plugin registered, and with a deadline of 30 s.
+    pub async fn start_container(&self, resource: &str, ids: &[&str]) -> Result<bool, Status> {
+        let mut client = self.endpoint(resource)?;
+        if !client.options.pre_start_required {
+            return Ok(false);
+        }
+        let mut request = Request::new(PreStartContainerRequest {
+            devices_ids: owned(ids),
+        });
+        request.set_timeout(PRE_START_TIMEOUT);
+        client.api.pre_start_container(request).await?;
+        Ok(true)
     }
 
     /// Calls GetPreferredAllocation; the response is not filtered.

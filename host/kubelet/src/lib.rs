@@ -40,7 +40,7 @@
 //! }
 //!
 //! # async fn serve() {
-//! let port = Device { id: "ttyS0".to_owned(), health: Health::Healthy, numa_node: None };
+//! let port = Device { id: "ttyS0".to_owned(), health: Health::Healthy, numa_node: None, other_numa_nodes: None };
 //! let (devices, _) = watch::channel(Arc::from([port]));
 //! // To rise with each inotify event of the two directories, and once a minute.
 //! let (directory_events, counter) = watch::channel(0);

@@ -55,6 +55,8 @@ pub struct Device {
     pub health: Health,
     /// The NUMA node for the topology manager.
     pub numa_node: Option<u32>,
+    /// Further NUMA nodes.
+    pub other_numa_nodes: Option<Arc<[u32]>>,
 }
 
 /// Whether new pods may get a device.
@@ -76,7 +78,15 @@ pub(crate) fn device_list(devices: &[Device]) -> dp::ListAndWatchResponse {
         }
         .to_owned(),
         topology: device.numa_node.map(|node| dp::TopologyInfo {
-            nodes: vec![dp::NumaNode { id: node.into() }],
+            nodes: std::iter::once(node)
+                .chain(
+                    device
+                        .other_numa_nodes
+                        .iter()
+                        .flat_map(|nodes| nodes.iter().copied()),
+                )
+                .map(|node| dp::NumaNode { id: node.into() })
+                .collect(),
         }),
     });
     dp::ListAndWatchResponse {

@@ -62,6 +62,7 @@ fn ports(ids: &[(&str, Health)]) -> Arc<[Device]> {
         id: id.to_owned(),
         health,
         numa_node: None,
+        other_numa_nodes: None,
     });
     devices.collect()
 }

@@ -7,7 +7,7 @@ use sriovdp_provider_abi::method::Method;
 use super::Timeouts;
 
 pub(super) use sriovdp_provider_abi::method::{
-    Allocate, Check, Discover, Explain, Manifest, Select,
+    Allocate, Check, CheckSettings, Discover, Explain, Manifest, PreStart, Select,
 };
 
 /// A method of a provider, as the host calls it.
@@ -22,6 +22,8 @@ impl Call for Check {}
 impl Call for Select {}
 impl Call for Explain {}
 impl Call for Allocate {}
+impl Call for PreStart {}
+impl Call for CheckSettings {}
 
 impl Call for Discover {
     fn timeout(timeouts: &Timeouts) -> Duration {

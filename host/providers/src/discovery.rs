@@ -9,6 +9,7 @@ use sriovdp_provider_abi::wire;
 use sriovdp_sdk::{BaseDevice, DeviceId, Error, Finding, FindingKind, PciAddress, PciFunction};
 
 use super::calls::{Discover, Explain, Select};
+use super::device_extras::{DeviceExtras, attributes};
 use super::{CallError, PendingCall, Provider};
 
 /// What a provider is to discover.
@@ -24,6 +25,8 @@ pub struct DiscoverRequest<'a> {
     pub devices: Vec<BaseDevice>,
     /// The functions of an incremental discovery: the scan before is the one that the provider answered last.
     pub part: Option<&'a BTreeSet<PciAddress>>,
+    /// The provider's section of the configuration.
+    pub settings: Option<&'a Value>,
 }
 
 /// A provider's answer to a discovery.
@@ -50,6 +53,10 @@ pub struct ProviderDevice {
     pub numa_node: Option<u32>,
     /// Why it is unhealthy.
     pub findings: Vec<Finding>,
+    /// It takes nothing of its function or parent.
+    pub is_independent: bool,
+    /// What few devices have.
+    pub extras: Option<Arc<DeviceExtras>>,
 }
 
 /// What a provider leaves out on purpose.
@@ -128,19 +135,26 @@ impl Provider {
                 .map(Into::into)
                 .collect(),
             devices: devices
-                .filter(|device| is_in_scope(device.function))
-                .map(|d| wire::ExtendedDevice::new(&d.device_type, d.id.as_str(), d.function))
+                .clone()
+                .filter_map(|device| Some((device, device.function?)))
+                .filter(|(_, function)| is_in_scope(*function))
+                .map(|(d, at)| wire::ExtendedDevice::new(&d.device_type, d.id.as_str(), at))
+                .collect(),
+            non_pci: devices
+                .filter(|device| device.function.is_none() && part.is_none())
+                .map(|d| wire::NonPciDevice::new(&d.device_type, d.id.as_str()))
                 .collect(),
             part: part.map(|part| wire::Part {
                 since: generation - 1,
                 functions: part.iter().copied().collect(),
             }),
+            settings: request.settings.cloned(),
         };
         let is_partial = part.is_some();
         let provider = Arc::clone(self);
         self.start::<Discover, _>(params, move |answer| {
-            let devices = answer.devices.into_iter().map(ProviderDevice::from);
-            let devices: Vec<ProviderDevice> = devices.collect();
+            let devices = answer.devices.into_iter().map(ProviderDevice::try_from);
+            let devices: Vec<ProviderDevice> = devices.collect::<Result<_, Error>>()?;
             let excluded = answer.excluded.into_iter();
             Ok(Discovered {
                 discovery: Discovery {
@@ -263,9 +277,21 @@ impl Matches {
     }
 }
 
-impl From<wire::Device> for ProviderDevice {
-    fn from(device: wire::Device) -> Self {
-        Self {
+impl TryFrom<wire::Device> for ProviderDevice {
+    type Error = Error;
+
+    fn try_from(device: wire::Device) -> Result<Self, Error> {
+        let extras = DeviceExtras {
+            other_numa_nodes: device.other_numa_nodes,
+            parent: device.parent,
+            attributes: attributes(device.attributes),
+        };
+        extras
+            .validate()
+            .map_err(|error| error.context(format!("the device `{}` is invalid", device.id)))?;
+        Ok(Self {
+            is_independent: device.independent,
+            extras: (extras != DeviceExtras::default()).then(|| Arc::new(extras)),
             function: device.function.or_else(|| device.id.as_str().parse().ok()),
             id: device.id,
             numa_node: device.numa_node,
@@ -276,7 +302,7 @@ impl From<wire::Device> for ProviderDevice {
                 }
                 _ => device.findings,
             },
-        }
+        })
     }
 }
 

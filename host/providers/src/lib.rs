@@ -8,6 +8,7 @@
 pub mod blocking;
 pub mod bounded_read;
 mod calls;
+mod device_extras;
 mod device_types;
 mod digests;
 mod discovery;
@@ -31,6 +32,7 @@ mod sealed;
 mod timeouts;
 mod vetting;
 
+pub use device_extras::DeviceExtras;
 pub use device_types::DeviceType;
 pub use digests::Digest;
 pub use discovery::{

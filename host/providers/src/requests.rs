@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use sriovdp_provider_abi::wire;
+use sriovdp_provider_abi::{feature, wire};
 use sriovdp_sdk::{Allocation, Error};
 use tokio::time::Instant;
 
-use super::calls::{Allocate, Check};
+use super::calls::{Allocate, Check, CheckSettings, PreStart};
 use super::{CallError, Provider};
 
 /// A warning of a provider about selectors that it accepts.
@@ -30,6 +30,23 @@ pub struct AllocateRequest<'a> {
     pub selectors: &'a Value,
     /// The devices.
     pub ids: &'a [String],
+    /// The provider's section of the configuration.
+    pub settings: Option<&'a Value>,
+    /// The parts of what the owner hands out that extensions replace.
+    pub replaced: &'a [String],
+}
+
+impl From<AllocateRequest<'_>> for wire::AllocateRequest {
+    fn from(request: AllocateRequest<'_>) -> Self {
+        Self {
+            device_type: request.device_type.to_owned(),
+            selectors: request.selectors.clone(),
+            ids: request.ids.to_vec(),
+            resource: Some(request.resource.to_owned()),
+            settings: request.settings.cloned(),
+            replaced: request.replaced.to_vec(),
+        }
+    }
 }
 
 impl Provider {
@@ -56,6 +73,35 @@ impl Provider {
         Ok(warnings.collect())
     }
 
+    /// Checks the provider's section of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Why the section is invalid, or that the provider has not answered in time.
+    pub async fn check_settings(self: &Arc<Self>, settings: Value) -> Result<(), CallError> {
+        let params = wire::CheckSettingsRequest { settings };
+        self.call::<CheckSettings>(params).await.map(drop)
+    }
+
+    /// Whether it prepares devices before a container starts.
+    pub fn has_pre_start(&self) -> bool {
+        self.manifest().has(feature::PRE_START)
+    }
+
+    /// Prepares the devices of `request` before their container starts.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error, or that it has not answered before `deadline`.
+    pub async fn pre_start(
+        self: &Arc<Self>,
+        deadline: Instant,
+        request: AllocateRequest<'_>,
+    ) -> Result<(), CallError> {
+        let answer = self.call_until::<PreStart>(deadline, request.into()).await;
+        answer.map(drop)
+    }
+
     /// What a container gets for each of the devices of `request`, in their order.
     ///
     /// # Errors
@@ -66,13 +112,9 @@ impl Provider {
         deadline: Instant,
         request: AllocateRequest<'_>,
     ) -> Result<Vec<Allocation>, CallError> {
-        let params = wire::AllocateRequest {
-            device_type: request.device_type.to_owned(),
-            selectors: request.selectors.clone(),
-            ids: request.ids.to_vec(),
-            resource: Some(request.resource.to_owned()),
-        };
-        let answer = self.call_until::<Allocate>(deadline, params).await?;
+        let answer = self
+            .call_until::<Allocate>(deadline, request.into())
+            .await?;
         let devices = answer.devices.into_iter().map(TryInto::try_into);
         Ok(devices.collect::<Result<_, Error>>()?)
     }

@@ -74,13 +74,15 @@ fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
     let (runtime, discovery) = across();
     let (provider, request) = (discovery.provider(), allocate());
     bencher.bench_local(|| {
-        let allocate = AllocateRequest {
+        let request = AllocateRequest {
             device_type: DEVICE_TYPE,
             resource: RESOURCE,
             selectors: &request.selectors,
             ids: &request.ids,
+            settings: None,
+            replaced: &[],
         };
-        let allocations = provider.allocate(Instant::now() + TIMEOUT, allocate);
+        let allocations = provider.allocate(Instant::now() + TIMEOUT, request);
         runtime.block_on(allocations).expect("an answer")
     });
 }
@@ -124,6 +126,7 @@ fn across() -> (Runtime, Discovery) {
         functions: &functions(),
         devices: Vec::new(),
         part: None,
+        settings: None,
     };
     let answer = runtime.block_on(async {
         let mut call = provider.discover(&request).expect("a thread");
@@ -146,8 +149,7 @@ fn discover() -> wire::DiscoverRequest {
         root: node.display().to_string(),
         generation: 1,
         functions: functions().iter().map(Into::into).collect(),
-        devices: Vec::new(),
-        part: None,
+        ..wire::DiscoverRequest::default()
     }
 }
 
@@ -166,6 +168,7 @@ fn allocate() -> wire::AllocateRequest {
         selectors: json!({"pfNames": ["pf6"]}),
         ids: vec![DEVICE.to_owned()],
         resource: Some(RESOURCE.to_owned()),
+        ..wire::AllocateRequest::default()
     }
 }
 

@@ -60,6 +60,40 @@ async fn provider_of_a_later_abi_serves() {
     serves(&Build::of("host/tests/frozen/sdk-1.99").library("frozen_1_99")).await;
 }
 
+/// With everything that was in interface 1.0 when it was frozen.
+#[tokio::test]
+async fn provider_of_the_whole_abi_1_0_serves() {
+    let library = Build::of("host/tests/frozen/abi-1.0").library("frozen_abi_1_0");
+    let config = r#"{
+        "providers": {"frozen": {"label": "blue"}},
+        "resourceList": [{"resourceName": "all", "deviceType": "frozen"}]
+    }"#;
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, config);
+    node.provide("frozen", &library);
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
+    let pool = "intel.com/all";
+    let view = kubelet
+        .wait_for(pool, |view| view.allocatable() == 3)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&*view.devices[0].id, &*view.devices[2].id),
+        ("0000:17:00.0", "frozen0")
+    );
+    assert_eq!(view.devices[0].numa, [0, 1]);
+    let ids = ["0000:17:00.0", "frozen0"];
+    let container = kubelet.allocate(pool, &ids).await.unwrap();
+    assert_eq!(container.devices[0].permissions, "r");
+    assert_eq!(container.envs["FROZEN_LABEL"], "blue");
+    assert_eq!(container.envs["FROZEN_RESOURCE"], pool);
+    assert_eq!(container.envs["FROZEN_IDS"], "0000:17:00.0,frozen0");
+    assert_eq!(container.annotations["frozen.example/id"], "frozen");
+    assert_eq!(container.cdi_devices[0].name, "frozen.example/class=all");
+    assert!(kubelet.start_container(pool, &ids).await.unwrap());
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
 #[tokio::test]
 async fn provider_that_needs_a_later_host_is_refused_with_both_versions() {
     let mut node = TestNode::with_config(NODE, RegistrationMode::Watcher, CONFIG);

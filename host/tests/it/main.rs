@@ -76,6 +76,7 @@ mod new_provider;
 mod node_files;
 /// Warnings of the log and of `check` about the node.
 mod node_warnings;
+mod non_pci;
 /// Clients of a socket that do what no kubelet does.
 mod peers;
 /// Devices that pods have.
@@ -86,6 +87,7 @@ mod preferred_allocation;
 mod properties;
 /// Several provider directories.
 mod provider_directories;
+mod provider_features;
 /// Provider files that come, change and go while the daemon runs.
 mod provider_reload;
 /// Random events, in this process.

@@ -12,6 +12,9 @@ pub struct Finding {
     pub cause: FindingKind,
     /// A sentence for the log and for `sriovdp explain`, about the device: `its firmware has crashed`.
     pub reason: String,
+    /// The part of what a container gets that it is about. Without it, an extension that replaces the part does not end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 /// The kinds of findings that a resource can leave out.
@@ -35,6 +38,17 @@ impl Finding {
         Self {
             cause,
             reason: reason.into(),
+            part: None,
+        }
+    }
+
+    /// The same about a part that an extension can replace, see `Manifest::replaceable` of the SDK: it does not count
+    /// where one does.
+    #[must_use]
+    pub fn about(self, part: impl Into<String>) -> Self {
+        Self {
+            part: Some(part.into()),
+            ..self
         }
     }
 }

@@ -19,6 +19,7 @@
 
 #![forbid(missing_docs)]
 
+mod attribute;
 mod device_id;
 pub mod feature;
 mod finding;
@@ -34,6 +35,7 @@ pub mod wire;
 
 pub use abi_stable::library::LibHeader;
 
+pub use attribute::Attribute;
 pub use device_id::DeviceId;
 pub use finding::{Finding, FindingKind};
 pub use note::{NOTE_NAME, NOTE_SECTION, Note};

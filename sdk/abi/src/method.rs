@@ -43,4 +43,8 @@ methods! {
     Explain = EXPLAIN: wire::ExplainRequest => wire::Explained;
     /// What a container gets.
     Allocate = ALLOCATE: wire::AllocateRequest => wire::Allocated;
+    /// What precedes the start of a container.
+    PreStart = PRE_START: wire::AllocateRequest => wire::Started;
+    /// Whether a section of the configuration is valid.
+    CheckSettings = CHECK_SETTINGS: wire::CheckSettingsRequest => wire::Checked;
 }

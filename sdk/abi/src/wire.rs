@@ -3,6 +3,7 @@
 //! The binary interface carries a method name and two texts. Everything that may grow is in here: a reader ignores
 //! unknown fields, and a field that an older writer leaves out has a default.
 
+mod allocate;
 mod devlink;
 mod explained;
 mod function;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::{DeviceId, Finding, PciAddress};
 
+pub use allocate::{AllocateRequest, Allocated, Allocation, Started};
 pub use devlink::{DevlinkHandle, DevlinkQuestion};
 pub use explained::{ExplainRequest, Explained};
 pub use function::Function;
@@ -32,6 +34,12 @@ pub mod method {
     pub const EXPLAIN: &str = "explain";
     /// [`AllocateRequest`](super::AllocateRequest) to [`Allocated`](super::Allocated).
     pub const ALLOCATE: &str = "allocate";
+    /// [`AllocateRequest`](super::AllocateRequest) to [`Started`](super::Started), before a container starts; for a provider
+    /// with the feature [`PRE_START`](crate::feature::PRE_START).
+    pub const PRE_START: &str = "pre_start";
+    /// [`CheckSettingsRequest`](super::CheckSettingsRequest) to [`Checked`](super::Checked), for a provider whose
+    /// [`Manifest`](super::Manifest) has `settings`.
+    pub const CHECK_SETTINGS: &str = "check_settings";
     /// Host method: [`LogRecord`](super::LogRecord) to nothing.
     pub const LOG: &str = "log";
     /// Host method: [`DevlinkQuestion`](super::DevlinkQuestion) to the answer that each of its variants names.
@@ -83,13 +91,26 @@ pub struct Manifest {
     pub features: Vec<String>,
     /// JSON schema of the selector object.
     pub schema: Value,
+    /// JSON schema of its section of the configuration, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+    /// For an owner: the parts of what it hands out that an extension can replace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaceable: Vec<String>,
+    /// For an extension: the parts of what the owner hands out that it replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<String>,
 }
 
 impl Manifest {
     /// Whether a discovery may be about a [`Part`] of the node.
     pub fn is_incremental(&self) -> bool {
-        let is_named = |name: &String| name == crate::feature::INCREMENTAL;
-        self.by_function || self.features.iter().any(is_named)
+        self.by_function || self.has(crate::feature::INCREMENTAL)
+    }
+
+    /// Whether it has a feature.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|name| name == feature)
     }
 }
 
@@ -131,8 +152,28 @@ impl ExtendedDevice {
     }
 }
 
-/// One scan of the node.
+/// A device of its owner that belongs to no PCI function, for an extension.
 #[derive(Debug, Serialize, Deserialize)]
+pub struct NonPciDevice {
+    /// The device type that it belongs to.
+    #[serde(rename = "t")]
+    pub device_type: String,
+    /// The id by which the kubelet refers to it.
+    pub id: String,
+}
+
+impl NonPciDevice {
+    /// As the host sends it.
+    pub fn new(device_type: &str, id: &str) -> Self {
+        Self {
+            device_type: device_type.to_owned(),
+            id: id.to_owned(),
+        }
+    }
+}
+
+/// One scan of the node.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct DiscoverRequest {
     /// The directory that stands for `/`.
     pub root: String,
@@ -143,10 +184,16 @@ pub struct DiscoverRequest {
     /// For an extension: the devices that it extends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<ExtendedDevice>,
+    /// For an extension: the devices that it extends and that belong to no PCI function.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub non_pci: Vec<NonPciDevice>,
     /// The scope, when it is not the whole node; then `functions` and `devices` have no others either, and
     /// everything else is as it was. Only for an incremental provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// The provider's section of the configuration, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
 }
 
 impl DiscoverRequest {
@@ -155,6 +202,7 @@ impl DiscoverRequest {
         let scope: BTreeSet<PciAddress> = part.functions.iter().copied().collect();
         self.functions.retain(|f| scope.contains(&f.address));
         self.devices.retain(|d| scope.contains(&d.function));
+        self.non_pci.clear();
         self.part = Some(part);
     }
 }
@@ -187,12 +235,25 @@ pub struct Discovered {
 pub struct Device {
     /// The id by which the kubelet refers to it.
     pub id: DeviceId,
-    /// The PCI function that it is or belongs to, when its id is not its address.
+    /// The PCI function that it is or belongs to, when its id is not its address. A device that has neither belongs to no
+    /// PCI function.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub function: Option<PciAddress>,
     /// NUMA node.
     #[serde(rename = "numa", default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
+    /// Further NUMA nodes.
+    #[serde(rename = "numas", default, skip_serializing_if = "Vec::is_empty")]
+    pub other_numa_nodes: Vec<u32>,
+    /// The directory in `/sys/devices` of the device that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// It takes nothing of its function or parent, which may be in another pool.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub independent: bool,
+    /// Its attributes by their ids, each an [`Attribute`](crate::Attribute); a reader ignores those of other types.
+    #[serde(rename = "attrs", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Value>,
     /// Why it is unhealthy, if it is; for hosts without `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unhealthy: Option<String>,
@@ -248,60 +309,11 @@ pub struct Selected {
     pub warnings: Vec<Failure>,
 }
 
-/// What a container gets for these devices.
+/// Whether a section of the configuration is valid.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct AllocateRequest {
-    /// The device type of the resource.
-    pub device_type: String,
-    /// The provider's own keys of the selector object that matched them.
-    pub selectors: Value,
-    /// The devices.
-    pub ids: Vec<String>,
-    /// The resource, as the kubelet names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
-}
-
-/// One entry for each id of the request, in its order.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Allocated {
-    /// What each device contributes.
-    pub devices: Vec<Allocation>,
-}
-
-/// What one device contributes to a container.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Allocation {
-    /// Host path and container path.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nodes: Vec<(String, String)>,
-    /// Host path and container path.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub companions: Vec<(String, String)>,
-    /// The permissions of device nodes by their container path, in letters of `rwm`; `rw` for the others.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub permissions: BTreeMap<String, String>,
-    /// Host path, container path, read only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mounts: Vec<(String, String, bool)>,
-    /// Environment variables.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Environment variables with one item for each device.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env_lists: BTreeMap<String, String>,
-    /// Annotations of the container.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    /// Qualified names of CDI devices.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cdi_devices: Vec<String>,
-    /// Sections of `_INFO`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub info: BTreeMap<String, BTreeMap<String, String>>,
-    /// Fields of the device-info file.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub device_info: BTreeMap<String, Value>,
+pub struct CheckSettingsRequest {
+    /// The section, in the schema's spelling.
+    pub settings: Value,
 }
 
 /// Where the default routes that the host's machine uses lead to.

@@ -15,6 +15,8 @@ pub(crate) mod unread;
 use std::collections::BTreeSet;
 
 use character_devices::CharacterDevices;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use devlink::Devlink;
 pub(crate) use net::LINK_TYPES;
@@ -36,7 +38,17 @@ pub struct Node {
     /// The functions in scope, if not all are.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
-    resource: Option<String>,
+    /// Of the allocation.
+    allocation: AllocationContext,
+    /// The provider's section of the configuration.
+    settings: Option<Value>,
+}
+
+/// What the host states in an allocation.
+#[derive(Debug, Default)]
+pub(crate) struct AllocationContext {
+    pub(crate) resource: Option<String>,
+    pub(crate) replaced: Vec<String>,
 }
 
 impl Node {
@@ -53,8 +65,14 @@ impl Node {
             devices,
             part: None,
             character_devices: CharacterDevices::read_once(),
-            resource: None,
+            allocation: AllocationContext::default(),
+            settings: None,
         }
+    }
+
+    /// The same node with the provider's section of the configuration.
+    pub(crate) fn with_settings(self, settings: Option<Value>) -> Self {
+        Self { settings, ..self }
     }
 
     /// The same node with only some functions in scope.
@@ -97,6 +115,11 @@ impl Node {
         part.is_none_or(|part| part.contains(&address))
     }
 
+    /// Whether only some functions are in scope.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// The node without the facts of the scan, which take memory and grow old.
     pub(crate) fn without_scan(self) -> Self {
         Self {
@@ -109,7 +132,11 @@ impl Node {
     }
 
     /// The node of a scan, for an allocation.
-    pub(crate) fn for_resource(&self, resource: Option<String>) -> Self {
+    pub(crate) fn for_allocation(
+        &self,
+        allocation: AllocationContext,
+        settings: Option<Value>,
+    ) -> Self {
         Self {
             root: self.root.clone(),
             kernel: self.kernel,
@@ -117,14 +144,34 @@ impl Node {
             devices: Vec::new(),
             part: None,
             character_devices: CharacterDevices::default(),
-            resource,
+            allocation,
+            settings,
         }
     }
 
     /// In [`Provider::allocate`](crate::Provider::allocate), the resource whose device is allocated, such as
     /// `example.com/fpga`. Older hosts do not pass it.
     pub fn resource(&self) -> Option<&str> {
-        self.resource.as_deref()
+        self.allocation.resource.as_deref()
+    }
+
+    /// In [`Provider::allocate`](crate::Provider::allocate) of the owner of a device type, whether an extension
+    /// [replaces](crate::Manifest::replaces) `part` of what it hands out for this device.
+    pub fn is_replaced(&self, part: &str) -> bool {
+        let replaced = &self.allocation.replaced;
+        replaced.iter().any(|replaced| replaced == part)
+    }
+
+    /// The provider's section of the configuration, whose keys the [`Manifest`](crate::Manifest::settings) declares.
+    /// Without a section, `T` has its defaults.
+    ///
+    /// # Errors
+    ///
+    /// When `T` is another type than that of the manifest.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let settings = self.settings.clone();
+        let settings = settings.unwrap_or_else(|| Value::Object(Map::new()));
+        Ok(serde_json::from_value(settings)?)
     }
 
     /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.

@@ -3,7 +3,8 @@
 use sriovdp_provider_abi::wire;
 
 use crate::{
-    Allocation, BaseDevice, DeviceId, DeviceNode, Error, HexId, Mount, PciFunction, Permissions,
+    Allocation, BaseDevice, Device, DeviceId, DeviceNode, Error, HexId, Mount, PciAddress,
+    PciFunction, Permissions,
 };
 
 impl From<&PciFunction> for wire::Function {
@@ -44,6 +45,39 @@ impl TryFrom<wire::ExtendedDevice> for BaseDevice {
     fn try_from(device: wire::ExtendedDevice) -> Result<Self, Error> {
         let id = DeviceId::new(device.id)?;
         Ok(Self::new(device.device_type, id, device.function))
+    }
+}
+
+impl TryFrom<wire::NonPciDevice> for BaseDevice {
+    type Error = Error;
+
+    fn try_from(device: wire::NonPciDevice) -> Result<Self, Error> {
+        Ok(Self::new(
+            device.device_type,
+            DeviceId::new(device.id)?,
+            None,
+        ))
+    }
+}
+
+/// A device as it crosses.
+pub(super) fn device_to_wire<F>(device: &Device<F>) -> wire::Device {
+    let is_implied = |function: PciAddress| device.id == function.into();
+    let extras = device.extras.as_deref().cloned().unwrap_or_default();
+    let attributes = extras.attributes.into_iter();
+    wire::Device {
+        id: device.id.clone(),
+        function: device.function.filter(|&function| !is_implied(function)),
+        numa_node: device.numa_node,
+        other_numa_nodes: extras.other_numa_nodes,
+        parent: extras.parent,
+        independent: device.is_independent,
+        // A text, a number and a truth value are JSON.
+        attributes: attributes
+            .filter_map(|(id, value)| Some((id, serde_json::to_value(value).ok()?)))
+            .collect(),
+        unhealthy: device.findings.first().map(|first| first.reason.clone()),
+        findings: device.findings.clone(),
     }
 }
 

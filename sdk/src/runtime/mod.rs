@@ -6,9 +6,13 @@ mod guard;
 mod plain;
 mod scan;
 mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use export::{Export, State, header};
 pub use session::Session;
+pub use settings::SettingsType;
 
 pub use crate::node::Observer;
 

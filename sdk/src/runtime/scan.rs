@@ -56,18 +56,28 @@ impl<F> Scan<F> {
     fn of(
         generation: u64,
         node: Node,
-        found: Vec<Device<F>>,
+        mut found: Vec<Device<F>>,
         before: &[Arc<Device<F>>],
     ) -> Result<Self, Error> {
+        // The scope of a discovery is PCI functions, so other devices stay as they are until all are discovered again.
+        found.retain(|device| device.function.is_some() || !node.is_partial());
+        let is_in_scope = |device: &Device<F>| match device.function {
+            Some(function) => node.is_in_scope(function),
+            None => !node.is_partial(),
+        };
         let ids: Vec<DeviceId> = found.iter().map(|device| device.id.clone()).collect();
-        let foreign = found.iter().find(|d| !node.is_in_scope(d.function));
+        let foreign = found.iter().find(|device| !is_in_scope(device));
         let foreign = foreign.map(|device| {
             Error::new(format!(
-                "the provider found the device `{}` on {}, which is out of scope",
-                device.id, device.function
+                "the provider found the device `{}`{}, which is out of scope",
+                device.id,
+                device
+                    .function
+                    .map(|at| format!(" on {at}"))
+                    .unwrap_or_default()
             ))
         });
-        let kept = before.iter().filter(|d| !node.is_in_scope(d.function));
+        let kept = before.iter().filter(|device| !is_in_scope(device));
         // From here on, what was found is dropped as a scan is.
         let mut scan = Self {
             generation,

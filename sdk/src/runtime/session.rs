@@ -10,10 +10,11 @@ use serde_json::Value;
 use sriovdp_provider_abi::wire::method;
 use sriovdp_provider_abi::{HostFunctions, feature, wire};
 
+use super::convert::device_to_wire;
 use super::plain::plain;
 use super::scan::Scan;
-use crate::node::{Observer, unread};
-use crate::{Device, Discovery, Error, HostRoot, Mismatch, Node, Provider};
+use crate::node::{AllocationContext, Observer, unread};
+use crate::{Context, Device, Discovery, Error, HostRoot, Mismatch, Node, Provider};
 
 /// A provider with what it found in its last discovery.
 pub struct Session<P: Provider> {
@@ -76,6 +77,14 @@ impl<P: Provider> Session<P> {
             method::SELECT => write(&self.select(read(input)?)?),
             method::EXPLAIN => write(&self.explain(read(input)?)?),
             method::ALLOCATE => write(&self.allocate(read(input)?)?),
+            method::PRE_START => write(&self.pre_start(read(input)?)?),
+            method::CHECK_SETTINGS => {
+                let request: wire::CheckSettingsRequest = read(input)?;
+                let settings = self.provider.manifest().settings;
+                let settings = settings.context("the provider has no settings")?;
+                settings.check(request.settings)?;
+                write(&wire::Checked::default())
+            }
             unknown => Err(Error::new(format!(
                 "this provider was built with SDK {}, which has no method `{unknown}`",
                 crate::VERSION
@@ -86,6 +95,11 @@ impl<P: Provider> Session<P> {
 
     fn manifest(&self) -> wire::Manifest {
         let manifest = self.provider.manifest();
+        let features = [
+            (manifest.is_incremental, feature::INCREMENTAL),
+            (manifest.has_pre_start, feature::PRE_START),
+        ];
+        let features = features.into_iter();
         wire::Manifest {
             package: self.package.0.to_owned(),
             version: self.package.1.to_owned(),
@@ -100,22 +114,22 @@ impl<P: Provider> Session<P> {
             needs_host: manifest.needs_host,
             subsystems: manifest.subsystems,
             by_function: manifest.is_incremental,
-            features: manifest
-                .is_incremental
-                .then(|| feature::INCREMENTAL.to_owned())
-                .into_iter()
+            features: features
+                .filter(|(has, _)| *has)
+                .map(|(_, name)| name.to_owned())
                 .collect(),
             schema: schemars::schema_for!(P::Selectors).to_value(),
+            settings: manifest.settings.map(|settings| settings.schema()),
+            replaceable: manifest.replaceable,
+            replaces: manifest.replaces,
         }
     }
 
     fn discover(&self, request: wire::DiscoverRequest) -> Result<wire::Discovered, Error> {
         let functions = request.functions.into_iter().map(Into::into).collect();
-        let extended = request
-            .devices
-            .into_iter()
-            .map(TryInto::try_into)
-            .collect::<Result<_, _>>()?;
+        let extended = request.devices.into_iter().map(TryInto::try_into);
+        let non_pci = request.non_pci.into_iter().map(TryInto::try_into);
+        let extended = extended.chain(non_pci).collect::<Result<_, _>>()?;
         let part = request.part;
         let before = part.as_ref().map(|part| self.scan_of(part.since));
         let before = before.transpose()?;
@@ -123,6 +137,7 @@ impl<P: Provider> Session<P> {
         let root = HostRoot::new(request.root).observed_by(self.observer.clone());
         let node = Node::new(root, functions, extended)
             .with_host(self.host)
+            .with_settings(request.settings)
             .scoped(part);
         let (found, unread) = unread::during(|| self.provider.discover(&node));
         let Discovery { devices, excluded } = found?;
@@ -133,7 +148,7 @@ impl<P: Provider> Session<P> {
             None => Scan::new(request.generation, node, devices)?,
         };
         let found = wire::Discovered {
-            devices: scan.answered().map(to_wire).collect(),
+            devices: scan.answered().map(device_to_wire).collect(),
             excluded,
             unread,
         };
@@ -220,20 +235,34 @@ impl<P: Provider> Session<P> {
     }
 
     fn allocate(&self, request: wire::AllocateRequest) -> Result<wire::Allocated, wire::Failure> {
+        let devices = self.for_each_device(request, |node, selectors, device| {
+            Ok(self.provider.allocate(node, selectors, device)?.into())
+        })?;
+        Ok(wire::Allocated { devices })
+    }
+
+    fn pre_start(&self, request: wire::AllocateRequest) -> Result<wire::Started, wire::Failure> {
+        self.for_each_device(request, |node, selectors, device| {
+            self.provider.pre_start(node, selectors, device)
+        })?;
+        Ok(wire::Started {})
+    }
+
+    fn for_each_device<T>(
+        &self,
+        request: wire::AllocateRequest,
+        call: impl Fn(&Node, &P::Selectors, &Device<P::Facts>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, wire::Failure> {
         let selectors = selectors::<P>(request.selectors)?;
         let scan = self.last_scan()?;
-        let node = scan.node().for_resource(request.resource);
-        let allocate = |id: &String| {
-            let device = scan.device(id)?;
-            let allocation = self.provider.allocate(&node, &selectors, device)?;
-            Ok(allocation.into())
+        let context = AllocationContext {
+            resource: request.resource,
+            replaced: request.replaced,
         };
-        let devices = request
-            .ids
-            .iter()
-            .map(allocate)
-            .collect::<Result<_, Error>>()?;
-        Ok(wire::Allocated { devices })
+        let node = scan.node().for_allocation(context, request.settings);
+        let ids = request.ids.iter();
+        let results = ids.map(|id| call(&node, &selectors, scan.device(id)?));
+        Ok(results.collect::<Result<_, Error>>()?)
     }
 
     fn last_scan(&self) -> Result<Arc<Scan<P::Facts>>, Error> {
@@ -262,20 +291,14 @@ impl<P: Provider> fmt::Debug for Session<P> {
     }
 }
 
-fn to_wire<F>(device: &Device<F>) -> wire::Device {
-    let implied = device.id == device.function.into();
-    wire::Device {
-        id: device.id.clone(),
-        function: (!implied).then_some(device.function),
-        numa_node: device.numa_node,
-        unhealthy: device.findings.first().map(|first| first.reason.clone()),
-        findings: device.findings.clone(),
-    }
-}
-
 /// The author's selector struct, with the place of a mistake.
 fn selectors<P: Provider>(selectors: Value) -> Result<P::Selectors, wire::Failure> {
-    serde_path_to_error::deserialize(selectors).map_err(|error| {
+    typed(selectors)
+}
+
+/// A struct of the author, with the place of a mistake.
+pub(super) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, wire::Failure> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         wire::Failure {
             path: (path != ".").then_some(path),

@@ -1,5 +1,6 @@
 //! A provider under test: called as the host calls it, with JSON through its session, over a node in a directory.
 
+mod context;
 mod findings;
 mod found;
 
@@ -58,6 +59,8 @@ pub struct Harness<P: Provider> {
     extended: Vec<BaseDevice>,
     device_type: String,
     resource: Option<String>,
+    settings: Option<Value>,
+    replaced: Vec<String>,
     generation: u64,
     found: wire::Discovered,
     /// How many of the devices are kept from before the last discovery; they come first.
@@ -109,14 +112,6 @@ impl<P: Provider> Harness<P> {
         harness
     }
 
-    /// Allocates for the resource `name`, such as `example.com/fpga`, which the provider gets as
-    /// [`Node::resource`](sriovdp_sdk::Node::resource).
-    #[must_use]
-    pub fn for_resource(mut self, name: &str) -> Self {
-        self.resource = Some(name.to_owned());
-        self
-    }
-
     /// Changes the node by further lines of its language; [`rescan`](Self::rescan) discovers it again.
     ///
     /// # Panics
@@ -145,6 +140,8 @@ impl<P: Provider> Harness<P> {
             device_type: of_devices.or(manifest.device_type).unwrap_or_default(),
             extended: devices,
             resource: None,
+            settings: None,
+            replaced: Vec::new(),
             generation: 0,
             found: wire::Discovered::default(),
             kept: 0,
@@ -184,10 +181,8 @@ impl<P: Provider> Harness<P> {
         let found = self.discover(Some(&part))?;
         self.generation += 1;
         let is_kept = |device: &wire::Device| {
-            let on = device
-                .function
-                .map_or_else(|| device.id.as_str().parse(), Ok);
-            on.is_ok_and(|function: PciAddress| !part.contains(&function))
+            let on = device.function.or_else(|| device.id.as_str().parse().ok());
+            on.is_none_or(|function| !part.contains(&function))
         };
         self.found.devices.retain(is_kept);
         self.kept = self.found.devices.len();
@@ -211,7 +206,8 @@ impl<P: Provider> Harness<P> {
         let mut functions = functions_below(&self.root)?;
         functions.retain(|function| is_asked(function.address));
         let devices = self.extended.iter();
-        let devices = devices.filter(|device| is_asked(device.function));
+        let on_function = devices.clone().filter_map(|d| Some((d, d.function?)));
+        let devices = devices.filter(|d| d.function.is_none() && part.is_none());
         let request = wire::DiscoverRequest {
             root: self.root.to_string_lossy().into_owned(),
             generation: self.generation + 1,
@@ -220,9 +216,14 @@ impl<P: Provider> Harness<P> {
                 since: self.generation,
                 functions: part.iter().copied().collect(),
             }),
-            devices: devices
-                .map(|d| wire::ExtendedDevice::new(&d.device_type, d.id.as_str(), d.function))
+            devices: on_function
+                .filter(|(_, function)| is_asked(*function))
+                .map(|(d, at)| wire::ExtendedDevice::new(&d.device_type, d.id.as_str(), at))
                 .collect(),
+            non_pci: devices
+                .map(|d| wire::NonPciDevice::new(&d.device_type, d.id.as_str()))
+                .collect(),
+            settings: self.settings.clone(),
         };
         call::<P, method::Discover>(&self.session, &request)
     }
@@ -295,27 +296,20 @@ impl<P: Provider> Harness<P> {
     }
 
     fn allocated(&self, selectors: Value, ids: &[&str]) -> Result<Vec<wire::Allocation>, Error> {
-        let request = wire::AllocateRequest {
-            device_type: self.device_type.clone(),
-            selectors,
-            ids: ids.iter().map(|&id| id.to_owned()).collect(),
-            resource: self.resource.clone(),
-        };
+        let request = self.allocate_request(selectors, ids);
         let allocated = call::<P, method::Allocate>(&self.session, &request)?;
         Ok(allocated.devices)
     }
 
-    /// Whether `selectors` are sensible.
-    ///
-    /// # Errors
-    ///
-    /// The reason why the provider refuses them.
-    pub fn check(&self, selectors: Value) -> Result<(), Error> {
-        let request = wire::CheckRequest {
+    fn allocate_request(&self, selectors: Value, ids: &[&str]) -> wire::AllocateRequest {
+        wire::AllocateRequest {
             device_type: self.device_type.clone(),
             selectors,
-        };
-        call::<P, method::Check>(&self.session, &request).map(drop)
+            ids: ids.iter().map(|&id| id.to_owned()).collect(),
+            resource: self.resource.clone(),
+            settings: self.settings.clone(),
+            replaced: self.replaced.clone(),
+        }
     }
 }
 

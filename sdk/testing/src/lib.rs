@@ -22,7 +22,7 @@
 //! #         one_of("devices", &selectors.devices, Some(&device.facts))
 //! #     }
 //! #     fn allocate(&self, node: &Node, _: &Selectors, device: &Device<HexId>) -> Result<Allocation, Error> {
-//! #         let path = format!("/dev/fpga-{}", device.function);
+//! #         let path = format!("/dev/fpga-{}", device.id);
 //! #         node.require_device_node(&path)?;
 //! #         let mut allocation = Allocation::default();
 //! #         allocation.node(&path);

@@ -48,7 +48,10 @@ impl Provider for IntelDdp {
         let profiles = profiles::of_devices(node, &self.tool, &before);
         let devices = node.devices().iter();
         let found = devices
-            .map(|device| Device::extending(device, profiles.get(&device.function).cloned()))
+            .map(|device| {
+                let profile = device.function.and_then(|at| profiles.get(&at));
+                Device::extending(device, profile.cloned())
+            })
             .collect();
         for (function, profile) in profiles {
             known.remember(function, profile);

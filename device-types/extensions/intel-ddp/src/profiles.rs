@@ -22,7 +22,7 @@ pub(crate) fn of_devices(node: &Node, tool: &Ddptool, before: &Before<'_>) -> Pr
     let extended = node
         .devices()
         .iter()
-        .filter_map(|device| node.function(device.function));
+        .filter_map(|device| node.function(device.function?));
     let functions: Vec<&PciFunction> = extended
         .filter(|function| function.vendor == INTEL)
         .collect();

@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn scan(tree: &str, tool: Ddptool, ids: &[&str]) -> (TempTree, Harness<IntelDdp>) {
     let node = Tree::parse(tree).expect("a node").temp();
     let device = |id: &&str| {
-        let function = id.parse().expect("an address");
+        let function: sriovdp_sdk::PciAddress = id.parse().expect("an address");
         BaseDevice::new("netDevice", DeviceId::from(function), function)
     };
     let provider = IntelDdp {

@@ -10,7 +10,7 @@ mod selectors;
 use serde_json::json;
 use sriovdp_sdk::{
     Allocation, BaseDevice, Device, DeviceId, Discovery, Error, Finding, FindingKind, Manifest,
-    Memory, Mismatch, Node, Provider, export_provider,
+    Memory, Mismatch, Node, PciAddress, Provider, export_provider,
 };
 
 use rdma_device::{Parent, Presence};
@@ -63,11 +63,11 @@ impl Provider for MellanoxRdma {
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let mut keys = self.partition_keys.recall(node);
         let in_devlink = node.devlink_devices();
-        let facts = |device: &BaseDevice| {
-            let parent = Parent::of(node, device.id.as_str(), device.function);
+        let facts = |device: &BaseDevice, function: PciAddress| {
+            let parent = Parent::of(node, device.id.as_str(), function);
             let names = parent.rdma_devices();
             let presence = parent.presence(&names, &in_devlink);
-            let before = keys.before(device.function).and_then(|keys| {
+            let before = keys.before(function).and_then(|keys| {
                 let at = keys.binary_search_by(|known| known.device.cmp(&device.id));
                 at.ok().map(|at| keys[at].key)
             });
@@ -94,11 +94,11 @@ impl Provider for MellanoxRdma {
         let devices = node
             .devices()
             .iter()
-            .map(|device| Device::extending(device, facts(device)));
+            .filter_map(|device| Some(Device::extending(device, facts(device, device.function?))));
         let devices: Vec<Device<Facts>> = devices.collect();
         for device in &devices {
-            if let Some(key) = device.facts.partition_key {
-                let known = keys.now_mut(device.function);
+            if let (Some(key), Some(function)) = (device.facts.partition_key, device.function) {
+                let known = keys.now_mut(function);
                 let at = known.partition_point(|known| known.device < device.id);
                 let device = device.id.clone();
                 known.insert(at, KnownKey { device, key });
@@ -128,7 +128,7 @@ impl Provider for MellanoxRdma {
         if !selectors.is_rdma {
             return Ok(allocation);
         }
-        let parent = Parent::of(node, device.id.as_str(), device.function);
+        let parent = Parent::of(node, device.id.as_str(), device.pci_function()?);
         let names = parent.rdma_devices();
         let Some(first) = names.first() else {
             return Err(parent.has_no_rdma_device());

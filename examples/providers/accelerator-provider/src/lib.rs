@@ -58,7 +58,7 @@ impl Provider for NimbusCrypto {
         device: &Device<Card>,
     ) -> Result<Allocation, Error> {
         // The number of a device node changes when the driver is bound again, so it is read now.
-        let path = card::device_node(node, device.function)?;
+        let path = card::device_node(node, device.pci_function()?)?;
         let mut allocation = Allocation::default();
         for path in [path.as_str(), CONTROL] {
             node.require_device_node(path).map_err(|missing| {

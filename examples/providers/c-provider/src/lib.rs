@@ -60,7 +60,7 @@ impl Provider for OrbitDsp {
         _: &Selectors,
         device: &Device<Card>,
     ) -> Result<Allocation, Error> {
-        let card = read(node, device.function)?;
+        let card = read(node, device.pci_function()?)?;
         let path = format!("/dev/orbit{}", card.number);
         node.require_device_node(&path)
             .map_err(|missing| missing.with_hint("load the module `orbit` on this node"))?;

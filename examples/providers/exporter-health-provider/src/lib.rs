@@ -45,7 +45,7 @@ impl Provider for IonicHealth {
             function.is_some_and(|function| function.driver.as_deref() == Some(DRIVER))
         };
         let mut devices = node.devices().iter();
-        let reported = match devices.any(|device| is_ionic(device.function)) {
+        let reported = match devices.any(|device| device.function.is_some_and(&is_ionic)) {
             true => self.exporter.unhealthy(node),
             false => Ok(exporter::Unhealthy::default()),
         };
@@ -56,7 +56,7 @@ impl Provider for IonicHealth {
             is_ionic(function).then(|| Finding::new(FindingKind::Other, reason))
         };
         let devices = node.devices().iter();
-        let found = devices.map(|device| Device::extending(device, finding(device.function)));
+        let found = devices.map(|device| Device::extending(device, device.function.and_then(&finding)));
         Ok(found.collect())
     }
 

@@ -35,7 +35,7 @@ impl Provider for Slingshot {
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         let facts = |device: &BaseDevice| {
-            let name = name(node, device.function);
+            let name = device.function.and_then(|function| name(node, function));
             let missing = name.as_deref().and_then(|name| require(node, name).err());
             Facts {
                 is_cxi: name.is_some(),
@@ -71,8 +71,8 @@ impl Provider for Slingshot {
             return Ok(allocation);
         }
         // The number may be another one since the discovery: the driver was bound again.
-        let name = name(node, device.function).ok_or_else(|| {
-            Error::new(format!("`{}` has no CXI device any more", device.function))
+        let name = name(node, device.pci_function()?).ok_or_else(|| {
+            Error::new(format!("`{}` has no CXI device any more", device.id))
                 .with_hint("see that the driver `cxi_ss1` is bound to the function")
         })?;
         let path = require(node, &name)?;

@@ -37,7 +37,7 @@ impl Provider for AcmeFpga {
 
     fn allocate(&self, on: &Node, _: &Keys, card: &Device<HexId>) -> Result<Allocation, Error> {
         let mut allocation = Allocation::default();
-        allocation.node(device_node(on, card.function)?);
+        allocation.node(device_node(on, card.pci_function()?)?);
         Ok(allocation)
     }
 }

@@ -20,9 +20,12 @@ impl AdditionalInfo {
 
     /// The values of a device: first those of all devices, then those of its function, then those of
     /// itself, of which the last one counts.
-    pub fn of(&self, id: &str, function: &str) -> BTreeMap<String, String> {
+    pub fn of(&self, id: &str, function: Option<&str>) -> BTreeMap<String, String> {
         let mut merged = BTreeMap::new();
-        for device in [EVERY_DEVICE, function, id] {
+        for device in [Some(EVERY_DEVICE), function, Some(id)]
+            .into_iter()
+            .flatten()
+        {
             let sources = self
                 .0
                 .iter()
@@ -85,7 +88,7 @@ mod tests {
             ("mlx5_core.sf.2", "c", "own"),
         ]);
         let merged: Vec<_> = info
-            .of("mlx5_core.sf.2", "0000:08:00.0")
+            .of("mlx5_core.sf.2", Some("0000:08:00.0"))
             .into_iter()
             .collect();
         let expected = [("a", "all"), ("b", "function"), ("c", "own")];

@@ -7,7 +7,7 @@ use super::json::Json;
 use super::parse::{Parser, RESOURCE_KEYS};
 use super::{Problem, Severity};
 
-const TOP_KEYS: [&str; 1] = ["resourceList"];
+const TOP_KEYS: [&str; 2] = ["resourceList", "providers"];
 
 impl Parser<'_> {
     /// Further keys at the top, such as an editor's `$schema`, do no harm beside a list, unless they belong into its

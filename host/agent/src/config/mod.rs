@@ -51,10 +51,23 @@ pub struct Configuration {
     pub fingerprint: u64,
     /// The valid resources, in the order of the file.
     pub resources: Vec<ResourceSpec>,
+    /// The sections of providers.
+    pub providers: Vec<ProviderSection>,
     /// The selections of refused resources, because their selectors may have mistakes as well.
     pub refused: Vec<SelectionSpec>,
     /// The mistakes in the file.
     pub problems: Vec<Problem>,
+}
+
+/// The section of one provider, which the provider interprets.
+#[derive(Clone, Debug)]
+pub struct ProviderSection {
+    /// The name of the provider's file without `.so`.
+    pub name: String,
+    /// The section, as a path from the top.
+    pub key: String,
+    /// Its value.
+    pub value: Located,
 }
 
 /// One entry of `resourceList`.

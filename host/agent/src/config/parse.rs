@@ -10,7 +10,7 @@ use super::json::{Document, Json, WrongKind, member};
 use super::slip::Slip;
 use super::{
     AllocationPolicy, ConfigError, Configuration, Defaults, NameError, Place, Problem,
-    ResourceName, ResourceSpec, SelectionSpec, Severity,
+    ProviderSection, ResourceName, ResourceSpec, SelectionSpec, Severity,
 };
 
 /// The keys of an entry of `resourceList`.
@@ -80,7 +80,9 @@ pub(super) fn parse(
     for (index, entry) in list.into_iter().enumerate() {
         parser.resource(&format!("resourceList[{index}]"), entry);
     }
+    let providers = parser.provider_sections(member(&top, "providers"));
     Ok(Configuration {
+        providers,
         fingerprint: BuildHasherDefault::<DefaultHasher>::default().hash_one(text),
         resources: parser.resources,
         refused: parser.refused,
@@ -134,6 +136,24 @@ impl Parser<'_> {
             }
             _ => self.refused.push(selection),
         }
+    }
+
+    fn provider_sections(&mut self, sections: Option<Json<'_>>) -> Vec<ProviderSection> {
+        let sections = sections.and_then(|sections| self.members("providers", sections));
+        let mut kept = Vec::new();
+        for (name, value) in sections.unwrap_or_default() {
+            let key = format!("providers.{name}");
+            // Limited depth keeps recursion over the value bounded.
+            if value.value().is_err() {
+                let message = "the value is nested too deeply".to_owned();
+                let problem = self.refuse(&key, value.place(), message, None);
+                self.report::<()>(Err(problem));
+                continue;
+            }
+            let value = value.located(&self.document);
+            kept.push(ProviderSection { name, key, value });
+        }
+        kept
     }
 
     fn allocation_policy(&mut self, key: &str, members: &[(String, Json<'_>)]) -> AllocationPolicy {

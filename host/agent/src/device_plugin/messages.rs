@@ -20,6 +20,11 @@ pub fn device_list(pool: &Pool) -> Arc<[Device]> {
             Health::Unhealthy { .. } | Health::Removed { .. } => ListedHealth::Unhealthy,
         },
         numa_node: device.numa_node.filter(|_| !pool.resource.exclude_topology),
+        other_numa_nodes: match device.other_numa_nodes() {
+            [] => None,
+            _ if pool.resource.exclude_topology => None,
+            nodes => Some(nodes.into()),
+        },
     });
     devices.collect()
 }

@@ -23,6 +23,7 @@ use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{
     AllocateError, ContainerAllocation, Pool, allocate, check_preferred_request, check_request,
+    pre_start,
 };
 
 /// With more ids and containers than this, a request leaves a hole in the heap.
@@ -80,7 +81,7 @@ impl DevicePlugin for PoolPlugin {
 
     fn options(&self) -> dp::DevicePluginOptions {
         dp::DevicePluginOptions {
-            pre_start_required: false,
+            pre_start_required: self.pool.borrow().resource.has_pre_start(),
             get_preferred_allocation_available: true,
         }
     }
@@ -110,6 +111,19 @@ impl DevicePlugin for PoolPlugin {
         Ok(dp::PreferredAllocationResponse {
             container_responses: preferred.collect(),
         })
+    }
+
+    async fn pre_start_container(
+        &self,
+        request: dp::PreStartContainerRequest,
+    ) -> Result<dp::PreStartContainerResponse, Status> {
+        let pool = Arc::clone(&self.pool.borrow());
+        let ids = &request.devices_ids;
+        let failed = |error| refuse("PreStartContainer", &error);
+        check_request(&pool, std::iter::once(ids.as_slice())).map_err(failed)?;
+        let deadline = Instant::now() + pool.resource.allocate_timeout();
+        pre_start(&pool, ids, deadline).await.map_err(failed)?;
+        Ok(dp::PreStartContainerResponse::default())
     }
 
     async fn allocate(&self, request: dp::AllocateRequest) -> Result<dp::AllocateResponse, Status> {

@@ -6,134 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::contributions::Contribution;
-use super::{ContainerAllocation, Fit, Health, JoinError, Pool, PoolDevice};
-use crate::config::ResourceName;
-use sriovdp_providers::AllocateRequest;
-use sriovdp_report::{Hint, count};
+use super::{
+    AllocateError, ContainerAllocation, Fit, Health, Pool, PoolDevice, ProviderSelector, Resource,
+};
+use sriovdp_providers::{AllocateRequest, CallError, Provider};
 
 /// How many devices an error names.
 const NAMED: usize = 8;
-
-/// Why a container cannot have the devices. The kubelet rejects its pod with this text.
-#[derive(Debug, thiserror::Error)]
-pub enum AllocateError {
-    /// The kubelet names a device that the pool does not have.
-    #[error("the resource `{resource}` has no device `{id}`")]
-    UnknownDevice {
-        /// The resource.
-        resource: ResourceName,
-        /// The id.
-        id: String,
-    },
-    /// The kubelet names a device twice in one request.
-    #[error("the request names the device `{id}` of `{resource}` twice")]
-    Twice {
-        /// The resource.
-        resource: ResourceName,
-        /// The id.
-        id: String,
-    },
-    /// Not all of the containers can have a device.
-    #[error(
-        "the request has {}, and `{resource}` has {}",
-        count(*containers, "container"),
-        count(*devices, "device")
-    )]
-    TooManyContainers {
-        /// The resource.
-        resource: ResourceName,
-        /// How many the request has.
-        containers: usize,
-        /// How many the pool has.
-        devices: usize,
-    },
-    /// There are no more devices to choose from than these.
-    #[error("the request names {}, and `{resource}` has {devices}", count(*ids, "device"))]
-    TooManyIds {
-        /// The resource.
-        resource: ResourceName,
-        /// How many the request names.
-        ids: usize,
-        /// How many the pool has.
-        devices: usize,
-    },
-    /// The device has left the pool.
-    #[error("the device `{id}` has left `{resource}`: {reason}")]
-    Left {
-        /// The resource.
-        resource: ResourceName,
-        /// The id.
-        id: String,
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// A pod has the device, and it no longer matches the resource.
-    #[error("the device `{id}` does not fit `{resource}` any more: {reason}")]
-    Mismatch {
-        /// The resource.
-        resource: ResourceName,
-        /// The id.
-        id: String,
-        /// The selector key, and what the device has instead.
-        reason: Arc<str>,
-    },
-    /// A provider fails.
-    #[error("cannot allocate `{ids}` from `{resource}`")]
-    Provider {
-        /// The resource.
-        resource: ResourceName,
-        /// The devices, or the first of them.
-        ids: String,
-        /// The provider's error.
-        #[source]
-        source: Box<sriovdp_sdk::Error>,
-    },
-    /// A provider returns another number of allocations than that of the devices.
-    #[error(
-        "the provider `{provider}` returned {} for {}",
-        count(*allocations, "allocation"),
-        count(*devices, "device")
-    )]
-    WrongNumber {
-        /// The provider's file.
-        provider: String,
-        /// How many it returned.
-        allocations: usize,
-        /// How many devices the request has.
-        devices: usize,
-    },
-    /// A provider returns what no container may get.
-    #[error("the provider `{provider}` returned an invalid allocation for `{id}`")]
-    Invalid {
-        /// The provider's file.
-        provider: String,
-        /// The device.
-        id: String,
-        /// What is invalid.
-        #[source]
-        source: Box<sriovdp_sdk::Error>,
-    },
-    /// A container cannot have all that the providers contribute.
-    #[error(transparent)]
-    Join(#[from] JoinError),
-}
-
-impl Hint for AllocateError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Provider { source, .. } | Self::Invalid { source, .. } => {
-                source.hint().map(str::to_owned)
-            }
-            Self::Join(error) => error.hint(),
-            Self::Mismatch { .. } => Some(
-                "restore what the selectors of the resource require, or wait until the plugin has seen the end of the pod \
-                 that has it"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
-    }
-}
 
 /// Checks the ids of `containers` before anything is copied: each is a device of the pool, and none is named twice, so
 /// there are no more ids than devices.
@@ -219,26 +98,68 @@ pub async fn allocate(
     ids: &[String],
     deadline: Instant,
 ) -> Result<ContainerAllocation, AllocateError> {
-    let devices = ids
-        .iter()
-        .map(|id| find(pool, id))
-        .collect::<Result<Vec<_>, _>>()?;
-    // One call for all devices that are allocated by the same selector.
-    let mut by_selector: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (n, &(_, selector)) in devices.iter().enumerate() {
-        by_selector.entry(selector).or_default().push(n);
-    }
-    let devices: Vec<&PoolDevice> = devices.into_iter().map(|(device, _)| device).collect();
+    let by_selector = BySelector::new(pool, ids)?;
+    let devices = &by_selector.devices;
     let mut contributions: Vec<Vec<Contribution>> = devices.iter().map(|_| Vec::new()).collect();
-    for (selector, members) in by_selector {
-        let ids: Vec<String> = members.iter().map(|&n| devices[n].id.to_string()).collect();
+    for (&selector, members) in &by_selector.members {
+        let ids = by_selector.ids(members);
         for part in parts(pool, selector, &ids, deadline).await? {
             for (&n, allocation) in members.iter().zip(part) {
                 contributions[n].push(allocation);
             }
         }
     }
-    Ok(ContainerAllocation::join(pool, &devices, &contributions)?)
+    Ok(ContainerAllocation::join(pool, devices, &contributions)?)
+}
+
+/// Prepares the devices `ids` before their container starts, until `deadline`, by the providers that do so.
+///
+/// # Errors
+///
+/// When one of the devices is unknown or removed, or when a provider fails or has not answered in time.
+pub async fn pre_start(
+    pool: &Pool,
+    ids: &[String],
+    deadline: Instant,
+) -> Result<(), AllocateError> {
+    let by_selector = BySelector::new(pool, ids)?;
+    for (&selector, members) in &by_selector.members {
+        let ids = by_selector.ids(members);
+        for call in ProviderCall::all(pool, selector, &ids) {
+            if call.provider().has_pre_start() {
+                let started = call.provider().pre_start(deadline, call.request()).await;
+                started.map_err(|error| call.failed(error))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The devices of a request by the selectors by which containers get them: one call is about all devices of one.
+struct BySelector<'a> {
+    devices: Vec<&'a PoolDevice>,
+    /// Positions in `devices`.
+    members: BTreeMap<usize, Vec<usize>>,
+}
+
+impl<'a> BySelector<'a> {
+    fn new(pool: &'a Pool, ids: &[String]) -> Result<Self, AllocateError> {
+        let mut by_selector = Self {
+            devices: Vec::with_capacity(ids.len()),
+            members: BTreeMap::new(),
+        };
+        for (n, id) in ids.iter().enumerate() {
+            let (device, selector) = find(pool, id)?;
+            by_selector.devices.push(device);
+            by_selector.members.entry(selector).or_default().push(n);
+        }
+        Ok(by_selector)
+    }
+
+    fn ids(&self, members: &[usize]) -> Vec<String> {
+        let ids = members.iter().map(|&n| self.devices[n].id.to_string());
+        ids.collect()
+    }
 }
 
 /// The device with this id, and the position of the selector by which containers get it.
@@ -292,23 +213,11 @@ async fn parts(
     ids: &[String],
     deadline: Instant,
 ) -> Result<Vec<Vec<Contribution>>, AllocateError> {
-    let resource = &pool.resource;
-    let name = resource.name.to_string();
     let mut parts = Vec::new();
-    for part in &resource.selectors[selector].provider_selectors {
-        let (provider, device_type) = (&part.provider, &resource.device_type);
-        let request = AllocateRequest {
-            device_type,
-            resource: &name,
-            selectors: &part.selectors,
-            ids,
-        };
-        let allocated = provider.allocate(deadline, request);
-        let allocated = allocated.await.map_err(|error| AllocateError::Provider {
-            resource: resource.name.clone(),
-            ids: named(ids),
-            source: Box::new(error.error),
-        })?;
+    for call in ProviderCall::all(pool, selector, ids) {
+        let provider = call.provider();
+        let allocated = provider.allocate(deadline, call.request()).await;
+        let allocated = allocated.map_err(|error| call.failed(error))?;
         if allocated.len() != ids.len() {
             return Err(AllocateError::WrongNumber {
                 provider: provider.file_name(),
@@ -333,4 +242,52 @@ async fn parts(
         parts.push(contributions.collect::<Result<_, _>>()?);
     }
     Ok(parts)
+}
+
+/// A call of one provider about devices that a container gets by one selector.
+struct ProviderCall<'a> {
+    resource: &'a Resource,
+    name: String,
+    part: &'a ProviderSelector,
+    ids: &'a [String],
+    replaced: Vec<String>,
+}
+
+impl<'a> ProviderCall<'a> {
+    /// Of each provider of the selector, the owner's first.
+    fn all(pool: &'a Pool, selector: usize, ids: &'a [String]) -> impl Iterator<Item = Self> {
+        let resource = &*pool.resource;
+        let selector = &resource.selectors[selector];
+        let parts = selector.provider_selectors.iter();
+        parts.map(move |part| Self {
+            resource,
+            name: resource.name.to_string(),
+            part,
+            ids,
+            replaced: selector.replaced(),
+        })
+    }
+
+    fn provider(&self) -> &'a Arc<Provider> {
+        &self.part.provider
+    }
+
+    fn request(&self) -> AllocateRequest<'_> {
+        AllocateRequest {
+            device_type: &self.resource.device_type,
+            resource: &self.name,
+            selectors: &self.part.selectors,
+            ids: self.ids,
+            settings: self.part.settings.as_deref(),
+            replaced: &self.replaced,
+        }
+    }
+
+    fn failed(&self, error: CallError) -> AllocateError {
+        AllocateError::Provider {
+            resource: self.resource.name.clone(),
+            ids: named(self.ids),
+            source: Box::new(error.error),
+        }
+    }
 }

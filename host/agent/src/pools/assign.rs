@@ -6,11 +6,14 @@ use std::sync::Arc;
 use sriovdp_providers::Matches;
 use sriovdp_sdk::DeviceId;
 
+use super::claims::Claims;
 use super::{DiscoveredDevice, DiscoveredDevices};
 
 /// What one resource may get.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
+    /// Its device type.
+    pub device_type: &'a str,
     /// The devices of its device type.
     pub devices: &'a DiscoveredDevices,
     /// For each of its selectors, the devices that match it.
@@ -30,7 +33,8 @@ pub struct AssignedDevice<'a> {
 pub type OwnerByDevice<'a> = HashMap<&'a str, Option<usize>>;
 
 /// Assigns each device to the first resource, and within it to the first selector, that it matches; the devices `kept`
-/// are assigned to none. A match by an alias counts only where no resource has one without.
+/// are assigned to none. A match by an alias counts only where no resource has one without. A device that is a part of
+/// another one, or of which others are parts, is assigned only beside parts of the same device type.
 ///
 /// A device that a pod has is assigned to the resource by whose name the pod has it, whether it matches or not: what
 /// selectors compare may be in the pod now.
@@ -41,14 +45,20 @@ pub fn assign<'a>(
 ) -> Vec<Vec<AssignedDevice<'a>>> {
     let mut assigned: HashSet<&str> = kept.into_iter().collect();
     let mut assignments = vec![Vec::new(); requests.len()];
+    let mut claims = initial_claims(requests, &assigned, owners);
     let mut assign_to = |n: usize, id: &'a DeviceId, selector| {
-        let is_free = owners
-            .get(id.as_str())
-            .is_none_or(|&owner| owner == Some(n));
+        let owner = owners.get(id.as_str());
+        let is_free = owner.is_none_or(|&owner| owner == Some(n));
         if is_free
             && !assigned.contains(id.as_str())
             && let Some(device) = requests[n].devices.device(id)
         {
+            if let (Some(claim), None) = (claims.of(device), owner) {
+                if !claims.is_free(&claim, requests[n].device_type) {
+                    return;
+                }
+                claims.take(&claim, requests[n].device_type);
+            }
             assigned.insert(id.as_str());
             assignments[n].push(AssignedDevice { device, selector });
         }
@@ -75,6 +85,38 @@ pub fn assign<'a>(
         }
     }
     assignments
+}
+
+/// The claims of devices that pools keep and of those that pods have, which come before all others.
+fn initial_claims<'a>(
+    requests: &[Request<'a>],
+    kept: &HashSet<&str>,
+    owners: &OwnerByDevice<'_>,
+) -> Claims<'a> {
+    let mut claims = Claims::new(
+        requests
+            .iter()
+            .map(|request| (request.device_type, request.devices)),
+    );
+    if claims.are_empty() {
+        return claims;
+    }
+    let used = kept.iter().copied().chain(owners.keys().copied());
+    for id in used {
+        for request in requests {
+            let Ok(at) = request
+                .devices
+                .devices
+                .binary_search_by(|d| d.id.as_str().cmp(id))
+            else {
+                continue;
+            };
+            if let Some(claim) = claims.of(&request.devices.devices[at]) {
+                claims.take(&claim, request.device_type);
+            }
+        }
+    }
+    claims
 }
 
 #[cfg(test)]
@@ -132,6 +174,7 @@ mod tests {
         let requests: Vec<Request<'_>> = all
             .iter()
             .map(|matches| Request {
+                device_type: "t",
                 devices: &devices,
                 matches,
             })
@@ -158,6 +201,7 @@ mod tests {
             vec![matches(&[0, 1, 2, 3, 9], &[])],
         ];
         let requests = all.each_ref().map(|matches| Request {
+            device_type: "t",
             devices: &devices,
             matches,
         });
@@ -176,6 +220,7 @@ mod tests {
         let devices = devices(5);
         let all = [vec![matches(&[0, 1, 3], &[])], vec![matches(&[2, 4], &[])]];
         let requests = all.each_ref().map(|matches| Request {
+            device_type: "t",
             devices: &devices,
             matches,
         });
@@ -215,7 +260,7 @@ mod tests {
                 .collect();
             let requests: Vec<Request<'_>> = all
                 .iter()
-                .map(|matches| Request { devices: &devices, matches })
+                .map(|matches| Request { device_type: "t", devices: &devices, matches })
                 .collect();
             let (first, last) = (id(0), id(15));
             let ids: Vec<String> = (0..16).map(id).collect();

@@ -24,8 +24,10 @@ pub(super) fn sections(
     };
     let generic = BTreeMap::from([("deviceID".to_owned(), device.id.to_string())]);
     let additional = pool.resource.additional_info.as_ref();
-    let additional =
-        additional.map(|info| info.of(device.id.as_str(), &device.function.to_string()));
+    let additional = additional.map(|info| {
+        let function = device.function.map(|function| function.to_string());
+        info.of(device.id.as_str(), function.as_deref())
+    });
     let of_host = [Some(("generic", generic)), additional.map(|a| ("extra", a))];
     let mut merged = Merged::new("the key");
     let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();

@@ -1,6 +1,8 @@
 //! The devices of one device type, as their owner found them.
 
-use sriovdp_providers::{Excluded, ProviderDevice};
+use std::sync::Arc;
+
+use sriovdp_providers::{DeviceExtras, Excluded, ProviderDevice};
 use sriovdp_sdk::{DeviceId, Error, Finding, PciAddress, PciFunction};
 
 /// With short ids these are half of the list that a kubelet takes.
@@ -9,6 +11,8 @@ const MAX_DEVICES: usize = 1 << 16;
 const MAX_BYTES: usize = 3 << 20;
 /// What a device takes in a list besides its id: its health, its NUMA node, and their framing.
 const BESIDES_ID: usize = 27;
+/// What each further NUMA node takes.
+const NUMA_NODE: usize = 8;
 
 /// The devices of one device type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +29,15 @@ pub struct DiscoveredDevice {
     /// The id for the kubelet.
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
-    pub function: PciAddress,
+    pub function: Option<PciAddress>,
     /// The physical function behind it, which may be `function` itself.
-    pub physical_function: PciAddress,
-    /// The NUMA node.
+    pub physical_function: Option<PciAddress>,
+    /// The first NUMA node.
     pub numa_node: Option<u32>,
+    /// It takes a part of its function or parent.
+    pub is_part: bool,
+    /// What few devices have.
+    pub extras: Option<Arc<DeviceExtras>>,
     /// Why it is unhealthy, by its owner.
     pub findings: Vec<Finding>,
 }
@@ -53,20 +61,23 @@ impl DiscoveredDevices {
                 .and_then(|at| functions[at].physical_function)
                 .unwrap_or(address)
         };
-        let devices = devices.into_iter().map(|device| {
-            let function = match device.function {
-                Some(function) => function,
-                None => device.id.as_str().parse()?,
-            };
-            Ok(DiscoveredDevice {
-                function,
-                physical_function: physical(function),
-                id: device.id,
-                numa_node: device.numa_node,
-                findings: device.findings,
-            })
+        let is_part = |device: &ProviderDevice| match (device.function, &device.extras) {
+            _ if device.is_independent => false,
+            (Some(function), _) => device.id != function.into(),
+            (None, extras) => extras
+                .as_ref()
+                .is_some_and(|extras| extras.parent.is_some()),
+        };
+        let devices = devices.into_iter().map(|device| DiscoveredDevice {
+            is_part: is_part(&device),
+            function: device.function,
+            physical_function: device.function.map(physical),
+            id: device.id,
+            numa_node: device.numa_node,
+            extras: device.extras,
+            findings: device.findings,
         });
-        let mut devices: Vec<DiscoveredDevice> = devices.collect::<Result<_, Error>>()?;
+        let mut devices: Vec<DiscoveredDevice> = devices.collect();
         devices.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(twice) = devices.windows(2).find(|pair| pair[0].id == pair[1].id) {
             let id = &twice[0].id;
@@ -92,7 +103,13 @@ impl DiscoveredDevices {
             )));
         }
         let sizes = self.devices.iter();
-        let bytes: usize = sizes.map(|d| d.id.as_str().len() + BESIDES_ID).sum();
+        let numa_nodes = |device: &DiscoveredDevice| {
+            let extras = device.extras.as_ref();
+            extras.map_or(0, |extras| extras.other_numa_nodes.len())
+        };
+        let bytes: usize = sizes
+            .map(|d| d.id.as_str().len() + BESIDES_ID + numa_nodes(d) * NUMA_NODE)
+            .sum();
         if bytes > MAX_BYTES {
             return Err(Error::new(format!(
                 "the provider found {count} devices with ids so long that their list has up to {bytes} bytes, and at \

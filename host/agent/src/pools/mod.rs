@@ -6,8 +6,10 @@
 //! `assign`, `preferred_allocation` and the merging inside `allocate` are functions of values.
 
 mod allocate;
+mod allocate_error;
 mod assign;
 mod check_selectors;
+mod claims;
 mod container_allocation;
 mod container_info;
 mod contributions;
@@ -25,15 +27,19 @@ mod partial_merge;
 mod pending_discoveries;
 mod pool;
 mod preferred_allocation;
+mod provider_sections;
 mod provider_state;
+mod replaced;
 mod resolve;
 mod resource;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scan;
 
-pub use allocate::{AllocateError, allocate, check_preferred_request, check_request};
+pub use allocate::{allocate, check_preferred_request, check_request, pre_start};
+pub use allocate_error::AllocateError;
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
+pub use claims::{Claim, Claims};
 pub use container_allocation::{
     AllocatedDevice, ContainerAllocation, DeviceEdits, DeviceInfoFile, JoinError,
 };
@@ -48,6 +54,7 @@ pub use pool::{
     Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, UnhealthyKind, device_names,
 };
 pub use preferred_allocation::{PreferredAllocationRequest, preferred_allocation};
+pub use provider_sections::ProviderSections;
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};
 pub use resource::{ProviderSelector, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};

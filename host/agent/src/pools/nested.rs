@@ -39,6 +39,20 @@ pub(super) fn by_schema<'j>(
     Ok((value, walk.unknown))
 }
 
+/// A whole section in the schema's spelling, without unknown keys, and those; `key` is its path.
+pub(super) fn section_by_schema<'j>(
+    schema: &Value,
+    key: &str,
+    section: Json<'j>,
+) -> Result<(Value, Vec<UnknownKey<'j>>), WrongKind> {
+    let mut walk = Walk {
+        root: schema,
+        unknown: Vec::new(),
+    };
+    let value = walk.value(&vec![schema], section, key)?;
+    Ok((value, walk.unknown))
+}
+
 impl<'s, 'j> Walk<'s, 'j> {
     fn value(
         &mut self,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sriovdp_providers::{Excluded, Matches};
 use sriovdp_sdk::{DeviceId, Error, PciAddress};
 
-use super::DiscoveredDevices;
+use super::{DiscoveredDevice, DiscoveredDevices};
 
 impl DiscoveredDevices {
     /// These devices, with `answer` in place of the devices on the functions `part`.
@@ -15,13 +15,17 @@ impl DiscoveredDevices {
         mut answer: Self,
         part: &BTreeSet<PciAddress>,
     ) -> Result<Self, Error> {
-        if let Some(other) = answer.devices.iter().find(|d| !part.contains(&d.function)) {
+        let is_in_scope =
+            |device: &&DiscoveredDevice| device.function.is_some_and(|at| part.contains(&at));
+        if let Some(other) = answer.devices.iter().find(|device| !is_in_scope(device)) {
+            let at = other.function.map(|function| format!(" on {function}"));
             return Err(Error::new(format!(
-                "the provider found the device `{}` on {}, which is outside of the scope of the discovery",
-                other.id, other.function
+                "the provider found the device `{}`{}, which is outside of the scope of the discovery",
+                other.id,
+                at.unwrap_or_default()
             )));
         }
-        let kept = self.devices.iter().filter(|d| !part.contains(&d.function));
+        let kept = self.devices.iter().filter(|device| !is_in_scope(device));
         if let Some(twice) = kept.clone().find(|kept| answer.device(&kept.id).is_some()) {
             return Err(Error::new(format!(
                 "the provider found the device `{}` on two functions",
@@ -88,12 +92,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::pools::{DiscoveredDevice, sample};
+    use crate::pools::sample;
 
     /// Devices of the functions `0000:00:00.n`; with a NUMA node, to distinguish old from new.
     fn found(devices: &[u32], numa: u32) -> DiscoveredDevices {
         let device = |n: &u32| DiscoveredDevice {
-            function: address(*n),
+            function: Some(address(*n)),
             numa_node: Some(numa),
             ..sample::discovered(&address(*n).to_string())
         };
@@ -162,7 +166,7 @@ mod tests {
     fn one_device_on_two_functions_is_refused() {
         let before = found(&[1, 2], 0);
         let mut answer = found(&[1], 1);
-        answer.devices[0].function = address(3);
+        answer.devices[0].function = Some(address(3));
         let part = [address(3)].into();
         let error = before.merge_partial(answer, &part).unwrap_err();
         assert_eq!(

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sriovdp_providers::DeviceExtras;
 use sriovdp_sdk::{DeviceId, FindingKind, PciAddress};
 use tokio::time::Instant;
 
@@ -33,11 +34,13 @@ pub struct PoolDevice {
     /// The id for the kubelet.
     pub id: DeviceId,
     /// The PCI function that it is or belongs to.
-    pub function: PciAddress,
+    pub function: Option<PciAddress>,
     /// The physical function behind it, which may be `function` itself.
-    pub physical_function: PciAddress,
-    /// The NUMA node.
+    pub physical_function: Option<PciAddress>,
+    /// The first NUMA node.
     pub numa_node: Option<u32>,
+    /// What few devices have.
+    pub extras: Option<Arc<DeviceExtras>>,
     /// Whether new pods may have it.
     pub health: Health,
     /// The selector of the resource that it matched, if that is known.
@@ -144,6 +147,14 @@ impl Health {
             Self::Healthy => None,
             Self::Unhealthy { reason, .. } | Self::Removed { reason, .. } => Some(reason),
         }
+    }
+}
+
+impl PoolDevice {
+    /// The NUMA nodes after the first one.
+    pub fn other_numa_nodes(&self) -> &[u32] {
+        let extras = self.extras.as_ref();
+        extras.map_or(&[], |extras| &extras.other_numa_nodes)
     }
 }
 

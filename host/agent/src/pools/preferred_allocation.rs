@@ -108,14 +108,14 @@ struct PfDevices<'a> {
 
 /// By address, so that equal choices end equally.
 struct PhysicalFunctions<'a> {
-    by_address: BTreeMap<PciAddress, PfDevices<'a>>,
+    by_address: BTreeMap<Option<PciAddress>, PfDevices<'a>>,
     /// The NUMA node of the device that was chosen last.
     last: Option<Option<u32>>,
 }
 
 impl<'a> PhysicalFunctions<'a> {
     fn new(chosen: &[&'a PoolDevice], free: Vec<&'a PoolDevice>) -> Self {
-        let mut by_address: BTreeMap<PciAddress, PfDevices<'a>> = BTreeMap::new();
+        let mut by_address: BTreeMap<Option<PciAddress>, PfDevices<'a>> = BTreeMap::new();
         for device in chosen {
             let port = by_address.entry(device.physical_function).or_default();
             port.numa_node = device.numa_node;

@@ -38,7 +38,7 @@ impl ProviderState {
                 .unread
                 .extend(unread.filter(|function| !part.contains(function)));
             let findings = before.findings.iter();
-            let findings = findings.filter(|(_, (at, _))| at.is_some_and(|at| !part.contains(&at)));
+            let findings = findings.filter(|(_, (at, _))| at.is_none_or(|at| !part.contains(&at)));
             let findings = findings.map(|(id, findings)| (id.clone(), findings.clone()));
             state.findings.extend(findings);
         }

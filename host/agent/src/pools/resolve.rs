@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::nested::by_schema;
-use super::{ProviderSelector, Resource, Selector, misplaced};
+use super::{ProviderSections, ProviderSelector, Resource, Selector, misplaced};
 use crate::config::{
     Problem, ResourceSpec, SelectionSpec, SelectorMember, SelectorSpec, Severity, did_you_mean,
 };
@@ -44,10 +44,17 @@ pub async fn resolve(
     providers: &Providers,
     file: &Path,
     strictness: Strictness,
+    settings: &ProviderSections,
     spec: &ResourceSpec,
 ) -> Result<(Resource, Vec<Problem>), ResolveError> {
     let mut context = Context::new(providers, file, strictness, &spec.selection);
-    let (selectors, problems) = context.selection(&spec.selection).await?;
+    let (mut selectors, problems) = context.selection(&spec.selection).await?;
+    for (selector, spec) in selectors.iter_mut().zip(&spec.selection.alternatives) {
+        for part in &mut selector.provider_selectors {
+            settings.require(&part.provider, context.problem_of_object(spec))?;
+            part.settings = settings.of(&part.provider).cloned();
+        }
+    }
     let owner = context.providers.first();
     let cdi_class = owner.and_then(|owner| owner.manifest().cdi_class.clone());
     let device_type = context.device_type.unwrap_or_default().to_owned();
@@ -170,6 +177,7 @@ impl<'a> Context<'a> {
             }
         }
         self.exclude_each_other(spec, &providers);
+        self.replace_each_other(spec, &providers, &parts);
         let mut provider_selectors = Vec::new();
         for (n, (provider, part)) in providers.into_iter().zip(parts).enumerate() {
             // The owner is always queried; an extension only when one of its keys is there.
@@ -183,6 +191,7 @@ impl<'a> Context<'a> {
                 provider_selectors.push(ProviderSelector {
                     provider,
                     selectors: Value::Object(part),
+                    settings: None,
                 });
             }
         }
@@ -267,6 +276,19 @@ impl<'a> Context<'a> {
         match self.strictness {
             Strictness::Strict if !constrains_nothing => Severity::Refused,
             Strictness::Strict | Strictness::Lenient | Strictness::GoPlugin => Severity::Warning,
+        }
+    }
+
+    /// A problem of a selector object as a whole.
+    pub(super) fn problem_of_object(&self, spec: &SelectorSpec) -> Problem {
+        Problem {
+            severity: Severity::Refused,
+            file: self.file.to_owned(),
+            place: spec.source.place(),
+            key: spec.key.clone(),
+            message: String::new(),
+            hint: None,
+            cause: None,
         }
     }
 

@@ -37,6 +37,12 @@ impl Resource {
         timeouts.unwrap_or_default().answer
     }
 
+    /// Whether a provider prepares devices before their container starts.
+    pub fn has_pre_start(&self) -> bool {
+        let mut parts = self.selectors.iter().flat_map(|s| &s.provider_selectors);
+        parts.any(|part| part.provider.has_pre_start())
+    }
+
     /// The position of the selector that was the one at `position` in `before`, an earlier state of the resource.
     pub fn same_selector(&self, before: &Self, position: usize) -> Option<usize> {
         let selector = before.selectors.get(position)?;
@@ -54,6 +60,13 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// The parts of what the owner hands out that extensions replace.
+    pub fn replaced(&self) -> Vec<String> {
+        let extensions = self.provider_selectors.iter().skip(1);
+        let replaced = extensions.flat_map(|part| &part.provider.manifest().replaces);
+        replaced.cloned().collect()
+    }
+
     /// Whether it has the same keys of the same providers, whichever version of each is loaded.
     fn is_same(&self, other: &Self) -> bool {
         let parts = |selector: &Self| -> Vec<(String, Value)> {
@@ -73,4 +86,6 @@ pub struct ProviderSelector {
     pub provider: Arc<Provider>,
     /// The provider's keys, in its own spelling.
     pub selectors: Value,
+    /// The provider's section of the configuration.
+    pub settings: Option<Arc<Value>>,
 }

@@ -24,9 +24,10 @@ pub(crate) fn resource(prefix: &str, name: &str) -> Arc<Resource> {
 pub(crate) fn device(id: &str) -> PoolDevice {
     PoolDevice {
         id: DeviceId::new(id).unwrap(),
-        function: PciAddress::default(),
-        physical_function: PciAddress::default(),
+        function: Some(PciAddress::default()),
+        physical_function: Some(PciAddress::default()),
         numa_node: None,
+        extras: None,
         health: Health::Healthy,
         selector: Some(0),
         fit: Fit::Matches,
@@ -36,9 +37,11 @@ pub(crate) fn device(id: &str) -> PoolDevice {
 pub(crate) fn discovered(id: &str) -> DiscoveredDevice {
     DiscoveredDevice {
         id: DeviceId::new(id).unwrap(),
-        function: PciAddress::default(),
-        physical_function: PciAddress::default(),
+        function: Some(PciAddress::default()),
+        physical_function: Some(PciAddress::default()),
         numa_node: None,
+        is_part: false,
+        extras: None,
         findings: Vec::new(),
     }
 }

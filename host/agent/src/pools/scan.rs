@@ -9,7 +9,7 @@ use sriovdp_sdk::{BaseDevice, DeviceId, PciAddress, PciFunction};
 use super::discovery_plan::{DiscoveryPlan, contains};
 use super::pending_discoveries::PendingDiscoveries;
 use super::provider_state::ProviderState;
-use super::{DiscoveredDevices, ProviderSelector, Resource, Selector};
+use super::{DiscoveredDevices, ProviderSections, ProviderSelector, Resource, Selector};
 
 /// The node as the host sees it in one scan.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct NodeNow<'a> {
     pub functions: &'a [PciFunction],
     /// In an incremental scan: the functions that may have changed.
     pub part: Option<&'a BTreeSet<PciAddress>>,
+    /// The sections of the providers in the configuration.
+    pub settings: &'a ProviderSections,
 }
 
 /// The devices of every device type; replaced whole by the next scan.
@@ -156,7 +158,8 @@ impl Scan {
         let before = self.device_types.get(device_type);
         if let (Some(part), Some(before)) = (node.part, before) {
             let replaced = before.devices.iter();
-            let replaced = replaced.filter(|device| part.contains(&device.function));
+            let replaced =
+                replaced.filter(|device| device.function.is_some_and(|at| part.contains(&at)));
             let replaced = replaced.map(|device| device.id.clone()).collect();
             self.replaced.insert(device_type.to_owned(), replaced);
             found = before.merge_partial(found, part)?;
@@ -204,6 +207,7 @@ impl Scan {
             functions: node.functions,
             devices,
             part: node.part,
+            settings: node.settings.of(provider).map(Arc::as_ref),
         };
         pending.take(provider, &request).await
     }

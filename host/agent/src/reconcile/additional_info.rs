@@ -13,9 +13,9 @@ impl Reconciler {
             let warnings = pool_of(&pools, &spec.name).map(|pool| {
                 spec.additional_info_of_others(file, |name| {
                     pool.devices.iter().any(|device| {
-                        let function = device.function.to_string();
+                        let function = device.function.map(|function| function.to_string());
                         name.eq_ignore_ascii_case(device.id.as_str())
-                            || name.eq_ignore_ascii_case(&function)
+                            || function.is_some_and(|at| name.eq_ignore_ascii_case(&at))
                     })
                 })
             });

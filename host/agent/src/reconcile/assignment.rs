@@ -126,12 +126,18 @@ fn pool_device(
     };
     let general = selector.map(|n| snapshot.scan.findings(&resource.selectors[n], device));
     let findings = for_selector.into_iter().flatten();
+    let replaced = selector.map(|n| resource.selectors[n].replaced());
+    let replaced = replaced.unwrap_or_default();
     let findings = findings.chain(general.into_iter().flatten());
+    // What an extension replaces may be missing.
+    let counts = |part: &String| !replaced.contains(part);
+    let findings = findings.filter(|finding| finding.part.as_ref().is_none_or(counts));
     PoolDevice {
         id: device.id.clone(),
         function: device.function,
         physical_function: device.physical_function,
         numa_node: device.numa_node,
+        extras: device.extras.clone(),
         health: match retained.and_then(Retained::mismatch) {
             Some(reason) => Health::Unhealthy {
                 kind: UnhealthyKind::Mismatch,

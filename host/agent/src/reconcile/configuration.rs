@@ -6,8 +6,10 @@ use std::time::SystemTime;
 
 use super::{Outcome, Reconciler, Settings};
 use crate::config;
-use crate::config::{ConfigError, Problem, ResourceName, ResourceSpec, SelectionSpec, Severity};
-use crate::pools::{ResolveError, Resource, mistakes, resolve};
+use crate::config::{
+    ConfigError, Problem, ProviderSection, ResourceName, ResourceSpec, SelectionSpec, Severity,
+};
+use crate::pools::{ProviderSections, ResolveError, Resource, mistakes, resolve};
 use sriovdp_providers::blocking;
 use sriovdp_providers::limits::is_shortage;
 
@@ -15,6 +17,7 @@ use sriovdp_providers::limits::is_shortage;
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
     pub(super) specs: Vec<ResourceSpec>,
+    pub(super) providers: Vec<ProviderSection>,
     /// Since when it is active.
     pub(super) applied: Option<SystemTime>,
     fingerprint: Option<u64>,
@@ -40,6 +43,7 @@ impl Configuration {
         match blocking::run(move || config::read(&path, &file, &defaults)).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
+                self.providers = configuration.providers;
                 self.log_change(configuration.fingerprint);
                 outcome.problems = configuration.problems;
                 configuration.refused
@@ -68,6 +72,16 @@ impl Configuration {
 }
 
 impl Reconciler {
+    /// Validates the sections of the providers.
+    pub(super) async fn resolve_settings(&mut self, outcome: &mut Outcome) {
+        let (file, strictness) = (&self.settings.config_file, self.settings.strictness);
+        let sections = &self.configuration.providers;
+        let resolved = ProviderSections::resolve(&self.providers, file, strictness, sections);
+        let (settings, problems) = resolved.await;
+        self.provider_sections = settings;
+        outcome.problems.extend(problems);
+    }
+
     /// The resources that can be published. The problems of all are in the file's order.
     pub(super) async fn resolve(
         &self,
@@ -84,7 +98,8 @@ impl Reconciler {
             outcome.problems.extend(problems);
         }
         for spec in &self.configuration.specs {
-            match resolve(&self.providers, file, strictness, spec).await {
+            let settings = &self.provider_sections;
+            match resolve(&self.providers, file, strictness, settings, spec).await {
                 Ok((resource, warnings)) => {
                     resources.push(Arc::new(resource));
                     outcome.problems.extend(warnings);

@@ -144,7 +144,17 @@ impl Reconciler {
             let entry = entry
                 .resource(&kept_out.resource.name)
                 .device(kept_out.device);
-            log.add(entry.reason(kept_out.reason));
+            log.add(entry.reason(&*kept_out.reason));
+        }
+        for divided in self.divided() {
+            let entry = Entry::warn(
+                "device_divided",
+                "another pool has the device or parts of it",
+            );
+            let entry = entry
+                .resource(&divided.resource.name)
+                .device(divided.device);
+            log.add(entry.reason(&*divided.reason));
         }
     }
 }

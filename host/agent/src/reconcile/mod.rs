@@ -7,6 +7,7 @@
 mod additional_info;
 mod assignment;
 mod configuration;
+mod divided;
 mod empty;
 mod health;
 mod log;
@@ -47,7 +48,7 @@ use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName};
 use crate::events::ReconcileScope;
-use crate::pools::{FlapDamping, PendingDiscoveries, Pool, Resource, ScanError};
+use crate::pools::{FlapDamping, PendingDiscoveries, Pool, ProviderSections, Resource, ScanError};
 
 /// When a provider file is vetted again that was refused for a lack of memory, processes or descriptors.
 const PROVIDER_RETRY: Duration = Duration::from_secs(5);
@@ -59,6 +60,7 @@ pub struct Reconciler {
     configuration: Configuration,
     providers: Providers,
     pending: PendingDiscoveries,
+    provider_sections: ProviderSections,
     snapshot: Snapshot,
     /// The functions to read again soon.
     unread: Unread,
@@ -113,6 +115,7 @@ impl Reconciler {
             configuration: Configuration::default(),
             providers,
             pending: PendingDiscoveries::new(wait),
+            provider_sections: ProviderSections::default(),
             snapshot: Snapshot::default(),
             unread: Unread::default(),
             flaps: FlapDamping::default(),
@@ -139,6 +142,7 @@ impl Reconciler {
             .configuration
             .reload(&self.settings, &mut outcome)
             .await;
+        self.resolve_settings(&mut outcome).await;
         let resources = self.resolve(&refused, &mut outcome).await;
         self.refresh_snapshot(resources, scope).await;
         let (now, before) = (Instant::now(), self.servers.pools());
@@ -160,6 +164,7 @@ impl Reconciler {
             providers: &self.providers,
             pending: &mut self.pending,
             unread: &mut self.unread,
+            settings: &self.provider_sections,
         };
         self.snapshot = self.snapshot.next(node, resources, scope).await;
     }

@@ -1,5 +1,6 @@
 //! Notes about the resources on this node, although nothing is wrong with the configuration.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -9,7 +10,7 @@ use super::Reconciler;
 use super::snapshot::MatchedResource;
 use crate::pools::Resource;
 
-/// A device that matches a resource, and that a provider keeps out all the same.
+/// A device that matches a resource, and that the resource does not get all the same.
 #[derive(Debug)]
 pub struct KeptOut<'a> {
     /// The resource.
@@ -17,7 +18,7 @@ pub struct KeptOut<'a> {
     /// The device.
     pub device: &'a DeviceId,
     /// Why.
-    pub reason: &'a str,
+    pub reason: Cow<'a, str>,
 }
 
 impl Reconciler {
@@ -69,7 +70,7 @@ impl Reconciler {
             all.extend(kept_out.into_iter().map(|(device, reason)| KeptOut {
                 resource: &matched.resource,
                 device,
-                reason,
+                reason: Cow::Borrowed(reason.as_str()),
             }));
         }
         all

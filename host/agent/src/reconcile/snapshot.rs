@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::unread::Unread;
 use crate::config::ResourceName;
 use crate::pools::{
-    AssignedDevice, DiscoveredDevices, NodeNow, OwnerByDevice, PendingDiscoveries, Pool, Request,
-    Resource, Scan, ScanError, assign,
+    AssignedDevice, DiscoveredDevices, NodeNow, OwnerByDevice, PendingDiscoveries, Pool,
+    ProviderSections, Request, Resource, Scan, ScanError, assign,
 };
 
 /// What a reconcile reads of the node.
@@ -66,6 +66,7 @@ pub(super) struct Node<'a> {
     pub(super) providers: &'a Providers,
     pub(super) pending: &'a mut PendingDiscoveries,
     pub(super) unread: &'a mut Unread,
+    pub(super) settings: &'a ProviderSections,
 }
 
 impl Snapshot {
@@ -145,6 +146,7 @@ impl Snapshot {
                     root: &node.root.display().to_string(),
                     functions: &next.functions,
                     part: bus.part.as_ref(),
+                    settings: node.settings,
                 };
                 let scan = self.scan.next(node.pending, node.providers, resources, now);
                 next.scan = scan.await;
@@ -189,6 +191,7 @@ impl Snapshot {
         let kept = unknown.filter_map(|(resource, _)| pool_of(pools, &resource.name));
         let kept = kept.flat_map(|pool| pool.devices.iter().map(|device| device.id.as_str()));
         let requests = self.resources.iter().map(|matched| Request {
+            device_type: &matched.resource.device_type,
             devices: self.devices_of(&matched.resource).unwrap_or(&NONE),
             matches: &matched.matches,
         });

@@ -39,6 +39,7 @@ impl FakeKubelet {
         let spec = PodSpec::wanting(pod, ids.len(), resource);
         self.shared.update(|state| state.pods.begin(&spec));
         let answer = self.allocate(resource, ids).await?;
+        self.start_container(resource, ids).await?;
         let devices = ContainerDevices {
             container: pod.to_owned(),
             resource: resource.to_owned(),
@@ -105,6 +106,9 @@ impl FakeKubelet {
         let requested: Vec<&str> = ids.iter().map(String::as_str).collect();
         let answer = self
             .allocate(&container.resource, &requested)
+            .await
+            .map_err(|status| as_go_prints(&status))?;
+        self.start_container(&container.resource, &requested)
             .await
             .map_err(|status| as_go_prints(&status))?;
         Ok(ContainerDevices {

@@ -57,10 +57,7 @@ fn probe(copy: File, report: &mut impl FnMut(&Line) -> io::Result<()>) -> io::Re
     report(&Line::Begins(Step::Discovery))?;
     let empty_node = wire::DiscoverRequest {
         root: NOWHERE.to_owned(),
-        generation: 0,
-        functions: Vec::new(),
-        devices: Vec::new(),
-        part: None,
+        ..wire::DiscoverRequest::default()
     };
     let failure = call::<Discover>(module, &empty_node).err();
     let failure = failure.map(|error| error.error.into());

@@ -20,7 +20,8 @@ use sriovdp_report::count;
 struct Check {
     problems: Vec<Reported>,
     resources: Vec<Resource>,
-    /// The devices that no pool has because a provider keeps them out of a resource that they match.
+    /// The devices that no pool has because a provider keeps them out of a resource that they match, or because another
+    /// pool has the whole that they are parts of, or parts of them.
     kept_out: Vec<String>,
 }
 
@@ -89,8 +90,8 @@ pub(super) async fn check(output: &mut Output, state: &Reconciler, outcome: &Out
             }
             check.resources.push(resource);
         }
-        let kept_out = state.kept_out();
-        check.kept_out = kept_out.iter().map(ToString::to_string).collect();
+        let kept_out = state.kept_out().into_iter().chain(state.divided());
+        check.kept_out = kept_out.map(|kept_out| kept_out.to_string()).collect();
     }
     output.document(&check);
 }

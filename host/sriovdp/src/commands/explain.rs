@@ -1,13 +1,14 @@
 //! `sriovdp explain`: for each device, the resource that has it, and why every other one does not match.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sriovdp_sdk::Error;
+use sriovdp_sdk::{Attribute, Error};
 
 use super::output::{Columns, Document};
 use super::resources::{ShownResource, resources};
-use super::{Output, named_device};
+use super::{Output, device_attributes, named_device};
 use sriovdp_agent::pools::{DiscoveredDevices, Fit, Pool};
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 use sriovdp_report::inline;
@@ -33,6 +34,8 @@ pub(super) struct DeviceReport<'a> {
     device_type: &'a str,
     /// Why its provider excludes it.
     excluded: Option<String>,
+    /// Those of its provider, and where it is.
+    attributes: BTreeMap<String, Attribute>,
     resources: Vec<Verdict>,
 }
 
@@ -52,6 +55,8 @@ struct Verdict {
     assigned_to: Option<String>,
     /// The resource name under which a pod has it.
     in_use_as: Option<String>,
+    /// Which pool has the whole that it is a part of, or a part of it.
+    divided: Option<String>,
     /// The mismatch of each selector object.
     mismatches: Vec<SelectorMismatch>,
     /// Why the result is unknown.
@@ -133,8 +138,9 @@ pub(super) async fn reports<'a>(
         if query.resource.is_some() && of_type().next().is_none() {
             continue;
         }
-        let devices = found.devices.iter().map(|device| device.id.as_str());
-        for id in devices.filter(|id| is_wanted(id)) {
+        let devices = found.devices.iter();
+        for device in devices.filter(|device| is_wanted(device.id.as_str())) {
+            let id = device.id.as_str();
             let mut resources = Vec::new();
             for shown in of_type() {
                 resources.push(verdict(state, shown, id).await);
@@ -143,6 +149,7 @@ pub(super) async fn reports<'a>(
                 device: Some(id.to_owned()),
                 device_type,
                 excluded: None,
+                attributes: device_attributes::of(state, device.into()),
                 resources,
             });
         }
@@ -168,6 +175,7 @@ fn excluded<'a>(
             device: Some(excluded.name.clone()),
             device_type,
             excluded: Some(excluded.reason.clone()),
+            attributes: BTreeMap::new(),
             resources: Vec::new(),
         };
         (excluded.name.as_str(), report)
@@ -182,6 +190,7 @@ fn undiscovered<'a>(state: &Reconciler, shown: &'a ShownResource<'a>) -> Option<
         device: None,
         device_type: shown.device_type,
         excluded: None,
+        attributes: BTreeMap::new(),
         resources: vec![unknown(shown.name.to_string(), reason)],
     })
 }
@@ -245,8 +254,12 @@ fn matches(state: &Reconciler, resource: String, owner: Option<Arc<Pool>>, id: &
         Some(_) => None,
         None => state.pod_devices().resources_of(id).first().cloned(),
     };
+    let divided = state.divided().into_iter().find(|divided| {
+        divided.device.as_str() == id && divided.resource.name.to_string() == resource
+    });
     Verdict {
         resource,
+        divided: divided.map(|divided| divided.reason.into_owned()),
         result: match (&assigned_to, &in_use_as) {
             (Some(_), _) => MatchResult::AssignedEarlier,
             (None, Some(_)) => MatchResult::InUse,
@@ -276,6 +289,13 @@ impl Document for Explanation<'_> {
 fn print(output: &mut Output, report: &DeviceReport<'_>) {
     let device = report.device.as_deref().unwrap_or("devices unknown");
     output.line(format_args!("{device} ({})", report.device_type));
+    let mut attributes = report.attributes.keys();
+    if attributes.any(|id| !device_attributes::OF_HOST.contains(&id.as_str())) {
+        let attributes = report.attributes.iter();
+        let attributes = attributes.map(|(id, value)| format!("{id}={value}"));
+        let attributes = attributes.collect::<Vec<_>>().join(", ");
+        output.line(format_args!("    attributes: {attributes}"));
+    }
     for line in lines(report) {
         output.line(format_args!("    {line}"));
     }
@@ -322,7 +342,10 @@ fn description(verdict: &Verdict) -> Vec<String> {
                 text(&verdict.in_use_as)
             )
         }
-        MatchResult::Unassigned => "matches, but is in no pool".to_owned(),
+        MatchResult::Unassigned => match &verdict.divided {
+            Some(reason) => format!("matches, but {reason}"),
+            None => "matches, but is in no pool".to_owned(),
+        },
         MatchResult::Unknown => format!("unknown: {}", text(&verdict.unknown)),
         MatchResult::Mismatch => {
             let mismatches = verdict.mismatches.iter().map(|mismatch| {

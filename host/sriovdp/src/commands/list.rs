@@ -128,7 +128,7 @@ fn row(resource: &Resource, device: &Device, columns: Columns) -> Vec<Cell> {
     let pf = &device.physical_function;
     let name = Cell::new(resource.resource.clone());
     let id = Cell::new(device.id.clone());
-    let pf_name = Cell::new(pf.interface.clone().unwrap_or_else(|| pf.address.clone()));
+    let pf_name = Cell::new(pf.interface.clone().or_else(|| pf.address.clone()));
     let vf = Cell::new(device.vf.map(|number| number.to_string()));
     let driver = Cell::new(device.driver.clone());
     let interfaces = Cell::new(device.interfaces.join(","));

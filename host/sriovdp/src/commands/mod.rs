@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+mod device_attributes;
 mod events;
 mod explain;
 mod health;

@@ -87,7 +87,7 @@ fn at_address(state: &Reconciler, address: PciAddress) -> Vec<String> {
     }
     let devices = state.scan().device_types();
     let devices = devices.flat_map(|(_, found)| &found.devices);
-    let on_function = devices.filter(|device| device.function == address);
+    let on_function = devices.filter(|device| device.function == Some(address));
     on_function.map(|device| device.id.to_string()).collect()
 }
 

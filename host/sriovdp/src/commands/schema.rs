@@ -2,6 +2,8 @@
 
 mod any_case;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use any_case::{in_any_case, nullable, of_provider, pattern, requiring};
@@ -9,17 +11,21 @@ use any_case::{in_any_case, nullable, of_provider, pattern, requiring};
 use super::Output;
 use sriovdp_agent::config::AllocationPolicy;
 use sriovdp_agent::reconcile::Reconciler;
-use sriovdp_providers::DeviceType;
+use sriovdp_providers::{DeviceType, Provider};
 
 pub(super) fn schema(output: &mut Output, state: &Reconciler) {
-    output.json(&configuration(state.providers().device_types()));
+    let providers = state.providers();
+    output.json(&configuration(providers.device_types(), providers.loaded()));
 }
 
 /// The pattern of a resource name, for editors.
 const NAME: &str = "^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$";
 
 /// Resources, and for each device type the selectors that it has: an editor then compares with one of them only.
-fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType)>) -> Value {
+fn configuration<'a>(
+    device_types: impl Iterator<Item = (&'a str, &'a DeviceType)>,
+    providers: &[Arc<Provider>],
+) -> Value {
     let mut definitions = Map::new();
     let mut names = Vec::new();
     let mut default = None;
@@ -48,8 +54,12 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
     if let Some(Value::Array(conditions)) = resource.get_mut("allOf") {
         conditions.append(&mut selectors_by_type);
     }
-    let list = json!({"resourceList": nullable(json!({"type": "array", "items": resource}))});
-    let mut whole = in_any_case(list.as_object().cloned().unwrap_or_default());
+    let mut top = Map::new();
+    let list = json!({"type": "array", "items": resource});
+    top.insert("resourceList".to_owned(), nullable(list));
+    let sections = sections(providers, &mut definitions);
+    top.extend(sections.map(|sections| ("providers".to_owned(), sections)));
+    let mut whole = in_any_case(top);
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["$id"] = "urn:sriovdp:configuration".into();
     whole["title"] = "sriovdp configuration".into();
@@ -57,6 +67,35 @@ fn configuration<'a>(device_types: impl Iterator<Item = (&'a str, &'a DeviceType
     whole["type"] = "object".into();
     whole["$defs"] = definitions.into();
     whole
+}
+
+/// The sections of the providers that have settings.
+fn sections(providers: &[Arc<Provider>], definitions: &mut Map<String, Value>) -> Option<Value> {
+    let mut sections = Map::new();
+    for provider in providers {
+        let Some(schema) = &provider.manifest().settings else {
+            continue;
+        };
+        let file = provider.file_name();
+        let name = file.strip_suffix(".so").unwrap_or(&file);
+        let prefix = format!("{name}.settings.");
+        define(schema, &prefix, definitions);
+        sections.insert(name.to_owned(), nullable(of_provider(schema, &prefix)));
+    }
+    let description = "The sections of providers, by the names of their files without `.so`.";
+    let sections = (!sections.is_empty()).then_some(sections)?;
+    Some(nullable(json!({
+        "type": "object",
+        "properties": sections,
+        "description": description,
+    })))
+}
+
+/// Adds the definitions of a provider's schema.
+fn define(schema: &Value, prefix: &str, definitions: &mut Map<String, Value>) {
+    let named = schema["$defs"].as_object().into_iter().flatten();
+    definitions
+        .extend(named.map(|(name, value)| (format!("{prefix}{name}"), of_provider(value, prefix))));
 }
 
 /// The values that select nothing.
@@ -95,10 +134,7 @@ fn selectors(
                 whole[part][key] = schema.clone();
             }
         }
-        let named = manifest.schema["$defs"].as_object().into_iter().flatten();
-        definitions.extend(
-            named.map(|(name, value)| (format!("{prefix}{name}"), of_provider(value, &prefix))),
-        );
+        define(&manifest.schema, &prefix, definitions);
         keys.extend(provider.keys().map(str::to_owned));
     }
     whole["type"] = "object".into();

@@ -114,7 +114,7 @@ impl Provider for Faulty {
         if let (Some(count), Some(first)) = (count, first) {
             let device = |n| {
                 let id = DeviceId::new(format!("{:x<length$}.{n}", first.address.to_string()))?;
-                let device = Device::new(id, first.address, Facts);
+                let device = Device::new(id, Facts).with_function(first.address);
                 Ok(device.with_numa_node(first.numa_node))
             };
             return (0..count).map(device).collect();

@@ -79,7 +79,7 @@ async fn failed_rescan_is_reported() {
         ),
         (
             "RAW_PROVIDER",
-            r#"discover={"devices": [{"id": "nowhere"}]}"#,
+            r#"discover={"devices": [{"id": "x", "parent": "nowhere"}]}"#,
             "`nowhere`",
         ),
         (

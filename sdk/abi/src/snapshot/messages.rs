@@ -19,6 +19,7 @@ pub(super) fn all(lines: &mut Vec<String>) {
     message("Part", &part(), lines);
     message("Function", &function(), lines);
     message("ExtendedDevice", &extended(), lines);
+    message("NonPciDevice", &non_pci(), lines);
     message("Discovered", &discovered(), lines);
     message("Device", &device(), lines);
     message(
@@ -79,6 +80,8 @@ pub(super) fn all(lines: &mut Vec<String>) {
             selectors: json!({"k": 1}),
             ids: vec!["0000:17:00.1".to_owned()],
             resource: Some("intel.com/r".to_owned()),
+            settings: Some(json!({"k": 1})),
+            replaced: vec!["vfio".to_owned()],
         },
         lines,
     );
@@ -88,6 +91,16 @@ pub(super) fn all(lines: &mut Vec<String>) {
     message("Allocated", &allocated, lines);
     message("Allocation", &allocation(), lines);
     message("Failure", &failure(), lines);
+    lines.push(format!("message Started: {}", text(&wire::Started {})));
+    let settings = wire::CheckSettingsRequest {
+        settings: json!({"k": 1}),
+    };
+    message("CheckSettingsRequest", &settings, lines);
+    message(
+        "Finding",
+        &Finding::new(FindingKind::Link, "r").about("vfio"),
+        lines,
+    );
     let checked = wire::Checked {
         warnings: vec![failure()],
     };
@@ -116,7 +129,7 @@ fn failure() -> wire::Failure {
     }
 }
 
-fn methods() -> [(&'static str, &'static str); 9] {
+fn methods() -> [(&'static str, &'static str); 11] {
     use wire::method;
     [
         ("MANIFEST", method::MANIFEST),
@@ -125,6 +138,8 @@ fn methods() -> [(&'static str, &'static str); 9] {
         ("SELECT", method::SELECT),
         ("EXPLAIN", method::EXPLAIN),
         ("ALLOCATE", method::ALLOCATE),
+        ("PRE_START", method::PRE_START),
+        ("CHECK_SETTINGS", method::CHECK_SETTINGS),
         ("LOG", method::LOG),
         ("DEVLINK", method::DEVLINK),
         ("DEFAULT_ROUTES", method::DEFAULT_ROUTES),
@@ -156,6 +171,9 @@ fn manifest() -> wire::Manifest {
         by_function: true,
         features: vec![crate::feature::INCREMENTAL.to_owned()],
         schema: json!({"type": "object"}),
+        settings: Some(json!({"type": "object"})),
+        replaceable: vec!["vfio".to_owned()],
+        replaces: vec!["vfio".to_owned()],
     }
 }
 
@@ -181,13 +199,19 @@ fn extended() -> wire::ExtendedDevice {
     wire::ExtendedDevice::new("t", "mlx5_core.sf.2", address())
 }
 
+fn non_pci() -> wire::NonPciDevice {
+    wire::NonPciDevice::new("t", "wq0.0")
+}
+
 fn discover_request() -> wire::DiscoverRequest {
     wire::DiscoverRequest {
         root: "/".to_owned(),
         generation: 7,
         functions: Vec::new(),
         devices: vec![extended()],
+        non_pci: vec![non_pci()],
         part: Some(part()),
+        settings: Some(json!({"k": 1})),
     }
 }
 
@@ -203,6 +227,10 @@ fn device() -> wire::Device {
         id: address().into(),
         function: Some(address()),
         numa_node: Some(1),
+        other_numa_nodes: vec![2],
+        parent: Some("/sys/devices/platform/x".to_owned()),
+        independent: true,
+        attributes: BTreeMap::from([("model".to_owned(), json!({"string": "x"}))]),
         unhealthy: Some("u".to_owned()),
         findings: vec![Finding::new(FindingKind::Link, "u")],
     }

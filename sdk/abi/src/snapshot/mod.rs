@@ -93,6 +93,7 @@ fn the_first_interface_is_a_part_of_it() {
 fn the_record_has_every_method_and_message() {
     let wire = [
         include_str!("../wire.rs"),
+        include_str!("../wire/allocate.rs"),
         include_str!("../wire/devlink.rs"),
         include_str!("../wire/function.rs"),
     ]

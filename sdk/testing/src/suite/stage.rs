@@ -106,11 +106,11 @@ impl Stage {
             devices.collect()
         };
         wire::DiscoverRequest {
-            part: None,
             root: self.root().to_string_lossy().into_owned(),
             generation,
             functions: self.functions.iter().map(Into::into).collect(),
             devices: extended.map(extend).unwrap_or_default(),
+            ..wire::DiscoverRequest::default()
         }
     }
 

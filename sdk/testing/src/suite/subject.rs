@@ -181,6 +181,7 @@ impl Subject {
             selectors: selectors.clone(),
             ids: vec![id.to_owned()],
             resource: Some("example.com/devices".to_owned()),
+            ..wire::AllocateRequest::default()
         };
         let answer = self.calls.call::<method::Allocate>(&request)?;
         Ok(answer.map(|mut allocated| allocated.devices.remove(0)))

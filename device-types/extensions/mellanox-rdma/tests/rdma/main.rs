@@ -6,7 +6,7 @@ mod health;
 mod selected;
 
 use sriovdp_mellanox_rdma::MellanoxRdma;
-use sriovdp_sdk::{BaseDevice, DeviceId};
+use sriovdp_sdk::{BaseDevice, DeviceId, PciAddress};
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 /// A node, and the extension after a discovery of these PCI functions.
@@ -41,7 +41,8 @@ fn netdevices(ids: &[&str]) -> Vec<BaseDevice> {
 
 fn device(device_type: &str, id: &str, function: &str) -> BaseDevice {
     let id = DeviceId::new(id).expect("an id");
-    BaseDevice::new(device_type, id, function.parse().expect("an address"))
+    let function: PciAddress = function.parse().expect("an address");
+    BaseDevice::new(device_type, id, function)
 }
 
 sriovdp_sdk_testing::conformance!(MellanoxRdma);

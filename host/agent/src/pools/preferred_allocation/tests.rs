@@ -17,10 +17,9 @@ fn pool(ids: &[&str]) -> Pool {
 
 fn device(id: &str) -> PoolDevice {
     let port = id.as_bytes()[0];
+    let physical_function = format!("0000:{:02x}:00.0", port.to_ascii_lowercase());
     PoolDevice {
-        physical_function: format!("0000:{:02x}:00.0", port.to_ascii_lowercase())
-            .parse()
-            .unwrap(),
+        physical_function: Some(physical_function.parse().unwrap()),
         numa_node: Some(u32::from(port.is_ascii_uppercase())),
         ..sample::device(id)
     }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use sriovdp_agent::pools::PoolDevice;
 use sriovdp_agent::reconcile::Reconciler;
 use sriovdp_kubelet::ContainerDevices;
-use sriovdp_sdk::{HostRoot, PciAddress, PciFunction};
+use sriovdp_sdk::{Attribute, HostRoot, PciAddress, PciFunction};
+
+use crate::commands::device_attributes;
 
 const INTERFACES: &str = "/sys/class/net";
 const AUXILIARY_DEVICES: &str = "/sys/bus/auxiliary/devices";
@@ -18,7 +20,7 @@ const AUXILIARY_DEVICES: &str = "/sys/bus/auxiliary/devices";
 pub(super) struct Device {
     pub(super) id: String,
     /// The address of the PCI function that it is or belongs to.
-    pub(super) function: String,
+    pub(super) function: Option<String>,
     /// `vendor:device` of the function.
     pub(super) pci_id: Option<String>,
     pub(super) physical_function: PhysicalFunction,
@@ -28,6 +30,8 @@ pub(super) struct Device {
     /// Its network interfaces in this network namespace.
     pub(super) interfaces: Vec<String>,
     pub(super) numa_node: Option<u32>,
+    /// Those of its provider, and where it is.
+    pub(super) attributes: BTreeMap<String, Attribute>,
     /// Why new pods do not get it.
     pub(super) unhealthy: Option<String>,
     /// The pod that has it.
@@ -37,7 +41,7 @@ pub(super) struct Device {
 /// The physical function behind a device, which may be the device itself.
 #[derive(Serialize)]
 pub(super) struct PhysicalFunction {
-    pub(super) address: String,
+    pub(super) address: Option<String>,
     pub(super) interface: Option<String>,
 }
 
@@ -52,6 +56,7 @@ pub(super) struct Pod {
 /// The values of all devices that no pool has.
 pub(super) struct DeviceFacts<'a> {
     root: HostRoot,
+    state: &'a Reconciler,
     functions: &'a [PciFunction],
     /// By the directory of sysfs that they are in: a PCI address, or an id.
     interfaces: HashMap<String, Vec<String>>,
@@ -75,18 +80,22 @@ impl<'a> DeviceFacts<'a> {
             interfaces: interfaces(state, &root),
             pods: pods.collect(),
             functions: state.functions(),
+            state,
             root,
         }
     }
 
     pub(super) fn of(&self, resource: &str, device: &PoolDevice) -> Device {
         let id = device.id.as_str();
-        let function = self.function(device.function);
-        let is_function = id == device.function.to_string();
-        let physical_function = device.physical_function.to_string();
-        let interface = self.interfaces.get(&physical_function);
+        let address = device.function.map(|function| function.to_string());
+        let function = device.function.and_then(|function| self.function(function));
+        let is_function = address.as_deref() == Some(id);
+        let physical_function = device.physical_function.map(|pf| pf.to_string());
+        let interface = physical_function.as_ref();
+        let interface = interface.and_then(|pf| self.interfaces.get(pf));
         Device {
-            function: device.function.to_string(),
+            attributes: device_attributes::of(self.state, device.into()),
+            function: address,
             pci_id: function.map(|f| format!("{}:{}", f.vendor, f.device)),
             vf: function.and_then(|f| f.vf_index),
             driver: match is_function {

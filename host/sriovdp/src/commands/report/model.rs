@@ -44,7 +44,8 @@ impl Model<'_> {
         resources(self.state, self.outcome).map(row).collect()
     }
 
-    /// A card for each physical function with virtual ones or with devices, and for each other function with devices.
+    /// A card for each physical function with virtual ones or with devices, for each other function with devices, and for
+    /// the devices that belong to none.
     pub(super) fn cards(&self, pools: &[PoolRow], redactor: &mut Redactor) -> Vec<Card> {
         let functions: BTreeMap<PciAddress, &PciFunction> = self
             .state
@@ -60,12 +61,12 @@ impl Model<'_> {
                 .filter(|physical| functions.contains_key(physical))
                 .unwrap_or(address)
         };
-        let mut devices: BTreeMap<PciAddress, Vec<(Order, Device)>> = BTreeMap::new();
+        let mut devices: BTreeMap<Option<PciAddress>, Vec<(Order, Device)>> = BTreeMap::new();
         let mut offered = BTreeSet::new();
         for (_, found) in self.state.scan().device_types() {
             let excluded = found.excluded.iter().filter_map(|excluded| {
                 let address: PciAddress = excluded.name.parse().ok()?;
-                Some((excluded.name.as_str(), address))
+                Some((excluded.name.as_str(), Some(address)))
             });
             let discovered = found
                 .devices
@@ -73,12 +74,13 @@ impl Model<'_> {
                 .map(|device| (device.id.as_str(), device.function));
             for (id, address) in discovered.chain(excluded) {
                 // A function may be excluded by one provider and discovered by another.
-                let card = devices.entry(card_of(address)).or_default();
+                let card = devices.entry(address.map(card_of)).or_default();
                 if card.iter().any(|(order, _)| order.id == id) {
                     continue;
                 }
-                offered.insert(address);
-                card.push(self.device(id, functions.get(&address).copied(), pools, redactor));
+                offered.extend(address);
+                let function = address.and_then(|address| functions.get(&address).copied());
+                card.push(self.device(id, function, pools, redactor));
             }
         }
         for function in functions
@@ -86,7 +88,7 @@ impl Model<'_> {
             .filter(|function| function.vf_index.is_some())
         {
             if !offered.contains(&function.address) {
-                let card = devices.entry(card_of(function.address)).or_default();
+                let card = devices.entry(Some(card_of(function.address))).or_default();
                 card.push(self.device(
                     &function.address.to_string(),
                     Some(function),
@@ -100,7 +102,8 @@ impl Model<'_> {
             .map(|(address, mut devices)| {
                 devices.sort_by(|(a, _), (b, _)| a.cmp(b));
                 let devices = devices.into_iter().map(|(_, device)| device).collect();
-                self.card(address, functions.get(&address).copied(), devices)
+                let function = address.and_then(|address| functions.get(&address).copied());
+                self.card(address, function, devices)
             })
             .collect();
         cards.sort_by_key(|card| card.numa_node.map_or(u32::MAX, |node| node));
@@ -109,12 +112,17 @@ impl Model<'_> {
 
     fn card(
         &self,
-        address: PciAddress,
+        address: Option<PciAddress>,
         function: Option<&PciFunction>,
         devices: Vec<Device>,
     ) -> Card {
         let root = HostRoot::new(self.state.tree().root());
-        let interfaces = interfaces(&root, address);
+        let interfaces = address.map(|address| interfaces(&root, address));
+        let interfaces = interfaces.unwrap_or_default();
+        let name = match address {
+            Some(address) => format!("{address} {}", interfaces.join(" ")),
+            None => "devices without a PCI function".to_owned(),
+        };
         let mut details = Vec::new();
         if let Some(function) = function {
             details.push(format!("{}:{}", function.vendor, function.device));
@@ -129,9 +137,7 @@ impl Model<'_> {
             .map(|interface| Link::of(&root, interface));
         Card {
             numa_node: function.and_then(|function| function.numa_node),
-            name: format!("{address} {}", interfaces.join(" "))
-                .trim_end()
-                .to_owned(),
+            name: name.trim_end().to_owned(),
             details,
             links: links.collect(),
             devices,

@@ -68,7 +68,7 @@ impl Provider for ProviderName {
         let mut allocation = Allocation::default();
         // The device nodes of a function that is bound to VFIO or UIO. Those of your own driver come here as well: call
         // `node.require_device_node(path)`, then add them by `allocation.node(path)`.
-        userspace_nodes(node, device.function, &mut allocation)?;
+        userspace_nodes(node, device.pci_function()?, &mut allocation)?;
         Ok(allocation)
     }
 }

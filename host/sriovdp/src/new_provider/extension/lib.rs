@@ -30,7 +30,7 @@ impl Provider for ProviderName {
 
     fn discover(&self, node: &Node) -> Result<Discovery<Option<CaseInsensitive>>, Error> {
         let label = |device: &BaseDevice| {
-            let label = node.pci(device.function).attribute("label")?;
+            let label = node.pci(device.function?).attribute("label")?;
             Some(CaseInsensitive::from(label.as_str()))
         };
         let devices = node.devices().iter();

@@ -88,13 +88,13 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
                 card.numa_node = u32::try_from(node.functions().len()).ok();
             }),
             READS_THE_PHYSICAL_ONE => found.iter_mut().for_each(|card| {
-                let function = node.function(card.function);
+                let function = card.function.and_then(|at| node.function(at));
                 let physical = function.and_then(|f| node.function(f.physical_function?));
                 card.numa_node = physical.and_then(|f| f.numa_node);
             }),
             IGNORES_PARTS => {
                 let first: PciAddress = "0000:17:00.0".parse()?;
-                let other = Device::new(first.into(), first, HexId(0));
+                let other = Device::new(first.into(), HexId(0)).with_function(first);
                 found.extend((!node.is_in_scope(first)).then_some(other));
             }
             _ => {}
@@ -116,7 +116,7 @@ impl<const FAULT: u8> Provider for Card<FAULT> {
     }
 
     fn allocate(&self, node: &Node, _: &Keys, card: &Device<HexId>) -> Result<Allocation, Error> {
-        let names = node.pci(card.function).list("acme");
+        let names = node.pci(card.pci_function()?).list("acme");
         let name = match FAULT {
             PANICS_IN_ALLOCATE => &names[0],
             _ => names.first().context("no entry in `acme`")?,

@@ -212,7 +212,7 @@ impl Provider for Slingshot {
                     index: None,
                 };
                 let id = DeviceId::new(format!("{}-all", function.address))?;
-                let device = Device::new(id, function.address, facts);
+                let device = Device::new(id, facts).with_function(function.address);
                 let missing = Finding::new(FindingKind::Other, "it has no card");
                 found.add(
                     device
@@ -273,7 +273,7 @@ impl Provider for Slingshot {
         if !self.has(Fault::IgnoresTheBoundDriver) {
             require_driver(node, device, &keys.drivers)?;
         }
-        let mut names = node.pci(device.function).list("cxi").into_iter();
+        let mut names = node.pci(device.pci_function()?).list("cxi").into_iter();
         let mut card = names.next().context("no entry in `cxi`")?;
         if self.has(Fault::HandsOutTheFirst) {
             card = self.first.get_or_init(|| card).clone();

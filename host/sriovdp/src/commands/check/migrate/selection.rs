@@ -268,7 +268,12 @@ fn vf_numbers(compared: &Comparison<'_>) -> Vec<Details> {
     let mut found = Vec::new();
     for pool in state.pools() {
         let devices = pool.present().into_iter();
-        let devices: Vec<_> = devices.filter(|d| beyond.contains(&d.function)).collect();
+        let devices: Vec<_> = devices
+            .filter(|d| {
+                d.function
+                    .is_some_and(|function| beyond.contains(&function))
+            })
+            .collect();
         if devices.is_empty() {
             continue;
         }

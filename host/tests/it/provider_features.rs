@@ -1,0 +1,172 @@
+//! What providers declare beyond devices: settings of their own, a call before a container starts, replaced parts.
+
+use serde_json::{Value, json};
+
+use crate::test_node::{RegistrationMode, TestNode};
+
+const POOL: &str = "intel.com/raw";
+
+fn manifest(more: &Value) -> Value {
+    let mut manifest = json!({
+        "package": "p", "version": "1", "sdk": "1.0.0", "summary": "s",
+        "schema": {"properties": {}},
+    });
+    for (key, value) in more.as_object().unwrap() {
+        manifest[key] = value.clone();
+    }
+    manifest
+}
+
+fn owner(more: Value, devices: &Value) -> Vec<(&'static str, Value)> {
+    let mut more = more;
+    more["device_type"] = "raw".into();
+    vec![
+        ("manifest", manifest(&more)),
+        ("discover", json!({ "devices": devices })),
+        ("select", json!({"admitted": [0]})),
+        ("allocate", json!({"devices": [{}]})),
+        ("pre_start", json!({})),
+        ("check_settings", json!({})),
+    ]
+}
+
+fn extension(key: &str, more: Value) -> Vec<(&'static str, Value)> {
+    let mut more = more;
+    more["extends"] = json!(["raw"]);
+    more["schema"] = json!({"properties": {key: {"type": "boolean"}}});
+    vec![
+        ("manifest", manifest(&more)),
+        ("discover", json!({"devices": [{"id": "d0"}]})),
+        ("select", json!({"admitted": [0]})),
+        ("allocate", json!({"devices": [{}]})),
+    ]
+}
+
+fn config(selectors: &Value, providers: &Value) -> String {
+    json!({
+        "resourceList": [{"resourceName": "raw", "deviceType": "raw", "selectors": selectors}],
+        "providers": providers,
+    })
+    .to_string()
+}
+
+fn node(config: &str) -> TestNode {
+    let node = TestNode::without_providers("", RegistrationMode::Watcher);
+    node.configure(config);
+    node
+}
+
+#[tokio::test]
+async fn settings_are_checked_by_the_schema_of_their_provider() {
+    let settings = json!({
+        "type": "object",
+        "properties": {"healthSocket": {"type": "string"}, "limits": {"$ref": "#/$defs/Limits"}},
+        "$defs": {"Limits": {"type": "object", "properties": {"queues": {"type": "integer"}}}},
+    });
+    let check = async |providers: Value| {
+        let node = node(&config(&json!({}), &providers));
+        let of = json!({"settings": settings});
+        node.provide_scripted("cards", &owner(of, &json!([{"id": "d0"}])));
+        let (code, output, _) = node.run(&["check"]).await;
+        (code, output)
+    };
+    let (code, output) =
+        check(json!({"cards": {"HealthSocket": "/run/x", "limits": {"queues": 4}}})).await;
+    assert!(
+        code == Some(0) && output.contains("intel.com/raw: 1 device"),
+        "{output}"
+    );
+    for (providers, expected) in [
+        (
+            json!({"cards": {"healthSockt": "/run/x"}}),
+            "`providers.cards.healthSockt`: the provider `cards` has no such setting",
+        ),
+        (
+            json!({"cards": {"healthSockt": "/run/x"}}),
+            "did you mean `healthSocket`?",
+        ),
+        (
+            json!({"cards": {"limits": {"queue": 4}}}),
+            "`providers.cards.limits.queue`: the provider `cards` has no such setting",
+        ),
+        (
+            json!({"cards": {"limits": {"queue": 4}}}),
+            "the settings of its provider `cards` have a mistake",
+        ),
+    ] {
+        let (code, output) = check(providers).await;
+        assert!(code == Some(1) && output.contains(expected), "{output}");
+    }
+    let (code, output) = check(json!({"card": {}})).await;
+    let expected = "`providers.card`: no provider of this name is loaded";
+    assert!(
+        output.contains(expected) && output.contains("did you mean `cards`?"),
+        "{output}"
+    );
+    assert_eq!(code, Some(0), "the section has no effect");
+}
+
+#[tokio::test]
+async fn the_schema_of_the_configuration_has_the_settings() {
+    let node = node(&config(&json!({}), &json!({})));
+    let settings = json!({"type": "object", "properties": {"healthSocket": {"type": "string"}}});
+    node.provide_scripted("cards", &owner(json!({"settings": settings}), &json!([])));
+    let (_, output, _) = node.run(&["schema"]).await;
+    let schema: Value = serde_json::from_str(&output).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let with = |providers: Value| json!({"resourceList": [], "providers": providers});
+    assert!(validator.is_valid(&with(json!({"cards": {"healthSocket": "/run/x"}}))));
+    assert!(!validator.is_valid(&with(json!({"cards": {"healthSocket": 7}}))));
+}
+
+#[tokio::test]
+async fn a_container_starts_after_its_providers_have_prepared_it() {
+    for (features, announced) in [(json!(["pre_start"]), true), (json!([]), false)] {
+        let node = node(&config(&json!({}), &json!({})));
+        let of = json!({"features": features});
+        node.provide_scripted("raw", &owner(of, &json!([{"id": "d0"}])));
+        let kubelet = node.kubelet().await;
+        let _daemon = node.daemon();
+        let ready = kubelet.wait_for(POOL, |view| view.allocatable() == 1);
+        ready.await.unwrap();
+        kubelet.allocate(POOL, &["d0"]).await.unwrap();
+        assert_eq!(
+            kubelet.start_container(POOL, &["d0"]).await.unwrap(),
+            announced
+        );
+        if announced {
+            let refused = kubelet.start_container(POOL, &["d9"]).await.unwrap_err();
+            assert!(
+                refused.message().contains("has no device `d9`"),
+                "{refused}"
+            );
+        }
+        assert_eq!(kubelet.violations(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_extension_replaces_may_be_missing() {
+    let finding = json!({"cause": "existence", "reason": "no group node", "part": "vfio"});
+    let devices = json!([{"id": "d0", "unhealthy": "no group node", "findings": [finding]}]);
+    let serve = async |selectors: Value| {
+        let node = node(&config(&selectors, &json!({})));
+        let of = json!({"replaceable": ["vfio"]});
+        node.provide_scripted("owner", &owner(of, &devices));
+        node.provide_scripted("a", &extension("cdev", json!({"replaces": ["vfio"]})));
+        node.provide_scripted("b", &extension("other", json!({"replaces": ["vfio"]})));
+        node.provide_scripted("c", &extension("wrong", json!({"replaces": ["uio"]})));
+        let (_, output, _) = node.run(&["check"]).await;
+        output
+    };
+    let output = serve(json!({})).await;
+    assert!(output.contains("1 device, 0 healthy"), "{output}");
+    let output = serve(json!({"cdev": true})).await;
+    assert!(output.contains("1 device, 1 healthy"), "{output}");
+    let output = serve(json!({"cdev": true, "other": true})).await;
+    let expected = "the providers `a.so` and `b.so` both replace `vfio`";
+    assert!(output.contains(expected), "{output}");
+    let output = serve(json!({"wrong": true})).await;
+    let expected = "the provider `c.so` replaces `uio`, which `owner.so` does not hand out";
+    assert!(output.contains(expected), "{output}");
+}
