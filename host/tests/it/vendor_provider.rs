@@ -125,8 +125,9 @@ fn the_oldest_rust_of_the_sdk_builds_and_tests_a_provider() {
 }
 
 /// The example providers that come with a configuration, by the names of their libraries.
-const WITH_CONFIGURATION: [(&str, &str); 3] = [
+const WITH_CONFIGURATION: [(&str, &str); 4] = [
     ("c-provider", "orbit_dsp"),
+    ("dsa-provider", "dsa_work_queues"),
     ("exporter-health-provider", "ionic_health"),
     ("slingshot-provider", "slingshot_cxi"),
 ];

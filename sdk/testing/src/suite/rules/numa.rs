@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use sriovdp_provider_abi::{PciAddress, wire};
+
 use super::damaged::cannot_damage;
 use crate::suite::{Case, Violation};
 
 /// No function has it.
 const OTHER: u32 = 77;
 
-/// A device has another NUMA node when every function has another one.
+/// A device of a function has another NUMA node when every function has another one.
 ///
 /// # Errors
 ///
@@ -21,7 +23,7 @@ pub(super) fn numa_nodes(case: &Case) -> Result<(), Violation> {
             subject
                 .discover_all(&stage)
                 .map_err(|violation| violation.on(&stage))?;
-            let devices = subject.found.devices.iter();
+            let devices = subject.found.devices.iter().filter(|d| has_function(d));
             let numa = devices.filter_map(|device| Some((device.id.clone(), device.numa_node?)));
             before.push(BTreeMap::from_iter(numa));
         }
@@ -54,4 +56,9 @@ pub(super) fn numa_nodes(case: &Case) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Whether it is a function, or a part of one. Others have NUMA nodes of their own.
+fn has_function(device: &wire::Device) -> bool {
+    device.function.is_some() || device.id.as_str().parse::<PciAddress>().is_ok()
 }
