@@ -14,6 +14,8 @@ const OUTPUTS: [&str; 2] = ["/var/run/cdi", "/var/run/k8s.cni.cncf.io/devinfo/dp
 
 /// A step whose expectation is not reached ends after so long without an event at the kubelet or in the log.
 const SETTLED: Duration = Duration::from_secs(6);
+/// The same for another program (`SRIOVDP_PROGRAM`), which an emulator may run.
+const EMULATED_SETTLED: Duration = Duration::from_secs(60);
 
 pub(super) struct Run {
     node: TestNode,
@@ -99,10 +101,14 @@ impl Run {
     async fn wait_until(&self, is_reached: impl Fn() -> bool) {
         let progress = || (self.kubelet.journal().len(), self.daemon.log().len());
         let mut last = (progress(), Instant::now());
+        let settled = match std::env::var_os("SRIOVDP_PROGRAM") {
+            None => SETTLED,
+            Some(_) => EMULATED_SETTLED,
+        };
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
         for tick in 1.. {
             ticks.tick().await;
-            if is_reached() || last.1.elapsed() > SETTLED {
+            if is_reached() || last.1.elapsed() > settled {
                 return;
             }
             if tick % 50 == 0 && progress() != last.0 {

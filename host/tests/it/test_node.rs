@@ -22,8 +22,9 @@ pub(crate) const CAPTURED: &str = concat!(
 /// Long enough for a loaded machine, and never waited for when all is well.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The variables that set what the providers of these tests do.
-const PROVIDER_ENVIRONMENT: &str = "FAULTY_PROVIDER,FAULTY_GATE,FROZEN_NEEDS,RAW_PROVIDER";
+/// The variables that set what the providers of these tests do, and that of an emulator.
+const PROVIDER_ENVIRONMENT: &str =
+    "FAULTY_PROVIDER,FAULTY_GATE,FROZEN_NEEDS,RAW_PROVIDER,QEMU_LD_PREFIX";
 
 /// A daemon has two seconds to end; the rest is for a loaded machine.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
