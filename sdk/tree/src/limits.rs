@@ -18,7 +18,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            files: 1 << 20,
+            files: 1 << 19,
             bytes: 64 << 20,
             time: Duration::from_secs(20),
         }

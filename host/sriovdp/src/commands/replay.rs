@@ -1,15 +1,19 @@
 //! `sriovdp replay`: runs `check`, `list` or `explain` on the node of a report.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sriovdp_sdk::Error;
-use sriovdp_tree::Limits;
+use sriovdp_tree::{Limits, RestoreError};
 use tempfile::TempDir;
 
 use super::report;
 use super::report::Contents;
 use crate::cli::{Arguments, Command};
+
+/// Where the node has the configuration of the report.
+const CONFIG_FILE: &str = "/etc/pcidp/config.json";
 
 /// The command line for the node of a report, and the directory with this node, which goes with the value.
 pub(super) struct Replay {
@@ -37,22 +41,15 @@ pub(super) fn prepare(
         node,
         configuration,
     } = report::read(path)?;
-    let unusable = |error: &dyn std::error::Error| {
-        Error::from_std(error).context(format!("cannot replay the report `{}`", path.display()))
-    };
-    let directory = tempfile::Builder::new().prefix("sriovdp-replay-").tempdir();
-    let directory = directory.map_err(|error| unusable(&error))?;
-    sriovdp_tree::restore(&node, directory.path(), Limits::default())
-        .map_err(|error| unusable(&error))?;
+    // One text, so that the limits and the refusals of links hold for both.
+    let configuration = configuration.map(|text| sriovdp_tree::file(CONFIG_FILE, text.as_bytes()));
+    let node = format!("{node}\n{}", configuration.unwrap_or_default());
+    let directory = restore(&node).map_err(|error| {
+        Error::from_std(&error).context(format!("cannot replay the report `{}`", path.display()))
+    })?;
     let common = &mut arguments.common;
-    let config_file = Path::new("/etc/pcidp/config.json");
-    if let Some(text) = configuration {
-        let file = directory.path().join("etc/pcidp/config.json");
-        let parent = file.parent().unwrap_or(&file);
-        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text));
-        written.map_err(|error| unusable(&error))?;
-    }
-    common.config_file = config_file.to_owned();
+    common.config_file = PathBuf::from(CONFIG_FILE);
+    arguments.kubelet_dir = PathBuf::from(report::KUBELET);
     common.root = directory.path().to_owned();
     common.resource_prefix = manifest.resource_prefix;
     common.lenient |= manifest.lenient;
@@ -69,6 +66,25 @@ pub(super) fn prepare(
         command,
         _node: directory,
     })
+}
+
+/// In memory if there is room, as sysfs is: a disk takes minutes for the hundred thousand small files of a large node.
+fn restore(node: &str) -> Result<TempDir, RestoreError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("sriovdp-replay-");
+    let restored = |directory: io::Result<TempDir>| {
+        let directory = directory?;
+        sriovdp_tree::restore(node, directory.path(), Limits::default())?;
+        Ok(directory)
+    };
+    let in_memory = match std::env::var_os("TMPDIR") {
+        None => Some(restored(builder.tempdir_in("/dev/shm"))),
+        Some(_) => None,
+    };
+    match in_memory {
+        None | Some(Err(RestoreError::Write(_))) => restored(builder.tempdir()),
+        Some(result) => result,
+    }
 }
 
 fn parse(command_line: &[OsString]) -> Result<(Arguments, Command), Error> {

@@ -63,6 +63,10 @@ async fn each_archive_that_is_no_report_is_one_sentence() {
         .collect();
     let whole = with_tree(&"/sys/a/b/c = 0\n".repeat(100));
     let link = format!("/sys/a -> {}\n", outside.display());
+    let dangling = format!(
+        "/etc/pcidp/config.json -> {}/new\n",
+        "../".repeat(9) + &outside.to_string_lossy()
+    );
     let through = format!("/sys/a/file = written\n{link}");
     for (name, bytes, expected) in [
         (
@@ -134,6 +138,16 @@ async fn each_archive_that_is_no_report_is_one_sentence() {
             "link",
             with_tree(&link),
             "Caused by: its link `/sys/a` leads out of the node",
+        ),
+        // What is outside does not exist, so the link leads nowhere, and the configuration is written beside it.
+        (
+            "to a new file",
+            archive(&[
+                ("report.json", r#"{"format": 1}"#),
+                ("node.tree", &dangling),
+                ("config.json", "{"),
+            ]),
+            "error: ",
         ),
         (
             "through a link",

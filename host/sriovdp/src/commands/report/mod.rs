@@ -32,8 +32,8 @@ use redact::Redactor;
 
 pub(super) use archive::{Contents, read};
 
-/// Where a replay has the kubelet's checkpoint.
-const CHECKPOINT: &str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
+/// The kubelet's directory on the node of a report, wherever it is on the real one.
+pub(super) const KUBELET: &str = "/var/lib/kubelet";
 const MAX_CONFIGURATION: u64 = 4 << 20;
 const NOTICE: &str = "Values of additionalInfo, MAC addresses and GUIDs, host names, and names of pods, namespaces and \
     containers are replaced by placeholders; equal values have equal placeholders. Everything else is as it is on the \
@@ -149,7 +149,7 @@ async fn files(
     }
     let mut state = Reconciler::new(settings, Providers::default(), None);
     let outcome = state.reconcile().await;
-    let checkpoint = node::checkpoint(CHECKPOINT, state.pod_devices().iter());
+    let checkpoint = node::checkpoint(KUBELET, state.pod_devices().iter());
     let node = node::capture(root.directory(), checkpoint, redactor).await;
     let node = node.map_err(|error| Error::from_std(&error).context("cannot compress the node"))?;
     let mut redactor = node.redactor;

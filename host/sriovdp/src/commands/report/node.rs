@@ -147,7 +147,7 @@ fn devlink() -> String {
 
 /// The devices that pods have, as the kubelet's checkpoint has them, without the pods.
 pub(super) fn checkpoint<'a>(
-    path: &str,
+    kubelet: &str,
     devices: impl Iterator<Item = (&'a str, &'a [String])>,
 ) -> String {
     let entries: Vec<Value> = devices
@@ -157,6 +157,7 @@ pub(super) fn checkpoint<'a>(
     if entries.is_empty() {
         return String::new();
     }
+    let path = format!("{kubelet}/device-plugins/kubelet_internal_checkpoint");
     let checkpoint = json!({"Data": {"PodDeviceEntries": entries}}).to_string();
-    sriovdp_tree::file(path, checkpoint.as_bytes())
+    sriovdp_tree::file(&path, checkpoint.as_bytes())
 }
