@@ -168,23 +168,21 @@ impl Capture<'_> {
                     self.line(path, name, "/")?;
                     directories.push(below);
                 }
-            } else if metadata.permissions().mode() & 0o444 != 0
-                && let Some(contents) = self.read(&below)
-            {
-                self.file(path, name, &contents)?;
+            } else if metadata.permissions().mode() & 0o444 != 0 {
+                if let Some(contents) = self.read(&below) {
+                    self.file(path, name, &contents)?;
+                }
             }
         }
         for directory in directories {
             self.device(&directory, depth - 1)?;
         }
         let driver = self.target(&format!("{path}/driver"));
-        if let Some(driver) = driver.filter(|driver| !self.visited.contains(driver))
-            && let Some((drivers, name)) = driver.rsplit_once('/')
-        {
-            self.line(drivers, name, "/")?;
-            self.visited.insert(driver);
+        let driver = driver.filter(|driver| self.visited.insert(driver.clone()));
+        match driver.as_deref().and_then(|driver| driver.rsplit_once('/')) {
+            Some((drivers, name)) => self.line(drivers, name, "/"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn device_nodes(&mut self) -> Result<(), Stop> {
