@@ -75,12 +75,15 @@ async fn explain_traces_a_device_as_json() {
             "device": "0000:41:10.0",
             "deviceType": "netDevice",
             "excluded": null,
+            "attributes": {
+                "numaNode": {"int": 0}, "pciAddress": {"string": "0000:41:10.0"}, "pcieRoot": {"string": "pci0000:40"},
+            },
             "resources": [{
                 "resource": "intel.com/dpdk", "result": "mismatch", "mismatches": [
                     {"selector": "selectors[0]", "key": "pfNames", "path": "selectors[0].pfNames", "reason": "it is number 0 of eth2, and the selector has eth2#7"},
                     {"selector": "selectors[1]", "key": "drivers", "path": "selectors[1].drivers", "reason": "it has igbvf, not one of vfio-pci"}
                 ],
-                "selector": null, "retainedForPod": false, "unhealthy": null, "assignedTo": null, "inUseAs": null, "unknown": null,
+                "selector": null, "retainedForPod": false, "unhealthy": null, "assignedTo": null, "inUseAs": null, "divided": null, "unknown": null,
             }]
         }]})
     );
