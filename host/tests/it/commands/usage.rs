@@ -28,7 +28,7 @@ async fn values_that_make_no_sense() {
             &["--rescan-interval", "0"],
             "a number of seconds, at least 1",
         ),
-        (&["provider", "new", "slingshot"], "one word alone"),
+        (&["provider", "new", "Slingshot"], "such as `acme-fpga`"),
     ] {
         let (code, output, errors) = node.run(arguments).await;
         let printed = format!("{output}{errors}");
@@ -106,11 +106,8 @@ async fn extension_without_its_device_type_is_inert() {
         assert_eq!(ended.status.code(), Some(0));
         let errors = String::from_utf8_lossy(&ended.stderr);
         match reported {
-            None => assert_eq!(errors, ""),
-            Some(hint) => assert!(
-                errors.starts_with("warning: ") && errors.contains(hint),
-                "{errors}"
-            ),
+            None => assert!(!errors.contains("the device type"), "{errors}"),
+            Some(hint) => assert!(errors.contains(hint), "{errors}"),
         }
     }
 }
