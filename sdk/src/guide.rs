@@ -87,6 +87,38 @@
 //! [`Provider::check`](crate::Provider::check), whose errors name their place by [`Error::at`](crate::Error::at). The default of
 //! each key has to match every device: for a number that is the smallest, for a limit upwards an `Option`.
 //!
+//! # Configuration of your own
+//!
+//! A section `"providers": {"acme-fpga": {"licenseFile": "/etc/acme/license"}}` of the configuration belongs to the provider
+//! whose file is `acme-fpga.so`. [`Manifest::settings`](crate::Manifest::settings) declares its keys, and
+//! [`Node::settings`](crate::Node::settings) returns it in `discover` and `allocate`; the host follows its changes.
+//!
+//! ```
+//! use sriovdp_sdk::prelude::*;
+//!
+//! #[sriovdp_sdk::settings]
+//! #[serde(rename_all = "camelCase")]
+//! struct Settings {
+//!     /// The license of the cards of this node. Without one, no card is offered.
+//!     license_file: Option<String>,
+//! }
+//!
+//! fn manifest() -> Manifest {
+//!     Manifest::device_type("acmeFpga", "Acme FPGA cards").settings::<Settings>()
+//! }
+//!
+//! fn license(node: &Node) -> Result<Option<String>, Error> {
+//!     let settings: Settings = node.settings()?;
+//!     Ok(settings.license_file.and_then(|file| node.root().read(&file)))
+//! }
+//! ```
+//!
+//! # Devices that are no PCI functions
+//!
+//! A device needs an id and nothing else: [`Device::new`](crate::Device::new), and `with_parent` for a part of another device.
+//! List them through [`Node::root`](crate::Node::root), such as `/sys/bus/dsa/devices`, and name the subsystem in
+//! [`Manifest::watch_uevents`](crate::Manifest::watch_uevents), so that an event of the kernel triggers a discovery.
+//!
 //! # What a container gets
 //!
 //! [`Provider::allocate`](crate::Provider::allocate) returns an [`Allocation`](crate::Allocation) for one device. The host
@@ -132,6 +164,7 @@
 //! | `discover` | 1 s | the reconcile goes on without it, and the provider's pools keep their devices until it returns |
 //! | `discover` | 10 s | it has failed |
 //! | all `allocate` calls of one Allocate | 3 s | the pod is refused; the kubelet starts no other pod meanwhile |
+//! | `pre_start` | 3 s | the container does not start; the kubelet tries again |
 //! | any other call | 3 s | it has failed |
 //! | the first load of a file, with a discovery of an empty node | 5 s | the file is refused |
 //!
@@ -190,6 +223,6 @@
 //! # Tests
 //!
 //! `sriovdp-sdk-testing` has nodes made of text, a harness that calls a provider as the host does, and
-//! `conformance!`, which tries 19 rules, with the list of what it does not find.
+//! `conformance!`, which tries 22 rules, with the list of what it does not find.
 //!
 //! [`HexId`]: crate::HexId

@@ -101,11 +101,13 @@ fn outcome(rule: Rule, case: Case, timeout: Duration) -> Result<(), Violation> {
 /// | `devices_are_found` | one of the nodes has a device of the provider, so that the other tests try something |
 /// | `ids_fit_a_kubelet` | ids are unique, an extension returns only devices that it got, and nothing is both found and left out |
 /// | `numa_nodes_are_those_of_functions` | a device has another NUMA node when its function has, or none |
+/// | `attributes_can_be_published` | a device has at most 32 attributes, whose ids and values have the lengths that Dynamic Resource Allocation allows |
 /// | `reasons_are_sentences` | each reason of a finding, a mismatch and a device that is left out is one line of text |
 /// | `answers_are_stable` | discoveries and allocations of one node are equal, also after a restart and in another order |
 /// | `parts_agree_with_the_whole` | an incremental provider finds the same on a function, and selects it by the same selectors, when only that one is in scope |
 /// | `select_and_explain_agree` | for selectors made from the schema and the node, a device is selected exactly when `explain` has no reason |
 /// | `keys_have_an_effect` | some value of each selector key changes what is selected, found unhealthy, warned of or allocated; `without_effect` is for a key that is meant to change nothing |
+/// | `settings_may_be_left_out` | an empty section of the configuration is as good as none, and no section that the schema allows causes a panic |
 /// | `damaged_nodes_cause_no_panic` | each file and link that was read is absent, empty, binary, huge, negative, dangling or a directory, one at a time |
 /// | `functions_may_vanish` | each function leaves the node before each read about it |
 /// | `odd_scans_cause_no_panic` | the host's scan differs from the files |
@@ -113,6 +115,7 @@ fn outcome(rule: Rule, case: Case, timeout: Duration) -> Result<(), Violation> {
 /// | `allocations_are_whole_or_refused` | a device node that a container is promised exists, also when `/dev` is empty; mounts are of the device and not of the node; `_INFO` has at most 4 KiB for a device |
 /// | `devices_fit_one_container` | no two devices of a node contribute different values for one environment variable, annotation or path |
 /// | `allocations_follow_the_driver` | with a selector `drivers`, a device is refused after another driver was bound to it |
+/// | `containers_start_again` | `pre_start` of a device succeeds a second time, too |
 /// | `calls_change_nothing` | no file below the root changes, and a second allocation is equal to the first |
 /// | `reads_are_bounded` | with 4,096 devices, the number of reads is bounded for each |
 /// | `memory_is_bounded` | repeated discoveries and allocations of the same devices need no more memory |
@@ -168,11 +171,13 @@ macro_rules! __sriovdp_conformance {
                 devices_are_found
                 ids_fit_a_kubelet
                 numa_nodes_are_those_of_functions
+                attributes_can_be_published
                 reasons_are_sentences
                 answers_are_stable
                 parts_agree_with_the_whole
                 select_and_explain_agree
                 keys_have_an_effect
+                settings_may_be_left_out
                 damaged_nodes_cause_no_panic
                 functions_may_vanish
                 odd_scans_cause_no_panic
@@ -180,6 +185,7 @@ macro_rules! __sriovdp_conformance {
                 allocations_are_whole_or_refused
                 devices_fit_one_container
                 allocations_follow_the_driver
+                containers_start_again
                 calls_change_nothing
                 reads_are_bounded
                 memory_is_bounded

@@ -23,6 +23,8 @@ pub(super) struct Subject {
     pub(super) meter: Meter,
     pub(super) manifest: wire::Manifest,
     pub(super) device_type: String,
+    /// Its section of the configuration.
+    pub(super) settings: Option<Value>,
     generation: u64,
     pub(super) found: wire::Discovered,
 }
@@ -73,6 +75,7 @@ impl Subject {
             meter,
             manifest,
             device_type,
+            settings: None,
             generation: 0,
             found: wire::Discovered::default(),
         })
@@ -87,10 +90,13 @@ impl Subject {
     /// A discovery that may be refused; what was found before then stays.
     pub(super) fn discover(&mut self, stage: &Stage) -> Answer<()> {
         let extended = self.manifest.device_type.is_none();
-        let request = stage.request(
-            self.generation + 1,
-            extended.then_some(self.device_type.as_str()),
-        );
+        let request = wire::DiscoverRequest {
+            settings: self.settings.clone(),
+            ..stage.request(
+                self.generation + 1,
+                extended.then_some(self.device_type.as_str()),
+            )
+        };
         Ok(self.calls.call::<method::Discover>(&request)?.map(|found| {
             self.generation += 1;
             self.found = found;
@@ -175,16 +181,32 @@ impl Subject {
         self.calls.call::<method::Explain>(&request)
     }
 
+    pub(super) fn check_settings(&self, settings: &Value) -> Answer<wire::Checked> {
+        let settings = settings.clone();
+        self.calls
+            .call::<method::CheckSettings>(&wire::CheckSettingsRequest { settings })
+    }
+
+    pub(super) fn pre_start(&self, selectors: &Value, id: &str) -> Answer<wire::Started> {
+        self.calls
+            .call::<method::PreStart>(&self.allocate_request(selectors, id))
+    }
+
     pub(super) fn allocate(&self, selectors: &Value, id: &str) -> Answer<wire::Allocation> {
-        let request = wire::AllocateRequest {
+        let request = self.allocate_request(selectors, id);
+        let answer = self.calls.call::<method::Allocate>(&request)?;
+        Ok(answer.map(|mut allocated| allocated.devices.remove(0)))
+    }
+
+    fn allocate_request(&self, selectors: &Value, id: &str) -> wire::AllocateRequest {
+        wire::AllocateRequest {
             device_type: self.device_type.clone(),
             selectors: selectors.clone(),
             ids: vec![id.to_owned()],
             resource: Some("example.com/devices".to_owned()),
+            settings: self.settings.clone(),
             ..wire::AllocateRequest::default()
-        };
-        let answer = self.calls.call::<method::Allocate>(&request)?;
-        Ok(answer.map(|mut allocated| allocated.devices.remove(0)))
+        }
     }
 
     pub(super) fn ids(&self) -> Vec<String> {

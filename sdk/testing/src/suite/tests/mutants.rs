@@ -19,7 +19,7 @@ const fn found(fault: Fault, rule: &'static str, message: &'static str) -> Mutan
     }
 }
 
-const FOUND: [Mutant; 28] = [
+const FOUND: [Mutant; 32] = [
     found(
         Fault::PromisesWhatIsMissing,
         "allocations_are_whole_or_refused",
@@ -154,6 +154,26 @@ const FOUND: [Mutant; 28] = [
         Fault::GivesAllOnePath,
         "devices_fit_one_container",
         "the device node `/dev/cxi` is `/dev/cxi0` for one",
+    ),
+    found(
+        Fault::PanicsOnASetting,
+        "settings_may_be_left_out",
+        "`discover` panics",
+    ),
+    found(
+        Fault::StartsOnce,
+        "containers_start_again",
+        "refuses the next one: it has been prepared",
+    ),
+    found(
+        Fault::StartsSlowly,
+        "containers_start_again",
+        "`pre_start` has not returned within 3s",
+    ),
+    found(
+        Fault::HasALongAttribute,
+        "attributes_can_be_published",
+        "the attribute `firmware` of `0000:21:00.0` is not valid",
     ),
     found(
         Fault::AllocatesInTurn,

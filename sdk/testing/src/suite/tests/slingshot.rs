@@ -7,7 +7,7 @@ use std::time::Duration;
 use sriovdp_sdk::prelude::*;
 use sriovdp_sdk::selector::{CaseInsensitive, IndexRanges, one_of_ranges};
 use sriovdp_sdk::userspace::require_driver;
-use sriovdp_sdk::{DeviceId, Finding, FindingKind, Mount};
+use sriovdp_sdk::{DeviceId, Finding, FindingKind, Mount, settings};
 
 pub(super) const NODE: &str = "
     pci 0000:21:00.0 17db:0501 class=020000 driver=cxi_ss1 net=hsn0 numa=1
@@ -59,6 +59,10 @@ pub(super) enum Fault {
     SetsOneVariable,
     SetsAVariableOfTheHost,
     GivesAllOnePath,
+    PanicsOnASetting,
+    StartsOnce,
+    StartsSlowly,
+    HasALongAttribute,
 }
 
 thread_local! {
@@ -93,6 +97,14 @@ pub(super) struct Keys {
     interfaces: Vec<IndexRanges<CaseInsensitive>>,
     /// Whether containers get the firmware.
     with_firmware: bool,
+}
+
+/// The section of the configuration.
+#[settings]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Settings {
+    /// Cards with a lower speed are left out.
+    min_speed: u32,
 }
 
 pub(super) struct Facts {
@@ -157,6 +169,9 @@ impl Slingshot {
             Fault::MakesUpNumaNodes => Device::of(function, facts).with_numa_node(Some(0)),
             _ => Device::of(function, facts),
         };
+        if self.has(Fault::HasALongAttribute) {
+            return device.with_attribute("firmware", "x".repeat(65));
+        }
         device.with_findings([missing])
     }
 }
@@ -171,13 +186,18 @@ impl Provider for Slingshot {
         } else {
             "Cards"
         };
-        Manifest::device_type("slingshot", summary).incremental()
+        Manifest::device_type("slingshot", summary)
+            .incremental()
+            .settings::<Settings>()
+            .pre_start()
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         if self.has(Fault::DiscoversSlowly) {
             std::thread::sleep(Duration::from_secs(2));
         }
+        let settings = node.settings::<Settings>()?;
+        assert!(!self.has(Fault::PanicsOnASetting) || settings.min_speed < 100);
         let mut found = Discovery::default();
         let mine = node
             .functions()
@@ -257,6 +277,17 @@ impl Provider for Slingshot {
             facts.index,
             || "it has no interface".to_owned(),
         )
+    }
+
+    fn pre_start(&self, _: &Node, _: &Keys, device: &Device<Facts>) -> Result<(), Error> {
+        match self.fault {
+            Fault::StartsSlowly => std::thread::sleep(Duration::from_secs(4)),
+            Fault::StartsOnce if self.first.set(device.id.to_string()).is_err() => {
+                return Err(Error::new("it has been prepared"));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn allocate(
