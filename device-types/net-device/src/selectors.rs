@@ -81,6 +81,7 @@ impl Selectors {
     pub(crate) fn matches(&self, device: &Device<Facts>) -> Result<(), Mismatch> {
         let facts = &device.facts;
         let pf = facts.pf.as_deref();
+        let rare = facts.rare.as_deref();
         let vf_index = facts.vf_index.map(u32::from);
         one_of("vendors", &self.vendors, Some(&facts.vendor))?;
         one_of("devices", &self.devices, Some(&facts.device))?;
@@ -96,7 +97,7 @@ impl Selectors {
         one_of(
             "acpiIndexes",
             &self.acpi_indexes,
-            facts.acpi_index.as_deref(),
+            rare.and_then(|rare| rare.acpi_index.as_deref()),
         )
         .map_err(|mismatch| mismatch.unreadable_if(facts.is_acpi_index_unread))?;
         let names = pf.map_or(&[][..], |pf| &pf.names);
