@@ -36,6 +36,7 @@ async fn the_daemon_set_of_kustomize_serves_without_privileges() {
         "providers",
         "list",
         "rescan",
+        "report -",
         "check /etc/pcidp/config.json",
     ] {
         let command = format!("/usr/bin/sriovdp {command}");

@@ -188,7 +188,7 @@ impl World {
             if self.running.id().is_some() {
                 let output = self.running.exec(command);
                 if output.status.success() {
-                    return String::from_utf8(output.stdout).unwrap();
+                    return String::from_utf8_lossy(&output.stdout).into_owned();
                 }
                 error = String::from_utf8_lossy(&output.stderr).into_owned();
             }
