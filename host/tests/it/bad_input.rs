@@ -117,7 +117,7 @@ async fn selectors() {
             error: /etc/pcidp/config.json:7:52: `resourceList[5].selectors.devices[0]`: invalid value for `devices`: `intel` is not a PCI id
             hint: an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider declares this selector for `accelerator`
-            hint: it is a selector of `auxNetDevice`, `netDevice`; the selectors of `accelerator` are acpiIndexes, devices, drivers, needIommufd, pciAddresses, pcieRoots, vendors
+            hint: it is a selector of `auxNetDevice`, `netDevice`; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
             error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`
             hint: the loaded device types are accelerator, auxNetDevice, netDevice
             error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`

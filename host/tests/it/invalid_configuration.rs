@@ -47,7 +47,7 @@ async fn keys_in_the_wrong_place() {
         error: 5:96: `resourceList[3].deviceTyp`: the key is not known and has no effect
         hint: did you mean `deviceType`?
         error: 6:69: `resourceList[4].pfNames`: a selector of `auxNetDevice`, `netDevice` has no effect here
-        hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, pciAddresses, vendors
+        hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
         error: 7:48: `resourceList[5].deviceType`: no loaded provider brings the device type `netdevice`
         hint: did you mean `netDevice`?
         error: 7:76: `resourceList[5].rootDevices`: a selector has no effect beside `selectors`
@@ -86,7 +86,7 @@ async fn keys_in_the_wrong_place() {
         warning: 5:96: `resourceList[3].deviceTyp`: the key is not known and has no effect
         hint: did you mean `deviceType`?
         warning: 6:69: `resourceList[4].pfNames`: a selector of `auxNetDevice`, `netDevice` has no effect here
-        hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, pciAddresses, vendors
+        hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
         error: 7:48: `resourceList[5].deviceType`: no loaded provider brings the device type `netdevice`
         hint: did you mean `netDevice`?
         warning: 7:76: `resourceList[5].rootDevices`: a selector has no effect beside `selectors`
