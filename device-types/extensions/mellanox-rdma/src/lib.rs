@@ -87,7 +87,7 @@ impl Provider for MellanoxRdma {
                 finding: parent
                     .require_node_guids(&names)
                     .err()
-                    .map(|missing| missing.to_finding(FindingKind::Other))
+                    .map(|missing| missing.to_finding(FindingKind::DeviceNode))
                     .or_else(|| character_devices::finding(&parent, &names)),
             }
         };
@@ -133,7 +133,6 @@ impl Provider for MellanoxRdma {
         let Some(first) = names.first() else {
             return Err(parent.has_no_rdma_device());
         };
-        parent.require_node_guids(&names)?;
         for name in &names {
             character_devices::add(&parent, name, &mut allocation)?;
         }

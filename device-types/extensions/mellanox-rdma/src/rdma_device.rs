@@ -95,7 +95,8 @@ impl<'a> Parent<'a> {
     ///
     /// A virtual function has none until the administrator of its physical function has set one, and its driver reads it
     /// when it binds the function (Linux: `mlx5_query_node_guid` in `drivers/infiniband/hw/mlx5/main.c`). So the kernel's
-    /// event of the new RDMA device announces it.
+    /// event of the new RDMA device announces it. A CNI plugin may set it after Allocate, so this is a finding that the
+    /// configuration can switch off, and no error of Allocate.
     pub(crate) fn require_node_guids(&self, names: &[String]) -> Result<(), Error> {
         let is_without = |name: &&String| {
             let guid = self.attribute(&format!("infiniband/{name}/node_guid"));

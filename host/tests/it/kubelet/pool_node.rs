@@ -135,7 +135,14 @@ impl PoolNode {
 
     /// The sockets of plugins that are there, dead ones too.
     pub(super) fn plugin_sockets(&self) -> Vec<PathBuf> {
-        plugin_sockets(&self.test_node)
+        let mut sockets = plugin_sockets(&self.test_node);
+        // A hidden name is there until the kubelet has found the socket.
+        let is_hidden = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            name.as_encoded_bytes().starts_with(b".")
+        };
+        sockets.retain(|path| !is_hidden(path));
+        sockets
     }
 
     /// Nothing happened that has no consequences only because this kubelet is so forgiving.

@@ -76,11 +76,10 @@ fn on_infiniband_a_device_needs_a_node_guid() {
     let reason = "the node GUID of the RDMA device `mlx5_1` of `0000:5e:00.1` is all zero";
     assert_eq!(
         findings(&none, rdma()),
-        [Finding::new(FindingKind::Other, reason)]
+        [Finding::new(FindingKind::DeviceNode, reason)]
     );
     assert_eq!(findings(&none, json!({"pKeys": ["0xffff"]})), []);
+    // Where a CNI plugin sets it, Allocate comes first.
     let (_node, provider) = functions(&format!("{CARD}\n{none}"), &[VF]);
-    let refused = provider.allocate(rdma(), &[VF]).expect_err("a refusal");
-    assert_eq!(refused.to_string(), reason);
-    assert!(refused.hint().is_some());
+    assert!(provider.allocate(rdma(), &[VF]).is_ok());
 }
