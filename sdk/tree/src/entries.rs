@@ -10,6 +10,9 @@ pub(super) const BUSES: [&str; 4] = ["pci", "auxiliary", "vdpa", "virtio"];
 /// As many as the kernel follows in one path.
 const MOST_LINKS: usize = 40;
 
+/// Longer than any path of sysfs; so much of the targets of links is followed in one path, too.
+pub(super) const LONGEST_PATH: usize = 1024;
+
 /// One path's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -191,25 +194,78 @@ impl Entries {
 
     /// `path` with the links in its directories followed, as the kernel would; the last part is left as it is.
     pub(super) fn real_path(&self, path: &str) -> String {
+        self.walk(path).0
+    }
+
+    /// The first link that leads above the root, is absolute, or leads through too many other links. It counts what the
+    /// entries say, so nothing needs to be written.
+    pub(super) fn link_outside(&self) -> Option<&str> {
+        let leads_out = |path: &str, target: &str| {
+            let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+            target.starts_with('/') || !self.walk(&format!("{directory}/{target}")).1
+        };
+        let mut links = self.links();
+        links
+            .find(|(path, target)| leads_out(path, target))
+            .map(|(path, _)| path)
+    }
+
+    /// An entry that would be written through a link, and this link.
+    pub(super) fn below_link(&self) -> Option<(&str, &str)> {
+        self.links().find_map(|(link, _)| {
+            let below = format!("{link}/");
+            let (first, _) = self.entries.range(below.clone()..).next()?;
+            first.starts_with(&below).then_some((first.as_str(), link))
+        })
+    }
+
+    /// A path that is not in its simplest form, so that it can lead elsewhere than it seems to.
+    pub(super) fn crooked_path(&self) -> Option<&str> {
+        let is_crooked = |path: &&str| {
+            let mut parts = path.strip_prefix('/').unwrap_or(path).split('/');
+            !path.is_empty() && parts.any(|part| matches!(part, "" | "." | ".."))
+        };
+        let removed = self.removed.iter().map(String::as_str);
+        let paths = self.entries.keys().map(String::as_str);
+        paths.chain(removed).find(is_crooked)
+    }
+
+    fn links(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter_map(|(path, entry)| match entry {
+            Entry::Link(target) => Some((path, target.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Where `path` leads, and whether the way there is known and stays below the root.
+    fn walk(&self, path: &str) -> (String, bool) {
         let mut real = String::with_capacity(path.len());
         let mut rest = parts(path);
-        let mut links = 0;
+        let (mut links, mut followed, mut stays) = (0, 0, true);
         while let Some(part) = rest.pop() {
             let parent = real.len();
             match part.as_str() {
-                ".." => real.truncate(real.rfind('/').unwrap_or(0)),
+                ".." => {
+                    stays &= !real.is_empty();
+                    real.truncate(real.rfind('/').unwrap_or(0));
+                }
                 part => real.extend(["/", part]),
             }
-            if rest.is_empty() || links == MOST_LINKS {
+            if rest.is_empty() {
                 continue;
             }
             if let Some(target) = self.target(&real) {
+                links += 1;
+                followed += target.len();
+                if links > MOST_LINKS || followed > LONGEST_PATH {
+                    stays = false;
+                    continue;
+                }
                 real.truncate(if target.starts_with('/') { 0 } else { parent });
                 rest.extend(parts(&target));
-                links += 1;
             }
         }
-        real
+        (real, stays)
     }
 
     /// The place of `path` on the written node, unless a line removed it.

@@ -186,7 +186,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When a file cannot be written, naming it.
+    /// When an entry is below a link, naming both: nothing is written then. When a file cannot be written, naming it.
     pub fn write(&self, root: &Path) -> io::Result<()> {
         write::write(&self.state.entries, root, usize::MAX)
     }

@@ -105,6 +105,14 @@ pub(super) fn name(text: &str) -> Result<String, Problem> {
     })
 }
 
+/// The refusal of a path or of a link's target, of which it shows the beginning.
+pub(super) fn too_long(path: &str) -> Problem {
+    Problem::Value {
+        value: path.chars().take(40).collect(),
+        kind: "path of a node: it is too long",
+    }
+}
+
 fn without_comment(line: &str) -> &str {
     let begins = |(at, _): &(usize, &str)| *at == 0 || line[..*at].ends_with(char::is_whitespace);
     let end = line

@@ -1,14 +1,11 @@
 //! From a captured text that came from elsewhere to a directory, which nothing in it leaves.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
-use super::entries::{Entries, Entry};
+use super::entries::{Entries, LONGEST_PATH};
 use super::state::State;
-use super::{Limits, Problem, Statement, Tree, TreeError, parse, write};
-
-/// Longer than any path of sysfs.
-const LONGEST_PATH: usize = 1024;
+use super::{Limits, Statement, Tree, TreeError, parse, write};
 
 /// Why a captured node is not written.
 #[derive(Debug, thiserror::Error)]
@@ -25,24 +22,26 @@ pub enum RestoreError {
         /// What it limits.
         what: &'static str,
     },
-    /// A link leads out of the directory.
+    /// A link leads out of the directory, or through so many others that it may.
     #[error("its link `{link}` leads out of the node")]
     Outside {
         /// The link, as a path from the root.
         link: String,
     },
-    /// A file cannot be written.
+    /// A file cannot be written, or would be below a link.
     #[error(transparent)]
     Write(#[from] io::Error),
 }
 
 /// Writes a node that [`capture`](crate::capture) read below `root`, an empty directory.
 ///
-/// The text may come from a stranger: it can have entries only, within `limits`, and no link that leads out of `root`.
+/// The text may come from a stranger: it can have entries only, within `limits`, no link that leads out of `root`, and
+/// no entry below a link.
 ///
 /// # Errors
 ///
-/// When the text has anything else, or a file cannot be written. What was written until then stays.
+/// When the text has anything else: nothing is written then, unless it has too many directories. When a file cannot be
+/// written. What was written until then stays.
 pub fn restore(text: &str, root: &Path, limits: Limits) -> Result<(), RestoreError> {
     let too_large = |most, what| Err(RestoreError::TooLarge { most, what });
     if text.len() > limits.bytes {
@@ -63,27 +62,20 @@ pub fn restore(text: &str, root: &Path, limits: Limits) -> Result<(), RestoreErr
         | Statement::Directory { path }
         | Statement::Word { word: path, .. }) = &entry;
         let length = path.len() + directory.as_ref().map_or(0, String::len);
-        let expanded = match length > LONGEST_PATH {
-            true => Err(Problem::Value {
-                value: path.chars().take(40).collect(),
-                kind: "path of a node: it is too long",
-            }),
-            false => tree.expand(entry, &mut directory),
+        let expanded = match &entry {
+            _ if length > LONGEST_PATH => Err(parse::too_long(path)),
+            Statement::Link { target, .. } if target.len() > LONGEST_PATH => {
+                Err(parse::too_long(target))
+            }
+            _ => tree.expand(entry, &mut directory),
         };
         expanded.map_err(|problem| TreeError { line, problem })?;
     }
     let entries = &tree.state.entries;
-    write::write(entries, root, limits.files)?;
-    let root = root.canonicalize()?;
-    for (path, entry) in entries.iter() {
-        let Entry::Link(target) = entry else { continue };
-        // A link that leads nowhere leads nowhere else either.
-        let real = fs::canonicalize(root.join(path.trim_start_matches('/')));
-        if target.starts_with('/') || real.is_ok_and(|real| !real.starts_with(&root)) {
-            return Err(RestoreError::Outside {
-                link: path.to_owned(),
-            });
-        }
+    if let Some(link) = entries.link_outside() {
+        let link = link.to_owned();
+        return Err(RestoreError::Outside { link });
     }
+    write::write(entries, root, limits.files)?;
     Ok(())
 }

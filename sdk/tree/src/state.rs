@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::entries::Entries;
+use super::entries::{Entries, LONGEST_PATH};
 use super::error::Problem;
 use super::parse;
 
@@ -48,7 +48,11 @@ impl State {
             None if path.starts_with('/') => path,
             None => format!("/sys/{path}"),
         };
-        Ok(self.entries.real_path(&full))
+        let real = self.entries.real_path(&full);
+        match real.len() > LONGEST_PATH {
+            true => Err(parse::too_long(&real)),
+            false => Ok(real),
+        }
     }
 
     /// The directory of a device that is on a bus.

@@ -7,9 +7,17 @@ use std::{fs, io};
 
 use super::entries::{Entries, Entry};
 
-/// Writes `entries` below `root`. What was removed goes first, so that a device can leave and come again in one text; links
-/// come last, so that no file is written through one. More than `most` files and directories are an error.
+/// Writes `entries` below `root`. What was removed goes first, so that a device can leave and come again in one text;
+/// links come last, so that no file is written through one. More than `most` files and directories are an error. An
+/// entry below a link, or with `.` or `..` in its path, is one before anything is written.
 pub(super) fn write(entries: &Entries, root: &Path, most: usize) -> io::Result<()> {
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if let Some(path) = entries.crooked_path() {
+        return refused(format!("the path `{path}` has an empty part, `.` or `..`"));
+    }
+    if let Some((entry, link)) = entries.below_link() {
+        return refused(format!("the entry `{entry}` is below the link `{link}`"));
+    }
     for path in entries.removed() {
         let full = root.join(path.trim_start_matches('/'));
         remove(&full).map_err(|error| at("remove", &full, &error))?;

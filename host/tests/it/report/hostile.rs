@@ -68,6 +68,13 @@ async fn each_archive_that_is_no_report_is_one_sentence() {
         "../".repeat(9) + &outside.to_string_lossy()
     );
     let through = format!("/sys/a/file = written\n{link}");
+    // A victim that a link made through a link would replace.
+    std::fs::create_dir(outside.join("x")).unwrap();
+    std::fs::write(outside.join("x/kept"), "kept").unwrap();
+    let replacing = format!("/sys/a/x -> y\n{link}");
+    let replacing_upwards = "/sys/a/x -> y\n/sys/a -> ../../../outside".to_owned();
+    let long = format!("/sys/a -> {}\n", "a/".repeat(600));
+    let longer = format!("/l -> {0}\n/l/{0} = a\n", ["a"; 300].join("/"));
     for (name, bytes, expected) in [
         (
             "text",
@@ -155,6 +162,31 @@ async fn each_archive_that_is_no_report_is_one_sentence() {
             "Caused by: its link `/sys/a` leads out of the node",
         ),
         (
+            "a link through a link",
+            with_tree(&replacing),
+            "Caused by: its link `/sys/a` leads out of the node",
+        ),
+        (
+            "a link through a relative link",
+            with_tree(&replacing_upwards),
+            "Caused by: its link `/sys/a` leads out of the node",
+        ),
+        (
+            "a link through a link inside",
+            with_tree("/sys/a/x -> y\n/sys/a -> b\n/sys/b/x/kept = kept"),
+            "Caused by: the entry `/sys/a/x` is below the link `/sys/a`",
+        ),
+        (
+            "a long target",
+            with_tree(&long),
+            "a/a/` is no path of a node: it is too long",
+        ),
+        (
+            "a long path through a link",
+            with_tree(&longer),
+            "Caused by: line 2: `/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a` is no path",
+        ),
+        (
             "upwards",
             with_tree("/sys/b -> ../../../../../../../../etc"),
             "Caused by: its link `/sys/b` leads out of the node",
@@ -178,7 +210,9 @@ async fn each_archive_that_is_no_report_is_one_sentence() {
         assert!(error.contains(expected), "{name}: {error}");
         assert_eq!(entries(&scratch), 0, "{name}");
     }
-    assert_eq!(entries(&outside), 0);
+    assert_eq!(entries(&outside), 1);
+    let kept = std::fs::read_to_string(outside.join("x/kept"));
+    assert_eq!(kept.unwrap(), "kept");
     for (arguments, expected) in [
         (
             &["replay", "no/such/file"][..],

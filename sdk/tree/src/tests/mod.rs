@@ -10,6 +10,7 @@ mod changes;
 mod language;
 mod round_trip;
 mod routes;
+mod strangers;
 mod words;
 
 const PF: &str = "pf 0000:41:00.0 8086:10c9 driver=igb net=eth0 numa=1";
