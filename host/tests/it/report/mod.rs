@@ -11,6 +11,7 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
+use crate::metrics::{get, with_metrics};
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// `secret-of-a-vendor` is a value of `additionalInfo`; the last resource is refused, and its error has the host's name.
@@ -176,7 +177,7 @@ async fn what_identifies_a_user_is_replaced_by_equal_placeholders() {
 async fn a_running_daemon_adds_its_state_and_pods_get_placeholders() {
     let node = node();
     let kubelet = node.kubelet().await;
-    let daemon = node.daemon();
+    let (daemon, address) = with_metrics(&node, &["--metrics-pod-devices"]);
     kubelet
         .wait_for("intel.com/dpdk", |view| view.allocatable() == 1)
         .await
@@ -186,6 +187,8 @@ async fn a_running_daemon_adds_its_state_and_pods_get_placeholders() {
         .await
         .unwrap();
     daemon.logs("allocated").await;
+    let page = get(&address, "/metrics").await;
+    assert!(page.contains("pod=\"shop-of-a-user\""), "{page}");
     let (_, files) = report(&node).await;
     let manifest: Value = serde_json::from_str(&files["report.json"]).unwrap();
     assert_eq!(manifest["daemon"], Value::Null);
@@ -208,6 +211,7 @@ async fn a_running_daemon_adds_its_state_and_pods_get_placeholders() {
     );
     for (name, text) in &files {
         assert!(!text.contains("shop-of-a-user"), "`{name}` names the pod");
+        assert!(!text.contains("sriov_kubepoddevice{"), "`{name}`");
     }
 }
 
@@ -226,7 +230,13 @@ async fn a_rejected_configuration_is_reported_and_redacted_too() {
     );
     let (code, output, _) = replay(&path, &["check"]).await;
     assert_eq!(code, Some(1));
-    assert_eq!(output.replace("worker-7", "host-1"), files["check.txt"]);
+    // Placeholders have other lengths.
+    let without_column = |text: &str| {
+        let (before, column) = text.split_once(" column ").unwrap();
+        let after = column.trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{before}{after}")
+    };
+    assert_eq!(without_column(&output), without_column(&files["check.txt"]));
     assert!(
         files["check.txt"].starts_with("error: "),
         "{}",
@@ -266,4 +276,39 @@ async fn standard_output_has_the_archive_and_a_file_is_never_replaced() {
         assert!(error.contains("\nhint: "), "{error}");
     }
     assert_eq!(std::fs::read_to_string(taken).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn names_of_devices_and_reasons_on_the_page_are_redacted() {
+    let tree = "
+        file /proc/sys/kernel/hostname worker-7
+        pf 0000:c1:00.0 8086:10c9 driver=igb net=enx525400a20001
+        pci 0000:c2:00.0 15b3:101e driver=mlx5_core net=net0 ib=rocex5cba2c0300aca0c4
+        file @0000:c2:00.0/infiniband/rocex5cba2c0300aca0c4/node_guid 5cba:2c03:00ac:a0c4
+    ";
+    let config = r#"{"resourceList": [
+        {"resourceName": "nets", "selectors": {"vendors": ["8086"]}},
+        {"resourceName": "rdma", "selectors": {"isRdma": true}},
+        {"resourceName": "raw", "deviceType": "raw"}
+    ]}"#;
+    let node = TestNode::with_config(tree, RegistrationMode::Watcher, config);
+    node.provide_extensions();
+    node.provide_scripted("raw", &[("discover", json!("on worker-7"))]);
+    let (_, checked, _) = node.run(&["check"]).await;
+    let unknown = checked
+        .lines()
+        .find(|line| line.contains("raw: unknown: "))
+        .unwrap_or_else(|| panic!("{checked}"));
+    assert!(unknown.contains("worker-7"), "{unknown}");
+    let (path, files) = report(&node).await;
+    for (name, text) in &files {
+        for secret in ["525400a20001", "5cba2c0300aca0c4", "5cba:2c03", "worker-7"] {
+            assert!(!text.contains(secret), "`{name}` has {secret}");
+        }
+    }
+    let page = &files["report.html"];
+    assert!(page.contains("0000:c1:00.0 enx02000000000"), "{page}");
+    assert!(page.contains("on host-1"), "{page}");
+    let (_, output, _) = replay(&path, &["check"]).await;
+    assert!(output.contains("intel.com/rdma: 1 device"), "{output}");
 }

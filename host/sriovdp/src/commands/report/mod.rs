@@ -35,6 +35,8 @@ pub(super) use archive::{Contents, read};
 /// The kubelet's directory on the node of a report, wherever it is on the real one.
 pub(super) const KUBELET: &str = "/var/lib/kubelet";
 const MAX_CONFIGURATION: u64 = 4 << 20;
+/// The metrics whose labels name pods.
+const POD_SERIES: &str = "sriov_kubepoddevice{";
 const NOTICE: &str = "Values of additionalInfo, MAC addresses and GUIDs, host names, and names of pods, namespaces and \
     containers are replaced by placeholders; equal values have equal placeholders. Everything else is as it is on the \
     node: read the files before you send them.";
@@ -87,7 +89,7 @@ async fn write(
     match &destination {
         // Standard output has the archive.
         Destination::Output => lines.iter().for_each(|line| anstream::eprintln!("{line}")),
-        Destination::File(path, _) => {
+        Destination::File(path) => {
             output.line(format_args!(
                 "wrote {} ({} kB)",
                 path.display(),
@@ -178,7 +180,7 @@ async fn files(
         containers: &containers,
         reasons: &reasons,
     };
-    let pools = model.pools();
+    let pools = model.pools(&mut redactor);
     let page = Page {
         facts: facts(manifest, &state),
         cards: model.cards(&pools, &mut redactor),
@@ -245,13 +247,20 @@ async fn daemon(
     redactor.json(&mut events);
     let events = events["events"].as_array().into_iter().flatten();
     let metrics: MetricsPage = query(directory, Check::Metrics).await?;
+    // The state has the same, with placeholders.
+    let of_pod = |line: &&str| line.starts_with(POD_SERIES);
+    let metrics: String = metrics
+        .text
+        .split_inclusive('\n')
+        .filter(|line| !of_pod(line))
+        .collect();
     Ok(vec![
         ("status.json", format!("{status:#}\n")),
         (
             "events.jsonl",
             events.map(|event| format!("{event}\n")).collect(),
         ),
-        ("metrics.txt", redactor.text(&metrics.text)),
+        ("metrics.txt", redactor.text(&metrics)),
     ])
 }
 

@@ -24,10 +24,10 @@ pub(super) struct Model<'a> {
 }
 
 impl Model<'_> {
-    pub(super) fn pools(&self) -> Vec<PoolRow> {
+    pub(super) fn pools(&self, redactor: &mut Redactor) -> Vec<PoolRow> {
         let row = |shown: ShownResource<'_>| PoolRow {
-            name: shown.name.to_string(),
-            device_type: shown.device_type.to_owned(),
+            name: redactor.text(&shown.name.to_string()),
+            device_type: redactor.text(shown.device_type),
             devices: match &shown.pool {
                 Ok(pool) => Ok(Counts {
                     all: pool.devices.len(),
@@ -38,7 +38,7 @@ impl Model<'_> {
                         .filter(|device| self.is_used(device.id.as_str()))
                         .count(),
                 }),
-                Err(reason) => Err((*reason).to_owned()),
+                Err(reason) => Err(redactor.text(reason)),
             },
         };
         resources(self.state, self.outcome).map(row).collect()
@@ -103,7 +103,7 @@ impl Model<'_> {
                 devices.sort_by(|(a, _), (b, _)| a.cmp(b));
                 let devices = devices.into_iter().map(|(_, device)| device).collect();
                 let function = address.and_then(|address| functions.get(&address).copied());
-                self.card(address, function, devices)
+                self.card(address, function, devices, redactor)
             })
             .collect();
         cards.sort_by_key(|card| card.numa_node.map_or(u32::MAX, |node| node));
@@ -115,6 +115,7 @@ impl Model<'_> {
         address: Option<PciAddress>,
         function: Option<&PciFunction>,
         devices: Vec<Device>,
+        redactor: &mut Redactor,
     ) -> Card {
         let root = HostRoot::new(self.state.tree().root());
         let interfaces = address.map(|address| interfaces(&root, address));
@@ -137,7 +138,7 @@ impl Model<'_> {
             .map(|interface| Link::of(&root, interface));
         Card {
             numa_node: function.and_then(|function| function.numa_node),
-            name: name.trim_end().to_owned(),
+            name: redactor.text(name.trim_end()),
             details,
             links: links.collect(),
             devices,
@@ -173,7 +174,7 @@ impl Model<'_> {
         if let Some(driver) = function.and_then(|function| function.driver.as_deref()) {
             name += &format!(", {driver}");
         }
-        let mut lines = vec![name];
+        let mut lines = vec![redactor.text(&name)];
         for container in self
             .containers
             .iter()
@@ -186,7 +187,7 @@ impl Model<'_> {
             );
             lines.push(format!(
                 "in {namespace}/{pod}, {name}, as {}",
-                container.resource
+                redactor.text(&container.resource)
             ));
         }
         match self.reasons.get(id) {
@@ -203,9 +204,9 @@ impl Model<'_> {
             None if is_function => "PF".to_owned(),
             None => id.rsplit(['.', ':']).next().unwrap_or(id).to_owned(),
         };
-        let pool = pool.map(|pool| pool.resource.name.to_string());
+        let pool = pool.map(|pool| redactor.text(&pool.resource.name.to_string()));
         let device = Device {
-            label,
+            label: redactor.text(&label),
             state,
             pool: pool.and_then(|name| pools.iter().position(|pool| pool.name == name)),
             lines,

@@ -3,12 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Attributes that are made of a hardware address, without separators.
 const ADDRESS_ATTRIBUTES: [&str; 2] = ["phys_switch_id", "phys_port_id"];
 /// Digits of the shortest hardware address.
 const SHORTEST: usize = 12;
+/// Digits of a GUID.
+const LONGEST: usize = 16;
+/// What systemd and rdma-core put before the address in the name of an interface.
+const PREFIXES: [&str; 6] = ["enx", "ibx", "iwx", "opax", "rocex", "usnicx"];
 /// A shorter text may stand for something else where it appears by chance.
 const SHORTEST_TEXT: usize = 4;
 const SHORTEST_SECRET: usize = 8;
@@ -27,6 +32,8 @@ pub(super) struct Redactor {
     hosts: Vec<String>,
     /// By kind and value.
     names: HashMap<(&'static str, String), usize>,
+    /// How many names each kind has.
+    counts: HashMap<&'static str, usize>,
     /// By their digits, in lower case.
     addresses: HashMap<String, usize>,
     /// Values that the node has as well, such as the name of a driver.
@@ -52,17 +59,7 @@ impl Redactor {
 
     /// What was replaced, for the user.
     pub(super) fn summary(&self) -> Vec<String> {
-        let mut counts: Vec<(&str, usize)> = Vec::new();
-        for (kind, number) in self
-            .names
-            .iter()
-            .map(|((kind, _), number)| (*kind, *number))
-        {
-            match counts.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, count)) => *count = number.max(*count),
-                None => counts.push((kind, number)),
-            }
-        }
+        let mut counts: Vec<(&str, usize)> = self.counts.iter().map(|(k, n)| (*k, *n)).collect();
         counts.push(("hardware id", self.addresses.len()));
         counts.sort_unstable();
         let counts = counts.into_iter().filter(|(_, count)| *count > 0);
@@ -71,9 +68,41 @@ impl Redactor {
             .collect()
     }
 
-    /// The configuration file, which may be no JSON: of everything below `additionalInfo`, and of keys like it, only keys
-    /// stay.
+    /// The configuration file: of everything below `additionalInfo`, and of keys like it, only keys stay. Where the file is
+    /// no JSON, nothing stays from the first such key on.
     pub(super) fn configuration(&mut self, text: &str) -> String {
+        let redacted = match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => self.values_below_info(text),
+            Err(_) => self.words_after_info(text),
+        };
+        let redacted = self.addresses_in(&redacted);
+        self.without_hosts(redacted)
+    }
+
+    fn words_after_info(&mut self, text: &str) -> String {
+        let lower = text.to_ascii_lowercase();
+        // A key may be written with escapes.
+        let marks = ["info", "\\u"].map(|mark| lower.find(mark).map(|at| at + mark.len()));
+        let Some(begin) = marks.into_iter().flatten().min() else {
+            return text.to_owned();
+        };
+        let (before, after) = text.split_at(begin);
+        // The end of the key.
+        let end = ["s\"", "\"", "s"]
+            .into_iter()
+            .find(|end| after.starts_with(end))
+            .unwrap_or_default();
+        let mut redacted = format!("{before}{end}");
+        for token in Tokens(&after[end.len()..]) {
+            match token.trim() {
+                "" | "{" | "}" | "[" | "]" | ":" | "," => redacted += token,
+                _ => redacted += &self.value(token),
+            }
+        }
+        redacted
+    }
+
+    fn values_below_info(&mut self, text: &str) -> String {
         let mut redacted = String::with_capacity(text.len());
         // How many brackets are open since the value that is replaced began, or whether it comes next.
         let (mut depth, mut is_next) = (0_usize, false);
@@ -89,7 +118,10 @@ impl Redactor {
                 "," if depth == 0 => is_next = false,
                 "{" | "[" | ":" | "," => {}
                 space if space.trim().is_empty() => {}
-                key if is_key && depth == 0 => is_next = key.to_ascii_lowercase().contains("info"),
+                key if is_key && depth == 0 => {
+                    let key: String = serde_json::from_str(key).unwrap_or_else(|_| key.to_owned());
+                    is_next = key.to_ascii_lowercase().contains("info");
+                }
                 value if !is_key && (depth > 0 || is_next) => {
                     redacted += &self.value(value);
                     continue;
@@ -98,8 +130,7 @@ impl Redactor {
             }
             redacted += token;
         }
-        let redacted = self.addresses_in(&redacted);
-        self.without_hosts(redacted)
+        redacted
     }
 
     /// Lines of a captured node: hardware addresses only, since its names are those that the configuration selects.
@@ -125,14 +156,23 @@ impl Redactor {
 
     /// Any other text.
     pub(super) fn text(&mut self, text: &str) -> String {
-        let mut text = self.addresses_in(text);
-        for ((kind, value), number) in &self.names {
-            let is_secret =
-                *kind == VALUE && value.len() >= SHORTEST_SECRET && !self.public.contains(value);
-            if is_secret && text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), &format!("{VALUE}-{number}"));
-            }
-        }
+        let is_secret = |kind, value: &String| {
+            kind == VALUE && value.len() >= SHORTEST_SECRET && !self.public.contains(value)
+        };
+        let mut secrets: Vec<(&str, usize)> = self
+            .names
+            .iter()
+            .filter(|((kind, value), _)| is_secret(*kind, value) && text.contains(value.as_str()))
+            .map(|((_, value), number)| (value.as_str(), *number))
+            .collect();
+        // A value may contain another one.
+        secrets.sort_unstable_by_key(|(value, _)| (std::cmp::Reverse(value.len()), *value));
+        let text = secrets
+            .into_iter()
+            .fold(text.to_owned(), |text, (value, number)| {
+                text.replace(value, &format!("{VALUE}-{number}"))
+            });
+        let text = self.addresses_in(&text);
         self.without_hosts(text)
     }
 
@@ -166,13 +206,14 @@ impl Redactor {
 
     /// The placeholder of a name or value.
     pub(super) fn name(&mut self, kind: &'static str, name: &str) -> String {
-        let next = self
+        let count = self.counts.entry(kind).or_default();
+        let number = self
             .names
-            .keys()
-            .filter(|(other, _)| *other == kind)
-            .count()
-            + 1;
-        let number = self.names.entry((kind, name.to_owned())).or_insert(next);
+            .entry((kind, name.to_owned()))
+            .or_insert_with(|| {
+                *count += 1;
+                *count
+            });
         format!("{kind}-{number}")
     }
 
@@ -199,10 +240,16 @@ impl Redactor {
         while let Some(begin) = rest.find(is_part) {
             let (before, from) = rest.split_at(begin);
             redacted += before;
-            let length = from.find(|c| !is_part(c)).unwrap_or(from.len());
+            let digits = from.find(|c: char| !c.is_ascii_hexdigit());
+            let digits = digits.unwrap_or(from.len());
+            let is_named = (SHORTEST..=LONGEST).contains(&digits)
+                && PREFIXES.iter().any(|prefix| redacted.ends_with(prefix));
+            let length = match is_named {
+                true => digits,
+                false => from.find(|c| !is_part(c)).unwrap_or(from.len()),
+            };
             let (run, after) = from.split_at(length);
             let inner = run.trim_matches([':', '-']);
-            let is_named = redacted.ends_with("enx") && inner.len() == SHORTEST;
             let is_known = || {
                 inner.len() >= SHORTEST && self.addresses.contains_key(&inner.to_ascii_lowercase())
             };

@@ -28,19 +28,63 @@ fn values_of_additional_info_are_replaced_in_what_is_no_json_too() {
             r#"{"additionalInfo": "value-1", "x": "y"}"#,
         ),
         (
-            r#"{additionalInfo: {token: secret, "k": "unclosed}, "x": 1"#,
-            r#"{additionalInfo: {token: value-1, "k": "value-2"value-3": 0"#,
+            r#"{"additional\u0049nfo": "flat", "x": "y"}"#,
+            r#"{"additional\u0049nfo": "value-1", "x": "y"}"#,
+        ),
+        (
+            r#"{"x": "y", "additionalInfo": {"*": {"k": "a b", "n": 8443}},}"#,
+            r#"{"x": "y", "additionalInfo": {"value-1": {"value-2": "value-3", "value-4": 0}},}"#,
         ),
     ] {
+        assert_eq!(redactor().configuration(text), expected);
+    }
+    for text in [
+        r#"{additionalInfo: {token: secret, "k": "secret}, "x": 1"#,
+        r#"{"x: 1, "additionalInfo": {"*": {"token": "secret", "k": "a secret: secret"}}}"#,
+        r#"{"additionalInfo: {"*": {"token": "secret"}}}"#,
+        r#"{"additionalInfo": {"*": {"a: "b", "token": "secret"}}}"#,
+        r#"{"additionalInfo" /* secret */ : {"*": {"token": "secret"}}}"#,
+        r#"{"additionalInfo": {"*": {"a": "b"}}}, "0000:41:10.0": {"token": "secret"}}}"#,
+        r#"{"additional\u0049nfo": {"*": {"token": "secret"}},}"#,
+        r#"{"additionalInfo": secret"#,
+        r#"{"additionalInfo: secret"}"#,
+    ] {
         let redacted = redactor().configuration(text);
-        if text.contains("unclosed") {
-            assert!(
-                !redacted.contains("secret") && !redacted.contains("unclosed"),
-                "{redacted}"
-            );
-        } else {
-            assert_eq!(redacted, expected);
-        }
+        assert!(!redacted.contains("secret"), "{text}: {redacted}");
+    }
+}
+
+#[test]
+fn names_that_are_made_of_an_address_are_replaced_before_it_is_seen() {
+    let mut redactor = redactor();
+    let link = "class/infiniband/rocex5cba2c0300aca0c4 -> ../rocex5cba2c0300aca0c4\n";
+    let replaced = link.replace("5cba2c0300aca0c4", "0200000000000001");
+    assert_eq!(redactor.node(link), replaced);
+    assert_eq!(
+        redactor.node("  node_guid = 5cba:2c03:00ac:a0c4\n"),
+        "  node_guid = 0200:0000:0000:0001\n"
+    );
+    assert_eq!(redactor.node(link), replaced);
+    assert_eq!(
+        redactor.text("ibx5cba2c0300aca0c4-1 iwx525400a20001 ibx0000000000000000 rocexp1 ibp1"),
+        "ibx0200000000000001-1 iwx020000000002 ibx0000000000000000 rocexp1 ibp1"
+    );
+}
+
+#[test]
+fn a_value_that_contains_others_is_replaced_as_a_whole() {
+    let values = [
+        "a-secret",
+        "a-secret-of",
+        "my-a-secret-of-52:54:00:a2:00:01",
+    ];
+    for _ in 0..8 {
+        let mut redactor = redactor();
+        redactor.configuration(&json!({"additionalInfo": values}).to_string());
+        assert_eq!(
+            redactor.text(&values.join(", ")),
+            "value-1, value-2, value-3"
+        );
     }
 }
 
