@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::test_node::{RegistrationMode, TestNode};
+use crate::test_node::{RegistrationMode, TestNode, both_modes};
+
+both_modes!(a_running_pool_announces_what_its_providers_do_now);
 
 const POOL: &str = "intel.com/raw";
 
@@ -143,6 +145,45 @@ async fn a_container_starts_after_its_providers_have_prepared_it() {
         }
         assert_eq!(kubelet.violations(), [""; 0]);
     }
+}
+
+async fn a_running_pool_announces_what_its_providers_do_now(mode: RegistrationMode) {
+    let node = TestNode::without_providers("", mode);
+    node.configure(&config(&json!({}), &json!({})));
+    node.provide_scripted("owner", &owner(json!({}), &json!([{"id": "d0"}])));
+    let mut preparing = extension("prepared", json!({"features": ["pre_start"]}));
+    preparing.push(("pre_start", json!({})));
+    node.provide_scripted("preparing", &preparing);
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    let announces = async |announced: bool| {
+        let ready = kubelet.wait_for(POOL, |view| {
+            view.connected
+                && view.options.pre_start_required == announced
+                && (view.allocatable(), view.capacity()) == (1, 1)
+        });
+        ready.await.unwrap();
+        kubelet.allocate(POOL, &["d0"]).await.unwrap();
+        let prepared = kubelet.start_container(POOL, &["d0"]).await.unwrap();
+        assert_eq!(prepared, announced);
+    };
+    announces(false).await;
+    // A selector of such an extension, and none.
+    node.configure(&config(&json!({"prepared": true}), &json!({})));
+    announces(true).await;
+    node.configure(&config(&json!({}), &json!({})));
+    announces(false).await;
+    // A newer file of the owner.
+    let newer = owner(json!({"features": ["pre_start"]}), &json!([{"id": "d0"}]));
+    node.provide_scripted("owner", &newer);
+    announces(true).await;
+    daemon
+        .logs("registration_renewed")
+        .with("resource", POOL)
+        .times(3)
+        .await;
+    assert!(!daemon.log().contains("device_unhealthy"));
+    assert_eq!(kubelet.violations(), [""; 0]);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod log_on_change;
 mod node_notes;
 mod pod_devices_cache;
 mod pool_files;
+mod registered;
 mod removal_reasons;
 mod retained;
 mod servers;

@@ -17,6 +17,7 @@ use super::assignment::{Assignment, Assignments};
 use super::health;
 use super::log_on_change::{Entry, LogOnChange};
 use super::pool_files::{PoolFiles, SpecifiedPool};
+use super::registered;
 use crate::config::ResourceName;
 use crate::device_plugin::{InFlight, PoolPlugin, device_list, kubelet_paths};
 use crate::host_paths::HostPaths;
@@ -227,7 +228,8 @@ impl ResourceServers {
                 changes: kubelet.directory_changes.clone(),
                 status: pool.registration.clone(),
             };
-            let run = server.run(kubelet.mode, pool.stop.clone());
+            let state = pool.state.subscribe();
+            let run = registered::serve(server, state, kubelet.mode, pool.stop.clone());
             self.tasks
                 .spawn(run.instrument(error_span!("pool", resource = %name)));
             pool.is_served = true;
