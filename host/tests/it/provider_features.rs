@@ -187,6 +187,40 @@ async fn a_running_pool_announces_what_its_providers_do_now(mode: RegistrationMo
 }
 
 #[tokio::test]
+async fn a_container_of_a_running_pod_starts_again_with_a_device_that_no_new_pod_gets() {
+    let node = node(&config(&json!({}), &json!({})));
+    let answers = |devices: Value, admitted: Value| {
+        let mut answers = owner(json!({"features": ["pre_start"]}), &devices);
+        answers.retain(|(method, _)| *method != "select");
+        answers.push(("select", json!({ "admitted": admitted })));
+        answers.push((
+            "explain",
+            json!({"key": "drivers", "reason": "it has iavf"}),
+        ));
+        answers
+    };
+    node.provide_scripted("raw", &answers(json!([{"id": "d0"}]), json!([0])));
+    let kubelet = node.kubelet().await;
+    let _daemon = node.daemon();
+    let healthy = async |healthy: usize| {
+        let listed = kubelet.wait_for(POOL, |view| {
+            view.connected && (view.allocatable(), view.capacity()) == (healthy, 1)
+        });
+        listed.await.unwrap();
+    };
+    healthy(1).await;
+    kubelet.run_pod_with("pod", POOL, &["d0"]).await.unwrap();
+    for devices in [json!([{"id": "d0"}]), json!([])] {
+        node.provide_scripted("raw", &answers(devices, json!([])));
+        healthy(0).await;
+        assert!(kubelet.start_container(POOL, &["d0"]).await.unwrap());
+        let refused = kubelet.allocate(POOL, &["d0"]).await.unwrap_err();
+        assert!(refused.message().contains("any more"), "{refused}");
+    }
+    assert_eq!(kubelet.violations(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_an_extension_replaces_may_be_missing() {
     let finding = json!({"cause": "existence", "reason": "no group node", "part": "vfio"});
     let devices = json!([{"id": "d0", "unhealthy": "no group node", "findings": [finding]}]);

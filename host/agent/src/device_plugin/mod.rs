@@ -22,8 +22,8 @@ use crate::host_paths::HostPaths;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::output::{WriteError, device_info};
 use crate::pools::{
-    AllocateError, ContainerAllocation, Pool, allocate, check_preferred_request, check_request,
-    pre_start,
+    AllocateError, ContainerAllocation, Pool, allocate, check_pre_start_request,
+    check_preferred_request, check_request, pre_start,
 };
 
 /// With more ids and containers than this, a request leaves a hole in the heap.
@@ -120,7 +120,7 @@ impl DevicePlugin for PoolPlugin {
         let pool = Arc::clone(&self.pool.borrow());
         let ids = &request.devices_ids;
         let failed = |error| refuse("PreStartContainer", &error);
-        check_request(&pool, std::iter::once(ids.as_slice())).map_err(failed)?;
+        check_pre_start_request(&pool, ids).map_err(failed)?;
         let deadline = Instant::now() + pool.resource.allocate_timeout();
         pre_start(&pool, ids, deadline).await.map_err(failed)?;
         Ok(dp::PreStartContainerResponse::default())

@@ -25,8 +25,26 @@ pub fn check_request<'a>(
     containers: impl ExactSizeIterator<Item = &'a [String]>,
 ) -> Result<(), AllocateError> {
     check_containers(pool, containers.len())?;
+    check_ids(pool, containers.flatten(), find)
+}
+
+/// Checks the ids of a container that is about to start, as [`check_request`] does. The container may be one that starts
+/// again, so the device may mismatch by now, or be removed.
+///
+/// # Errors
+///
+/// When no kubelet sends such a request, or when a device is unknown.
+pub fn check_pre_start_request(pool: &Pool, ids: &[String]) -> Result<(), AllocateError> {
+    check_ids(pool, ids, find_of_pod)
+}
+
+fn check_ids<'a>(
+    pool: &Pool,
+    ids: impl IntoIterator<Item = &'a String>,
+    find: Find,
+) -> Result<(), AllocateError> {
     let mut seen = HashSet::new();
-    for id in containers.flatten() {
+    for id in ids {
         find(pool, id)?;
         check_first(pool, id, &mut seen)?;
     }
@@ -98,7 +116,7 @@ pub async fn allocate(
     ids: &[String],
     deadline: Instant,
 ) -> Result<ContainerAllocation, AllocateError> {
-    let by_selector = BySelector::new(pool, ids)?;
+    let by_selector = BySelector::new(pool, ids, find)?;
     let devices = &by_selector.devices;
     let mut contributions: Vec<Vec<Contribution>> = devices.iter().map(|_| Vec::new()).collect();
     for (&selector, members) in &by_selector.members {
@@ -112,17 +130,18 @@ pub async fn allocate(
     Ok(ContainerAllocation::join(pool, devices, &contributions)?)
 }
 
-/// Prepares the devices `ids` before their container starts, until `deadline`, by the providers that do so.
+/// Prepares the devices `ids` before their container starts, until `deadline`, by the providers that do so. A container
+/// of a running pod starts again with the devices that it has, whether or not a new pod would get them.
 ///
 /// # Errors
 ///
-/// When one of the devices is unknown or removed, or when a provider fails or has not answered in time.
+/// When one of the devices, or its selector, is unknown, or when a provider fails or has not answered in time.
 pub async fn pre_start(
     pool: &Pool,
     ids: &[String],
     deadline: Instant,
 ) -> Result<(), AllocateError> {
-    let by_selector = BySelector::new(pool, ids)?;
+    let by_selector = BySelector::new(pool, ids, find_of_pod)?;
     for (&selector, members) in &by_selector.members {
         let ids = by_selector.ids(members);
         for call in ProviderCall::all(pool, selector, &ids) {
@@ -143,7 +162,7 @@ struct BySelector<'a> {
 }
 
 impl<'a> BySelector<'a> {
-    fn new(pool: &'a Pool, ids: &[String]) -> Result<Self, AllocateError> {
+    fn new(pool: &'a Pool, ids: &[String], find: Find) -> Result<Self, AllocateError> {
         let mut by_selector = Self {
             devices: Vec::with_capacity(ids.len()),
             members: BTreeMap::new(),
@@ -163,37 +182,51 @@ impl<'a> BySelector<'a> {
 }
 
 /// The device with this id, and the position of the selector by which containers get it.
+type Find = for<'a> fn(&'a Pool, &str) -> Result<(&'a PoolDevice, usize), AllocateError>;
+
+/// A device that a new pod may get.
 fn find<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), AllocateError> {
-    let (resource, named) = (|| pool.resource.name.clone(), || id.to_owned());
-    let mismatch = |reason: &Arc<str>| AllocateError::Mismatch {
-        resource: resource(),
-        id: named(),
-        reason: Arc::clone(reason),
-    };
     match pool.device(id) {
-        None => Err(AllocateError::UnknownDevice {
-            resource: resource(),
-            id: named(),
-        }),
         Some(PoolDevice {
             health: Health::Removed { reason, .. },
             ..
         }) => Err(AllocateError::Left {
-            resource: resource(),
-            id: named(),
+            resource: pool.resource.name.clone(),
+            id: id.to_owned(),
             reason: Arc::clone(reason),
         }),
         Some(PoolDevice {
             fit: Fit::Mismatch(reason),
             ..
-        }) => Err(mismatch(reason)),
-        Some(device) => match device.selector {
-            Some(selector) if selector < pool.resource.selectors.len() => Ok((device, selector)),
-            // Without a selector no provider would be called, and the container would get no device node.
-            _ => Err(mismatch(
-                &"the selector that it matched is not known".into(),
-            )),
-        },
+        }) => Err(mismatch(pool, id, Arc::clone(reason))),
+        _ => find_of_pod(pool, id),
+    }
+}
+
+/// A device that a pod may have already.
+fn find_of_pod<'a>(pool: &'a Pool, id: &str) -> Result<(&'a PoolDevice, usize), AllocateError> {
+    let device = pool
+        .device(id)
+        .ok_or_else(|| AllocateError::UnknownDevice {
+            resource: pool.resource.name.clone(),
+            id: id.to_owned(),
+        })?;
+    match device.selector {
+        Some(selector) if selector < pool.resource.selectors.len() => Ok((device, selector)),
+        // Without a selector no provider would be called, and the container would get no device node.
+        _ => Err(mismatch(
+            pool,
+            id,
+            "the selector that it matched is not known".into(),
+        )),
+    }
+}
+
+fn mismatch(pool: &Pool, id: &str, reason: Arc<str>) -> AllocateError {
+    AllocateError::Mismatch {
+        resource: pool.resource.name.clone(),
+        id: id.to_owned(),
+        reason,
     }
 }
 

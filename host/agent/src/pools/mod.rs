@@ -36,7 +36,9 @@ mod resource;
 pub(crate) mod sample;
 mod scan;
 
-pub use allocate::{allocate, check_preferred_request, check_request, pre_start};
+pub use allocate::{
+    allocate, check_pre_start_request, check_preferred_request, check_request, pre_start,
+};
 pub use allocate_error::AllocateError;
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
 pub use claims::{Claim, Claims};

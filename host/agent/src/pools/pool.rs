@@ -183,6 +183,7 @@ impl Pool {
                 let is_over = removal.now.duration_since(since) >= REMOVAL_GRACE_PERIOD;
                 (!is_over || (removal.is_in_use)(&old.id)).then(|| PoolDevice {
                     health: Health::Removed { since, reason },
+                    selector: resource.selector_now(&self.resource, old.selector),
                     ..old.clone()
                 })
             })

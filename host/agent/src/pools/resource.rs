@@ -43,6 +43,14 @@ impl Resource {
         parts.any(|part| part.provider.has_pre_start())
     }
 
+    /// As [`Resource::same_selector`], for a device whose selector may be unknown.
+    pub fn selector_now(&self, before: &Self, position: Option<usize>) -> Option<usize> {
+        if std::ptr::eq(self, before) {
+            return position;
+        }
+        self.same_selector(before, position?)
+    }
+
     /// The position of the selector that was the one at `position` in `before`, an earlier state of the resource.
     pub fn same_selector(&self, before: &Self, position: usize) -> Option<usize> {
         let selector = before.selectors.get(position)?;
