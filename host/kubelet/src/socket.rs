@@ -71,8 +71,9 @@ impl Socket {
         Ok((socket, listener))
     }
 
-    /// The kubelet has found the socket, or does not search for it: the hidden name is removed.
-    pub(super) fn found(&mut self) {
+    /// Removes the hidden name, once the kubelet has found the socket or where it does not search for it. The socket stays
+    /// at its path.
+    pub fn found(&mut self) {
         let removed = self.hidden.take().map(|hidden| remove_if_there(&hidden));
         if let Some(Err(error)) = removed {
             self.log_not_removed(&error);

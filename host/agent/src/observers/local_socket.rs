@@ -52,10 +52,14 @@ impl LocalSocket {
             Ok(_) => {}
         }
         match Socket::listen(&path).await {
-            Ok((file, listener)) => Ok(Self {
-                listener,
-                _file: file,
-            }),
+            Ok((mut file, listener)) => {
+                // No kubelet searches for it.
+                file.found();
+                Ok(Self {
+                    listener,
+                    _file: file,
+                })
+            }
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 Err(LocalSocketError::Occupied(path))
             }
@@ -197,6 +201,8 @@ mod tests {
         let (status, receiver) = watch::channel(DaemonStatus::default());
         let sources = Sources::of_status(receiver);
         let socket = LocalSocket::bind(directory.path()).await.unwrap();
+        let names = fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(names, 1, "the hidden name is removed");
         let path = socket_path(directory.path());
         let serving = tokio::spawn(socket.serve(sources));
         for (pools, request, expected) in [
