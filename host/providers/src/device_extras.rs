@@ -29,6 +29,7 @@ pub struct DeviceExtras {
 }
 
 impl DeviceExtras {
+    /// Checks everything except the attributes.
     pub(super) fn validate(&self) -> Result<(), Error> {
         if self.other_numa_nodes.len() >= MOST_NUMA_NODES {
             return Err(Error::new(format!(
@@ -44,25 +45,35 @@ impl DeviceExtras {
                 ),
             );
         }
-        if self.attributes.len() > MOST_ATTRIBUTES {
-            return Err(Error::new(format!(
-                "it has more than {MOST_ATTRIBUTES} attributes"
-            )));
-        }
-        for (id, value) in &self.attributes {
-            validate_attribute(id, value).map_err(|error| {
-                error.context(format!("invalid attribute `{}`", id.escape_debug()))
-            })?;
-        }
         Ok(())
     }
 }
 
-/// The attributes whose types this host has.
-pub(super) fn attributes(values: BTreeMap<String, Value>) -> BTreeMap<String, Attribute> {
-    let values = values.into_iter();
-    let known = values.filter_map(|(id, value)| Some((id, serde_json::from_value(value).ok()?)));
-    known.collect()
+/// The valid attributes whose types this host has, as many as a device may have. The others describe the device only, so
+/// `dropped` gets the id of each that is invalid, and why.
+pub(super) fn attributes(
+    values: BTreeMap<String, Value>,
+    mut dropped: impl FnMut(&str, &Error),
+) -> BTreeMap<String, Attribute> {
+    let mut valid = BTreeMap::new();
+    for (id, value) in values {
+        let Ok(value) = serde_json::from_value(value) else {
+            continue;
+        };
+        match validate_attribute(&id, &value) {
+            Err(error) => dropped(&id, &error),
+            Ok(()) if valid.len() == MOST_ATTRIBUTES => dropped(
+                &id,
+                &Error::new(format!(
+                    "the device has more than {MOST_ATTRIBUTES} attributes"
+                )),
+            ),
+            Ok(()) => {
+                valid.insert(id, value);
+            }
+        }
+    }
+    valid
 }
 
 fn is_parent(path: &str) -> bool {
@@ -124,13 +135,7 @@ mod tests {
 
     #[test]
     fn attributes_have_limits() {
-        let valid = |id: &str, value: Attribute| {
-            let extras = DeviceExtras {
-                attributes: BTreeMap::from([(id.to_owned(), value)]),
-                ..DeviceExtras::default()
-            };
-            extras.validate().is_ok()
-        };
+        let valid = |id: &str, value: Attribute| validate_attribute(id, &value).is_ok();
         for (id, value, expected) in [
             ("model", "x".into(), true),
             ("model", "x".repeat(64).into(), true),
@@ -146,12 +151,23 @@ mod tests {
             assert_eq!(valid(id, value.clone()), expected, "{id} {value}");
         }
         assert!(!valid(&"x".repeat(33), true.into()));
-        let many = (0..33).map(|n| (format!("a{n}"), Attribute::from(true)));
-        let extras = DeviceExtras {
-            attributes: many.collect(),
-            ..DeviceExtras::default()
-        };
-        extras.validate().unwrap_err();
+    }
+
+    #[test]
+    fn an_invalid_attribute_is_dropped_alone() {
+        let long = json!({"string": "x".repeat(65)});
+        let mut values = BTreeMap::from([("Model".to_owned(), long)]);
+        values.extend((10..43).map(|n| (format!("a{n}"), json!({"bool": true}))));
+        let mut dropped = Vec::new();
+        let valid = attributes(values, |id, error| dropped.push(format!("{id}: {error}")));
+        assert_eq!(valid.len(), MOST_ATTRIBUTES);
+        assert_eq!(
+            dropped,
+            [
+                "Model: its value has more than 64 bytes",
+                "a42: the device has more than 32 attributes"
+            ]
+        );
     }
 
     #[test]
@@ -162,7 +178,7 @@ mod tests {
             ("c".to_owned(), json!(7)),
         ]);
         let known = BTreeMap::from([("a".to_owned(), Attribute::Int(5))]);
-        assert_eq!(attributes(values), known);
+        assert_eq!(attributes(values, |_, _| panic!("none is invalid")), known);
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl Provider {
         let is_partial = part.is_some();
         let provider = Arc::clone(self);
         self.start::<Discover, _>(params, move |answer| {
-            let devices = answer.devices.into_iter().map(ProviderDevice::try_from);
+            let devices = answer.devices.into_iter();
+            let devices = devices.map(|device| ProviderDevice::new(device, &provider));
             let devices: Vec<ProviderDevice> = devices.collect::<Result<_, Error>>()?;
             let excluded = answer.excluded.into_iter();
             Ok(Discovered {
@@ -277,14 +278,14 @@ impl Matches {
     }
 }
 
-impl TryFrom<wire::Device> for ProviderDevice {
-    type Error = Error;
-
-    fn try_from(device: wire::Device) -> Result<Self, Error> {
+impl ProviderDevice {
+    fn new(device: wire::Device, provider: &Provider) -> Result<Self, Error> {
         let extras = DeviceExtras {
             other_numa_nodes: device.other_numa_nodes,
             parent: device.parent,
-            attributes: attributes(device.attributes),
+            attributes: attributes(device.attributes, |id, error| {
+                provider.attribute_dropped(device.id.as_str(), id, error);
+            }),
         };
         extras
             .validate()

@@ -1,9 +1,11 @@
 //! One loaded provider: what it is, and calls to it with their timeouts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sriovdp_provider_abi::{ProviderModuleRef, wire};
+use sriovdp_report::{excerpt, inline};
 use sriovdp_sdk::Error;
 use tokio::time::Instant;
 
@@ -14,6 +16,9 @@ use super::vetting::VettedFile;
 use super::{PendingCall, ProviderError, Step, Timeouts, load};
 use crate::blocking;
 use crate::blocking::{Progress, StartError};
+
+/// How many invalid attributes of a provider are logged.
+const MOST_DROPPED: usize = 64;
 
 /// A loaded library.
 pub struct Provider {
@@ -26,6 +31,8 @@ pub struct Provider {
     timeouts: Timeouts,
     /// The call that timed out. Until it returns, the provider is not called.
     overdue: Mutex<Option<Progress>>,
+    /// The ids of invalid attributes that are logged.
+    dropped_attributes: Mutex<BTreeSet<String>>,
 }
 
 impl Provider {
@@ -71,6 +78,7 @@ impl Provider {
             module,
             timeouts,
             overdue: Mutex::new(None),
+            dropped_attributes: Mutex::default(),
         })
     }
 
@@ -163,6 +171,24 @@ impl Provider {
 
     fn overdue(&self) -> MutexGuard<'_, Option<Progress>> {
         self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs an attribute that is left out, once for all devices and discoveries.
+    pub(super) fn attribute_dropped(&self, device: &str, id: &str, error: &Error) {
+        let logged = self.dropped_attributes.lock();
+        let mut logged = logged.unwrap_or_else(PoisonError::into_inner);
+        let id = excerpt(id);
+        if logged.len() >= MOST_DROPPED || !logged.insert(id.clone()) {
+            return;
+        }
+        tracing::warn!(
+            event = "attribute_dropped",
+            provider = self.file_name(),
+            device = excerpt(device),
+            attribute = id,
+            error = inline(error),
+            "an attribute of a device is invalid; the device is used without it"
+        );
     }
 
     fn not_called(&self, error: StartError) -> CallError {

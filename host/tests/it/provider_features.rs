@@ -221,6 +221,34 @@ async fn a_container_of_a_running_pod_starts_again_with_a_device_that_no_new_pod
 }
 
 #[tokio::test]
+async fn an_invalid_attribute_costs_no_device() {
+    let node = node(&config(&json!({}), &json!({})));
+    let attributes = json!({
+        "firmware": {"version": "22.31"}, "model": {"string": "x".repeat(65)}, "ports": {"int": 2},
+    });
+    let devices = json!([{"id": "d0", "attrs": attributes}]);
+    node.provide_scripted("raw", &owner(json!({}), &devices));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    let listed = kubelet.wait_for(POOL, |view| view.allocatable() == 1);
+    listed.await.unwrap();
+    for (attribute, error) in [("firmware", "`22.31` is no version"), ("model", "64 bytes")] {
+        daemon
+            .logs("attribute_dropped")
+            .with("provider", "raw.so")
+            .with("device", "d0")
+            .with("attribute", attribute)
+            .containing("error", error)
+            .await;
+    }
+    let (_, listed, _) = node.run(&["list", "-o", "json"]).await;
+    assert!(
+        listed.contains("ports") && !listed.contains("firmware"),
+        "{listed}"
+    );
+}
+
+#[tokio::test]
 async fn what_an_extension_replaces_may_be_missing() {
     let finding = json!({"cause": "existence", "reason": "no group node", "part": "vfio"});
     let devices = json!([{"id": "d0", "unhealthy": "no group node", "findings": [finding]}]);
