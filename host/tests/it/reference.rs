@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
-const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` reason_part; write them \
+const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` prints; write them \
                              anew with\n\n    cargo build --workspace && UPDATE_DOCS=1 cargo test -p sriovdp-tests --test it reference\n";
 
 /// Between these lines, with the name of the part, the page is made and not written.
