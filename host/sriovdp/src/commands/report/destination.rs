@@ -72,7 +72,7 @@ impl Destination {
 /// A file beside `path` that only its owner may read, removed when it is dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| *parent != Path::new(""));
-    NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
+    NamedTempFile::new_in(directory.unwrap_or_else(|| Path::new(".")))
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Error {

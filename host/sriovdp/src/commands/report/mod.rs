@@ -277,28 +277,29 @@ fn redacted_json(redactor: &mut Redactor, text: &str) -> String {
 }
 
 fn providers(state: &Reconciler, redactor: &mut Redactor) -> Vec<ProviderFile> {
-    let loaded = state
+    let loaded: Vec<ProviderFile> = state
         .providers()
         .loaded()
         .iter()
         .map(|provider| ProviderFile {
-            file: provider.file().display().to_string(),
+            file: redactor.text(&provider.file().display().to_string()),
             package: Some(provider.manifest().package.clone()),
             version: Some(provider.manifest().version.clone()),
             sdk: Some(provider.manifest().sdk.clone()),
             sha256: Some(provider.digest().to_string()),
             refused: None,
-        });
+        })
+        .collect();
     let refused = state
         .providers()
         .refused()
         .iter()
         .map(|refused| ProviderFile {
-            file: refused.file.display().to_string(),
+            file: redactor.text(&refused.file.display().to_string()),
             refused: Some(redactor.text(&inline(&refused.reason))),
             ..ProviderFile::default()
         });
-    loaded.chain(refused).collect()
+    loaded.into_iter().chain(refused).collect()
 }
 
 fn facts(manifest: &Manifest, state: &Reconciler) -> Vec<(&'static str, String)> {
