@@ -56,7 +56,8 @@ impl Provider for IonicHealth {
             is_ionic(function).then(|| Finding::new(FindingKind::Other, reason))
         };
         let devices = node.devices().iter();
-        let found = devices.map(|device| Device::extending(device, device.function.and_then(&finding)));
+        let found =
+            devices.map(|device| Device::extending(device, device.function.and_then(&finding)));
         Ok(found.collect())
     }
 
