@@ -12,7 +12,7 @@ const ADDRESS_ATTRIBUTES: [&str; 2] = ["phys_switch_id", "phys_port_id"];
 const SHORTEST: usize = 12;
 /// Digits of a GUID.
 const LONGEST: usize = 16;
-/// What systemd and rdma-core put before the address in the name of an interface.
+/// What udev rules of the distributions put before the address in the name of an interface.
 const PREFIXES: [&str; 6] = ["enx", "ibx", "iwx", "opax", "rocex", "usnicx"];
 /// A shorter text may stand for something else where it appears by chance.
 const SHORTEST_TEXT: usize = 4;
