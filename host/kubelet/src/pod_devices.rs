@@ -23,6 +23,12 @@ impl PodDevices {
         self.resources_of(id).iter().any(|owner| owner == resource)
     }
 
+    /// Whether pods have devices under `resource`.
+    pub fn any_of(&self, resource: &str) -> bool {
+        let mut owners = self.0.values().flatten();
+        owners.any(|owner| owner == resource)
+    }
+
     /// All devices of pods, each with its resources.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         let devices = self.0.iter();

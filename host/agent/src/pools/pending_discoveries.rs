@@ -84,6 +84,14 @@ impl PendingDiscoveries {
         Err(error)
     }
 
+    /// Whether the owner of `device_type` may still answer within its timeout.
+    pub fn waits_for_owner(&self, device_type: &str) -> bool {
+        let is_owner = |pending: &PendingDiscovery| {
+            pending.call.provider().manifest().device_type.as_deref() == Some(device_type)
+        };
+        self.pending.iter().any(|p| !p.is_overdue && is_owner(p))
+    }
+
     /// Drops those of providers that are not loaded any more.
     pub(super) fn keep_only(&mut self, providers: &[Arc<Provider>]) {
         let is_loaded = |pending: &PendingDiscovery| providers.iter().any(|p| pending.is_of(p));

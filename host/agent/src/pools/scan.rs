@@ -6,6 +6,8 @@ use std::sync::Arc;
 use sriovdp_providers::{CallError, DiscoverRequest, Discovered, Discovery, Provider, Providers};
 use sriovdp_sdk::{BaseDevice, DeviceId, PciAddress, PciFunction};
 
+use crate::config::ResourceName;
+
 use super::discovery_plan::{DiscoveryPlan, contains};
 use super::pending_discoveries::PendingDiscoveries;
 use super::provider_state::ProviderState;
@@ -254,6 +256,16 @@ impl ScanError {
             failure: format!(
                 "no discovery of the provider `{}` has succeeded yet",
                 provider.file_name()
+            ),
+            source: None,
+        }
+    }
+
+    /// Pods have devices of `resource`, and its provider has not answered yet.
+    pub fn perhaps_divided(resource: &ResourceName) -> Self {
+        Self {
+            failure: format!(
+                "pods have devices of `{resource}` that may be parts of these, and its provider has not answered yet"
             ),
             source: None,
         }

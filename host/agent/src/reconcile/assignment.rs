@@ -46,7 +46,12 @@ impl Reconciler {
             self.pod_devices.read(&self.settings.tree, now).await;
             assigned = self.snapshot.assign(pools, self.pod_devices.get());
         }
-        let (retained, failures) = explain_retained(&self.snapshot, pools, &assigned).await;
+        let (retained, mut failures) = explain_retained(&self.snapshot, pools, &assigned).await;
+        let pod_devices = self.pod_devices.get();
+        failures.extend(
+            self.snapshot
+                .perhaps_divided(pools, pod_devices, &self.pending),
+        );
         if !failures.is_empty() {
             for (n, error) in failures {
                 self.snapshot.resources[n].unknown = Some(error);

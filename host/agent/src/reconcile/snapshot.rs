@@ -199,6 +199,31 @@ impl Snapshot {
         assign(&requests, kept, &self.owner_by_device(pod_devices))
     }
 
+    /// The resources, by their positions, that get no pool yet: pods have devices that may be parts of theirs, and the
+    /// provider of those has not answered since the start and may still do so within its timeout.
+    pub(super) fn perhaps_divided(
+        &self,
+        pools: &[Arc<Pool>],
+        pod_devices: &PodDevices,
+        pending: &PendingDiscoveries,
+    ) -> Vec<(usize, ScanError)> {
+        let unanswered = self.resources().find(|resource| {
+            self.devices_of(resource).is_none()
+                && pending.waits_for_owner(&resource.device_type)
+                && pod_devices.any_of(&resource.name.to_string())
+        });
+        let Some(unanswered) = unanswered else {
+            return Vec::new();
+        };
+        let resources = self.resources().enumerate();
+        let waiting = resources.filter(|(_, resource)| {
+            resource.device_type != unanswered.device_type
+                && pool_of(pools, &resource.name).is_none()
+        });
+        let error = |(n, _)| (n, ScanError::perhaps_divided(&unanswered.name));
+        waiting.map(error).collect()
+    }
+
     /// The devices of the resource's device type.
     pub(super) fn devices_of(&self, resource: &Resource) -> Option<&DiscoveredDevices> {
         self.scan.devices_of(&resource.device_type)

@@ -5,7 +5,7 @@
 //! outputs and no fault at all. Some calls have faults of their own:
 //!
 //! * `discover`: a number of devices, `9x200` nine with ids of two hundred bytes, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
-//!   `wait` waits until a process opens the FIFO in `FAULTY_GATE` when there is something to find
+//!   `wait` waits until a process opens the FIFO in `FAULTY_GATE` when there is something to find, `wait-2` finds two devices then
 //! * `admit`: `thousandth` panics each thousandth time
 //! * `allocate`: `escape` hands out a path that is no device node, `wait` reads the FIFO in `FAULTY_GATE` to its end
 //! * `drop`: what is kept about a device panics when it goes
@@ -106,11 +106,17 @@ impl Provider for Faulty {
                 .filter(|f| f.base_class() == 0x12)
                 .map(|f| Device::of(f, Facts))
         };
-        let (count, length) = fault
-            .as_deref()
+        let first = node.functions().iter().find(|f| f.base_class() == 0x12);
+        let waits = fault.as_deref().and_then(|what| what.strip_prefix("wait"));
+        if waits.is_some() && first.is_some() {
+            // Opening a FIFO waits for the other side.
+            std::fs::File::open(gate()?)?;
+        }
+        let (count, length) = waits
+            .map(|what| what.trim_start_matches('-'))
+            .or(fault.as_deref())
             .map_or(("", ""), |what| what.split_once('x').unwrap_or((what, "0")));
         let (count, length) = (count.parse::<usize>().ok(), length.parse().unwrap_or(0));
-        let first = node.functions().iter().find(|f| f.base_class() == 0x12);
         if let (Some(count), Some(first)) = (count, first) {
             let device = |n| {
                 let id = DeviceId::new(format!("{:x<length$}.{n}", first.address.to_string()))?;
@@ -121,11 +127,6 @@ impl Provider for Faulty {
         }
         match fault.as_deref() {
             Some("hang-later") if self.discoveries.fetch_add(1, Ordering::Relaxed) > 0 => hang(),
-            Some("wait") if first.is_some() => {
-                // Opening a FIFO waits for the other side.
-                std::fs::File::open(gate()?)?;
-                Ok(mine().collect())
-            }
             Some("twice") => Ok(mine().chain(mine()).collect()),
             _ => Ok(mine().collect()),
         }
