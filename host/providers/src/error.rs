@@ -164,7 +164,7 @@ pub enum ProviderError {
 
 /// The steps of vetting a file, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "camelCase")]
 pub enum Step {
     /// Path trust: the directories on its path.
     PathTrust,

@@ -15,7 +15,7 @@ use sriovdp_report::inline;
 struct ProviderCheck {
     file: String,
     /// The steps that the file passed, in their order.
-    passed: Vec<PassedStep>,
+    passed: Vec<Step>,
     /// Why the next step refuses it.
     refused: Option<String>,
     /// What does not refuse it.
@@ -26,20 +26,6 @@ struct ProviderCheck {
     duration_ms: Option<u128>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum PassedStep {
-    PathTrust,
-    File,
-    Elf,
-    Note,
-    Digest,
-    Load,
-    Interface,
-    Manifest,
-    Discovery,
-}
-
 pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderSettings) {
     let inspected = inspect(file, settings).await;
     let failed = inspected.as_ref().err().map(ProviderError::step);
@@ -48,7 +34,7 @@ pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderS
         .take_while(|step| Some(*step) != failed);
     let mut check = ProviderCheck {
         file: file.display().to_string(),
-        passed: passed.map(PassedStep::from).collect(),
+        passed: passed.collect(),
         refused: None,
         warnings: Vec::new(),
         provider: None,
@@ -65,35 +51,18 @@ pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderS
     output.document(&check);
 }
 
-impl From<Step> for PassedStep {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::PathTrust => Self::PathTrust,
-            Step::File => Self::File,
-            Step::Elf => Self::Elf,
-            Step::Note => Self::Note,
-            Step::Digest => Self::Digest,
-            Step::Load => Self::Load,
-            Step::Interface => Self::Interface,
-            Step::Manifest => Self::Manifest,
-            Step::Discovery => Self::Discovery,
-        }
-    }
-}
-
-impl PassedStep {
-    fn description(&self) -> &'static str {
-        match self {
-            Self::PathTrust => "path: only trusted users can replace the file",
-            Self::File => "file: a regular file that only trusted users can write to",
-            Self::Elf => "ELF: a complete shared library for this machine",
-            Self::Note => "note: built with a compatible SDK, and panics can be caught",
-            Self::Digest => "digest: allowed",
-            Self::Load => "load: a child process loads it",
-            Self::Interface => "ABI: the layouts of both sides are equal",
-            Self::Manifest => "manifest: valid, with a schema of the selectors",
-            Self::Discovery => "discovery: returns on an empty node",
-        }
+/// What a file that passes the step is.
+fn description(step: Step) -> &'static str {
+    match step {
+        Step::PathTrust => "path: only trusted users can replace the file",
+        Step::File => "file: a regular file that only trusted users can write to",
+        Step::Elf => "ELF: a complete shared library for this machine",
+        Step::Note => "note: built with a compatible SDK, and panics can be caught",
+        Step::Digest => "digest: allowed",
+        Step::Load => "load: a child process loads it",
+        Step::Interface => "ABI: the layouts of both sides are equal",
+        Step::Manifest => "manifest: valid, with a schema of the selectors",
+        Step::Discovery => "discovery: returns on an empty node",
     }
 }
 
@@ -119,8 +88,8 @@ impl Document for ProviderCheck {
     const KIND: &'static str = "ProviderCheck";
 
     fn print(&self, output: &mut Output, _: Columns) {
-        for step in &self.passed {
-            output.line(format_args!("ok       {}", step.description()));
+        for &step in &self.passed {
+            output.line(format_args!("ok       {}", description(step)));
         }
         if let Some(reason) = &self.refused {
             output.line(format_args!("refused  {reason}"));
