@@ -60,6 +60,11 @@ pub struct VdpaDevice {
 }
 
 impl VdpaDevice {
+    /// Its name on the bus.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What it is bound to, if a container could use it.
     pub fn bound_to(&self) -> Option<VdpaType> {
         self.bound_to
@@ -75,11 +80,11 @@ impl VdpaDevice {
     }
 }
 
-/// The first vDPA device, by name, of each device that has any.
+/// The vDPA devices of each device that has any, by name.
 ///
-/// The drivers of the kernel make one for each function or subfunction.
+/// Most drivers of the kernel make one for each function or subfunction.
 #[derive(Debug, Default)]
-pub struct VdpaDevices(HashMap<String, VdpaDevice>);
+pub struct VdpaDevices(HashMap<String, Vec<VdpaDevice>>);
 
 impl VdpaDevices {
     /// Those of the node. One directory is read where there is none.
@@ -88,32 +93,39 @@ impl VdpaDevices {
     ///
     /// When the bus is there and cannot be read: then nothing is known, and not that there are none.
     pub fn read(node: &Node) -> Result<Self, Error> {
-        let mut devices = HashMap::new();
+        let mut devices: HashMap<String, Vec<VdpaDevice>> = HashMap::new();
         for name in node.root().try_list(BUS)? {
             if let Some(parent) = parent(node, &name) {
-                devices.entry(parent).or_insert_with(|| VdpaDevice {
-                    bound_to: VdpaType::of(node, &name),
-                    name,
-                });
+                let bound_to = VdpaType::of(node, &name);
+                let of_parent = devices.entry(parent).or_default();
+                of_parent.push(VdpaDevice { name, bound_to });
             }
         }
         Ok(Self(devices))
     }
 
-    /// That of the PCI function at `address`.
+    /// The first of the PCI function at `address`.
     pub fn of_function(&self, address: PciAddress) -> Option<&VdpaDevice> {
-        // Most nodes have none, and thousands of functions.
-        (!self.0.is_empty()).then(|| self.0.get(&address.to_string()))?
+        self.all_of_function(address).first()
     }
 
-    /// That of the auxiliary device `name`.
+    /// Those of the PCI function at `address`. [`vdpa_device_of`] hands out one of several.
+    pub fn all_of_function(&self, address: PciAddress) -> &[VdpaDevice] {
+        // Most nodes have none, and thousands of functions.
+        if self.0.is_empty() {
+            return &[];
+        }
+        self.0.get(&address.to_string()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of the auxiliary device `name`.
     pub fn of_auxiliary(&self, name: &str) -> Option<&VdpaDevice> {
-        self.0.get(name)
+        self.0.get(name)?.first()
     }
 }
 
-/// Adds the vDPA device of the PCI function or auxiliary device `id` as it is now, which must be of the type `wanted`, and
-/// returns the section `vdpa` of the device-info file.
+/// Adds the first vDPA device of the PCI function or auxiliary device `id` as it is now, which must be of the type
+/// `wanted`, and returns the section `vdpa` of the device-info file.
 ///
 /// # Errors
 ///
@@ -124,8 +136,10 @@ pub fn vdpa_device(
     wanted: VdpaType,
     allocation: &mut Allocation,
 ) -> Result<Value, Error> {
-    let function: Option<PciAddress> = id.as_str().parse().ok();
-    let bus = function.map_or("auxiliary", |_| "pci");
+    let bus = match id.as_str().parse::<PciAddress>() {
+        Ok(_) => "pci",
+        Err(_) => "auxiliary",
+    };
     let on_bus = node.root().list(BUS);
     let children = node.root().list(&format!("/sys/bus/{bus}/devices/{id}"));
     let device = children
@@ -134,6 +148,37 @@ pub fn vdpa_device(
         .ok_or_else(|| {
             Error::new(format!("`{id}` has no vDPA device any more")).with_hint(RESCAN)
         })?;
+    hand_out(node, device, id.as_str(), wanted, allocation)
+}
+
+/// Adds the vDPA device `name`, one of those of the PCI function at `function`, as [`vdpa_device`] adds the first one.
+///
+/// # Errors
+///
+/// When the function has no such one, it is bound to another driver, or its device node is missing.
+pub fn vdpa_device_of(
+    node: &Node,
+    function: PciAddress,
+    name: &str,
+    wanted: VdpaType,
+    allocation: &mut Allocation,
+) -> Result<Value, Error> {
+    let id = function.to_string();
+    if parent(node, name).as_ref() != Some(&id) {
+        let message = format!("`{id}` has no vDPA device `{name}` any more");
+        return Err(Error::new(message).with_hint(RESCAN));
+    }
+    hand_out(node, name, &id, wanted, allocation)
+}
+
+/// Adds `device`, a vDPA device of the PCI function or auxiliary device `id`.
+fn hand_out(
+    node: &Node,
+    device: &str,
+    id: &str,
+    wanted: VdpaType,
+    allocation: &mut Allocation,
+) -> Result<Value, Error> {
     if VdpaType::of(node, device) != Some(wanted) {
         let message = format!(
             "the vDPA device `{device}` of `{id}` is not bound to `{wanted}_vdpa` any more"
@@ -141,8 +186,8 @@ pub fn vdpa_device(
         return Err(Error::new(message).with_hint(RESCAN));
     }
     let mut info = json!({"parent-device": device, "driver": wanted.to_string()});
-    if let Some(function) = function {
-        info["pci-address"] = function.to_string().into();
+    if id.parse::<PciAddress>().is_ok() {
+        info["pci-address"] = id.into();
     }
     // The section is there for both types.
     allocation.info.entry("vdpa".to_owned()).or_default();

@@ -7,13 +7,13 @@ use sriovdp_sdk::health::check_uplink;
 use sriovdp_sdk::node::Netdev;
 use sriovdp_sdk::selector::{CaseInsensitive, PcieRoot, PcieRoots};
 use sriovdp_sdk::vdpa::{VdpaDevice, VdpaDevices, VdpaType};
-use sriovdp_sdk::{Error, Finding, HexId, Node, PciAddress, PciFunction};
+use sriovdp_sdk::{Device, DeviceId, Error, Finding, HexId, Node, PciAddress, PciFunction};
 
 use crate::memory::Recalls;
 use crate::uplink::Uplink;
 
 /// What selectors are compared with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     pub(crate) vendor: HexId,
     pub(crate) device: HexId,
@@ -34,7 +34,7 @@ pub struct Facts {
 }
 
 /// Facts that few functions have.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rare {
     /// The number that the firmware gave it, mostly to physical functions.
     pub(crate) acpi_index: Option<Arc<String>>,
@@ -42,6 +42,27 @@ pub(crate) struct Rare {
     pub(crate) vdpa_finding: Option<Finding>,
     /// Its network interface that carries the default route of the node.
     pub(crate) default_route: Option<String>,
+    pub(crate) division: Division,
+}
+
+/// How a function with several vDPA devices is divided, which are devices of their own then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Division {
+    /// It is not.
+    #[default]
+    None,
+    /// This is the function, with the names of its vDPA devices.
+    Whole(Vec<String>),
+    /// This is one of its vDPA devices.
+    Part,
+}
+
+impl Facts {
+    pub(crate) fn division(&self) -> &Division {
+        self.rare
+            .as_ref()
+            .map_or(&Division::None, |rare| &rare.division)
+    }
 }
 
 /// One scan: what is read once for all functions, and what they share.
@@ -93,12 +114,15 @@ impl<'a> Scan<'a> {
         let own_link = netdevs.first().and_then(|netdev| netdev.link_type());
         let uplink = self.uplink(function.physical_function.unwrap_or(function.address));
         let acpi_index = self.acpi_index(function.address);
+        let division = self.division(function.address);
         let vdpa = self.vdpa.of_function(function.address);
+        let vdpa = vdpa.filter(|_| division == Division::None);
         let is_acpi_index_unread = acpi_index.is_none() && directory.has("acpi_index");
         let rare = Rare {
             acpi_index,
             vdpa_finding: vdpa.and_then(|device| device.finding(self.node)),
             default_route,
+            division,
         };
         let link_type = match own_link {
             Some(link_type) => Some(self.link_types.of(&link_type)),
@@ -118,6 +142,51 @@ impl<'a> Scan<'a> {
             link_type,
             pf: function.physical_function.map(|_| uplink),
         })
+    }
+
+    fn division(&mut self, function: PciAddress) -> Division {
+        let devices = self.vdpa.all_of_function(function);
+        let divided = &mut self.memories.divided;
+        if devices.is_empty() || (devices.len() == 1 && divided.before(function).is_none()) {
+            return Division::None;
+        }
+        divided.remember(function, ());
+        let names = devices.iter().map(|device| device.name().to_owned());
+        Division::Whole(names.collect())
+    }
+
+    /// The vDPA devices of `function` that are devices of their own, with what `whole` has in common with them, each or the
+    /// name and reason of one that is not offered.
+    pub(crate) fn parts(
+        &self,
+        function: PciAddress,
+        whole: &Facts,
+    ) -> Vec<Result<Device<Facts>, (String, String)>> {
+        if !matches!(whole.division(), Division::Whole(_)) {
+            return Vec::new();
+        }
+        let part = |device: &VdpaDevice| {
+            let name = device.name();
+            // Another function may have it as its id.
+            let id = match name.parse::<PciAddress>() {
+                Ok(_) => Err("the name of this vDPA device is a PCI address".to_owned()),
+                Err(_) => DeviceId::new(name).map_err(|error| error.to_string()),
+            };
+            let id = id.map_err(|reason| (name.to_owned(), reason))?;
+            let rare = Rare {
+                vdpa_finding: device.finding(self.node),
+                division: Division::Part,
+                ..whole.rare.as_deref().cloned().unwrap_or_default()
+            };
+            let facts = Facts {
+                vdpa: device.bound_to(),
+                rare: Some(Box::new(rare)),
+                ..whole.clone()
+            };
+            Ok(Device::new(id, facts).with_function(function))
+        };
+        let devices = self.vdpa.all_of_function(function);
+        devices.iter().map(part).collect()
     }
 
     /// The network interface of `function` that keeps it out of pools. A virtual function that was found without the
@@ -194,7 +263,6 @@ impl<T> Default for Shared<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sriovdp_sdk::Device;
 
     #[test]
     fn a_device_stays_small() {

@@ -14,13 +14,13 @@ use sriovdp_sdk::userspace::{
     host_device, iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net,
     vhost_net_warnings,
 };
-use sriovdp_sdk::vdpa::vdpa_device;
+use sriovdp_sdk::vdpa::{vdpa_device, vdpa_device_of};
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Finding, Manifest, Mismatch, Node, Provider,
     export_provider,
 };
 
-use facts::Scan;
+use facts::{Division, Scan};
 use memory::Memories;
 
 pub use facts::Facts;
@@ -71,6 +71,15 @@ impl Provider for NetDevice {
                         scan.link_finding(function),
                         check_userspace_nodes(node, function),
                     ];
+                    for part in scan.parts(function.address, &facts) {
+                        match part {
+                            Ok(part) => found.add(
+                                part.with_numa_node(function.numa_node)
+                                    .with_findings(findings.clone()),
+                            ),
+                            Err((name, reason)) => found.exclude(name, reason),
+                        }
+                    }
                     found.add(Device::of(function, facts).with_findings(findings));
                 }
                 Err(reason) => found.exclude(function.address, reason),
@@ -113,7 +122,13 @@ impl Provider for NetDevice {
         let mut allocation = Allocation::default();
         userspace_nodes(node, function, &mut allocation)?;
         if let Some(wanted) = selectors.vdpa_type {
-            let mut info = vdpa_device(node, &device.id, wanted, &mut allocation)?;
+            let mut info = match device.facts.division() {
+                Division::Part => {
+                    let name = device.id.as_str();
+                    vdpa_device_of(node, function, name, wanted, &mut allocation)?
+                }
+                _ => vdpa_device(node, &device.id, wanted, &mut allocation)?,
+            };
             device_info::complete(node, selectors, device, &mut info);
             allocation
                 .device_info("type", "vdpa")

@@ -15,6 +15,9 @@ pub(crate) struct Memories {
     acpi_indexes: Memory<Arc<String>>,
     /// The virtual functions that are offered whatever the default route of the node does.
     without_route: Memory<()>,
+    /// The functions that have had several vDPA devices, until they have none. A pod may have one of them: if the last one
+    /// became the device of its function, another pod would get it under that id.
+    divided: Memory<()>,
 }
 
 /// The memories in a discovery.
@@ -22,6 +25,7 @@ pub(crate) struct Recalls<'a> {
     pub(crate) uplinks: Recall<'a, Arc<Uplink>>,
     pub(crate) acpi_indexes: Recall<'a, Arc<String>>,
     pub(crate) without_route: Recall<'a, ()>,
+    pub(crate) divided: Recall<'a, ()>,
 }
 
 impl Memories {
@@ -30,6 +34,7 @@ impl Memories {
             uplinks: self.uplinks.recall(node),
             acpi_indexes: self.acpi_indexes.recall(node),
             without_route: self.without_route.recall(node),
+            divided: self.divided.recall(node),
         }
     }
 }
@@ -39,5 +44,6 @@ impl Recalls<'_> {
         self.uplinks.keep();
         self.acpi_indexes.keep();
         self.without_route.keep();
+        self.divided.keep();
     }
 }

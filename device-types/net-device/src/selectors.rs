@@ -8,7 +8,7 @@ use sriovdp_sdk::userspace::match_host_device;
 use sriovdp_sdk::vdpa::VdpaType;
 use sriovdp_sdk::{Device, Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
 
-use crate::facts::Facts;
+use crate::facts::{Division, Facts};
 
 /// Which network functions belong to a resource. Each key narrows the selection; the entries of one key are
 /// alternatives.
@@ -61,7 +61,8 @@ pub struct Selectors {
     /// mode, and `/dev/vhost-net` with `needVhostNet`. It selects nothing.
     pub(crate) complete_device_info: bool,
     /// Only functions with a vDPA device that is bound to this driver of the vDPA bus: `vhost` means `vhost_vdpa`, whose
-    /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Not together with `isRdma`.
+    /// device node containers get, and `virtio` means `virtio_vdpa`, a network interface. Of a function with several vDPA
+    /// devices each is a device. Not together with `isRdma`.
     #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) vdpa_type: Option<VdpaType>,
 }
@@ -121,8 +122,30 @@ impl Selectors {
             .map_err(|mismatch| mismatch.unreadable_if(root.is_none()))?;
         one_of("linkTypes", &self.link_types, facts.link_type.as_deref())
             .map_err(|mismatch| mismatch.unreadable_if(facts.is_link_type_unread))?;
+        self.match_division(facts.division(), device)?;
         let vdpa_type = self.vdpa_type.as_slice();
         one_of("vdpaType", vdpa_type, facts.vdpa.as_ref())
+    }
+
+    /// With `vdpaType` a resource gets the vDPA devices of a function that has several, and without it the function.
+    fn match_division(&self, division: &Division, device: &Device<Facts>) -> Result<(), Mismatch> {
+        let reason = match (division, self.vdpa_type) {
+            (Division::Whole(parts), Some(_)) => {
+                format!(
+                    "its vDPA devices are devices of their own: {}",
+                    parts.join(", ")
+                )
+            }
+            (Division::Part, None) => {
+                let function = device.function.map(|at| at.to_string());
+                format!(
+                    "it is a vDPA device of {}, and without `vdpaType` a resource gets the function",
+                    function.unwrap_or_default()
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(Mismatch::new("vdpaType", reason))
     }
 
     /// Whether `pfNames` has none but further names of the physical function.

@@ -67,17 +67,88 @@ fn who_does_not_ask_gets_the_pci_function() {
     assert_eq!(allocate(&provider, json!({}), "0000:65:00.2"), expected);
 }
 
+const SEVERAL: &str = "
+    pci 0000:65:00.2 15b3:101e driver=mlx5_core numa=1
+    vdpa vdpa1 on=0000:65:00.2 driver=virtio_vdpa
+    vdpa vdpa0 on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-7
+    vdpa vdpa2 on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-8
+";
+
 #[test]
-fn the_first_of_two_counts() {
-    let (_node, provider) = scan(
-        "pci 0000:65:00.2 15b3:101e driver=mlx5_core
-         vdpa vdpa1 on=0000:65:00.2 driver=virtio_vdpa
-         vdpa vdpa0 on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-7",
+fn several_of_one_function_are_devices_of_their_own() {
+    let (node, provider) = scan(SEVERAL);
+    let whole = "0000:65:00.2";
+    assert_eq!(provider.select(vhost()), ["vdpa0", "vdpa2"]);
+    assert_eq!(provider.select(json!({"vdpaType": "virtio"})), ["vdpa1"]);
+    assert_eq!(provider.select(json!({"vendors": ["15b3"]})), [whole]);
+    let expected = json!({
+        "nodes": [["/dev/vhost-vdpa-8", "/dev/vhost-vdpa-8"]],
+        "info": {"vdpa": {"mount": "/dev/vhost-vdpa-8"}},
+        "device_info": {"type": "vdpa", "vdpa": {
+            "parent-device": "vdpa2",
+            "driver": "vhost",
+            "path": "/dev/vhost-vdpa-8",
+            "pci-address": whole,
+        }},
+    });
+    assert_eq!(allocate(&provider, vhost(), "vdpa2"), expected);
+    assert_eq!(
+        provider.why_not(vhost(), whole).unwrap(),
+        "vdpaType: its vDPA devices are devices of their own: vdpa0, vdpa1, vdpa2"
     );
+    assert_eq!(
+        provider.why_not(json!({}), "vdpa0").unwrap(),
+        "vdpaType: it is a vDPA device of 0000:65:00.2, and without `vdpaType` a resource gets the function"
+    );
+    // Another function has the name by now.
+    node.apply("unplug vdpa2\npci 0000:66:00.2 15b3:101e driver=mlx5_core\nvdpa vdpa2 on=0000:66:00.2 driver=vhost_vdpa");
+    assert_eq!(
+        refused(&provider, vhost(), "vdpa2"),
+        "`0000:65:00.2` has no vDPA device `vdpa2` any more"
+    );
+}
+
+#[test]
+fn each_of_several_has_a_health_of_its_own() {
+    let (node, mut provider) = scan(SEVERAL);
+    node.apply("nodev /dev/vhost-vdpa-7");
+    provider.rescan().unwrap();
+    let unhealthy: Vec<String> = ["vdpa0", "vdpa2"]
+        .into_iter()
+        .filter(|id| !provider.findings_for(vhost(), id).is_empty())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(unhealthy, ["vdpa0"]);
+    assert_eq!(provider.findings_for(json!({}), "0000:65:00.2"), []);
+}
+
+/// A pod may have the last one, by its name.
+#[test]
+fn a_divided_function_stays_divided_until_it_has_no_vdpa_device() {
+    let (node, mut provider) = scan(SEVERAL);
+    node.apply("unplug vdpa0\nunplug vdpa1");
+    provider.rescan_only(&["0000:65:00.2"]).unwrap();
+    assert_eq!(provider.select(vhost()), ["vdpa2"]);
+    node.apply("unplug vdpa2");
+    provider.rescan().unwrap();
+    node.apply("vdpa vdpa2 on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-8");
+    provider.rescan().unwrap();
     assert_eq!(provider.select(vhost()), ["0000:65:00.2"]);
-    assert_eq!(provider.select(json!({"vdpaType": "virtio"})), [""; 0]);
-    let allocated = allocate(&provider, vhost(), "0000:65:00.2");
-    assert_eq!(allocated["device_info"]["vdpa"]["parent-device"], "vdpa0");
+}
+
+#[test]
+fn a_name_that_is_an_address_is_left_out() {
+    let (_node, provider) = scan(
+        "pci 0000:65:00.{2-3} 15b3:101e driver=mlx5_core
+         vdpa vdpa0 on=0000:65:00.2 driver=vhost_vdpa
+         vdpa 0000:65:00.3 on=0000:65:00.2 driver=vhost_vdpa",
+    );
+    assert_eq!(provider.select(vhost()), ["vdpa0"]);
+    let excluded = provider.excluded();
+    assert_eq!(
+        excluded[0].reason,
+        "the name of this vDPA device is a PCI address"
+    );
 }
 
 #[test]

@@ -170,3 +170,34 @@ async fn pod_device_of_another_resource_is_retained() {
         (&"inUse".into(), &"intel.com/old".into())
     );
 }
+
+#[tokio::test]
+async fn explain_names_the_parts_of_a_divided_function() {
+    let vdpa = "
+        pci 0000:65:00.2 15b3:101e driver=mlx5_core
+        vdpa vdpa{0-1} on=0000:65:00.2 driver=vhost_vdpa dev=vhost-vdpa-{0-1}
+    ";
+    let config = r#"{"resourceList": [
+        {"resourceName": "vdpa", "selectors": {"vdpaType": "vhost"}}, {"resourceName": "rest"}
+    ]}"#;
+    let node = TestNode::with_config(vdpa, RegistrationMode::Watcher, config);
+    for (device, expected) in [
+        (
+            "0000:65:00.2",
+            "intel.com/rest: matches, but `intel.com/vdpa` has `vdpa0`, a part of it",
+        ),
+        (
+            "0000:65:00.2",
+            "`vdpaType`: its vDPA devices are devices of their own: vdpa0, vdpa1",
+        ),
+        (
+            "vdpa1",
+            "`vdpaType`: it is a vDPA device of 0000:65:00.2, and without `vdpaType` a resource gets the function",
+        ),
+        ("vdpa1", "intel.com/vdpa: assigned"),
+    ] {
+        let (code, output, errors) = node.run(&["explain", "--device", device]).await;
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(output.contains(expected), "{device}: {output}");
+    }
+}
