@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// More frequent scrapes get the same answer.
 const MAX_AGE: Duration = Duration::from_secs(10);
 
+/// How long a scrape waits for the kubelet; shorter than clients of the local socket wait for their answer.
+const WAIT: Duration = Duration::from_millis(500);
+
 /// Whether there is a series for each device of a container, with the name of its pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PodSeries {
@@ -67,6 +70,16 @@ impl AllocatedDevices {
         {
             return Arc::clone(&reading.allocated);
         }
+        let listed = tokio::time::timeout(WAIT, self.list()).await;
+        let allocated = Arc::new(listed.unwrap_or_default());
+        *last = Some(Reading {
+            at: Instant::now(),
+            allocated: Arc::clone(&allocated),
+        });
+        allocated
+    }
+
+    async fn list(&self) -> Allocated {
         let devices = PodDevices::read(&self.socket, &self.checkpoint).await.ok();
         let by_resource = devices.map(|devices| {
             let mut count = BTreeMap::new();
@@ -79,14 +92,31 @@ impl AllocatedDevices {
             PodSeries::Off => None,
             PodSeries::On => ContainerDevices::list(&self.socket).await.ok(),
         };
-        let allocated = Arc::new(Allocated {
+        Allocated {
             by_resource,
             containers,
-        });
-        *last = Some(Reading {
-            at: Instant::now(),
-            allocated: Arc::clone(&allocated),
-        });
-        allocated
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kubelet_that_hangs_delays_one_scrape_for_half_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("kubelet.sock");
+        let _silent = UnixListener::bind(&socket).unwrap();
+        let checkpoint = directory.path().join("checkpoint");
+        let devices = AllocatedDevices::new(socket, checkpoint, PodSeries::On);
+        for expected in [WAIT, Duration::ZERO] {
+            let start = Instant::now();
+            let allocated = devices.read().await;
+            assert!(allocated.by_resource.is_none() && allocated.containers.is_none());
+            assert_eq!(start.elapsed().as_millis(), expected.as_millis());
+        }
     }
 }
