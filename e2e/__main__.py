@@ -12,27 +12,30 @@ import time
 from pathlib import Path
 
 import images
+import interruption
 import namespaces
 import programs
 import requirements
 import scenarios
 
-PROGRAMS = [programs.KUBERNETES, programs.CONTAINERD, programs.HELM]
+PROGRAMS = [programs.KUBERNETES, programs.CONTAINERD, programs.HELM, programs.GO_PLUGIN]
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
     options = arguments()
-    unknown = sorted(set(options.scenario) - set(scenarios.all_of_them()))
+    titles = {name: scenario.title for name, scenario in scenarios.all_of_them().items()}
+    titles[interruption.NAME] = interruption.TITLE
+    unknown = sorted(set(options.scenario) - set(titles))
     if unknown:
         print(f"error: no scenario has the name {' or '.join(unknown)}", file=sys.stderr)
     if options.list or unknown:
-        for name, scenario in scenarios.all_of_them().items():
-            print(f"{name:24} {scenario.title}")
+        for name, title in titles.items():
+            print(f"{name:24} {title}")
         return 1 if unknown else 0
     missing = requirements.missing()
-    if options.would_run:
-        return would_run(missing)
+    if options.would_run_within:
+        return would_run(missing, options.would_run_within / 60)
     if missing:
         for sentence in missing:
             print(f"error: {sentence}", file=sys.stderr)
@@ -41,34 +44,31 @@ def main() -> int:
 
     began = time.monotonic()
     programs.CACHE.mkdir(parents=True, exist_ok=True)
-    debian = programs.debian_root()
+    programs.unpack_debian_packages()
     for each in [*PROGRAMS, kubelet]:
         each.build()
     archive = options.image or build_image()
-    others = programs.CACHE / "images"
-    others.mkdir(exist_ok=True)
-    images.write_busybox(debian / "bin/busybox", others)
+    go_plugin = programs.GO_PLUGIN.directory() / "go-plugin"
+    archives = [archive.resolve(), *images.write_all(programs.DEBIAN / "bin/busybox", go_plugin, programs.CACHE / "images")]
 
     logs = PROJECT / "target/e2e"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     # The kubelet that is tested is found before that of the control plane's version.
-    path = [kubelet.directory(), *(found.directory() for found in PROGRAMS), debian / "usr/sbin", debian / "usr/bin"]
+    path = [kubelet.directory(), *(found.directory() for found in PROGRAMS), programs.DEBIAN / "usr/sbin", programs.DEBIAN / "usr/bin"]
     environment = os.environ | {"PATH": ":".join([*map(str, path), "/usr/sbin:/usr/bin:/sbin:/bin"])}
     print(f"prepared in {time.monotonic() - began:.1f} s; kubelet {options.kubelet}", flush=True)
-    files = [
-        str(file)
-        for file in (
-            debian,
-            logs,
-            build_vendor_provider(),
-            archive.resolve(),
-            others / "shell.tar",
-            others / "pause.tar",
-        )
-    ]
-    inside = [sys.executable, str(Path(__file__).with_name("inside.py")), *files]
-    return namespaces.run([*inside, "--", *options.scenario], environment)
+    chosen = options.scenario or list(titles)
+    inside = [sys.executable, Path(__file__).with_name("inside.py"), programs.DEBIAN]
+    rest = [build_vendor_provider(), *archives, "--"]
+    passed = True
+    if run := [name for name in chosen if name != interruption.NAME]:
+        passed = namespaces.run([*map(str, [*inside, logs, *rest]), *run], environment) == 0
+    if passed and interruption.NAME in chosen:
+        other_logs = logs / interruption.NAME
+        other_logs.mkdir()
+        passed &= interruption.passes([*map(str, [*inside, other_logs, *rest]), "vfio"], environment)
+    return 0 if passed else 1
 
 
 def arguments() -> argparse.Namespace:
@@ -80,15 +80,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--image", type=Path, help="the archive of the image; `make image` by default")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument(
-        "--would-run", action="store_true", help="exit with 0 if it would run without a long build, else print why not"
+        "--would-run-within", type=int, metavar="SECONDS", help="only exit with 0 if it would run, else print why not"
     )
     return parser.parse_args()
 
 
-def would_run(missing: list[str]) -> int:
-    if not missing and not all(program.is_built() for program in PROGRAMS):
+# On two cores.
+RUN_MINUTES = 7
+BUILD_MINUTES = 10
+
+
+def would_run(missing: list[str], minutes: float) -> int:
+    is_built = all(program.is_built() for program in PROGRAMS)
+    needed = RUN_MINUTES + (0 if is_built else BUILD_MINUTES)
+    if not missing and minutes < needed:
+        built = "are" if is_built else "are not"
         missing = [
-            f"its programs are not in {programs.CACHE}, and SRIOVDP_E2E is not `always`: `make e2e` builds them"
+            f"it takes {needed} minutes, since its programs {built} in {programs.CACHE}, and {minutes:.0f} are left"
         ]
     for sentence in missing:
         print(f"skipped: make e2e, because {sentence}")

@@ -1,8 +1,8 @@
 """What a scenario works with: the node, the plugin as it is deployed, and pods with devices."""
 
+import base64
 import json
 import re
-import socket
 import subprocess
 from pathlib import Path
 
@@ -92,15 +92,13 @@ class Cluster:
         self.configure_text(json.dumps({"resourceList": pools}))
 
     def configure_text(self, config: str) -> None:
-        file = Path("/run/configmap.json")
         labels = {"app.kubernetes.io/name": "sriovdp"}
         metadata = {"name": "sriovdp-config", "namespace": NAMESPACE, "labels": labels}
-        file.write_text(
-            json.dumps(
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config.json": config}}
-            )
-        )
-        self.kubectl("apply", "--filename", str(file))
+        data = {"config.json": config}
+        self.apply_object({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+    def apply_object(self, what: dict) -> None:
+        self.kubectl("apply", "--filename", write_object(what["metadata"]["name"], what))
 
     def helm(self, *arguments: str) -> None:
         """Runs Helm. The written `/sys` is added to what it renders."""
@@ -123,11 +121,6 @@ class Cluster:
     def sockets(self) -> list[str]:
         return sorted(file.name for file in (KUBELET / "plugins_registry").iterdir())
 
-    def leave_dead_socket(self, path: Path) -> None:
-        """A socket whose process was killed."""
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(path))
-
     def rolled_out(self, name: str = "sriovdp") -> None:
         try:
             self.kubectl("rollout", "status", f"daemonset/{name}", f"--namespace={NAMESPACE}", "--timeout=90s")
@@ -143,6 +136,14 @@ class Cluster:
         if len(pods) != 1:
             raise LookupError(f"{len(pods)} pods of the plugin")
         return pods[0]
+
+    def delete_plugin_pod(self, name: str) -> None:
+        self.kubectl("delete", "pod", name, f"--namespace={NAMESPACE}", "--wait=true")
+
+    def evict_plugin_pod(self, name: str) -> None:
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAMESPACE}}
+        file = write_object("eviction", eviction)
+        self.kubectl("create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "--filename", file)
 
     def plugin_container_restarts(self) -> int:
         return self.plugin_pod()["status"]["containerStatuses"][0]["restartCount"]
@@ -171,6 +172,10 @@ class Cluster:
         found = events(self.plugin_log(), event)
         return [line for line in found if all(f"{name}={value}" in line for name, value in fields.items())]
 
+    def until_registered(self, count: int) -> None:
+        """Waits until a pod of the plugin has registered so often. It has two resources."""
+        until_equal("registrations", lambda: len(self.logged("registered")), count)
+
     def rescan(self) -> None:
         """Reads the node again, because a written node causes no events of the kernel."""
         self.in_plugin("/usr/bin/sriovdp", "rescan")
@@ -185,14 +190,21 @@ class Cluster:
 
     # Pods with devices.
 
-    def run_pod(self, name: str, resources: dict[str, int], init_resources: dict[str, int] | None = None) -> None:
-        """Creates a pod whose container sleeps, and does not wait for it."""
-        spec = {"terminationGracePeriodSeconds": 0, "containers": [container("main", resources, "sleep 100000")]}
-        if init_resources is not None:
-            spec["initContainers"] = [container("init", init_resources, "env; find /dev/vfio -type c")]
-        file = Path(f"/run/pod-{name}.json")
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}))
-        self.kubectl("apply", "--filename", str(file))
+    def run_pod(
+        self,
+        name: str,
+        resources: dict[str, int],
+        sibling: dict[str, int] | None = None,
+        init: dict[str, int] | None = None,
+    ) -> None:
+        """Creates a pod whose container `main` sleeps, and does not wait for it. `sibling` and `init` are the resources
+        of further containers with these names."""
+        spec = {"terminationGracePeriodSeconds": 0, "containers": [container("main", resources, SLEEP)]}
+        if sibling is not None:
+            spec["containers"].append(container("sibling", sibling, SLEEP))
+        if init is not None:
+            spec["initContainers"] = [container("init", init, "env; find /dev/vfio -type c")]
+        self.apply_object({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 
     def start_pod(self, name: str, resources: dict[str, int], **options: dict[str, int]) -> None:
         self.run_pod(name, resources, **options)
@@ -242,27 +254,34 @@ class Cluster:
         messages = [condition.get("message", "") for condition in status.get("conditions", [])]
         return "; ".join(filter(None, [status.get("message", ""), *messages]))
 
-    def environment(self, pod: str) -> dict[str, str]:
-        lines = self.kubectl("exec", pod, "--", "env").splitlines()
+    def in_pod(self, pod: str, *command: str, container: str = "main") -> str:
+        return self.kubectl("exec", pod, f"--container={container}", "--", *command)
+
+    def environment(self, pod: str, container: str = "main") -> dict[str, str]:
+        lines = self.in_pod(pod, "env", container=container).splitlines()
         return dict(line.split("=", 1) for line in lines if line.startswith("PCIDEVICE_"))
 
-    def devices(self, pod: str, resource: str) -> list[str]:
-        """The devices that a pod has, by the variable of a resource."""
+    def devices(self, pod: str, resource: str, container: str = "main") -> list[str]:
+        """The devices that a container has, by the variable of a resource."""
         name = "PCIDEVICE_" + re.sub(r"[./-]", "_", resource).upper()
-        return sorted(self.environment(pod)[name].split(","))
+        return sorted(self.environment(pod, container)[name].split(","))
 
-    def opening(self, pod: str, device: str) -> str:
+    def opening(self, pod: str, device: str, container: str = "main") -> str:
         """How opening a device node ends in a container. No driver has the device, so it never succeeds."""
-        done = subprocess.run(
-            ["kubectl", "--kubeconfig", str(KUBECONFIG), "exec", pod, "--", "cat", device],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        for outcome, message in OPENING.items():
-            if message in done.stderr:
-                return outcome
-        raise Failure(f"opening {device} in pod {pod}: {done.stderr}")
+        try:
+            self.in_pod(pod, "cat", device, container=container)
+        except RuntimeError as error:
+            for outcome, message in OPENING.items():
+                if message in str(error):
+                    return outcome
+            raise
+        raise Failure(f"{device} in pod {pod} has a driver")
+
+    def allocate_responses(self, resource: str) -> list[bytes]:
+        """The responses of the plugin to Allocate, from the kubelet's checkpoint."""
+        checkpoint = json.loads((KUBELET / "device-plugins/kubelet_internal_checkpoint").read_text())
+        entries = checkpoint["Data"]["PodDeviceEntries"]
+        return [base64.b64decode(entry["AllocResp"]) for entry in entries if entry["ResourceName"] == resource]
 
     def expect_devices_once(self, *pods: str) -> None:
         """No device is given to two pods, by the variables of the pods."""
@@ -271,6 +290,7 @@ class Cluster:
         expect("devices that pods have twice", sorted(device for device in given if given.count(device) > 1), [])
 
 
+SLEEP = "sleep 100000"
 OPENING = {"allowed": "No such device or address", "refused": "Operation not permitted", "missing": "No such file"}
 
 
@@ -283,6 +303,12 @@ def container(name: str, resources: dict[str, int], command: str) -> dict:
         "command": ["sh", "-c", command],
         "resources": {"limits": limits},
     }
+
+
+def write_object(name: str, what: dict) -> str:
+    file = Path(f"/run/{name}.object.json")
+    file.write_text(json.dumps(what))
+    return str(file)
 
 
 def is_ready(pod: dict) -> bool:

@@ -12,13 +12,17 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), p
 SHELL_COMMANDS = ["sh", "cat", "env", "find", "install", "ls", "mknod", "sleep", "wget"]
 
 
-def write_busybox(busybox: Path, directory: Path) -> None:
-    """The images of pods: one with a shell, and the one that keeps a pod's namespaces."""
+def write_all(busybox: Path, go_plugin: Path, directory: Path) -> list[Path]:
+    """A shell for pods, what keeps a pod's namespaces, and the stand-in for the Go plugin."""
+    directory.mkdir(exist_ok=True)
+    shell, pause, plugin = (directory / f"{name}.tar" for name in ("shell", "pause", "go-plugin"))
     links = {f"bin/{name}": "busybox" for name in SHELL_COMMANDS}
-    write(directory / "shell.tar", "localhost/shell:e2e", {"bin/busybox": busybox}, links, ["/bin/sh"])
+    write(shell, "localhost/shell:e2e", {"bin/busybox": busybox}, links, ["/bin/sh"])
     # A container's first process ignores signals that it has not requested, and SIGTERM has to end it.
-    pause = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait $!; done"]
-    write(directory / "pause.tar", "localhost/pause:e2e", {"bin/busybox": busybox}, links, pause)
+    sleep = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait $!; done"]
+    write(pause, "localhost/pause:e2e", {"bin/busybox": busybox}, links, sleep)
+    write(plugin, "localhost/go-plugin:e2e", {"usr/bin/sriovdp": go_plugin}, {}, ["/usr/bin/sriovdp"])
+    return [shell, pause, plugin]
 
 
 def write(archive: Path, name: str, files: dict[str, Path], links: dict[str, str], entrypoint: list[str]) -> None:

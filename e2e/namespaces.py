@@ -18,13 +18,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def run(command: list[str], environment: dict[str, str]) -> int:
     """Runs a command as the node, and returns its exit code. Nothing of the node is left afterwards."""
-    groups = [parent / f"{NAME}{os.getpid()}" for parent in parents()]
-    remove([path for parent in parents() for path in parent.glob(f"{NAME}*") if is_abandoned(path)])
-    for group in groups:
+    remove_abandoned()
+    own = groups(os.getpid())
+    for group in own:
         make(group)
     # It waits for the end of this process, however it comes, and then removes what is left of the node.
     janitor = subprocess.Popen(
-        [sys.executable, __file__, *map(str, groups)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, __file__, "clean", *map(str, own)], stdin=subprocess.PIPE, start_new_session=True
     )
     try:
         node = subprocess.Popen(
@@ -34,12 +34,15 @@ def run(command: list[str], environment: dict[str, str]) -> int:
                 *(str(Path(__file__).with_name("namespaces.sh")), *command),
             ],
             env=environment,
-            preexec_fn=lambda: become_node(groups),
+            preexec_fn=lambda: become_node(own),
         )
         # Ctrl-C reaches the node as well, which then ends by itself.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: node.terminate())
-        return node.wait()
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        terminated = signal.signal(signal.SIGTERM, lambda *_: node.terminate())
+        status = node.wait()
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGTERM, terminated)
+        return status
     finally:
         janitor.stdin.close()
         janitor.wait()
@@ -57,6 +60,11 @@ def parents() -> list[Path]:
         return [CGROUPS]
     lines = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
     return [CGROUPS / name.removeprefix("name=") / path.strip("/") for _, name, path in lines if name]
+
+
+def groups(run: int) -> list[Path]:
+    """The groups of the node that the process with an id runs."""
+    return [parent / f"{NAME}{run}" for parent in parents()]
 
 
 def make(group: Path) -> None:
@@ -91,9 +99,10 @@ def enter(groups: list[Path]) -> None:
         (groups[0] / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
 
 
-def is_abandoned(group: Path) -> bool:
-    """Whether the run of a group is over, and its janitor was killed as well."""
-    return not Path("/proc", group.name.removeprefix(NAME)).exists()
+def remove_abandoned() -> None:
+    """Removes the groups of runs that are over, and whose janitor was killed as well."""
+    found = [path for parent in parents() for path in parent.glob(f"{NAME}*")]
+    remove([path for path in found if not Path("/proc", path.name.removeprefix(NAME)).exists()])
 
 
 def remove(groups: list[Path]) -> None:
@@ -114,5 +123,7 @@ def remove(groups: list[Path]) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "run":
+        sys.exit(run(sys.argv[2:], dict(os.environ)))
     sys.stdin.read()
-    remove([Path(group) for group in sys.argv[1:]])
+    remove([Path(group) for group in sys.argv[2:]])

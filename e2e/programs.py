@@ -12,6 +12,7 @@ from pathlib import Path
 MODULES = Path(__file__).with_name("modules")
 CACHE = Path(os.environ.get("SRIOVDP_E2E_CACHE") or Path.home() / ".cache/sriovdp-e2e")
 
+DEBIAN = CACHE / "debian"
 DEBIAN_PACKAGES = ["runc", "busybox-static", "containernetworking-plugins", "etcd-server"]
 
 
@@ -32,7 +33,7 @@ class GoPrograms:
 
     def directory(self) -> Path:
         """Where they are in the cache. Other pins or values give another directory."""
-        pins = b"".join((self.pins() / file).read_bytes() for file in ("go.mod", "go.sum"))
+        pins = b"".join(file.read_bytes() for file in sorted(self.pins().iterdir()))
         key = hashlib.sha256(pins + repr((self.packages, self.tags, self.values)).encode()).hexdigest()[:12]
         return CACHE / f"{self.name}-{self.version}-{key}"
 
@@ -90,6 +91,8 @@ CONTAINERD = GoPrograms(
     values={f"{CONTAINERD_MODULE}/version.Version": "2.4.2"},
 )
 HELM = GoPrograms("helm", "helm.sh/helm/v3", "3.22.0", ["helm.sh/helm/v3/cmd/helm"])
+# A program of this project, with the version that it stands in for.
+GO_PLUGIN = GoPrograms("go-plugin", "sriovdp-e2e/go-plugin", "3.11.0", ["."])
 
 
 class OtherKubelet(GoPrograms):
@@ -144,12 +147,11 @@ def go(*arguments: str, cwd: str | Path) -> str:
     return done.stdout
 
 
-def debian_root() -> Path:
-    """The files of Debian's packages, which are not installed."""
-    root = CACHE / "debian"
-    if not root.exists():
+def unpack_debian_packages() -> None:
+    """Unpacks Debian's packages, which are not installed."""
+    if not DEBIAN.exists():
         print(f"downloading {', '.join(DEBIAN_PACKAGES)}", flush=True)
-        unfinished = CACHE / "debian.unfinished"
+        unfinished = DEBIAN.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         (unfinished / "packages").mkdir(parents=True)
         download = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *DEBIAN_PACKAGES]
@@ -157,5 +159,4 @@ def debian_root() -> Path:
             raise SystemExit("error: Debian's packages cannot be downloaded\nhint: run `apt-get update` first")
         for package in (unfinished / "packages").glob("*.deb"):
             subprocess.run(["dpkg-deb", "-x", package, unfinished], check=True)
-        unfinished.rename(root)
-    return root
+        unfinished.rename(DEBIAN)

@@ -6,6 +6,9 @@ import re
 import shutil
 import subprocess
 
+import namespaces
+import programs
+
 # Programs and the Debian packages that have them.
 PROGRAMS = {
     "apt-get": "apt",
@@ -33,8 +36,31 @@ def missing() -> list[str]:
         found.append(f"programs are missing: `apt-get install {' '.join(sorted(packages))}`")
     if not shutil.which("cargo"):
         found.append("cargo is missing: install Rust, for example from https://rustup.rs")
-    found += filter(None, [go_problem()])
+    found += filter(None, [go_problem(), namespaces_problem(), packages_problem()])
     return found
+
+
+def namespaces_problem() -> str | None:
+    """Root in a container may lack the capabilities."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        return None
+    namespaces_of_node = ["--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork"]
+    tried = subprocess.run(["unshare", *namespaces_of_node, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True)
+    if tried.returncode != 0:
+        return f"namespaces and mounts are needed: {tried.stderr.decode().strip()}"
+    if read_only := [str(group) for group in namespaces.parents() if not os.access(group, os.W_OK)]:
+        return f"control groups are needed, and {read_only[0]} is read only"
+    return None
+
+
+def packages_problem() -> str | None:
+    """Debian's packages are downloaded once."""
+    if programs.DEBIAN.exists() or not shutil.which("apt-cache"):
+        return None
+    for package in programs.DEBIAN_PACKAGES:
+        if subprocess.run(["apt-cache", "show", package], capture_output=True).returncode != 0:
+            return f"the package {package} is in no list of apt: `apt-get update`"
+    return None
 
 
 def go_problem() -> str | None:

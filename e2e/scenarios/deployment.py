@@ -17,9 +17,9 @@ def daemonset(cluster: Cluster) -> None:
     expect("restarts of the container", cluster.plugin_container_restarts(), 0)
     [process] = cluster.node.plugin_processes()
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    none = "0000000000000000"
     wanted = {
-        "CapEff": "0000000000000000",
-        "CapBnd": "0000000000000000",
+        **{f"Cap{which}": none for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")},
         "NoNewPrivs": "1",
         # A filter, which is that of the runtime.
         "Seccomp": "2",

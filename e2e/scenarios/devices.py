@@ -2,13 +2,23 @@
 
 import json
 
-from cluster import CDI, DEVICE_INFO, KERNEL, VFIO, VFIO_CDEV, VFIO_DEVICE, VFIO_GROUP, VFIO_NODES, Cluster
+from cluster import DEVICE_INFO, KERNEL, OPENING, VFIO, VFIO_CDEV, VFIO_DEVICE, VFIO_GROUP, VFIO_NODES, Cluster
 from scenarios import scenario
+from tree import MAJOR
 from waiting import expect
 
 
-def vfio_nodes(cluster: Cluster, pod: str) -> list[str]:
-    return sorted(cluster.kubectl("exec", pod, "--", "find", "/dev/vfio", "-type", "c").split())
+def expect_vfio_alone(cluster: Cluster, pod: str) -> None:
+    """Of the node's devices, the pod has the nodes of the VFIO device, and may open no others."""
+    nodes = cluster.in_pod(pod, "find", "/dev", "-type", "c").split()
+    expect("device nodes", sorted(node for node in nodes if node in cluster.tree.devices), VFIO_NODES)
+    for device in VFIO_NODES:
+        expect(f"opening {device}", cluster.opening(pod, device), "allowed")
+    # The other devices of the node under another name: the device cgroup decides, not the name.
+    others = [str(minor) for path, minor in cluster.tree.devices.items() if path not in VFIO_NODES]
+    script = f"for n in {' '.join(others)}; do mknod /other$n c {MAJOR} $n; cat /other$n; done 2>&1; true"
+    outcomes = [line.rsplit(": ")[-1] for line in cluster.in_pod(pod, "sh", "-c", script).splitlines()]
+    expect("opening the other devices of the node", outcomes, [OPENING["refused"]] * len(others))
 
 
 @scenario
@@ -36,14 +46,9 @@ def vfio(cluster: Cluster) -> None:
         {"mount": "/dev/vfio/vfio", "dev-mount": VFIO_GROUP, "cdev": VFIO_CDEV},
     )
 
-    expect("device nodes", vfio_nodes(cluster, "both"), VFIO_NODES)
+    expect_vfio_alone(cluster, "both")
     for device in VFIO_NODES:
-        expect(f"opening {device}", cluster.opening("both", device), "allowed")
         expect(f"opening {device} in another pod", cluster.opening("none", device), "missing")
-    # The same numbers under another name: the device cgroup decides, not the name.
-    number = cluster.tree.devices["/dev/vfio/24"]
-    cluster.kubectl("exec", "both", "--", "mknod", "/other", "c", "240", str(number))
-    expect("opening the device of another pod", cluster.opening("both", "/other"), "refused")
 
     files = sorted(file.name for file in DEVICE_INFO.iterdir())
     given = [(VFIO, VFIO_DEVICE)] + [
@@ -62,26 +67,32 @@ def cdi(cluster: Cluster) -> None:
     """With the component `cdi`, the container runtime adds the same device nodes."""
     cluster.deploy(components=("cdi",))
     cluster.until_offered(VFIO, 1)
-    expect("specifications are written", any(CDI.glob("*")), True)
     cluster.start_pod("one", {VFIO: 1})
     expect("devices of the pool", cluster.devices("one", VFIO), [VFIO_DEVICE])
-    expect("device nodes", vfio_nodes(cluster, "one"), VFIO_NODES)
-    expect("opening the device", cluster.opening("one", VFIO_GROUP), "allowed")
-    expect("allocations", len(cluster.logged("allocated")), 1)
+    expect_vfio_alone(cluster, "one")
+    [response] = cluster.allocate_responses(VFIO)
+    expect("the kubelet has the name of a CDI device", f"intel.com/net-pci={VFIO_DEVICE}".encode() in response, True)
+    # The variable with information names them, and so the search is for the field: a path with its length.
+    field = bytes([len(VFIO_GROUP)]) + VFIO_GROUP.encode()
+    expect("the kubelet has the device node itself", field in response, False)
 
 
 @scenario
-def init_container(cluster: Cluster) -> None:
-    """An init container and the container after it get the same device."""
+def containers_of_a_pod(cluster: Cluster) -> None:
+    """An init container and the container after it get the same device; a container beside it gets another one."""
     cluster.deploy()
     cluster.until_offered(VFIO, 1)
-    # The pool has one device, so the pod runs only if both get the same.
-    cluster.start_pod("one", {VFIO: 1}, init_resources={VFIO: 1})
-    log = cluster.kubectl("logs", "one", "--container=init")
-    expect("variable in the init container", f"PCIDEVICE_INTEL_COM_VFIO={VFIO_DEVICE}" in log.splitlines(), True)
-    nodes = sorted(line for line in log.splitlines() if line.startswith("/dev/"))
-    expect("device nodes in the init container", nodes, VFIO_NODES)
+    cluster.until_offered(KERNEL, 4)
+    # The pool `vfio` has one device, so the pod runs only if both get the same.
+    cluster.start_pod("one", {VFIO: 1, KERNEL: 1}, sibling={KERNEL: 1}, init={VFIO: 1})
+    log = cluster.kubectl("logs", "one", "--container=init").splitlines()
+    expect("variable in the init container", f"PCIDEVICE_INTEL_COM_VFIO={VFIO_DEVICE}" in log, True)
+    expect("device nodes in the init container", sorted(line for line in log if line.startswith("/dev/")), VFIO_NODES)
     expect("devices of the container", cluster.devices("one", VFIO), [VFIO_DEVICE])
+    expect("variables of the sibling", [name for name in cluster.environment("one", "sibling") if "VFIO" in name], [])
+    expect("opening the device in the sibling", cluster.opening("one", VFIO_GROUP, "sibling"), "missing")
+    both = cluster.devices("one", KERNEL) + cluster.devices("one", KERNEL, "sibling")
+    expect("count of devices of the two containers", len(set(both)), 2)
 
 
 @scenario

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from cluster import CDI, DEVICE_INFO, KERNEL, NAMESPACE, POOLS, PROJECT, SYS, VFIO, Cluster
+from cluster import CDI, DEVICE_INFO, KERNEL, NAMESPACE, POOLS, PROJECT, SYS, VFIO, VFIO_DEVICE, Cluster
 from node import KUBELET
 from scenarios import scenario
-from waiting import expect, until
+from waiting import expect, until, until_equal
 
 GO_PLUGIN = "go-plugin"
 
@@ -58,44 +58,45 @@ def go_plugin(image: str, arguments: list[str]) -> dict:
 
 @scenario
 def go_plugin_manifest(cluster: Cluster) -> None:
-    """The Go plugin's manifest serves with this image in place of its own, and is replaced by this project's."""
+    """In the Go plugin's manifest only the image is changed, and back; then this project's manifest replaces it."""
     cluster.configure()
-    # What a Go plugin leaves when it is killed: sockets without a listener, and files of devices.
-    sockets = [KUBELET / "plugins_registry" / f"intel.com_{name}.sock" for name in ("vfio", "kernel")]
-    for socket in sockets:
-        cluster.leave_dead_socket(socket)
     DEVICE_INFO.mkdir(parents=True, exist_ok=True)
-    (DEVICE_INFO / "intel.com-vfio-0000:41:10.2-device.json").write_text("{}")
-
-    file = Path("/run/go-plugin.json")
-    for number in range(2):
-        # The second time as an administrator goes back and comes again: the pods stay.
-        file.write_text(json.dumps(go_plugin(cluster.image, ["--resource-prefix=intel.com"])))
-        cluster.kubectl("apply", "--filename", str(file))
-        cluster.rolled_out(GO_PLUGIN)
+    sockets = ["intel.com_kernel.sock", "intel.com_vfio.sock"]
+    pods = []
+    # The stand-in does not remove its sockets. Each image starts a pod, which keeps its devices with the next ones.
+    for image, resources in (
+        ("localhost/go-plugin:e2e", {VFIO: 1, KERNEL: 1}),
+        (cluster.image, {KERNEL: 1}),
+        ("localhost/go-plugin:e2e", {KERNEL: 1}),
+        (None, {KERNEL: 1}),
+    ):
+        before = {pod: cluster.environment(pod) for pod in pods}
+        if image is None:
+            cluster.kubectl("delete", "daemonset", GO_PLUGIN, f"--namespace={NAMESPACE}", "--wait=true")
+            until_equal("processes of the Go plugin", cluster.node.plugin_processes, [])
+            expect("sockets that the Go plugin has left", cluster.sockets(), sockets)
+            cluster.deploy()
+        else:
+            cluster.apply_object(go_plugin(image, ["--resource-prefix=intel.com"]))
+            cluster.rolled_out(GO_PLUGIN)
+        cluster.until_registered(2)
+        expect("sockets in plugins_registry", cluster.sockets(), sockets)
         cluster.until_offered(VFIO, 1)
         cluster.until_offered(KERNEL, 4)
-        if number == 0:
-            cluster.start_pod("before", {VFIO: 1, KERNEL: 2})
-            had = cluster.environment("before")
-        expect("sockets in plugins_registry", sorted(cluster.sockets()), sorted(socket.name for socket in sockets))
-        cluster.kubectl("delete", "--filename", str(file), "--wait=true")
-        until("its process has ended", lambda: not cluster.node.plugin_processes())
-        expect("sockets after it has ended", cluster.sockets(), [])
-
-    cluster.deploy()
-    cluster.until_offered(VFIO, 1)
-    cluster.until_offered(KERNEL, 4)
-    expect("variables of the pod", cluster.environment("before"), had)
-    expect("restarts of the pod", cluster.container_restarts("before"), 0)
-    cluster.start_pod("after", {KERNEL: 2})
-    cluster.expect_devices_once("before", "after")
+        pods.append(f"pod{len(pods)}")
+        cluster.start_pod(pods[-1], resources)
+        cluster.expect_devices_once(*pods)
+        for pod, variables in before.items():
+            expect(f"variables of {pod}", cluster.environment(pod), variables)
+            expect(f"restarts of {pod}", cluster.container_restarts(pod), 0)
+        expect("device-info files", len(list(DEVICE_INFO.iterdir())), len(pods) + 1)
 
 
 @scenario
 def helm(cluster: Cluster) -> None:
-    """`helm install`, `upgrade` and `uninstall`: pods keep their devices, and no file is left unexpectedly."""
+    """`helm install`, `upgrade` and `uninstall`: pods keep their devices; only what the docs name is left."""
     values = Path("/run/values.json")
+    before = objects(cluster), files()
 
     def run(*command: str, **changes: object) -> None:
         values.write_text(json.dumps({"config": {"resourceList": POOLS}} | changes))
@@ -113,19 +114,25 @@ def helm(cluster: Cluster) -> None:
     until("it writes CDI specifications", lambda: any(CDI.glob("*")))
     cluster.until_offered(VFIO, 1)
     expect("variables of the pod", cluster.environment("one"), had)
-    cluster.delete_pod("one")
+    expect("restarts of the pod", cluster.container_restarts("one"), 0)
 
     cluster.helm("uninstall", "sriovdp", f"--namespace={NAMESPACE}", "--wait")
-    until("no process of the plugin is left", lambda: not cluster.node.plugin_processes())
-    expect("sockets in plugins_registry", cluster.sockets(), [])
-    devices = [file.name for file in (KUBELET / "device-plugins").iterdir()]
-    expect("files in device-plugins", sorted(devices), ["kubelet.sock", "kubelet_internal_checkpoint"])
-    for kind in ("daemonsets", "configmaps"):
-        left = cluster.kubectl(
-            "get", kind, f"--namespace={NAMESPACE}", "--selector=app.kubernetes.io/instance=sriovdp", "--output=name"
-        )
-        expect(f"{kind} of the release", left, "")
-    # docs/installing.md names both: pods may need them.
-    expect(
-        "CDI specifications stay", [file.name for file in CDI.iterdir() if not file.name.startswith("sriov-dp-")], []
-    )
+    until_equal("no process of the plugin is left", cluster.node.plugin_processes, [])
+    # docs/installing.md names these two, because a pod may need them.
+    stay = [DEVICE_INFO / f"intel.com-vfio-{VFIO_DEVICE}-device.json", *CDI.glob("sriov-dp-*.yaml")]
+    until_equal("objects of the API, and files", lambda: (objects(cluster), files()), (before[0], before[1] | {*stay}))
+    expect("variables of the pod", cluster.environment("one"), had)
+
+
+def objects(cluster: Cluster) -> set[str]:
+    """The objects of the cluster and of the plugin's namespace, without those that nodes and controllers renew."""
+    renewed = ("events", "leases.", "pods")
+    kinds = cluster.kubectl("api-resources", "--verbs=list", "--output=name").split()
+    kinds = ",".join(kind for kind in kinds if not kind.startswith(renewed))
+    return set(cluster.kubectl("get", kinds, f"--namespace={NAMESPACE}", "--output=name").split())
+
+
+def files() -> set[Path]:
+    """The files in the directories to which the plugin writes."""
+    directories = (KUBELET / "plugins_registry", KUBELET / "device-plugins", DEVICE_INFO, CDI)
+    return {file for directory in directories if directory.exists() for file in directory.iterdir()}

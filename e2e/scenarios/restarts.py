@@ -1,13 +1,11 @@
 """Ends and restarts of the plugin, of the kubelet, of the container runtime and of the node."""
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
-from cluster import CDI, DEVICE_INFO, KERNEL, NAMESPACE, VFIO, VFIO_DEVICE, VFIO_GROUP, Cluster
+from cluster import CDI, DEVICE_INFO, KERNEL, VFIO, VFIO_DEVICE, VFIO_GROUP, Cluster
 from scenarios import scenario
 from waiting import expect, until, until_equal
 
@@ -37,61 +35,40 @@ def new_pod(cluster: Cluster, old: dict) -> None:
     """Waits until another pod of the plugin than the old one serves. The node's status lags, and is no proof."""
     until("a new pod of the plugin alone", lambda: cluster.plugin_pod()["metadata"]["uid"] != old["metadata"]["uid"])
     until("it is ready", cluster.plugin_is_ready)
-    registrations(cluster, 2)
-
-
-def registrations(cluster: Cluster, count: int) -> None:
-    """Waits until a pod of the plugin has registered so often. It has two resources."""
-    until_equal("registrations", lambda: len(cluster.logged("registered")), count)
+    cluster.until_registered(2)
 
 
 @scenario
 def plugin_restarts(cluster: Cluster) -> None:
     """The plugin's pod is deleted, evicted, and its process killed: pods keep their devices."""
     cluster.deploy()
-    for way in (delete, evict):
+    for way in (cluster.delete_plugin_pod, cluster.evict_plugin_pod):
         with devices_in_use(cluster):
             old = cluster.plugin_pod()
-            way(cluster, old["metadata"]["name"])
+            way(old["metadata"]["name"])
             new_pod(cluster, old)
     with devices_in_use(cluster):
         [process] = cluster.node.plugin_processes()
         os.kill(process, signal.SIGKILL)
         until_equal("restarts of the container", cluster.plugin_container_restarts, 1)
         until("it is ready", cluster.plugin_is_ready)
-        registrations(cluster, 2)
-
-
-def delete(cluster: Cluster, pod: str) -> None:
-    cluster.kubectl("delete", "pod", pod, f"--namespace={NAMESPACE}", "--wait=true")
-
-
-def evict(cluster: Cluster, pod: str) -> None:
-    file = Path("/run/eviction.json")
-    metadata = {"name": pod, "namespace": NAMESPACE}
-    file.write_text(json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}))
-    cluster.kubectl("create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction", "--filename", str(file))
+        cluster.until_registered(2)
 
 
 @scenario
 def rolling_update(cluster: Cluster) -> None:
     """A new version is rolled out, by a rolling update and by `OnDelete`: pods keep their devices."""
     cluster.deploy()
-    with devices_in_use(cluster):
-        old = cluster.plugin_pod()
-        cluster.deploy(patches=(update("1"),))
-        new_pod(cluster, old)
-    on_delete = {"op": "replace", "path": "/spec/updateStrategy", "value": {"type": "OnDelete"}}
-    with devices_in_use(cluster):
-        old = cluster.plugin_pod()
-        cluster.apply(patches=(on_delete, update("2")))
-        delete(cluster, old["metadata"]["name"])
-        new_pod(cluster, old)
-
-
-def update(value: str) -> dict:
-    """A change of the pod's template."""
-    return {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"update": value}}
+    for number, strategy in enumerate([None, {"type": "OnDelete"}]):
+        patches = [{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"update": str(number)}}]
+        if strategy:
+            patches.append({"op": "replace", "path": "/spec/updateStrategy", "value": strategy})
+        with devices_in_use(cluster):
+            old = cluster.plugin_pod()
+            cluster.apply(patches=tuple(patches))
+            if strategy:
+                cluster.delete_plugin_pod(old["metadata"]["name"])
+            new_pod(cluster, old)
 
 
 @scenario
@@ -103,7 +80,7 @@ def kubelet_restarts(cluster: Cluster) -> None:
             before = len(cluster.logged("registered"))
             cluster.node.stop_kubelet(with_signal)
             cluster.node.start_kubelet()
-            registrations(cluster, before + 2)
+            cluster.until_registered(before + 2)
 
 
 @scenario
@@ -138,20 +115,20 @@ def reboot(cluster: Cluster) -> None:
     cluster.node.start_kubelet()
 
     until("the plugin is ready", cluster.plugin_is_ready)
-    registrations(cluster, 2)
+    cluster.until_registered(2)
     cluster.until_offered(VFIO, 1)
     cluster.until_offered(KERNEL, 4)
-    # The kubelet admits the pod again, before or after the plugin has registered: with the plugin it has its devices.
+    # The kubelet admits the pod again. Before the plugin has registered it refuses it, which is final.
     phase = until("the pod is admitted or refused", lambda: cluster.phase_after_reboot("before"))
-    if phase == "Running":
-        expect("devices of the pod", cluster.devices("before", VFIO), [VFIO_DEVICE])
-        expect("opening its device", cluster.opening("before", new_group), "allowed")
-        cluster.start_pod("after", {KERNEL: 3})
-        cluster.expect_devices_once("before", "after")
-    cluster.delete_pod("before")
-    cluster.start_pod("new", {VFIO: 1})
-    expect("opening the device", cluster.opening("new", new_group), "allowed")
-    expect("the old device node", cluster.opening("new", VFIO_GROUP), "missing")
+    if phase == "Failed":
+        cluster.delete_pod("before")
+        cluster.start_pod("before", {VFIO: 1, KERNEL: 1})
+    # All devices are given now, each to one container.
+    cluster.start_pod("after", {KERNEL: 3})
+    cluster.expect_devices_once("before", "after")
+    expect("devices of the pod", cluster.devices("before", VFIO), [VFIO_DEVICE])
+    expect("opening the device", cluster.opening("before", new_group), "allowed")
+    expect("the old device node", cluster.opening("before", VFIO_GROUP), "missing")
     specifications = "".join(file.read_text() for file in CDI.glob("sriov-dp-*"))
     named = [device for device in (new_group, VFIO_GROUP) if device in specifications]
     expect("groups in the CDI specifications", named, [new_group])
