@@ -188,7 +188,7 @@ impl Manifest {
         self
     }
 
-    /// Names a part of what [`allocate`](crate::Provider::allocate) hands out, such as `vfio` for the nodes of VFIO groups,
+    /// Names a part of what [`allocate`](crate::Provider::allocate) hands out, such as the nodes of VFIO,
     /// which an extension can replace. Then [`Node::is_replaced`](crate::Node::is_replaced) is whether one does, and a
     /// finding [`about`](crate::Finding::about) the part does not count.
     #[must_use]
@@ -200,7 +200,64 @@ impl Manifest {
     /// Replaces a part of what the owner of the device type hands out, for each selector object with a key of this
     /// extension: the owner leaves it out, and this extension hands out something else in its place.
     ///
-    /// A resource is refused where the owner has no such part, and where two extensions replace the same one.
+    /// A resource is refused where the owner has no such part, and where two extensions replace the same one. `netDevice` and
+    /// `accelerator` have the part [`VFIO_PART`](crate::userspace::VFIO_PART).
+    ///
+    /// ```
+    /// use sriovdp_sdk::prelude::*;
+    /// use sriovdp_sdk::userspace::VFIO_PART;
+    /// use sriovdp_sdk::{FindingKind, PciAddress};
+    ///
+    /// /// Virtual machines get the node of the device, and never that of its VFIO group.
+    /// #[derive(Default)]
+    /// struct CdevOnly;
+    ///
+    /// #[selectors]
+    /// #[serde(rename_all = "camelCase")]
+    /// struct Selectors {
+    ///     /// `true`: no VFIO groups.
+    ///     cdev_only: bool,
+    /// }
+    ///
+    /// fn cdev(node: &Node, function: PciAddress) -> Result<String, Error> {
+    ///     let entry = node.pci(function).list("vfio-dev").into_iter().next();
+    ///     let entry = entry.ok_or_else(|| Error::new(format!("`{function}` has no VFIO device")))?;
+    ///     let path = format!("/dev/vfio/devices/{entry}");
+    ///     node.require_device_node(&path)?;
+    ///     Ok(path)
+    /// }
+    ///
+    /// impl Provider for CdevOnly {
+    ///     type Selectors = Selectors;
+    ///     type Facts = ();
+    ///
+    ///     fn manifest(&self) -> Manifest {
+    ///         Manifest::extension(&["netDevice"], "VFIO devices without groups").replaces(VFIO_PART)
+    ///     }
+    ///
+    ///     fn discover(&self, node: &Node) -> Result<Discovery<()>, Error> {
+    ///         let devices = node.devices().iter().map(|device| {
+    ///             let missing = device.function.and_then(|at| cdev(node, at).err());
+    ///             let finding = missing.map(|missing| missing.to_finding(FindingKind::DeviceNode));
+    ///             Device::extending(device, ()).with_findings(finding)
+    ///         });
+    ///         Ok(devices.collect())
+    ///     }
+    ///
+    ///     fn matches(&self, _: &Selectors, _: &Device<()>) -> Result<(), Mismatch> {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn allocate(&self, node: &Node, selectors: &Selectors, device: &Device<()>) -> Result<Allocation, Error> {
+    ///         let mut allocation = Allocation::default();
+    ///         if selectors.cdev_only {
+    ///             let path = cdev(node, device.pci_function()?)?;
+    ///             allocation.node(path.as_str()).info("vfio", "cdev", path);
+    ///         }
+    ///         Ok(allocation)
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn replaces(mut self, part: &str) -> Self {
         self.replaces.push(part.to_owned());

@@ -7,6 +7,11 @@ pub use crate::vhost::{VHOST_NET, vhost_net, vhost_net_warnings};
 
 use crate::{Allocation, Error, Finding, FindingKind, Node, PciAddress, PciFunction};
 
+/// What [`userspace_nodes`] adds for VFIO, as a part that an owner declares [replaceable](crate::Manifest::replaceable):
+/// where an extension [replaces](crate::Manifest::replaces) it, [`userspace_nodes`] leaves it out, and its findings do not
+/// count.
+pub const VFIO_PART: &str = "vfio";
+
 /// The file by which every VFIO user opens its container (Linux: `Documentation/driver-api/vfio.rst`).
 const VFIO_CONTAINER: &str = "/dev/vfio/vfio";
 
@@ -77,7 +82,11 @@ pub fn check_userspace_nodes(node: &Node, function: &PciFunction) -> Option<Find
     let Err(Missing::Node(missing)) = refused else {
         return None;
     };
-    Some(missing.to_finding(FindingKind::DeviceNode))
+    let finding = missing.to_finding(FindingKind::DeviceNode);
+    Some(match Framework::of(driver) {
+        Some(Framework::Vfio) => finding.about(VFIO_PART),
+        _ => finding,
+    })
 }
 
 /// What a function lacks to be handed out.
@@ -95,6 +104,7 @@ fn of_driver(
     allocation: &mut Allocation,
 ) -> Result<(), Missing> {
     match Framework::of(driver) {
+        Some(Framework::Vfio) if node.is_replaced(VFIO_PART) => Ok(()),
         Some(Framework::Vfio) => vfio(node, function, driver, allocation),
         Some(Framework::Uio) => uio(node, function, driver, allocation),
         None => Ok(()),

@@ -7,7 +7,8 @@ mod selectors;
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::selector::{PcieRoot, PcieRoots, unmatchable_acpi_indexes, unmatchable_drivers};
 use sriovdp_sdk::userspace::{
-    host_device, iommufd, iommufd_warnings, match_host_device, require_driver, userspace_nodes,
+    VFIO_PART, host_device, iommufd, iommufd_warnings, match_host_device, require_driver,
+    userspace_nodes,
 };
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, HexId, Manifest, Memory, Mismatch, Node, Provider,
@@ -48,6 +49,7 @@ impl Provider for Accelerator {
             .cdi_class("net-accel")
             .watch_uevents(&["vfio", "uio"])
             .incremental()
+            .replaceable(VFIO_PART)
     }
 
     fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {

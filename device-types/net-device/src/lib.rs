@@ -11,7 +11,7 @@ mod uplink;
 use serde_json::json;
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::userspace::{
-    host_device, iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net,
+    VFIO_PART, host_device, iommufd, iommufd_warnings, require_driver, userspace_nodes, vhost_net,
     vhost_net_warnings,
 };
 use sriovdp_sdk::vdpa::{vdpa_device, vdpa_device_of};
@@ -48,6 +48,7 @@ impl Provider for NetDevice {
         .default_device_type()
         .watch_uevents(&["vfio", "uio", "vdpa", "misc"])
         .incremental()
+        .replaceable(VFIO_PART)
         .provided_by("isRdma", "mellanox-rdma.so")
         .provided_by("pKeys", "mellanox-rdma.so")
         .provided_by("ddpProfiles", "intel-ddp.so")

@@ -273,3 +273,65 @@ async fn what_an_extension_replaces_may_be_missing() {
     let expected = "the provider `c.so` replaces `uio`, which `owner.so` does not hand out";
     assert!(output.contains(expected), "{output}");
 }
+
+#[tokio::test]
+async fn an_extension_replaces_the_vfio_nodes_of_a_built_in_owner() {
+    let functions = "
+        pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0
+        vf 0000:03:01.{0-1} 8086:1889 pf=0000:03:00.0 id={0-1} driver=vfio-pci group=4{0-1}
+        nodev /dev/vfio/40
+        nodev /dev/vfio/41
+    ";
+    let list = json!({"resourceList": [
+        {"resourceName": "cdev", "selectors": {"pfNames": ["ens1f0#0"], "cdevOnly": true}},
+        {"resourceName": "group"},
+    ]});
+    let node = TestNode::with_config(functions, RegistrationMode::Watcher, &list.to_string());
+    let cdev = "/dev/vfio/devices/vfio0";
+    let extension = |devices: Value| {
+        let more = json!({
+            "extends": ["netDevice"],
+            "replaces": ["vfio"],
+            "schema": {"properties": {"cdevOnly": {"type": "boolean"}}},
+        });
+        let allocation = json!({"nodes": [[cdev, cdev]], "info": {"vfio": {"cdev": cdev}}});
+        [
+            ("manifest", manifest(&more)),
+            ("discover", json!({ "devices": devices })),
+            ("select", json!({"admitted": [0, 1]})),
+            ("allocate", json!({ "devices": [allocation] })),
+        ]
+    };
+    let [first, second] = ["0000:03:01.0", "0000:03:01.1"].map(|id| json!({ "id": id }));
+    node.provide_scripted("cdev", &extension(json!([first, second])));
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    let listed = kubelet.wait_for("intel.com/cdev", |view| view.allocatable() == 1);
+    listed.await.unwrap();
+    let of_group = kubelet.wait_for("intel.com/group", |view| view.capacity() == 1);
+    assert_eq!(of_group.await.unwrap().allocatable(), 0);
+    let container = kubelet
+        .allocate("intel.com/cdev", &["0000:03:01.0"])
+        .await
+        .unwrap();
+    let nodes: Vec<&str> = container
+        .devices
+        .iter()
+        .map(|node| node.host_path.as_str())
+        .collect();
+    assert_eq!(nodes, [cdev]);
+    assert_eq!(
+        container.envs["PCIDEVICE_INTEL_COM_CDEV_INFO"],
+        format!(
+            r#"{{"0000:03:01.0":{{"generic":{{"deviceID":"0000:03:01.0"}},"vfio":{{"cdev":"{cdev}"}}}}}}"#
+        )
+    );
+    let missing = json!({"cause": "existence", "reason": "its node is missing"});
+    let first =
+        json!({"id": "0000:03:01.0", "unhealthy": "its node is missing", "findings": [missing]});
+    node.provide_scripted("cdev", &extension(json!([first, second])));
+    kubelet
+        .wait_for("intel.com/cdev", |view| view.allocatable() == 0)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
+}

@@ -221,3 +221,29 @@ fn an_attribute_that_is_there_and_cannot_be_read_is_reported() {
     assert!(provider.why_not(selectors(), "0000:03:02.0").is_some());
     assert_eq!(provider.mismatch(selectors(), "0000:03:02.0"), None);
 }
+
+#[test]
+fn only_nodes_of_vfio_can_be_replaced() {
+    const NODES: &str = "
+        pf 0000:03:00.0 8086:1592 driver=ice net=ens1f0
+        vf 0000:03:01.0 8086:1889 pf=0000:03:00.0 id=0 driver=vfio-pci group=40
+        vf 0000:03:01.1 8086:1889 pf=0000:03:00.0 id=1 driver=igb_uio uio=0
+        nodev /dev/vfio/40
+        nodev /dev/uio0
+    ";
+    let (_node, provider) = scan(NODES);
+    let part = |id: &str| {
+        let findings = provider.findings(id);
+        findings[0].part.clone()
+    };
+    assert_eq!(part("0000:03:01.0").as_deref(), Some("vfio"));
+    assert_eq!(part("0000:03:01.1"), None);
+    let provider = provider.with_replaced("vfio");
+    let allocated = provider.allocate(serde_json::json!({}), &["0000:03:01.0"]);
+    assert_eq!(allocated.unwrap()[0].nodes, []);
+    assert!(
+        provider
+            .allocate(serde_json::json!({}), &["0000:03:01.1"])
+            .is_err()
+    );
+}
