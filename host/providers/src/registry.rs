@@ -233,6 +233,9 @@ impl Providers {
         let again: BTreeSet<&PathBuf> = files.iter().collect();
         self.refused
             .retain(|refused| !again.contains(&refused.file));
+        if !files.is_empty() {
+            rules.prepare_probe();
+        }
         let mut replaced = false;
         let mut waiting = files.into_iter();
         let mut probes = VecDeque::new();

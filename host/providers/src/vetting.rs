@@ -10,7 +10,7 @@ use super::digests::{Digest, Digests, UnusableList};
 use super::elf::Note;
 use super::inspect_file::{Allowed, InspectedFile, inspect_file};
 use super::manifest::ValidManifest;
-use super::probe::{Probed, probe};
+use super::probe::{Probed, Probes};
 use super::{ProviderError, ProviderSettings};
 use crate::blocking;
 
@@ -18,8 +18,7 @@ use crate::blocking;
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     allowed: Arc<Allowed>,
-    program: PathBuf,
-    probe_timeout: Duration,
+    probes: Arc<Probes>,
 }
 
 /// A file that passed.
@@ -62,6 +61,7 @@ pub async fn inspect(
 ) -> Result<Inspection, ProviderError> {
     let begin = Instant::now();
     let rules = Rules::new(settings).await;
+    rules.prepare_probe();
     let inspected = rules.inspect(file).await?;
     let vetted = rules.probe(file, inspected).await?;
     Ok(Inspection {
@@ -84,14 +84,21 @@ impl Rules {
         };
         Self {
             allowed: Arc::new(allowed),
-            program: settings.program.clone(),
-            probe_timeout: settings.timeouts.probe,
+            probes: Arc::new(Probes::new(
+                settings.program.clone(),
+                settings.timeouts.probe,
+            )),
         }
     }
 
     /// Why the list of digests is unusable.
     pub(super) fn unusable_list(&self) -> Option<UnusableList> {
         self.allowed.as_ref().as_ref()?.as_ref().err().cloned()
+    }
+
+    /// Prepares the probe while the first file is inspected.
+    pub(super) fn prepare_probe(&self) {
+        self.probes.prepare();
     }
 
     /// Checks a file without running any of it.
@@ -117,7 +124,7 @@ impl Rules {
         let Probed {
             manifest,
             discovery,
-        } = probe(&self.program, &inspected.copy, self.probe_timeout).await?;
+        } = self.probes.probe(&inspected.copy).await?;
         Ok(VettedFile {
             file: file.to_owned(),
             inspected,

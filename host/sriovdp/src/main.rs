@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use sriovdp::cli::{Arguments, Command, Exit};
+use sriovdp::cli::{Arguments, Exit};
 use sriovdp::commands;
 use sriovdp::logging;
 use sriovdp::process;
@@ -23,17 +23,21 @@ use sriovdp_report::Report;
 fn main() -> ExitCode {
     malloc::limit();
     process::disable_core_file();
-    let arguments = match Arguments::parse_go_style(std::env::args_os()) {
-        Ok(arguments) => arguments,
-        Err(error) => return usage(&error).into(),
-    };
-    style::choose(arguments.common.color);
-    if arguments.command == Some(Command::ProbeProvider) {
+    // The probe is part of each start, and the command line costs it more than all the rest.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == probe::COMMAND)
+    {
         exit_now(match probe::answer() {
             Ok(()) => Exit::Success as u8,
             Err(_) => Exit::Failure as u8,
         });
     }
+    let arguments = match Arguments::parse_go_style(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error).into(),
+    };
+    style::choose(arguments.common.color);
     let history = Arc::<History>::default();
     let recorded = arguments.metrics_listen.map(|_| Arc::<Recorded>::default());
     // Only the daemon logs; a command prints.

@@ -245,17 +245,7 @@ impl Daemon {
 
     /// Its own processes, those that ended and were not waited for among them.
     pub(crate) fn children(&self) -> Vec<String> {
-        let id = self.child.id().expect("it runs").to_string();
-        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-        // A process that ends meanwhile has no parent.
-        let status =
-            processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
-        // The name in brackets may contain anything; behind it come the state and the parent.
-        let is_child = |stat: &String| {
-            let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-            behind_name.split_whitespace().nth(1) == Some(&id)
-        };
-        status.filter(is_child).collect()
+        children_of(&self.child.id().expect("it runs").to_string())
     }
 
     /// Sends SIGTERM; it has to end in time, with success and without children.
@@ -322,3 +312,17 @@ macro_rules! both_modes {
 }
 
 pub(crate) use both_modes;
+
+/// The lines `/proc/PID/stat` of the processes whose parent is `id`.
+pub(crate) fn children_of(id: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    // A process that ends meanwhile has no parent.
+    let status =
+        processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    // The name in brackets may contain anything; behind it come the state and the parent.
+    let is_child = |stat: &String| {
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        behind_name.split_whitespace().nth(1) == Some(id)
+    };
+    status.filter(is_child).collect()
+}

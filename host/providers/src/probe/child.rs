@@ -1,38 +1,77 @@
-//! The probe's child process: loads its standard input as a provider, makes the first calls, and reports each step.
+//! The process of the probe: forks for each file, so that the program starts once for all of them. The fork loads the
+//! file as a provider, makes the first calls, and reports each step.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::stdio::stdin;
 use serde_json::Map;
 use sriovdp_provider_abi::wire;
 
 use super::super::calls::{Discover, Manifest};
+use super::super::fork::fork;
 use super::super::json_call::{attach, call};
-use super::super::{ProviderError, Step, load};
+use super::super::{ProviderError, Step, exit_now, load};
 use super::Line;
+use super::request::Request;
 
 /// A directory that never exists, since no process has the number 0: a discovery below it finds nothing.
 const NOWHERE: &str = "/proc/0";
 
-/// Runs the probe in this process.
+/// Probes the files that the host sends over the socket at standard input, until the host closes it. This process runs
+/// no code of a provider.
 ///
 /// # Errors
 ///
-/// When standard input or output fail.
+/// When the socket fails.
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    let copy = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    while let Some(request) = Request::receive(stdin())? {
+        match fork() {
+            Ok(None) => exit_now(u8::from(probe_file(request).is_err())),
+            Ok(Some(child)) => {
+                drop(request);
+                reply(child.as_raw_nonzero().get())?;
+                reply(end_of(child)?)?;
+            }
+            Err(error) => reply(-error.raw_os_error().unwrap_or(1))?,
+        }
+    }
+    Ok(())
+}
+
+fn reply(number: i32) -> io::Result<()> {
+    rustix::io::retry_on_intr(|| rustix::io::write(stdin(), &number.to_le_bytes()))?;
+    Ok(())
+}
+
+/// The status with which the process ends.
+fn end_of(child: Pid) -> io::Result<i32> {
+    let ended =
+        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()))?;
+    let (_, status) = ended.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(status.as_raw())
+}
+
+/// Probes one file in this process.
+fn probe_file(request: Request<OwnedFd>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::process::setpgid(None, None)?;
+    // In place of the socket.
+    rustix::stdio::dup2_stdin(&request.copy)?;
     // Output of the provider itself must not mix with the report.
-    rustix::stdio::dup2_stdout(io::stderr())?;
+    rustix::stdio::dup2_stdout(&request.output)?;
+    rustix::stdio::dup2_stderr(&request.output)?;
+    drop(request.output);
+    let mut output = File::from(request.report);
     let mut report = |line: &Line| -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         output.write_all(&text)
     };
-    let last = probe(copy, &mut report)?;
+    let last = probe(File::from(request.copy), &mut report)?;
     report(&last)
 }
 

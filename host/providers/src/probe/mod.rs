@@ -1,38 +1,35 @@
 //! The probe: a child process of this program loads a file first, so that a file that crashes it is refused.
 //!
-//! The child gets the sealed copy as its standard input and reports its progress on its standard output, one JSON value
-//! per line.
+//! The child forks for each file and runs no provider itself, so that the program starts once for all files. The fork gets
+//! the sealed copy, and reports its progress as one JSON value per line.
 
 mod child;
+mod process;
+mod request;
 
-use std::ffi::OsString;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use sriovdp_provider_abi::wire;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Semaphore;
 
 pub use child::answer;
 
 use super::sealed::SealedCopy;
 use super::{ProviderError, Step};
+use process::{Ended, ProbeProcess};
 
 /// The command of this program that runs the probe.
 pub const COMMAND: &str = "probe-provider";
-/// Names further variables for the child, separated by commas.
-const PROVIDER_ENVIRONMENT: &str = "SRIOVDP_PROVIDER_ENV";
-/// Variables that the child always gets: where it finds libraries and programs.
-const ALWAYS_PASSED: [&str; 2] = ["LD_LIBRARY_PATH", "PATH"];
 /// Manifests of the built-in providers have five kilobytes.
 const MAX_OUTPUT: u64 = 1 << 20;
-/// For the kernel to end a killed process.
-const REAP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a file waits for a process that probes another one. A probe takes a millisecond.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
 
 /// The result of a probe.
 #[derive(Debug)]
@@ -58,98 +55,96 @@ enum Line {
     Passed(Box<wire::Manifest>, Option<wire::Failure>),
 }
 
-/// Probes a file with `program`, for at most `limit`.
-///
-/// # Errors
-///
-/// The reason to refuse the file.
-pub(super) async fn probe(
-    program: &Path,
-    copy: &SealedCopy,
+/// The processes that probe files, one file at a time each.
+#[derive(Debug)]
+pub(super) struct Probes {
+    program: PathBuf,
     limit: Duration,
-) -> Result<Probed, ProviderError> {
-    let no_probe = |source| ProviderError::NoProbe {
-        program: program.to_owned(),
-        source,
-    };
-    let mut child = start(program, copy).map_err(no_probe)?;
-    let group = group_of(&child);
-    let mut output = Vec::new();
-    let ended = tokio::time::timeout(limit, read_to_end(&mut child, &mut output)).await;
-    if let Some(group) = group {
-        // Fails when no process of the group is left, which is the usual case; its number is not reused so soon.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    }
-    if child.id().is_some() {
-        // The runtime reaps a process that takes longer.
-        let _ = tokio::time::timeout(REAP_TIMEOUT, child.wait()).await;
-    }
-    let lines: Vec<Line> = output
-        .split_inclusive(|&byte| byte == b'\n')
-        .map_while(|line| serde_json::from_slice(line).ok())
-        .collect();
-    let begun = lines.iter().rev().find_map(|line| match line {
-        Line::Begins(step) => Some(*step),
-        _ => None,
-    });
-    let at = begun.unwrap_or(Step::Load);
-    match ended {
-        Err(_) => Err(ProviderError::Hangs { at, limit }),
-        Ok(Err(error)) => Err(no_probe(error)),
-        Ok(Ok(None)) => Err(ProviderError::Manifest(format!(
-            "it has more than {MAX_OUTPUT} bytes"
-        ))),
-        Ok(Ok(Some(status))) => {
-            let is_readable = lines.len() == output.split_inclusive(|&byte| byte == b'\n').count();
-            result(lines, at, is_readable, status)
+    idle: Mutex<Vec<ProbeProcess>>,
+    /// One permit for each idle process.
+    idle_count: Semaphore,
+}
+
+impl Probes {
+    /// Probes with `program`, each file for at most `limit`.
+    pub(super) fn new(program: PathBuf, limit: Duration) -> Self {
+        Self {
+            program,
+            limit,
+            idle: Mutex::default(),
+            idle_count: Semaphore::new(0),
         }
     }
-}
 
-fn start(program: &Path, copy: &SealedCopy) -> io::Result<Child> {
-    Command::new(program)
-        .arg(COMMAND)
-        .env_clear()
-        .envs(environment())
-        .stdin(copy.file().try_clone()?)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-}
-
-/// The variables for the child. The rest may contain secrets, and the provider is not vetted yet.
-fn environment() -> impl Iterator<Item = (OsString, OsString)> {
-    let listed = std::env::var(PROVIDER_ENVIRONMENT).unwrap_or_default();
-    std::env::vars_os().filter(move |(name, _)| {
-        let names = ALWAYS_PASSED.into_iter().chain(listed.split(','));
-        names.into_iter().any(|passed| name == passed)
-    })
-}
-
-/// The child's process group, which it leads.
-fn group_of(child: &Child) -> Option<Pid> {
-    let id = child.id().and_then(|id| i32::try_from(id).ok());
-    id.and_then(Pid::from_raw)
-}
-
-/// Reads the child's report and waits for its end; nothing when the report exceeds its limit. The provider's own output
-/// is read and discarded, since a full pipe would block it.
-async fn read_to_end(child: &mut Child, output: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
-    if let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) {
-        let mut sink = tokio::io::sink();
-        let report = read_report(stdout, output);
-        tokio::try_join!(report, tokio::io::copy(&mut stderr, &mut sink))?;
+    /// Starts a process before there is a file for it. A failure occurs again when there is one.
+    pub(super) fn prepare(&self) {
+        if let Ok(process) = ProbeProcess::start(&self.program) {
+            self.give_back(process);
+        }
     }
-    if output.len() as u64 > MAX_OUTPUT {
-        return Ok(None);
-    }
-    child.wait().await.map(Some)
-}
 
-async fn read_report(stdout: ChildStdout, output: &mut Vec<u8>) -> io::Result<usize> {
-    stdout.take(MAX_OUTPUT + 1).read_to_end(output).await
+    /// Probes a file.
+    ///
+    /// # Errors
+    ///
+    /// The reason to refuse the file.
+    pub(super) async fn probe(&self, copy: &SealedCopy) -> Result<Probed, ProviderError> {
+        let no_probe = |source| ProviderError::NoProbe {
+            program: self.program.clone(),
+            source,
+        };
+        let mut process = self.process().await.map_err(no_probe)?;
+        let mut output = Vec::new();
+        let ended = process.probe(copy, self.limit, &mut output).await;
+        if process.is_idle() {
+            self.give_back(process);
+        }
+        let lines: Vec<Line> = output
+            .split_inclusive(|&byte| byte == b'\n')
+            .map_while(|line| serde_json::from_slice(line).ok())
+            .collect();
+        let begun = lines.iter().rev().find_map(|line| match line {
+            Line::Begins(step) => Some(*step),
+            _ => None,
+        });
+        let at = begun.unwrap_or(Step::Load);
+        match ended.map_err(no_probe)? {
+            Ended::TimedOut => Err(ProviderError::Hangs {
+                at,
+                limit: self.limit,
+            }),
+            Ended::TooMuchOutput => Err(ProviderError::Manifest(format!(
+                "it has more than {MAX_OUTPUT} bytes"
+            ))),
+            Ended::WithoutStatus => Err(ProviderError::Garbage),
+            Ended::WithStatus(status) => {
+                let count = output.split_inclusive(|&byte| byte == b'\n').count();
+                let is_readable = lines.len() == count;
+                result(lines, at, is_readable, status)
+            }
+        }
+    }
+
+    /// An idle process, or else another one.
+    async fn process(&self) -> std::io::Result<ProbeProcess> {
+        let idle = tokio::time::timeout(IDLE_WAIT, self.idle_count.acquire()).await;
+        if let Ok(Ok(permit)) = idle {
+            permit.forget();
+            if let Some(process) = self.lock().pop() {
+                return Ok(process);
+            }
+        }
+        ProbeProcess::start(&self.program)
+    }
+
+    fn give_back(&self, process: ProbeProcess) {
+        self.lock().push(process);
+        self.idle_count.add_permits(1);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<ProbeProcess>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn result(

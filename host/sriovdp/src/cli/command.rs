@@ -103,9 +103,6 @@ pub enum Command {
     },
     /// Print the JSON schema of the configuration, with the selectors of the loaded providers.
     Schema,
-    /// Probe the provider on standard input, and report each step to the parent process.
-    #[command(name = sriovdp_providers::probe::COMMAND, hide = true)]
-    ProbeProvider,
 }
 
 /// What `health` queries.
@@ -201,8 +198,7 @@ impl Command {
             | Self::Metrics
             | Self::Report { .. }
             | Self::Replay { .. }
-            | Self::Schema
-            | Self::ProbeProvider => OutputFormat::Text,
+            | Self::Schema => OutputFormat::Text,
         }
     }
 }

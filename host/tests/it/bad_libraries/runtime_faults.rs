@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
-use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
+use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built, children_of};
 
 /// A pool of each bad provider beside a good one.
 const CONFIG: &str = r#"{"resourceList": [
@@ -301,20 +301,23 @@ async fn sigterm_ends_a_running_probe() {
     }
     let mut daemon = node.daemon();
     let mut polls = tokio::time::interval(std::time::Duration::from_millis(5));
-    let probe = loop {
+    let mut only_child = async |parent: Option<&str>| loop {
         polls.tick().await;
-        if let [only] = daemon.children().as_slice() {
+        let children = parent.map_or_else(|| daemon.children(), children_of);
+        if let [only] = children.as_slice() {
             break only.split_once(' ').unwrap().0.to_owned();
         }
     };
+    let probe = only_child(None).await;
+    let fork = only_child(Some(&probe)).await;
     daemon.signal(Signal::TERM);
     assert!(daemon.ended().await.success());
     // The reaper of orphans may leave it as a zombie.
-    let is_gone = || {
-        let stat = std::fs::read_to_string(format!("/proc/{probe}/stat"));
+    let is_gone = |process: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z "))
     };
-    while !is_gone() {
+    while ![&probe, &fork].into_iter().all(is_gone) {
         polls.tick().await;
     }
 }
