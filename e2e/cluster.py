@@ -34,11 +34,6 @@ PF = "/sys/bus/pci/devices/0000:41:00.0"
 OTHER_PF = "/sys/bus/pci/devices/0000:81:00.0"
 
 
-def events(log: str, event: str) -> list[str]:
-    """The lines of a log with an event."""
-    return [line for line in log.splitlines() if f'event="{event}"' in line]
-
-
 class Cluster:
     def __init__(self, node: Node, image: str, vendor_provider: Path):
         self.node = node
@@ -151,8 +146,8 @@ class Cluster:
     def plugin_is_ready(self) -> bool:
         return is_ready(self.plugin_pod())
 
-    def plugin_log(self) -> str:
-        name = self.plugin_pod()["metadata"]["name"]
+    def plugin_log(self, pod: dict | None = None) -> str:
+        name = (pod or self.plugin_pod())["metadata"]["name"]
         return self.api.text(f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/log")
 
     def in_plugin(self, *command: str) -> str:
@@ -168,8 +163,9 @@ class Cluster:
             raise Failure(f"`{' '.join(command)}` failed in the plugin: {done.stderr.decode()}")
         return done.stdout
 
-    def logged(self, event: str, **fields: str) -> list[str]:
-        found = events(self.plugin_log(), event)
+    def logged(self, event: str, pod: dict | None = None, **fields: str) -> list[str]:
+        """The lines of the plugin's log with an event and fields."""
+        found = [line for line in self.plugin_log(pod).splitlines() if f'event="{event}"' in line]
         return [line for line in found if all(f"{name}={value}" in line for name, value in fields.items())]
 
     def until_registered(self, count: int) -> None:

@@ -45,11 +45,37 @@ def passes(command: list[str], environment: dict[str, str]) -> bool:
                 namespaces.remove_abandoned()
             until_equal("control groups", lambda: [group for group in groups if group.exists()], [])
             expect(f"the machine after `{end.__name__}`", machine(), before)
+        expect("a node with control groups of version 2", version_2(), "")
     except Failure as failure:
         report(NAME, began, f"FAILED  {TITLE}\n{failure}")
         return False
     report(NAME, began, f"ok      {TITLE}")
     return True
+
+
+# The mount is for this process alone.
+VERSION_2 = """
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+before=$(cat /sys/fs/cgroup/cgroup.subtree_control)
+"$@" sh -ec '
+    test $(stat -f -c %T /sys/fs/cgroup) = cgroup2fs
+    test "$(cat /sys/fs/cgroup/cgroup.subtree_control)" = "$(cat /sys/fs/cgroup/cgroup.controllers)"
+    mkdir /sys/fs/cgroup/kubepods
+    sleep 1000 &
+    echo $! >/sys/fs/cgroup/kubepods/cgroup.procs' &
+wait $!
+test ! -e /sys/fs/cgroup/NAME$!
+test "$(cat /sys/fs/cgroup/cgroup.subtree_control)" = "$before"
+"""
+
+
+def version_2() -> str:
+    """What fails with control groups of version 2, if anything. No kubelet starts there on a machine that has the
+    controllers in version 1, so this is the node without it."""
+    script = VERSION_2.replace("NAME", namespaces.NAME)
+    run = [sys.executable, "-B", namespaces.__file__, "run"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-exc", script, "sh", *run], capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
 
 
 def interrupt(run: subprocess.Popen) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 NAME = "sriovdp-e2e-"
+# Those that the kubelet uses, of version 2.
+CONTROLLERS = ("cpu", "cpuset", "memory", "pids", "hugetlb")
 CLONE_NEWCGROUP = 0x02000000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -20,11 +22,12 @@ def run(command: list[str], environment: dict[str, str]) -> int:
     """Runs a command as the node, and returns its exit code. Nothing of the node is left afterwards."""
     remove_abandoned()
     own = groups(os.getpid())
+    controllers = enable_controllers() if is_unified() else []
     for group in own:
         make(group)
     # It waits for the end of this process, however it comes, and then removes what is left of the node.
     janitor = subprocess.Popen(
-        [sys.executable, __file__, "clean", *map(str, own)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, __file__, "clean", " ".join(controllers), *map(str, own)], stdin=subprocess.PIPE, start_new_session=True
     )
     try:
         node = subprocess.Popen(
@@ -65,6 +68,16 @@ def parents() -> list[Path]:
 def groups(run: int) -> list[Path]:
     """The groups of the node that the process with an id runs."""
     return [parent / f"{NAME}{run}" for parent in parents()]
+
+
+def enable_controllers() -> list[str]:
+    """Makes the controllers of the kubelet available in groups below the root, and returns those that were not."""
+    control = CGROUPS / "cgroup.subtree_control"
+    available = (CGROUPS / "cgroup.controllers").read_text().split()
+    enabled = control.read_text().split()
+    changed = [name for name in CONTROLLERS if name in available and name not in enabled]
+    control.write_text(" ".join(f"+{name}" for name in changed))
+    return changed
 
 
 def make(group: Path) -> None:
@@ -125,5 +138,11 @@ def remove(groups: list[Path]) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "run":
         sys.exit(run(sys.argv[2:], dict(os.environ)))
+    _, _, controllers, *paths = sys.argv
     sys.stdin.read()
-    remove([Path(group) for group in sys.argv[2:]])
+    remove([Path(path) for path in paths])
+    if controllers:
+        # Another program may use them by now.
+        with contextlib.suppress(OSError):
+            control = CGROUPS / "cgroup.subtree_control"
+            control.write_text(" ".join(f"-{name}" for name in controllers.split()))

@@ -55,17 +55,24 @@ def plugin_restarts(cluster: Cluster) -> None:
         cluster.until_registered(2)
 
 
+SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+ON_DELETE = {"type": "OnDelete"}
+
+
 @scenario
 def rolling_update(cluster: Cluster) -> None:
-    """A new version is rolled out, by a rolling update and by `OnDelete`: pods keep their devices."""
+    """A new version is rolled out by a rolling update, with surge, and by `OnDelete`: pods keep their devices."""
     cluster.deploy()
-    for number, strategy in enumerate([None, {"type": "OnDelete"}]):
+    for number, strategy in enumerate([None, SURGE, ON_DELETE]):
         patches = [{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"update": str(number)}}]
         if strategy:
             patches.append({"op": "replace", "path": "/spec/updateStrategy", "value": strategy})
         with devices_in_use(cluster):
             old = cluster.plugin_pod()
             cluster.apply(patches=tuple(patches))
+            if strategy == SURGE:
+                # The new pod is not ready while the old one serves.
+                until("a pod waits for the other one", lambda: any(cluster.logged("peer_wait", pod=pod) for pod in cluster.plugin_pods()))
             if strategy:
                 cluster.delete_plugin_pod(old["metadata"]["name"])
             new_pod(cluster, old)
