@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import namespaces
 from api import Api
 from waiting import until
 
@@ -59,7 +60,7 @@ KUBELET_CONFIGURATION = {
     "nodeStatusUpdateFrequency": "1s",
     "nodeStatusReportFrequency": "1s",
     # A changed ConfigMap appears in a pod with its next synchronization: the default is one minute.
-    "syncFrequency": "5s",
+    "syncFrequency": "1s",
     "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
     "authorization": {"mode": "AlwaysAllow"},
     "enforceNodeAllocatable": ["pods"],
@@ -144,14 +145,11 @@ class Node:
     def end_containers(self) -> None:
         """Ends the container runtime with all containers, as a reboot does."""
         self.stop_containerd()
-        groups = Path("/sys/fs/cgroup")
-        for directory in [groups / "kubepods", *groups.glob("*/kubepods")]:
-            for procs in directory.glob("**/cgroup.procs"):
-                for pid in procs.read_text().split():
-                    kill(int(pid))
         for pid in processes():
             if b"containerd-shim" in command_line(pid)[0]:
-                kill(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        namespaces.remove([namespaces.CGROUPS / "kubepods", *namespaces.CGROUPS.glob("*/kubepods")])
         for mount in reversed(Path("/proc/mounts").read_text().splitlines()):
             path = mount.split()[1]
             if path.startswith(("/run/containerd/", "/run/netns/", str(KUBELET / "pods"))):
@@ -235,11 +233,6 @@ class Node:
         """The first processes of the plugin's containers, and not those of probes."""
         found = [pid for pid in processes() if command_line(pid)[0] == b"/usr/bin/sriovdp"]
         return [pid for pid in found if is_first(pid)]
-
-
-def kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def processes() -> list[int]:
