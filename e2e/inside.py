@@ -24,7 +24,6 @@ def main() -> int:
         chosen = {name: chosen[name] for name in sys.argv[separator + 1 :]}
     # A shell starts it in the background, and so with Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     node = Node(debian, archives, logs)
     cluster = Cluster(node, image_name(), provider)

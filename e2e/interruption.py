@@ -12,7 +12,7 @@ from inside import report
 from waiting import Failure, expect, until, until_equal
 
 NAME = "interruption"
-TITLE = "After Ctrl-C and `kill -9`, no process, control group, mount, interface, sysctl or file of a run is left"
+TITLE = "After Ctrl-C, SIGTERM and `kill -9`, no process, control group, mount, interface, sysctl or file of a run is left"
 # In the environment of each process of a run, apart from containers.
 MARK = "SRIOVDP_E2E_RUN"
 SYSCTLS = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"]
@@ -24,7 +24,7 @@ def passes(command: list[str], environment: dict[str, str]) -> bool:
     began = time.monotonic()
     before = machine()
     try:
-        for end in (interrupt, kill, kill_with_janitor):
+        for end in (interrupt, terminate, kill, kill_with_janitor):
             with_mark = environment | {MARK: f"{os.getpid()}-{end.__name__}"}
             run = subprocess.Popen(
                 [sys.executable, "-B", namespaces.__file__, "run", *command],
@@ -32,13 +32,17 @@ def passes(command: list[str], environment: dict[str, str]) -> bool:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=namespaces.end_with_parent,
             )
             groups = namespaces.groups(run.pid)
             try:
-                until("a container runs", lambda: any(map(processes_of_containers, groups)))
+                if end in (interrupt, kill):
+                    until("a container runs", lambda: any(map(processes_of_containers, groups)))
+                else:
+                    until("the node starts", lambda: any("containerd" in line for line in marked(with_mark[MARK])))
             finally:
                 end(run)
-                run.wait()
+            until(f"the run ends after `{end.__name__}`", lambda: run.poll() is not None)
             until_equal(f"processes after `{end.__name__}`", lambda: marked(with_mark[MARK]), [])
             if end is kill_with_janitor:
                 # The next run does it.
@@ -81,6 +85,11 @@ def version_2() -> str:
 def interrupt(run: subprocess.Popen) -> None:
     """As Ctrl-C: the terminal sends it to the whole group of processes."""
     os.killpg(run.pid, signal.SIGINT)
+
+
+def terminate(run: subprocess.Popen) -> None:
+    """As the time limit of a CI job does."""
+    run.terminate()
 
 
 def kill(run: subprocess.Popen) -> None:

@@ -26,9 +26,8 @@ def run(command: list[str], environment: dict[str, str]) -> int:
     for group in own:
         make(group)
     # It waits for the end of this process, however it comes, and then removes what is left of the node.
-    janitor = subprocess.Popen(
-        [sys.executable, __file__, "clean", " ".join(controllers), *map(str, own)], stdin=subprocess.PIPE, start_new_session=True
-    )
+    clean = [sys.executable, __file__, "clean", " ".join(controllers), *map(str, own)]
+    janitor = subprocess.Popen(clean, stdin=subprocess.PIPE, start_new_session=True)
     try:
         node = subprocess.Popen(
             [
@@ -41,7 +40,7 @@ def run(command: list[str], environment: dict[str, str]) -> int:
         )
         # Ctrl-C reaches the node as well, which then ends by itself.
         interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        terminated = signal.signal(signal.SIGTERM, lambda *_: node.terminate())
+        terminated = signal.signal(signal.SIGTERM, lambda *_: node.kill())
         status = node.wait()
         signal.signal(signal.SIGINT, interrupted)
         signal.signal(signal.SIGTERM, terminated)
@@ -94,9 +93,13 @@ def become_node(groups: list[Path]) -> None:
     """Prepares the process that makes the namespaces."""
     # A shell that starts this in the background lets it ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # It ends with the process that has started it, and the node ends with it.
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The node ends with this process.
+    end_with_parent()
     enter(groups)
+
+
+def end_with_parent() -> None:
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def enter(groups: list[Path]) -> None:

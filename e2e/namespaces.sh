@@ -107,7 +107,6 @@ if [[ -e /etc/resolv.conf ]]; then mount --bind /run/resolv.conf "$(realpath /et
 # This shell reaps what the node's processes leave.
 "$@" &
 command=$!
-trap 'kill -TERM $command 2>/dev/null' TERM
 # Ctrl-C reaches the command as well, because it reaches the whole group.
 trap : INT
 status=0
