@@ -43,6 +43,7 @@ def passes(command: list[str], environment: dict[str, str]) -> bool:
             finally:
                 end(run)
             until(f"the run ends after `{end.__name__}`", lambda: run.poll() is not None)
+            expect(f"the run passes in spite of `{end.__name__}`", run.returncode == 0, False)
             until_equal(f"processes after `{end.__name__}`", lambda: marked(with_mark[MARK]), [])
             if end is kill_with_janitor:
                 # The next run does it.
