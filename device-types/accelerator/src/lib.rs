@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod selectors;
+#[cfg(test)]
+mod tests;
 
 use sriovdp_sdk::health::check_userspace_nodes;
 use sriovdp_sdk::selector::{PcieRoot, PcieRoots, unmatchable_acpi_indexes, unmatchable_drivers};

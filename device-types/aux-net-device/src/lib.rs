@@ -6,6 +6,8 @@ mod parent;
 mod scan;
 mod selectors;
 mod subfunction;
+#[cfg(test)]
+mod tests;
 
 use sriovdp_sdk::userspace::{vhost_net, vhost_net_warnings};
 use sriovdp_sdk::vdpa::{VdpaDevices, vdpa_device};

@@ -6,6 +6,8 @@ mod device_info;
 mod facts;
 mod memory;
 mod selectors;
+#[cfg(test)]
+mod tests;
 mod uplink;
 
 use serde_json::json;

@@ -1,6 +1,6 @@
-//! What the library boundary costs: the same questions to the same provider, in this process and in its file.
+//! What the host adds to a call of a provider: the same requests to the same file, by the host and directly.
 //!
-//! A call across the boundary is made on another thread, because a provider may hang; `thread_hop` is that part alone.
+//! The host calls on another thread, because a provider may hang; `thread_hop` is that part alone.
 #![forbid(unsafe_code)]
 
 #[path = "node/built.rs"]
@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use abi_stable::library::RootModule;
+use abi_stable::std_types::{RErr, ROk, RStr};
 use divan::Bencher;
 use serde_json::json;
-use sriovdp_net_device::NetDevice;
-use sriovdp_provider_abi::wire;
 use sriovdp_provider_abi::wire::method;
+use sriovdp_provider_abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 use sriovdp_providers::{AllocateRequest, DiscoverRequest, Discovery, ProviderSettings, Providers};
-use sriovdp_sdk::runtime::Session;
 use sriovdp_sdk::{HostRoot, PciFunction};
 use sriovdp_sdk_testing::Tree;
 use tokio::runtime::Runtime;
@@ -50,13 +50,13 @@ fn main() -> anyhow::Result<()> {
 }
 
 #[divan::bench]
-fn select_in_process(bencher: Bencher<'_, '_>) {
-    in_process(bencher, method::SELECT, &select());
+fn select_directly(bencher: Bencher<'_, '_>) {
+    directly(bencher, method::SELECT, &select());
 }
 
 #[divan::bench]
-fn select_across_the_boundary(bencher: Bencher<'_, '_>) {
-    let (runtime, discovery) = across();
+fn select_by_the_host(bencher: Bencher<'_, '_>) {
+    let (runtime, discovery) = by_the_host();
     let selectors = select().selectors;
     bencher.bench_local(|| {
         let matches = runtime.block_on(discovery.select(DEVICE_TYPE, &selectors));
@@ -65,13 +65,13 @@ fn select_across_the_boundary(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn allocate_in_process(bencher: Bencher<'_, '_>) {
-    in_process(bencher, method::ALLOCATE, &allocate());
+fn allocate_directly(bencher: Bencher<'_, '_>) {
+    directly(bencher, method::ALLOCATE, &allocate());
 }
 
 #[divan::bench]
-fn allocate_across_the_boundary(bencher: Bencher<'_, '_>) {
-    let (runtime, discovery) = across();
+fn allocate_by_the_host(bencher: Bencher<'_, '_>) {
+    let (runtime, discovery) = by_the_host();
     let (provider, request) = (discovery.provider(), allocate());
     bencher.bench_local(|| {
         let request = AllocateRequest {
@@ -99,18 +99,26 @@ fn thread_hop(bencher: Bencher<'_, '_>) {
     });
 }
 
-fn in_process(bencher: Bencher<'_, '_>, method: &str, question: &impl serde::Serialize) {
-    let session = Session::new(NetDevice::default(), ("sriovdp-net-device", "0.0.0"));
-    let ask = |method: &str, question: &str| match session.call(method, question) {
-        Ok(answer) => answer,
-        Err(failure) => panic!("{:?}", failure.chain),
+fn directly(bencher: Bencher<'_, '_>, method: &str, request: &impl serde::Serialize) {
+    let library = LIBRARY.get().expect("`main` has set it");
+    let module = ProviderModuleRef::load_from_file(library).expect("a provider");
+    let host = HostFunctions { call: no_function };
+    let attached = module.attach()(host, "{}".into());
+    assert!(attached.is_ok(), "{attached:?}");
+    let call = |method: &str, request: &str| match module.call()(method.into(), request.into()) {
+        ROk(response) => response,
+        RErr(failure) => panic!("{failure}"),
     };
-    ask(method::DISCOVER, &text(&discover()));
-    bencher.bench_local(|| ask(method, &text(question)));
+    call(method::DISCOVER, &text(&discover()));
+    bencher.bench_local(|| call(method, &text(request)));
+}
+
+extern "C" fn no_function(_: RStr<'_>, _: RStr<'_>) -> Outcome {
+    RErr("{}".into())
 }
 
 /// The discovery of the provider that was loaded from its file.
-fn across() -> (Runtime, Discovery) {
+fn by_the_host() -> (Runtime, Discovery) {
     let library = LIBRARY.get().expect("`main` has set it");
     let runtime = runtime();
     let mut providers = Providers::default();

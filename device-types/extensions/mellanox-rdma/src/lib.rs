@@ -6,6 +6,8 @@ mod character_devices;
 mod partition_key;
 mod rdma_device;
 mod selectors;
+#[cfg(test)]
+mod tests;
 
 use serde_json::json;
 use sriovdp_sdk::{

@@ -11,15 +11,6 @@ use sriovdp_sdk::{Deserialize, Error, JsonSchema, schemars, serde};
 const FULL_MEMBER: u16 = 0x8000;
 
 /// A partition key of 16 bits, written in hexadecimal with `0x`, or in decimal.
-///
-/// ```
-/// use sriovdp_mellanox_rdma::PartitionKey;
-///
-/// let found: PartitionKey = "0x8050".parse()?;
-/// assert!("0x8050".parse::<PartitionKey>()?.selects(found));
-/// assert!("0x50".parse::<PartitionKey>()?.selects(found));
-/// # Ok::<(), sriovdp_sdk::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(crate = "serde", try_from = "String")]
 pub struct PartitionKey(u16);

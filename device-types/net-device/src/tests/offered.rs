@@ -1,6 +1,6 @@
 //! Which network functions are offered, and why others are not.
 
-use crate::{ids, scan};
+use super::{ids, scan};
 
 #[track_caller]
 fn check(tree: &str, offered: &[&str], excluded: &[(&str, &str)]) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::scan;
+use super::scan;
 
 const NODE: &str = "
     pci 0000:01:00.{0-1} 8086:1533 driver=igb net=eno{1-2}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sriovdp_sdk::{Finding, FindingKind};
 
-use crate::functions;
+use super::functions;
 
 const VF: &str = "0000:5e:00.1";
 const CARD: &str = "

@@ -5,7 +5,7 @@ mod checked;
 mod offered;
 mod selected;
 
-use sriovdp_aux_net_device::AuxNetDevice;
+use crate::AuxNetDevice;
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
 /// A node, and the provider after a discovery of it.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::functions;
+use super::functions;
 
 macro_rules! node {
     ($name:literal) => {

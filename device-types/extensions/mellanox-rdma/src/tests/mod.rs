@@ -5,7 +5,7 @@ mod cloud;
 mod health;
 mod selected;
 
-use sriovdp_mellanox_rdma::MellanoxRdma;
+use crate::MellanoxRdma;
 use sriovdp_sdk::{BaseDevice, DeviceId, PciAddress};
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 

@@ -8,7 +8,7 @@ mod offered;
 mod selected;
 mod vdpa;
 
-use sriovdp_net_device::NetDevice;
+use crate::NetDevice;
 use sriovdp_sdk::Error;
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 

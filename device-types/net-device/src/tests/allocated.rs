@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{allocate, refused, scan};
+use super::{allocate, refused, scan};
 
 const CARD: &str = "
     pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0

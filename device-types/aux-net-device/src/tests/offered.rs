@@ -1,6 +1,6 @@
 //! Which auxiliary devices are offered, and why others are not.
 
-use crate::scan;
+use super::scan;
 
 #[track_caller]
 fn check(tree: &str, offered: &[(&str, Option<u32>)], excluded: &[(&str, &str)]) {

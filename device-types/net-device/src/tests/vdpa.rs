@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{allocate, refused, scan};
+use super::{allocate, refused, scan};
 
 const CARD: &str = "
     pf 0000:65:00.0 15b3:101d driver=mlx5_core net=ens3f0

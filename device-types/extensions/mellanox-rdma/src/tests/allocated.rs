@@ -1,10 +1,10 @@
 //! What a container gets: character devices in their order, `_INFO` and the device-info file, or a refusal.
 
+use crate::MellanoxRdma;
 use serde_json::{Value, json};
-use sriovdp_mellanox_rdma::MellanoxRdma;
 use sriovdp_sdk_testing::Harness;
 
-use crate::{functions, subfunctions};
+use super::{functions, subfunctions};
 
 const VF: &str = "0000:5e:00.1";
 const CARD: &str = "

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{extend, functions, netdevices, subfunctions};
+use super::{extend, functions, netdevices, subfunctions};
 
 const CARD: &str = "
     pf 0000:5e:00.0 15b3:1017 driver=mlx5_core net=ib0 ib=mlx5_0 link=infiniband

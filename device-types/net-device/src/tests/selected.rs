@@ -1,10 +1,10 @@
 //! Which devices selectors select, and why others do not match.
 
+use crate::NetDevice;
 use serde_json::{Value, json};
-use sriovdp_net_device::NetDevice;
 use sriovdp_sdk_testing::Harness;
 
-use crate::scan;
+use super::scan;
 
 const CARDS: &str = "
     pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0 acpi=101

@@ -1,6 +1,6 @@
 //! `accelerator` over small nodes: what is offered, what selectors select, what containers get.
 
-use sriovdp_accelerator::Accelerator;
+use crate::Accelerator;
 use sriovdp_sdk::FindingKind;
 use sriovdp_sdk_testing::{Harness, TempTree, Tree};
 
@@ -157,7 +157,7 @@ fn a_driver_that_changed_since_the_scan_is_noticed() {
 
 #[test]
 fn keys_of_network_functions_are_not_in_the_schema() {
-    let schema = sriovdp_sdk::schemars::schema_for!(sriovdp_accelerator::Selectors).to_value();
+    let schema = sriovdp_sdk::schemars::schema_for!(crate::Selectors).to_value();
     let keys: Vec<&String> = schema["properties"]
         .as_object()
         .expect("properties")

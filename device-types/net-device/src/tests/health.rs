@@ -1,11 +1,11 @@
 //! Findings: why no new pod may get a function.
 
+use crate::NetDevice;
 use serde_json::{Value, json};
-use sriovdp_net_device::NetDevice;
 use sriovdp_sdk::{Finding, FindingKind};
 use sriovdp_sdk_testing::Harness;
 
-use crate::scan;
+use super::scan;
 
 const PF: &str = "pf 0000:03:00.0 8086:1572 driver=i40e net=ens1f0
     vf 0000:03:02.0 8086:154c pf=0000:03:00.0 id=0 driver=iavf net=ens1f0v0

@@ -1,10 +1,10 @@
 //! Which selectors make sense.
 
+use crate::Selectors;
 use serde_json::{Value, json};
-use sriovdp_aux_net_device::Selectors;
 use sriovdp_sdk::schemars::schema_for;
 
-use crate::scan;
+use super::scan;
 
 /// What is wrong with `selectors`, with its hint.
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{allocate, ids, scan};
+use super::{allocate, ids, scan};
 
 const IGB_GUEST: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),

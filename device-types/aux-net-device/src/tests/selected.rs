@@ -1,10 +1,10 @@
 //! Which subfunctions selectors select, and why others do not match.
 
+use crate::AuxNetDevice;
 use serde_json::{Value, json};
-use sriovdp_aux_net_device::AuxNetDevice;
 use sriovdp_sdk_testing::Harness;
 
-use crate::scan;
+use super::scan;
 
 const CARDS: &str = "
     pf 0000:08:00.0 15b3:a2d6 driver=mlx5_core net=p0 switch=abc port=p0 acpi=101
