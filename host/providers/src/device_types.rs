@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::manifest::ValidManifest;
 use super::{Provider, ProviderError};
 
-/// The loaded providers, and the device types that they own or extend.
+/// The providers that passed their probes, and the device types that they own or extend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeviceTypes {
-    /// In the order of loading.
+    /// In the order of vetting.
     providers: Vec<Arc<Provider>>,
     device_types: BTreeMap<String, DeviceType>,
 }
@@ -18,19 +18,19 @@ pub(super) struct DeviceTypes {
 /// A device type, its owner, and its extensions.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceType {
-    /// The provider that discovers its devices. Absent while only extensions are loaded.
+    /// The provider that discovers its devices. Absent while there are only extensions.
     pub owner: Option<Arc<Provider>>,
-    /// The providers that extend it, in the order of loading.
+    /// The providers that extend it, in the order of vetting.
     pub extensions: Vec<Arc<Provider>>,
 }
 
 impl DeviceTypes {
-    /// All loaded providers.
+    /// All providers.
     pub(super) fn providers(&self) -> &[Arc<Provider>] {
         &self.providers
     }
 
-    /// The provider that was loaded from `file`.
+    /// The provider of `file`.
     pub(super) fn of_file(&self, file: &Path) -> Option<&Arc<Provider>> {
         self.providers
             .iter()
@@ -46,7 +46,7 @@ impl DeviceTypes {
     }
 
     /// Checks that no other provider owns the same device type or the same selector key of a device type. The provider
-    /// that was loaded first wins; the previous version of `file` itself is no conflict.
+    /// that was vetted first wins; the previous version of `file` itself is no conflict.
     ///
     /// # Errors
     ///
@@ -107,6 +107,22 @@ impl DeviceTypes {
             Some(before) => *before = provider,
             None => self.providers.push(provider),
         }
+        self.by_name();
+    }
+
+    /// Removes the providers that are not loaded and that `is_lost` is true of. Returns whether there was one.
+    pub(super) fn remove_unloaded(&mut self, is_lost: impl Fn(&Provider) -> bool) -> bool {
+        let before = self.providers.len();
+        self.providers
+            .retain(|provider| provider.is_loaded() || !is_lost(provider));
+        let is_removed = self.providers.len() != before;
+        if is_removed {
+            self.by_name();
+        }
+        is_removed
+    }
+
+    fn by_name(&mut self) {
         self.device_types.clear();
         for provider in &self.providers {
             let manifest = provider.manifest();

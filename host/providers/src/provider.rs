@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sriovdp_provider_abi::{ProviderModuleRef, wire};
 use sriovdp_report::{excerpt, inline};
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::calls::Call;
 use super::digests::Digest;
 use super::json_call::{CallError, attach, call};
-use super::vetting::VettedFile;
+use super::manifest::ValidManifest;
+use super::sealed::SealedCopy;
 use super::{PendingCall, ProviderError, Step, Timeouts, load};
 use crate::blocking;
 use crate::blocking::{Progress, StartError};
@@ -20,14 +21,15 @@ use crate::blocking::{Progress, StartError};
 /// How many invalid attributes of a provider are logged.
 const MOST_DROPPED: usize = 64;
 
-/// A loaded library.
+/// A library whose file passed its probe. It is loaded when it is needed.
 pub struct Provider {
     file: PathBuf,
     digest: Digest,
     manifest: wire::Manifest,
     /// The selector keys that it declares.
     keys: Vec<String>,
-    module: ProviderModuleRef,
+    /// Absent until it is loaded.
+    module: OnceLock<ProviderModuleRef>,
     timeouts: Timeouts,
     /// The call that timed out. Until it returns, the provider is not called.
     overdue: Mutex<Option<Progress>>,
@@ -36,22 +38,32 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Loads a file that passed its probe, with the manifest from there.
+    /// A file that passed its probe, with the manifest from there.
+    pub(super) fn new(
+        file: PathBuf,
+        digest: Digest,
+        manifest: ValidManifest,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self {
+            file,
+            digest,
+            manifest: manifest.wire,
+            keys: manifest.keys,
+            module: OnceLock::new(),
+            timeouts,
+            overdue: Mutex::new(None),
+            dropped_attributes: Mutex::default(),
+        }
+    }
+
+    /// Loads the copy of its file.
     ///
     /// # Errors
     ///
     /// Why it is refused.
-    pub(super) async fn load(
-        vetted: VettedFile,
-        timeouts: Timeouts,
-    ) -> Result<Self, ProviderError> {
-        let VettedFile {
-            file,
-            inspected,
-            manifest,
-            ..
-        } = vetted;
-        let copy = inspected.copy.into_file();
+    pub(super) async fn load(&self, copy: SealedCopy) -> Result<(), ProviderError> {
+        let copy = copy.into_file();
         let loading = blocking::start(move || {
             let module = load::open(copy)?;
             attach(module).map_err(|error| ProviderError::Call {
@@ -60,26 +72,25 @@ impl Provider {
             })?;
             Ok::<_, ProviderError>(module)
         })?;
-        let module = match tokio::time::timeout(timeouts.load, loading).await {
+        let limit = self.timeouts.load;
+        let module = match tokio::time::timeout(limit, loading).await {
             Ok(Ok(loaded)) => loaded?,
             Ok(Err(error)) => return Err(ProviderError::Read(std::io::Error::other(error))),
             Err(_) => {
                 return Err(ProviderError::Hangs {
                     at: Step::Load,
-                    limit: timeouts.load,
+                    limit,
                 });
             }
         };
-        Ok(Self {
-            file,
-            digest: inspected.digest,
-            manifest: manifest.wire,
-            keys: manifest.keys,
-            module,
-            timeouts,
-            overdue: Mutex::new(None),
-            dropped_attributes: Mutex::default(),
-        })
+        // It is loaded once.
+        let _ = self.module.set(module);
+        Ok(())
+    }
+
+    /// Whether it is loaded; else it is available, and cannot be called.
+    pub fn is_loaded(&self) -> bool {
+        self.module.get().is_some()
     }
 
     /// The file's name.
@@ -91,12 +102,12 @@ impl Provider {
             .into_owned()
     }
 
-    /// Where it was loaded from.
+    /// Its path.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The digest of what was loaded.
+    /// The file's digest.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -149,7 +160,9 @@ impl Provider {
         if self.is_unresponsive() {
             return Err(self.unresponsive("is still busy with an earlier call"));
         }
-        let module = self.module;
+        let Some(&module) = self.module.get() else {
+            return Err(self.unresponsive("is not loaded"));
+        };
         let answer = blocking::start(move || call::<C>(module, &params).and_then(convert));
         let answer = answer.map_err(|error| self.not_called(error))?;
         Ok(PendingCall::new(self, C::NAME, answer))

@@ -1,21 +1,17 @@
-//! The registry of providers: which files of the provider directory are loaded, and which are refused.
+//! The registry of providers: which files of the provider directory are loaded or available, and which are refused.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod loading;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use super::device_types::{DeviceType, DeviceTypes};
 use super::list_files::{FileFingerprint, Listed, NoProvider};
-use super::vetting::{Rules, VettedFile};
+use super::vetting::Rules;
 use super::{Provider, ProviderError, Timeouts};
 use crate::blocking;
-
-/// Files that are probed at a time, each by a short-lived process.
-const MAX_PROBES: usize = 4;
-/// Bytes in copies of files that are being probed; the next file waits for less.
-const MAX_COPIES: u64 = 8 << 20;
+use loading::Reload;
 
 /// The settings for providers.
 #[derive(Clone, Debug)]
@@ -67,9 +63,19 @@ pub struct Refused {
 }
 
 impl Providers {
-    /// Vets and loads new and changed files of the directory, in the order of their names. A changed version of a loaded
-    /// file is loaded beside the previous one and replaces it.
+    /// Vets new and changed files, as [`Self::reload_needed`] does, and loads all.
     pub async fn reload(&mut self, settings: &ProviderSettings) {
+        self.reload_needed(settings, &|_| true).await;
+    }
+
+    /// Vets new and changed files of the directory, in the order of their names, and loads the providers that are
+    /// `needed`; the others are available. A changed version of a loaded file is loaded beside the previous one and
+    /// replaces it.
+    pub async fn reload_needed(
+        &mut self,
+        settings: &ProviderSettings,
+        needed: &(dyn Fn(&Provider) -> bool + Sync),
+    ) {
         self.unusable.clear();
         let directories = settings.directories.clone();
         let digests = settings.digests.clone();
@@ -93,7 +99,9 @@ impl Providers {
         if !self.unusable.is_empty() && files.is_empty() {
             return;
         }
-        self.forget_removed(&files, &unusable);
+        if self.forget_removed(&files, &unusable) {
+            self.forget_conflicts();
+        }
         self.retry_on_new_digests(digests);
         let rules = Rules::new(settings).await;
         // An unusable list is one error, and not one for each file.
@@ -101,31 +109,41 @@ impl Providers {
             self.unusable = vec![Arc::new(ProviderError::Digest(error.into()))];
             return;
         }
+        let context = Reload {
+            rules: &rules,
+            timeouts: settings.timeouts,
+            needed,
+        };
         loop {
             let changed = self.changed(&files);
-            let replaced = self.load_files(changed, &rules, settings.timeouts).await;
-            // A new version may have resolved a conflict.
-            if !replaced || !self.forget_conflicts() {
+            let replaced = self.load_files(changed, &context).await;
+            let refused = self.load_needed(&context).await;
+            // That may have resolved a conflict.
+            if !(replaced || refused) || !self.forget_conflicts() {
                 break;
             }
         }
     }
 
-    /// All loaded providers, in the order of loading.
-    pub fn loaded(&self) -> &[Arc<Provider>] {
+    /// All providers, loaded or available, in the order of vetting.
+    pub fn all(&self) -> &[Arc<Provider>] {
         self.device_types.providers()
+    }
+
+    /// The loaded providers.
+    pub fn loaded(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.all().iter().filter(|provider| provider.is_loaded())
     }
 
     /// The kernel subsystems whose uevents the loaded providers need.
     pub fn subsystems(&self) -> BTreeSet<String> {
         let named = self
             .loaded()
-            .iter()
             .flat_map(|provider| &provider.manifest().subsystems);
         named.cloned().collect()
     }
 
-    /// The refused files. A file that is loaded as well has changed since.
+    /// The refused files. One whose provider is loaded has changed since.
     pub fn refused(&self) -> &[Arc<Refused>] {
         &self.refused
     }
@@ -142,9 +160,9 @@ impl Providers {
         self.unusable.iter().map(Arc::as_ref)
     }
 
-    /// Why no provider is loaded from `directories`, unless one of them is [unusable](Self::unusable).
+    /// Why no provider is loaded from `directories` or available, unless one of them is [unusable](Self::unusable).
     pub fn none_loaded(&self, directories: &[PathBuf]) -> Option<ProviderError> {
-        if !self.loaded().is_empty() || !self.unusable.is_empty() {
+        if !self.all().is_empty() || !self.unusable.is_empty() {
             return None;
         }
         let exists = directories.iter().any(|directory| directory.exists());
@@ -160,7 +178,7 @@ impl Providers {
 
     /// Loaded providers whose files are removed. They stay loaded.
     pub fn removed(&self) -> impl Iterator<Item = &Arc<Provider>> {
-        self.loaded().iter().filter(|provider| {
+        self.loaded().filter(|provider| {
             self.unusable.is_empty() && !self.vetted.contains_key(provider.file())
         })
     }
@@ -172,10 +190,11 @@ impl Providers {
 
     /// Whether a provider was loaded from `file`.
     pub fn is_loaded(&self, file: &Path) -> bool {
-        self.device_types.of_file(file).is_some()
+        let provider = self.device_types.of_file(file);
+        provider.is_some_and(|provider| provider.is_loaded())
     }
 
-    /// The device type `name`, or the default one, if its owner is loaded.
+    /// The device type `name`, or the default one, if it has an owner.
     pub fn device_type(&self, name: Option<&str>) -> Option<(&str, &DeviceType)> {
         self.device_types().find(|(key, device_type)| match name {
             Some(name) => *key == name,
@@ -191,13 +210,20 @@ impl Providers {
         self.device_types.owned()
     }
 
-    /// The files of an `unusable` directory are unknown, and not removed.
-    fn forget_removed(&mut self, files: &[(FileFingerprint, PathBuf)], unusable: &[PathBuf]) {
-        let present: BTreeSet<&PathBuf> = files.iter().map(|(_, file)| file).collect();
+    /// Returns whether a provider is not available any more. The files of an `unusable` directory are unknown, and not
+    /// removed.
+    fn forget_removed(
+        &mut self,
+        files: &[(FileFingerprint, PathBuf)],
+        unusable: &[PathBuf],
+    ) -> bool {
+        let present: BTreeSet<&Path> = files.iter().map(|(_, file)| file.as_path()).collect();
         let is_unknown = |file: &Path| unusable.iter().any(|dir| file.parent() == Some(dir));
-        let is_kept = |file: &PathBuf| present.contains(file) || is_unknown(file);
+        let is_kept = |file: &Path| present.contains(file) || is_unknown(file);
         self.vetted.retain(|file, _| is_kept(file));
         self.refused.retain(|refused| is_kept(&refused.file));
+        self.device_types
+            .remove_unloaded(|provider| !is_kept(provider.file()))
     }
 
     fn retry_on_new_digests(&mut self, digests: Option<FileFingerprint>) {
@@ -226,91 +252,5 @@ impl Providers {
             previous != Some(*fingerprint)
         });
         changed.map(|(_, file)| file.clone()).collect()
-    }
-
-    /// Vets some files at a time and loads them in order. Returns whether a loaded version was replaced.
-    async fn load_files(&mut self, files: Vec<PathBuf>, rules: &Rules, timeouts: Timeouts) -> bool {
-        let again: BTreeSet<&PathBuf> = files.iter().collect();
-        self.refused
-            .retain(|refused| !again.contains(&refused.file));
-        if !files.is_empty() {
-            rules.prepare_probe();
-        }
-        let mut replaced = false;
-        let mut waiting = files.into_iter();
-        let mut probes = VecDeque::new();
-        let mut copies = 0;
-        loop {
-            while probes.len() < MAX_PROBES
-                && copies < MAX_COPIES
-                && let Some(file) = waiting.next()
-            {
-                let inspected = rules.inspect(&file).await;
-                let size = inspected
-                    .as_ref()
-                    .map_or(0, |inspected| inspected.copy.size());
-                copies += size;
-                let (rules, path) = (rules.clone(), file.clone());
-                let vetted = tokio::spawn(async move { rules.probe(&path, inspected?).await });
-                probes.push_back((file, size, AbortOnDropHandle::new(vetted)));
-            }
-            let Some((file, size, vetted)) = probes.pop_front() else {
-                return replaced;
-            };
-            copies -= size;
-            let vetted = vetted
-                .await
-                .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
-            let loaded = match vetted {
-                Ok(vetted) => self.load(vetted, timeouts).await,
-                Err(reason) => Err(reason),
-            };
-            match loaded {
-                Ok(is_replacement) => replaced |= is_replacement,
-                Err(reason) => {
-                    if reason.is_transient() {
-                        self.vetted.insert(file.clone(), FileFingerprint(None));
-                    }
-                    self.refused.push(Arc::new(Refused { file, reason }));
-                }
-            }
-        }
-    }
-
-    /// Loads a vetted file. Returns whether it replaces a previous version.
-    async fn load(
-        &mut self,
-        vetted: VettedFile,
-        timeouts: Timeouts,
-    ) -> Result<bool, ProviderError> {
-        let previous = self.device_types.of_file(&vetted.file);
-        if previous.is_some_and(|previous| previous.digest() == vetted.inspected.digest) {
-            return Ok(false);
-        }
-        let is_replacement = previous.is_some();
-        self.device_types
-            .check_conflicts(&vetted.file, &vetted.manifest)?;
-        // The hanging file holds the dynamic linker's lock, so another dlopen() would hang as well.
-        if let Some(first) = &self.hanging {
-            return Err(ProviderError::BlockedByHang(first.clone()));
-        }
-        let file = vetted.file.clone();
-        let loaded = Provider::load(vetted, timeouts).await;
-        if let Err(ProviderError::Hangs { .. }) = loaded {
-            self.hanging = Some(file.clone());
-        }
-        let provider = loaded?;
-        if is_replacement {
-            tracing::info!(
-                event = "provider_replaced",
-                provider = provider.file_name(),
-                package = provider.manifest().package,
-                version = provider.manifest().version,
-                sha256 = %provider.digest(),
-                "loaded a new version of a provider"
-            );
-        }
-        self.device_types.insert(Arc::new(provider));
-        Ok(is_replacement)
     }
 }

@@ -127,7 +127,7 @@ fn by_the_host() -> (Runtime, Discovery) {
         ..ProviderSettings::new(vec![library.parent().expect("a directory").to_owned()])
     };
     runtime.block_on(providers.reload(&settings));
-    let provider = providers.loaded().first().expect("a provider");
+    let provider = providers.all().first().expect("a provider");
     let request = DiscoverRequest {
         root: &NODE.get().expect("`main` has set it").display().to_string(),
         generation: 1,

@@ -119,7 +119,7 @@ async fn selectors() {
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider declares this selector for `accelerator`
             hint: it is a selector of `auxNetDevice`, `netDevice`; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
             error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`
-            hint: the loaded device types are accelerator, auxNetDevice, netDevice
+            hint: the device types are accelerator, auxNetDevice, netDevice
             error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`
             hint: did you mean `accelerator`?
             error: /etc/pcidp/config.json:11:53: `resourceList[9].selectors.vendors`: invalid value for `vendors`: it must be a list, and it is the string "8086"

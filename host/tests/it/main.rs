@@ -71,6 +71,7 @@ mod mismatched_pod_devices;
 /// Metrics, alerts and dashboard name the same things.
 mod monitoring;
 /// Crates that the program writes for authors of providers.
+mod needed_providers;
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.
 mod node_files;

@@ -13,17 +13,19 @@ pub(super) struct DiscoveryPlan {
 }
 
 impl DiscoveryPlan {
-    /// All owners, and the extensions that a selector of one of `resources` has keys of.
+    /// All loaded owners, and the extensions that a selector of one of `resources` has keys of.
     pub(super) fn of(providers: &Providers, resources: &[Arc<Resource>]) -> Self {
         let device_types = providers.device_types();
-        let owners = device_types
-            .filter_map(|(name, device_type)| Some((name.to_owned(), device_type.owner.clone()?)));
+        let owners = device_types.filter_map(|(name, device_type)| {
+            let owner = device_type.owner.clone();
+            Some((name.to_owned(), owner.filter(|owner| owner.is_loaded())?))
+        });
         let selectors = || resources.iter().flat_map(|resource| &resource.selectors);
         let is_used = |provider: &Arc<Provider>| {
             let mut parts = selectors().flat_map(|selector| &selector.provider_selectors);
             parts.any(|part| Arc::ptr_eq(&part.provider, provider))
         };
-        let extensions = providers.loaded().iter();
+        let extensions = providers.loaded();
         Self {
             owners: owners.collect(),
             extensions: extensions

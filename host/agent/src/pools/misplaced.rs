@@ -18,7 +18,7 @@ pub(super) fn beside_selectors(
     let nothing = stray.value.json().constrains_nothing();
     let of_type = match context.device_type {
         Some(_) => &context.providers[..],
-        None => context.loaded,
+        None => context.available,
     };
     let (message, hint, narrows) = if declares(of_type, name) {
         let message = "a selector has no effect beside `selectors`".to_owned();
@@ -121,7 +121,7 @@ fn selectors_of(context: &Context<'_>) -> String {
 /// The device types that other providers declare the selector `name` for, as a sentence lists them.
 fn other_device_types(context: &Context<'_>, name: &str) -> Option<String> {
     let declaring = context
-        .loaded
+        .available
         .iter()
         .filter(|provider| declares(std::slice::from_ref(provider), name));
     let mut types: Vec<String> = declaring

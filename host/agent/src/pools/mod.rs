@@ -22,6 +22,7 @@ mod go_plugin;
 mod key_mismatches;
 mod matching;
 mod misplaced;
+mod needed_providers;
 mod nested;
 mod partial_merge;
 mod pending_discoveries;
@@ -51,6 +52,7 @@ pub use evaluate_health::evaluate_health;
 pub use flap_damping::FlapDamping;
 pub use go_plugin::{GoReading, KeyReading, is_of_go_plugin};
 pub use key_mismatches::KeyMismatches;
+pub use needed_providers::is_needed;
 pub use pending_discoveries::PendingDiscoveries;
 pub use pool::{
     Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, UnhealthyKind, device_names,

@@ -53,13 +53,13 @@ impl ProviderSections {
                 cause: None,
             };
             let Some(provider) = find(providers, &section.name) else {
-                let names = providers.loaded().iter().map(|provider| name(provider));
+                let names = providers.all().iter().map(|provider| name(provider));
                 let names: Vec<String> = names.collect();
                 let near = did_you_mean(&section.name, names.iter().map(String::as_str));
                 problems.push(Problem {
                     hint: Some(match near {
                         Some(name) => format!("did you mean `{name}`?"),
-                        None => format!("the loaded providers are {}", names.join(", ")),
+                        None => format!("the providers are {}", names.join(", ")),
                     }),
                     ..problem(
                         Severity::Warning,
@@ -158,9 +158,13 @@ fn name(provider: &Provider) -> String {
 }
 
 fn find<'p>(providers: &'p Providers, wanted: &str) -> Option<&'p Arc<Provider>> {
-    let wanted = wanted.strip_suffix(".so").unwrap_or(wanted);
-    let mut loaded = providers.loaded().iter();
-    loaded.find(|provider| name(provider) == wanted)
+    let mut all = providers.all().iter();
+    all.find(|provider| is_of(provider, wanted))
+}
+
+/// Whether a section of the name `wanted` is that of the provider.
+pub(super) fn is_of(provider: &Provider, wanted: &str) -> bool {
+    name(provider) == wanted.strip_suffix(".so").unwrap_or(wanted)
 }
 
 /// A provider's error about its section.

@@ -92,8 +92,8 @@ pub async fn mistakes(
 pub(super) struct Context<'a> {
     pub(super) file: &'a Path,
     pub(super) strictness: Strictness,
-    /// Every loaded provider.
-    pub(super) loaded: &'a [Arc<Provider>],
+    /// Every provider.
+    pub(super) available: &'a [Arc<Provider>],
     /// Absent where no loaded provider owns the configured one.
     pub(super) device_type: Option<&'a str>,
     /// Those of the device type: its owner first.
@@ -117,7 +117,7 @@ impl<'a> Context<'a> {
         let mut context = Self {
             file,
             strictness,
-            loaded: all.loaded(),
+            available: all.all(),
             device_type: types.map(|(name, _)| name),
             providers: of_type.cloned().collect(),
             problems: Vec::new(),
@@ -332,7 +332,7 @@ fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec)
         (None, true) => {
             "the provider directory has no usable provider; see `sriovdp providers`".to_owned()
         }
-        (None, false) => format!("the loaded device types are {}", known.join(", ")),
+        (None, false) => format!("the device types are {}", known.join(", ")),
     };
     Problem {
         severity: Severity::Refused,

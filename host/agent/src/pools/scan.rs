@@ -53,7 +53,7 @@ impl Scan {
         resources: &[Arc<Resource>],
         node: NodeNow<'_>,
     ) -> Self {
-        pending.keep_only(providers.loaded());
+        pending.keep_only(providers.all());
         let plan = DiscoveryPlan::of(providers, resources);
         let partial = plan.partial(|provider| {
             let state = self.providers.get(&provider.file_name());

@@ -9,9 +9,9 @@ use crate::config;
 use crate::config::{
     ConfigError, Problem, ProviderSection, ResourceName, ResourceSpec, SelectionSpec, Severity,
 };
-use crate::pools::{ProviderSections, ResolveError, Resource, mistakes, resolve};
-use sriovdp_providers::blocking;
+use crate::pools::{ProviderSections, ResolveError, Resource, is_needed, mistakes, resolve};
 use sriovdp_providers::limits::is_shortage;
+use sriovdp_providers::{Provider, blocking};
 
 /// The last valid configuration.
 #[derive(Debug, Default)]
@@ -57,6 +57,12 @@ impl Configuration {
 }
 
 impl Configuration {
+    /// Whether a resource, a `refused` one among them, or a section needs the provider.
+    fn needs(&self, refused: &[SelectionSpec], provider: &Provider) -> bool {
+        let selections = self.specs.iter().map(|spec| &spec.selection);
+        is_needed(provider, selections.chain(refused), &self.providers)
+    }
+
     fn log_change(&mut self, fingerprint: u64) {
         if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
             return;
@@ -72,6 +78,14 @@ impl Configuration {
 }
 
 impl Reconciler {
+    /// Loads the providers that the configuration needs, or all for a command, which shows all.
+    pub(super) async fn reload_providers(&mut self, refused: &[SelectionSpec]) {
+        let (configuration, is_daemon) = (&self.configuration, self.servers.are_served());
+        let needed = |provider: &Provider| !is_daemon || configuration.needs(refused, provider);
+        let settings = &self.settings.providers;
+        self.providers.reload_needed(settings, &needed).await;
+    }
+
     /// Validates the sections of the providers.
     pub(super) async fn resolve_settings(&mut self, outcome: &mut Outcome) {
         let (file, strictness) = (&self.settings.config_file, self.settings.strictness);

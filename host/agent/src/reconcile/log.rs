@@ -39,8 +39,11 @@ impl Reconciler {
             );
             log.add(entry.cause(inline(error)));
         }
-        for provider in self.providers.loaded() {
-            let entry = Entry::info("provider_loaded", "the provider is loaded");
+        for provider in self.providers.all() {
+            let entry = match provider.is_loaded() {
+                true => Entry::info("provider_loaded", "the provider is loaded"),
+                false => Entry::info("provider_available", "no resource needs the provider"),
+            };
             let entry = entry.summary(&provider.manifest().summary);
             log.add(entry.provider(provider.file_name()));
         }

@@ -138,11 +138,11 @@ impl Reconciler {
     async fn reconcile_scope(&mut self, scope: Option<&BTreeSet<PciAddress>>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut log = LogOnChange::default();
-        self.providers.reload(&self.settings.providers).await;
         let refused = self
             .configuration
             .reload(&self.settings, &mut outcome)
             .await;
+        self.reload_providers(&refused).await;
         self.resolve_settings(&mut outcome).await;
         let resources = self.resolve(&refused, &mut outcome).await;
         self.refresh_snapshot(resources, scope).await;

@@ -31,8 +31,8 @@ pub struct DaemonStatus {
     pub refused: Vec<String>,
     /// The resources whose provider has not answered a discovery yet.
     pub pending: Vec<String>,
-    /// The loaded providers.
-    pub loaded: Vec<Arc<Provider>>,
+    /// The providers, loaded or available.
+    pub providers: Vec<Arc<Provider>>,
     /// The refused provider files.
     pub refused_files: Vec<Arc<Refused>>,
     /// The configuration file.
@@ -110,7 +110,7 @@ impl DaemonStatus {
                 None => refused_resources(state, outcome),
             },
             pending: pending_resources(state, outcome),
-            loaded: state.providers().loaded().to_vec(),
+            providers: state.providers().all().to_vec(),
             refused_files: state.providers().refused().to_vec(),
             configuration: self
                 .configuration

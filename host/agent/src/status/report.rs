@@ -84,7 +84,7 @@ pub struct Rejected {
 pub struct Provider {
     /// Its path.
     pub file: String,
-    /// `loaded` or `refused`.
+    /// `loaded`; `available`, when no resource needs it; or `refused`.
     pub state: String,
     /// The version of the package.
     pub version: String,
@@ -158,9 +158,12 @@ impl DaemonStatus {
 impl DaemonStatus {
     /// The files of the provider directories.
     pub fn providers(&self) -> Vec<Provider> {
-        let loaded = self.loaded.iter().map(|provider| Provider {
+        let usable = self.providers.iter().map(|provider| Provider {
             file: provider.file().display().to_string(),
-            state: "loaded".to_owned(),
+            state: match provider.is_loaded() {
+                true => "loaded".to_owned(),
+                false => "available".to_owned(),
+            },
             version: provider.manifest().version.clone(),
             error: None,
         });
@@ -170,7 +173,7 @@ impl DaemonStatus {
             version: String::new(),
             error: Some(inline(&refused.reason)),
         });
-        loaded.chain(refused).collect()
+        usable.chain(refused).collect()
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn check(output: &mut Output, state: &Reconciler, outcome: &Out
         resources: Vec::new(),
         kept_out: Vec::new(),
     };
-    if outcome.config_error.is_none() && !state.providers().loaded().is_empty() {
+    if outcome.config_error.is_none() && !state.providers().all().is_empty() {
         for shown in resources(state, outcome) {
             let mut resource = Resource {
                 resource: shown.name.to_string(),

@@ -200,7 +200,7 @@ async fn present(output: &mut Output, state: &Reconciler, outcome: &Outcome, com
             report(output, state, outcome, Severity::Warning);
             return check::check(output, state, outcome).await;
         }
-        _ if state.providers().loaded().is_empty() => return,
+        _ if state.providers().all().is_empty() => return,
         Command::Schema => return schema::schema(output, state),
         _ => report(output, state, outcome, Severity::Refused),
     }

@@ -73,7 +73,7 @@ async fn warn_of_unknown(output: &mut Output, extended: &str, settings: &Provide
         None if known.is_empty() => {
             "`--provider-dir` names the directory of the providers to compare with".to_owned()
         }
-        None => format!("the loaded device types are {}", known.join(", ")),
+        None => format!("the device types are {}", known.join(", ")),
     };
     let message = format!("no loaded provider brings the device type `{extended}`");
     output.warning(&Error::new(message).with_hint(hint));

@@ -75,7 +75,7 @@ impl Provider {
 }
 
 pub(super) fn providers(output: &mut Output, state: &Reconciler) {
-    let loaded = state.providers().loaded().iter().map(|provider| Item {
+    let loaded = state.providers().all().iter().map(|provider| Item {
         file: provider.file_name(),
         provider: Some(Provider::new(
             provider.manifest(),

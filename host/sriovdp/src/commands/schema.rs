@@ -15,7 +15,7 @@ use sriovdp_providers::{DeviceType, Provider};
 
 pub(super) fn schema(output: &mut Output, state: &Reconciler) {
     let providers = state.providers();
-    output.json(&configuration(providers.device_types(), providers.loaded()));
+    output.json(&configuration(providers.device_types(), providers.all()));
 }
 
 /// The pattern of a resource name, for editors.

@@ -154,7 +154,7 @@ async fn a_probe_that_does_not_work() {
         providers.reload(&settings).await;
         let refused = providers.refused().iter();
         let reasons: Vec<String> = refused.map(|refused| refused.reason.to_string()).collect();
-        (providers.loaded().len(), reasons)
+        (providers.all().len(), reasons)
     };
     let all = |reason: &str| vec![reason.to_owned(); 3];
     assert_eq!(

@@ -98,7 +98,7 @@ async fn extension_without_its_device_type_is_inert() {
     for (extended, reported) in [
         ("netDevice", None),
         ("netdevice", Some("hint: did you mean `netDevice`?")),
-        ("nope", Some("hint: the loaded device types are ")),
+        ("nope", Some("hint: the device types are ")),
     ] {
         let parent = tempfile::tempdir().unwrap();
         let mut command = node.command(&["provider", "new", "x-y", "--extends", extended]);

@@ -279,7 +279,7 @@ fn redacted_json(redactor: &mut Redactor, text: &str) -> String {
 fn providers(state: &Reconciler, redactor: &mut Redactor) -> Vec<ProviderFile> {
     let loaded: Vec<ProviderFile> = state
         .providers()
-        .loaded()
+        .all()
         .iter()
         .map(|provider| ProviderFile {
             file: redactor.text(&provider.file().display().to_string()),
@@ -304,7 +304,7 @@ fn providers(state: &Reconciler, redactor: &mut Redactor) -> Vec<ProviderFile> {
 
 fn facts(manifest: &Manifest, state: &Reconciler) -> Vec<(&'static str, String)> {
     let providers = state.providers();
-    let mut loaded = format!("{} loaded", providers.loaded().len());
+    let mut loaded = format!("{} loaded", providers.all().len());
     if !providers.refused().is_empty() {
         loaded += &format!(", {} refused", providers.refused().len());
     }

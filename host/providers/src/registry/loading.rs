@@ -1,0 +1,162 @@
+//! A reload of the registry: changed files are vetted, and what is needed is loaded.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Providers, Refused};
+use crate::inspect_file::InspectedFile;
+use crate::list_files::FileFingerprint;
+use crate::sealed::SealedCopy;
+use crate::vetting::{Rules, VettedFile};
+use crate::{Provider, ProviderError, Timeouts};
+
+/// Files that are probed at a time, each by a short-lived process.
+const MAX_PROBES: usize = 4;
+/// Bytes in copies of files that are being probed; the next file waits for less.
+const MAX_COPIES: u64 = 8 << 20;
+
+/// What one reload needs beside the files.
+pub(super) struct Reload<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) timeouts: Timeouts,
+    pub(super) needed: &'a (dyn Fn(&Provider) -> bool + Sync),
+}
+
+impl Providers {
+    /// Vets some files at a time and loads them in order. Returns whether a loaded version was replaced.
+    pub(super) async fn load_files(&mut self, files: Vec<PathBuf>, context: &Reload<'_>) -> bool {
+        let rules = context.rules;
+        let again: BTreeSet<&PathBuf> = files.iter().collect();
+        self.refused
+            .retain(|refused| !again.contains(&refused.file));
+        if !files.is_empty() {
+            rules.prepare_probe();
+        }
+        let mut replaced = false;
+        let mut waiting = files.into_iter();
+        let mut probes = VecDeque::new();
+        let mut copies = 0;
+        loop {
+            while probes.len() < MAX_PROBES
+                && copies < MAX_COPIES
+                && let Some(file) = waiting.next()
+            {
+                let inspected = rules.inspect(&file).await;
+                let size = inspected
+                    .as_ref()
+                    .map_or(0, |inspected| inspected.copy.size());
+                copies += size;
+                let (rules, path) = (rules.clone(), file.clone());
+                let vetted = tokio::spawn(async move { rules.probe(&path, inspected?).await });
+                probes.push_back((file, size, AbortOnDropHandle::new(vetted)));
+            }
+            let Some((file, size, vetted)) = probes.pop_front() else {
+                return replaced;
+            };
+            copies -= size;
+            let vetted = vetted
+                .await
+                .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
+            let loaded = match vetted {
+                Ok(vetted) => self.load(vetted, context).await,
+                Err(reason) => Err(reason),
+            };
+            match loaded {
+                Ok(is_replacement) => replaced |= is_replacement,
+                // Its previous version cannot be loaded any more.
+                Err(reason) => replaced |= self.refuse(file, reason),
+            }
+        }
+    }
+
+    /// Refuses a file. Returns whether its provider was available.
+    fn refuse(&mut self, file: PathBuf, reason: ProviderError) -> bool {
+        if reason.is_transient() {
+            self.vetted.insert(file.clone(), FileFingerprint(None));
+        }
+        let was_available = self
+            .device_types
+            .remove_unloaded(|provider| provider.file() == file);
+        self.refused.push(Arc::new(Refused { file, reason }));
+        was_available
+    }
+
+    /// Loads the available providers that have become needed. Returns whether one was refused.
+    pub(super) async fn load_needed(&mut self, context: &Reload<'_>) -> bool {
+        let needed = self.all().iter();
+        let needed = needed.filter(|provider| !provider.is_loaded() && (context.needed)(provider));
+        let needed: Vec<Arc<Provider>> = needed.cloned().collect();
+        let mut refused = false;
+        for provider in needed {
+            let file = provider.file().to_owned();
+            let loaded = match context.rules.inspect(&file).await {
+                // Other bytes than those of the probe: the next reload vets them.
+                Ok(inspected) if inspected.digest != provider.digest() => {
+                    self.vetted.insert(file, FileFingerprint(None));
+                    continue;
+                }
+                Ok(inspected) => self.load_library(&provider, inspected.copy).await,
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = loaded {
+                refused |= self.refuse(file, reason);
+            }
+        }
+        refused
+    }
+
+    async fn load_library(
+        &mut self,
+        provider: &Provider,
+        copy: SealedCopy,
+    ) -> Result<(), ProviderError> {
+        // The hanging file holds the dynamic linker's lock, so another dlopen() would hang as well.
+        if let Some(first) = &self.hanging {
+            return Err(ProviderError::BlockedByHang(first.clone()));
+        }
+        let loaded = provider.load(copy).await;
+        if let Err(ProviderError::Hangs { .. }) = loaded {
+            self.hanging = Some(provider.file().to_owned());
+        }
+        loaded
+    }
+
+    /// Adds the provider of a vetted file, and loads it if it is needed. Returns whether it replaces a previous version.
+    async fn load(
+        &mut self,
+        vetted: VettedFile,
+        context: &Reload<'_>,
+    ) -> Result<bool, ProviderError> {
+        let VettedFile {
+            file,
+            inspected: InspectedFile { copy, digest, .. },
+            manifest,
+            ..
+        } = vetted;
+        let previous = self.device_types.of_file(&file);
+        if previous.is_some_and(|previous| previous.digest() == digest) {
+            return Ok(false);
+        }
+        let is_replacement = previous.is_some();
+        self.device_types.check_conflicts(&file, &manifest)?;
+        let provider = Provider::new(file, digest, manifest, context.timeouts);
+        if (context.needed)(&provider) {
+            self.load_library(&provider, copy).await?;
+        }
+        if is_replacement && provider.is_loaded() {
+            tracing::info!(
+                event = "provider_replaced",
+                provider = provider.file_name(),
+                package = provider.manifest().package,
+                version = provider.manifest().version,
+                sha256 = %provider.digest(),
+                "loaded a new version of a provider"
+            );
+        }
+        self.device_types.insert(Arc::new(provider));
+        Ok(is_replacement)
+    }
+}
