@@ -77,7 +77,10 @@ impl FromStr for IndexRanges<CaseInsensitive> {
     fn from_str(text: &str) -> Result<Self, Error> {
         parse_ranged(text, |name| {
             if name.is_empty() {
-                return Err(Error::new("the name in front of `#` is empty"));
+                let error = Error::new(format!("there is no name in `{text}`"));
+                return Err(
+                    error.with_hint("write the name of a network interface: `ens1f0#0,2-7`")
+                );
             }
             Ok(CaseInsensitive::from(name))
         })

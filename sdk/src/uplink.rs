@@ -14,8 +14,7 @@ use crate::{Finding, FindingKind, Node, PciAddress};
 /// traffic of the virtual functions of each port goes through all of them. Of several interfaces one with a link is
 /// enough.
 ///
-/// The reason names the interface as that `of its physical function`. For a device that is a physical function itself,
-/// compare [`Netdev::link`] and write a finding of your own.
+/// The reason names the physical function, which may be the device itself.
 ///
 /// ```
 /// use sriovdp_sdk::health::check_uplink;
@@ -48,7 +47,7 @@ pub fn check_uplink(node: &Node, address: PciAddress) -> Option<Finding> {
         reason.get_or_insert_with(|| {
             let lag = lag.map_or_else(String::new, |lag| format!("the LAG `{}` of ", lag.name()));
             let name = netdev.name();
-            format!("{lag}the interface `{name}` of its physical function {state}")
+            format!("{lag}the interface `{name}` of the physical function {address} {state}")
         });
     }
     reason.map(|reason| Finding::new(FindingKind::Link, reason))
@@ -75,12 +74,12 @@ mod tests {
         check(PF, None);
         check(
             &format!("{PF}file {net}/eth0/carrier 0"),
-            Some("the interface `eth0` of its physical function has no link"),
+            Some("the interface `eth0` of the physical function 0000:41:00.0 has no link"),
         );
         let off = |net: &str| format!("rm {net}/carrier\nfile {net}/flags 0x1002");
         check(
             &format!("{PF}{}", off(&format!("{net}/eth0"))),
-            Some("the interface `eth0` of its physical function is switched off"),
+            Some("the interface `eth0` of the physical function 0000:41:00.0 is switched off"),
         );
         check(
             &format!(
@@ -101,16 +100,20 @@ mod tests {
             net bond0 up=1
             link /sys/class/net/p0/master ../../../../virtual/net/bond0
         ";
-        let own = Some("the interface `p0` of its physical function has no link");
+        let own = Some("the interface `p0` of the physical function 0000:41:00.0 has no link");
         for (more, expected) in [
             ("", None),
             (
                 "file /sys/class/net/bond0/carrier 0",
-                Some("the LAG `bond0` of the interface `p0` of its physical function has no link"),
+                Some(
+                    "the LAG `bond0` of the interface `p0` of the physical function 0000:41:00.0 has no link",
+                ),
             ),
             (
                 "file /sys/class/net/bond0/carrier 0\nfile /sys/class/net/p0/carrier 1",
-                Some("the LAG `bond0` of the interface `p0` of its physical function has no link"),
+                Some(
+                    "the LAG `bond0` of the interface `p0` of the physical function 0000:41:00.0 has no link",
+                ),
             ),
             // It is in no use, so the port is on its own.
             (
@@ -146,7 +149,7 @@ mod tests {
         );
         check(
             &tree,
-            Some("the interface `ib0` of its physical function has no link"),
+            Some("the interface `ib0` of the physical function 0000:41:00.0 has no link"),
         );
     }
 
@@ -166,13 +169,13 @@ mod tests {
         check(&format!("{two}file {net}/a/carrier 0"), None);
         check(
             &format!("{two}file {net}/a/carrier 0\nfile {net}/b/carrier 0"),
-            Some("the interface `a` of its physical function has no link"),
+            Some("the interface `a` of the physical function 0000:41:00.0 has no link"),
         );
         check(
             &format!(
                 "{two}file {net}/b/phys_switch_id 01\nfile {net}/b/phys_port_name p0\nfile {net}/b/carrier 0"
             ),
-            Some("the interface `b` of its physical function has no link"),
+            Some("the interface `b` of the physical function 0000:41:00.0 has no link"),
         );
     }
 }

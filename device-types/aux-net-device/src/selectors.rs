@@ -1,8 +1,8 @@
 //! The selector keys of `auxNetDevice`, and how a subfunction is measured by them.
 
 use sriovdp_sdk::selector::{
-    CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_drivers,
-    unmatchable_interfaces, unmatchable_link_types,
+    CaseInsensitive, IndexRanges, PcieRoot, one_of_ranges, unmatchable_acpi_indexes,
+    unmatchable_drivers, unmatchable_interfaces, unmatchable_link_types,
 };
 use sriovdp_sdk::vdpa::VdpaType;
 use sriovdp_sdk::{Error, Finding, HexId, Mismatch, PciAddress, one_of, selectors};
@@ -83,6 +83,7 @@ impl Selectors {
     pub(crate) fn unmatchable(&self) -> Vec<Error> {
         [
             unmatchable_drivers("drivers", &self.drivers),
+            unmatchable_acpi_indexes("acpiIndexes", &self.acpi_indexes),
             unmatchable_interfaces("pfNames", &self.pf_names),
             unmatchable_link_types("linkTypes", &self.link_types),
         ]

@@ -12,7 +12,7 @@ const POOLS: &str = r#"{"resourceList": [
     {"resourceName": "far", "selectors": {"pfNames": ["eth3"]}, "health": {"Existence": false}}
 ]}"#;
 const CARRIER: &str = "@0000:41:00.0/net/eth2/carrier";
-const DOWN: &str = "the interface `eth2` of its physical function has no link";
+const DOWN: &str = "the interface `eth2` of the physical function 0000:41:00.0 has no link";
 
 async fn healthy(kubelet: &FakeKubelet, resource: &str, count: usize) {
     let resource = format!("intel.com/{resource}");

@@ -105,3 +105,4 @@ mod single_file;
 mod tidy;
 /// Device types of vendors.
 mod vendor_provider;
+mod wrong_values;

@@ -58,7 +58,7 @@ async fn every_difference_of_the_node_is_found() {
             only with the Go plugin: 0000:e7:00.0
             `acpiIndexes`: the Go plugin ignores the key
         changes: `intel.com/all`: `0000:01:00.0` is not offered: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it [kept-out]
-        changes: `intel.com/all`: 3 of 4 devices unhealthy: 0000:61:06.0, 0000:61:06.1, 0000:61:06.3: the interface `eno3` of its physical function has no link [unhealthy-devices]
+        changes: `intel.com/all`: 3 of 4 devices unhealthy: 0000:61:06.0, 0000:61:06.1, 0000:61:06.3: the interface `eno3` of the physical function 0000:61:00.0 has no link [unhealthy-devices]
             hint: `"health": {"link": false}` in the resource, which the Go plugin ignores, keeps them healthy
         changes: `intel.com/all`: the number of the virtual function is not below the count of them, so the Go plugin selects it by no range: 0000:61:06.3 [vf-number]
         `intel.com/all`: without `selectors`, the Go plugin crashes; here the resource has every device of the type [ends-the-go-plugin]

@@ -6,10 +6,19 @@ use crate::Error;
 pub(super) fn plain(message: &str) -> Error {
     wrong_type(message)
         .or_else(|| wrong_value(message))
+        .or_else(|| wrong_length(message))
         .or_else(|| unknown_variant(message))
         .or_else(|| {
             let name = message.strip_prefix("missing field ")?;
             Some(Error::new(format!("{name} is missing in it")))
+        })
+        .or_else(|| {
+            let name = message.strip_prefix("duplicate field ")?;
+            Some(Error::new(format!("{name} is there twice")))
+        })
+        .or_else(|| {
+            let is_of_enum = message.starts_with("data did not match any variant of ");
+            is_of_enum.then(|| Error::new("it has none of the forms that are allowed here"))
         })
         .unwrap_or_else(|| Error::of_text(message))
 }
@@ -23,7 +32,9 @@ fn wrong_type(message: &str) -> Option<Error> {
     ));
     let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
     Some(match (kind, &*wanted) {
-        ("string", "a list") => error.with_hint(format!("write it in brackets: `[{value}]`")),
+        ("string", "a list") if value != "\"\"" => {
+            error.with_hint(format!("write it in brackets: `[{value}]`"))
+        }
         ("string", "a boolean") => error.with_hint("write `true` or `false` without quotes"),
         ("integer", "a string") => error.with_hint(format!(
             "write it in quotes: `\"{}\"`",
@@ -40,6 +51,13 @@ fn wrong_value(message: &str) -> Option<Error> {
         kind(wanted),
         described(found)
     )))
+}
+
+fn wrong_length(message: &str) -> Option<Error> {
+    let (found, wanted) = parts(message, "invalid length ")?;
+    let entries = if found == "1" { "entry" } else { "entries" };
+    let message = format!("it must be {}, and it has {found} {entries}", kind(wanted));
+    Some(Error::new(message))
 }
 
 fn unknown_variant(message: &str) -> Option<Error> {
@@ -72,6 +90,9 @@ fn described(found: &str) -> String {
         "sequence" => "a list".to_owned(),
         "map" => "an object".to_owned(),
         "null" => "null".to_owned(),
+        other if other.starts_with("floating point") => {
+            other.replacen("floating point", "the number", 1)
+        }
         other => format!("the {other}"),
     }
 }
@@ -84,6 +105,8 @@ fn kind(wanted: &str) -> String {
         "a sequence" => "a list".to_owned(),
         "a map" => "an object".to_owned(),
         "string or map" => "a string".to_owned(),
+        "map with a single key" => "a string, or an object with one key".to_owned(),
+        "unit" | "unit variant" => "null".to_owned(),
         "u8" => unsigned(u8::MAX.into()),
         "u16" => unsigned(u16::MAX.into()),
         "u32" => unsigned(u32::MAX.into()),
@@ -94,8 +117,22 @@ fn kind(wanted: &str) -> String {
         "i64" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         other if other.starts_with("struct ") => "an object".to_owned(),
-        other => other.to_owned(),
+        other => match length(other) {
+            Some(length) => format!("a list of {length} entries"),
+            None => other.to_owned(),
+        },
     }
+}
+
+/// How many entries a tuple or an array has.
+fn length(wanted: &str) -> Option<&str> {
+    let (_, length) = match wanted.strip_prefix("tuple struct ") {
+        Some(of_struct) => of_struct.split_once(" with ")?,
+        None => wanted
+            .split_once("a tuple of size ")
+            .or_else(|| wanted.split_once("an array of length "))?,
+    };
+    length.split(' ').next()
 }
 
 #[cfg(test)]
@@ -118,6 +155,18 @@ mod tests {
     struct Firmware {
         #[expect(dead_code, reason = "only its absence counts")]
         slots: u8,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its form counts")]
+    struct Pair(u8, u8);
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its form counts")]
+    enum Either {
+        Number(u8),
+        Word(String),
     }
 
     fn message<T: std::fmt::Debug + serde::de::DeserializeOwned>(value: Value) -> String {
@@ -163,6 +212,34 @@ mod tests {
             (
                 message::<Mode>(json!("x")),
                 "there is no `x`; it is one of `inline`, `lookAside`",
+            ),
+            (
+                message::<Mode>(json!({})),
+                "it must be a string, or an object with one key, and it is an object",
+            ),
+            (
+                message::<Mode>(json!({"inline": 1})),
+                "it must be null, and it is the integer `1`",
+            ),
+            (
+                message::<u8>(json!(1.5)),
+                "it must be a whole number from 0 to 255, and it is the number `1.5`",
+            ),
+            (
+                message::<(u8, u8)>(json!([1])),
+                "it must be a list of 2 entries, and it has 1 entry",
+            ),
+            (
+                message::<[u8; 3]>(json!("x")),
+                "it must be a list of 3 entries, and it is the string \"x\"",
+            ),
+            (
+                message::<Pair>(json!([1])),
+                "it must be a list of 2 entries, and it has 1 entry",
+            ),
+            (
+                message::<Either>(json!([1])),
+                "it has none of the forms that are allowed here",
             ),
             (
                 message::<BTreeMap<String, u8>>(json!([])),

@@ -66,13 +66,8 @@ impl<P: Provider> Session<P> {
             method::MANIFEST => write(&self.manifest()),
             method::DISCOVER => write(&self.discover(read(input)?)?),
             method::CHECK => {
-                let request: wire::CheckRequest = read(input)?;
-                let selectors = selectors::<P>(request.selectors)?;
-                self.provider.check(&selectors)?;
-                let warnings = self.provider.unmatchable(&selectors).into_iter();
-                write(&wire::Checked {
-                    warnings: warnings.map(Into::into).collect(),
-                })
+                let checked = self.check(read(input)?).map_err(with_visible_texts)?;
+                write(&checked)
             }
             method::SELECT => write(&self.select(read(input)?)?),
             method::EXPLAIN => write(&self.explain(read(input)?)?),
@@ -178,6 +173,16 @@ impl<P: Provider> Session<P> {
         let warnings = self.provider.warnings(scan.node(), &selectors);
         selected.warnings = warnings.into_iter().map(Into::into).collect();
         Ok(selected)
+    }
+
+    fn check(&self, request: wire::CheckRequest) -> Result<wire::Checked, wire::Failure> {
+        let selectors = selectors::<P>(request.selectors)?;
+        self.provider.check(&selectors)?;
+        let warnings = self.provider.unmatchable(&selectors).into_iter();
+        let warnings = warnings.map(|warning| with_visible_texts(warning.into()));
+        Ok(wire::Checked {
+            warnings: warnings.collect(),
+        })
     }
 
     fn explain(&self, request: wire::ExplainRequest) -> Result<wire::Explained, wire::Failure> {
@@ -288,6 +293,15 @@ impl<P: Provider> fmt::Debug for Session<P> {
         f.debug_struct("Session")
             .field("package", &self.package)
             .finish_non_exhaustive()
+    }
+}
+
+/// The same failure with quotes round an empty text, which cannot be seen between back-ticks.
+fn with_visible_texts(failure: wire::Failure) -> wire::Failure {
+    let chain = failure.chain.iter();
+    wire::Failure {
+        chain: chain.map(|text| text.replace("``", "`\"\"`")).collect(),
+        ..failure
     }
 }
 

@@ -30,7 +30,7 @@ fn sf_is_the_only_type() {
         (json!(["eth"]), "eth"),
         (json!(["sf", "rdma"]), "rdma"),
         (json!(["SF"]), "SF"),
-        (json!([""]), ""),
+        (json!([""]), "\"\""),
     ] {
         let expected = format!(
             "`{unknown}` is no auxiliary device that a container could have; \

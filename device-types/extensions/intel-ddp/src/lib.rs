@@ -7,6 +7,7 @@ mod profiles;
 #[cfg(test)]
 mod tests;
 
+use sriovdp_sdk::selector::unmatchable;
 use sriovdp_sdk::{
     Allocation, Device, Discovery, Error, Manifest, Memory, Mismatch, Node, Provider,
     export_provider, one_of, selectors,
@@ -40,6 +41,17 @@ impl Provider for IntelDdp {
 
     fn manifest(&self) -> Manifest {
         Manifest::extension(&["netDevice"], "DDP profiles of Intel network cards").incremental()
+    }
+
+    fn unmatchable(&self, selectors: &Selectors) -> Vec<Error> {
+        unmatchable("ddpProfiles", &selectors.ddp_profiles, |name| {
+            let error = || {
+                Error::new(format!(
+                    "no device can match: `{name}` is no name of a profile"
+                ))
+            };
+            name.trim().is_empty().then(error)
+        })
     }
 
     fn discover(&self, node: &Node) -> Result<Discovery<Option<String>>, Error> {

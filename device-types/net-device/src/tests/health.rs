@@ -25,7 +25,7 @@ fn check(more: &str, expected: &[(&str, FindingKind, &str)]) {
 
 #[test]
 fn the_link_of_the_physical_function_counts_for_each_driver() {
-    let reason = "the interface `ens1f0` of its physical function has no link";
+    let reason = "the interface `ens1f0` of the physical function 0000:03:00.0 has no link";
     check(
         "file @0000:03:00.0/net/ens1f0/carrier 0",
         &[

@@ -144,9 +144,8 @@ impl Parser<'_> {
         for (name, value) in sections.unwrap_or_default() {
             let key = format!("providers.{name}");
             // Limited depth keeps recursion over the value bounded.
-            if value.value().is_err() {
-                let message = "the value is nested too deeply".to_owned();
-                let problem = self.refuse(&key, value.place(), message, None);
+            if let Some(message) = value.unusable() {
+                let problem = self.refuse(&key, value.place(), message.to_owned(), None);
                 self.report::<()>(Err(problem));
                 continue;
             }

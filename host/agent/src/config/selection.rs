@@ -84,9 +84,9 @@ impl Parser<'_> {
         let mut kept: Vec<SelectorMember> = Vec::new();
         for (name, value) in members {
             // Limited depth keeps recursion over the value bounded.
-            if value.value().is_err() {
-                let message = "the value is nested too deeply".to_owned();
-                let problem = self.refuse(&format!("{key}.{name}"), value.place(), message, None);
+            if let Some(message) = value.unusable() {
+                let key = format!("{key}.{name}");
+                let problem = self.refuse(&key, value.place(), message.to_owned(), None);
                 self.report::<()>(Err(problem));
                 continue;
             }
