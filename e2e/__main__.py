@@ -40,34 +40,39 @@ def main() -> int:
         for sentence in missing:
             print(f"error: {sentence}", file=sys.stderr)
         return 1
-    kubelet = programs.kubelet(options.kubelet)
+    return run(options, options.scenario or list(titles))
 
+
+def run(options: argparse.Namespace, chosen: list[str]) -> int:
     began = time.monotonic()
+    kubelet = programs.kubelet(options.kubelet)
     programs.CACHE.mkdir(parents=True, exist_ok=True)
     programs.unpack_debian_packages()
     for each in [*PROGRAMS, kubelet]:
         each.build()
-    archive = options.image or build_image()
     go_plugin = programs.GO_PLUGIN.directory() / "go-plugin"
-    archives = [archive.resolve(), *images.write_all(programs.DEBIAN / "bin/busybox", go_plugin, programs.CACHE / "images")]
-
+    others = images.write_all(programs.DEBIAN / "bin/busybox", go_plugin, programs.CACHE / "images")
+    image = options.image or build_image()
+    provider = build_vendor_provider()
     logs = PROJECT / "target/e2e"
     shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
-    # The kubelet that is tested is found before that of the control plane's version.
-    path = [kubelet.directory(), *(found.directory() for found in PROGRAMS), programs.DEBIAN / "usr/sbin", programs.DEBIAN / "usr/bin"]
-    environment = os.environ | {"PATH": ":".join([*map(str, path), "/usr/sbin:/usr/bin:/sbin:/bin"])}
+    (logs / interruption.NAME).mkdir(parents=True)
     print(f"prepared in {time.monotonic() - began:.1f} s; kubelet {options.kubelet}", flush=True)
-    chosen = options.scenario or list(titles)
-    inside = [sys.executable, Path(__file__).with_name("inside.py"), programs.DEBIAN]
-    rest = [build_vendor_provider(), *archives, "--"]
+
+    # The kubelet that is tested is found before that of the control plane's version.
+    path = [kubelet.directory(), *(found.directory() for found in PROGRAMS)]
+    path += [programs.DEBIAN / "usr/sbin", programs.DEBIAN / "usr/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    environment = os.environ | {"PATH": ":".join(map(str, path))}
+
+    def inside(logs: Path, *names: str) -> list[str]:
+        command = [sys.executable, Path(__file__).with_name("inside.py"), programs.DEBIAN, logs, provider]
+        return [*map(str, [*command, image.resolve(), *others]), "--", *names]
+
     passed = True
-    if run := [name for name in chosen if name != interruption.NAME]:
-        passed = namespaces.run([*map(str, [*inside, logs, *rest]), *run], environment) == 0
+    if on_node := [name for name in chosen if name != interruption.NAME]:
+        passed = namespaces.run(inside(logs, *on_node), environment) == 0
     if passed and interruption.NAME in chosen:
-        other_logs = logs / interruption.NAME
-        other_logs.mkdir()
-        passed &= interruption.passes([*map(str, [*inside, other_logs, *rest]), "vfio"], environment)
+        passed = interruption.passes(inside(logs / interruption.NAME, "vfio"), environment)
     return 0 if passed else 1
 
 
@@ -85,19 +90,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-# On two cores.
-RUN_MINUTES = 7
-BUILD_MINUTES = 10
-
-
 def would_run(missing: list[str], minutes: float) -> int:
-    is_built = all(program.is_built() for program in PROGRAMS)
-    needed = RUN_MINUTES + (0 if is_built else BUILD_MINUTES)
+    # On two cores.
+    needed, where = (7, "in") if all(program.is_built() for program in PROGRAMS) else (17, "not in")
     if not missing and minutes < needed:
-        built = "are" if is_built else "are not"
-        missing = [
-            f"it takes {needed} minutes, since its programs {built} in {programs.CACHE}, and {minutes:.0f} are left"
-        ]
+        missing = [f"it takes {needed} minutes with programs that are {where} {programs.CACHE}; {minutes:.0f} are left"]
     for sentence in missing:
         print(f"skipped: make e2e, because {sentence}")
     return 1 if missing else 0

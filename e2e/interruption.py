@@ -12,7 +12,7 @@ from inside import report
 from waiting import Failure, expect, until, until_equal
 
 NAME = "interruption"
-TITLE = "After Ctrl-C, SIGTERM and `kill -9`, no process, control group, mount, interface, sysctl or file of a run is left"
+TITLE = "After Ctrl-C, SIGTERM and `kill -9`, the machine is as before the run"
 # In the environment of each process of a run, apart from containers.
 MARK = "SRIOVDP_E2E_RUN"
 SYSCTLS = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"]

@@ -44,8 +44,8 @@ def namespaces_problem() -> str | None:
     """Root in a container may lack the capabilities."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         return None
-    namespaces_of_node = ["--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork"]
-    tried = subprocess.run(["unshare", *namespaces_of_node, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True)
+    node = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork"]
+    tried = subprocess.run([*node, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True)
     if tried.returncode != 0:
         return f"namespaces and mounts are needed: {tried.stderr.decode().strip()}"
     if read_only := [str(group) for group in namespaces.parents() if not os.access(group, os.W_OK)]:

@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass
@@ -27,6 +26,5 @@ def scenario(run: Callable) -> Callable:
 
 def all_of_them() -> dict[str, Scenario]:
     for file in FILES:
-        if Path(__file__).with_name(f"{file}.py").exists():
-            importlib.import_module(f"scenarios.{file}")
+        importlib.import_module(f"scenarios.{file}")
     return _registered

@@ -72,10 +72,14 @@ def rolling_update(cluster: Cluster) -> None:
             cluster.apply(patches=tuple(patches))
             if strategy == SURGE:
                 # The new pod is not ready while the old one serves.
-                until("a pod waits for the other one", lambda: any(cluster.logged("peer_wait", pod=pod) for pod in cluster.plugin_pods()))
+                until("a pod of the plugin waits for the other one", lambda: a_pod_waits(cluster))
             if strategy:
                 cluster.delete_plugin_pod(old["metadata"]["name"])
             new_pod(cluster, old)
+
+
+def a_pod_waits(cluster: Cluster) -> bool:
+    return any(cluster.logged("peer_wait", pod) for pod in cluster.plugin_pods())
 
 
 @scenario
