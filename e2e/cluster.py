@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import subprocess
 from pathlib import Path
 
 from node import KUBECONFIG, KUBELET, Node
@@ -42,8 +41,10 @@ class Cluster:
         # The file of an example provider.
         self.vendor_provider = vendor_provider
         self.api = node.api
-        self.kubectl = node.kubectl
         self.tree = Tree(PROJECT / "examples/nodes/igb-guest.tree", SYS)
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.node.kubectl(*arguments).decode()
 
     def reset(self) -> None:
         """Removes what a scenario has made, so that the next one begins with a node without a plugin."""
@@ -150,18 +151,9 @@ class Cluster:
         name = (pod or self.plugin_pod())["metadata"]["name"]
         return self.api.text(f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/log")
 
-    def in_plugin(self, *command: str) -> str:
+    def in_plugin(self, *command: str) -> bytes:
         name = self.plugin_pod()["metadata"]["name"]
-        return self.kubectl("exec", f"--namespace={NAMESPACE}", name, "--", *command)
-
-    def in_plugin_bytes(self, *command: str) -> bytes:
-        """What a command writes that is no text."""
-        name = self.plugin_pod()["metadata"]["name"]
-        kubectl = ["kubectl", "--kubeconfig", str(KUBECONFIG), "exec", f"--namespace={NAMESPACE}", name, "--"]
-        done = subprocess.run([*kubectl, *command], capture_output=True, timeout=60)
-        if done.returncode != 0:
-            raise Failure(f"`{' '.join(command)}` failed in the plugin: {done.stderr.decode()}")
-        return done.stdout
+        return self.node.kubectl("exec", f"--namespace={NAMESPACE}", name, "--", *command)
 
     def logged(self, event: str, pod: dict | None = None, **fields: str) -> list[str]:
         """The lines of the plugin's log with an event and fields."""

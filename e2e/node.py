@@ -104,25 +104,23 @@ class Node:
         conditions = self.api.get(f"/api/v1/nodes/{NAME}")["status"]["conditions"]
         return any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
 
-    def spawn(self, name: str, *command: str, environment: dict[str, str] | None = None) -> None:
+    def spawn(self, name: str, *command: str) -> None:
         # One log for all processes of a name: a restart appends.
         log = (self.logs / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | (environment or {})
-        )
+        self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop(self, name: str, with_signal: int = signal.SIGTERM) -> None:
         process = self.processes.pop(name)
         process.send_signal(with_signal)
         process.wait(timeout=30)
 
-    def run(self, *command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    def run(self, *command: str) -> bytes:
+        done = subprocess.run(command, capture_output=True, timeout=120)
         if done.returncode != 0:
-            raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+            raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr.decode().strip()}")
         return done.stdout
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str) -> bytes:
         return self.run("kubectl", "--kubeconfig", str(KUBECONFIG), *arguments)
 
     def start_containerd(self) -> None:

@@ -67,7 +67,7 @@ class GoPrograms:
         return CACHE / f"{self.name}-{self.version}.log"
 
 
-def kubernetes(version: str, programs: list[str], name: str) -> GoPrograms:
+def kubernetes(version: str, programs: list[str], name: str, kind: type[GoPrograms] = GoPrograms) -> GoPrograms:
     _, minor, _ = version.split(".")
     values = {
         "k8s.io/component-base/version.gitVersion": f"v{version}",
@@ -76,7 +76,7 @@ def kubernetes(version: str, programs: list[str], name: str) -> GoPrograms:
         "k8s.io/client-go/pkg/version.gitVersion": f"v{version}",
     }
     packages = [f"k8s.io/kubernetes/cmd/{program}" for program in programs]
-    return GoPrograms(name, "k8s.io/kubernetes", version, packages, values=values)
+    return kind(name, "k8s.io/kubernetes", version, packages, values=values)
 
 
 CONTROL_PLANE = ["kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl"]
@@ -113,8 +113,7 @@ class OtherKubelet(GoPrograms):
 def kubelet(version: str) -> GoPrograms:
     if version == KUBERNETES.version:
         return KUBERNETES
-    base = kubernetes(version, ["kubelet"], "kubelet")
-    return OtherKubelet(base.name, base.module, base.version, base.packages, values=base.values)
+    return kubernetes(version, ["kubelet"], "kubelet", OtherKubelet)
 
 
 def write_kubernetes_module(version: str, directory: Path) -> None:

@@ -1,5 +1,7 @@
 """The plugin as it is deployed: its pod, its rights, what the node offers."""
 
+import os
+import signal
 from pathlib import Path
 
 from cluster import KERNEL, VFIO, Cluster
@@ -54,7 +56,7 @@ def probes(cluster: Cluster) -> None:
     cluster.deploy(patches=(*changes("livenessProbe", liveness), *changes("readinessProbe", quick)))
     [process] = cluster.node.plugin_processes()
     # It hangs: no probe gets an answer.
-    cluster.node.run("kill", "-STOP", str(process))
+    os.kill(process, signal.SIGSTOP)
     until_equal("the pod is ready", cluster.plugin_is_ready, False)
     until_equal("restarts of the container", cluster.plugin_container_restarts, 1, seconds=90)
     until_equal("the pod is ready", cluster.plugin_is_ready, True)

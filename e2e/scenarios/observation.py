@@ -92,7 +92,7 @@ def report(cluster: Cluster) -> None:
     cluster.until_offered(VFIO, 1)
     cluster.start_pod("name-of-a-customer", {VFIO: 1})
     address = cluster.tree.path(f"{PF}/net/eth2/address").read_bytes().strip()
-    archive = cluster.in_plugin_bytes("/usr/bin/sriovdp", "report", "-")
+    archive = cluster.in_plugin("/usr/bin/sriovdp", "report", "-")
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         files = {entry.name.split("/")[-1]: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
     for name in ("report.json", "config.json", "list.json", "status.json", "events.jsonl", "report.html", "node.tree"):
