@@ -119,7 +119,7 @@ class Cluster:
 
     def rolled_out(self, name: str = "sriovdp") -> None:
         try:
-            self.kubectl("rollout", "status", f"daemonset/{name}", f"--namespace={NAMESPACE}", "--timeout=90s")
+            self.kubectl("rollout", "status", f"daemonset/{name}", f"--namespace={NAMESPACE}", "--timeout=120s")
         except RuntimeError as error:
             raise Failure(f"the DaemonSet does not become ready: {error}") from None
 

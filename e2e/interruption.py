@@ -17,6 +17,7 @@ TITLE = "After Ctrl-C, SIGTERM and `kill -9`, the machine is as before the run"
 MARK = "SRIOVDP_E2E_RUN"
 SYSCTLS = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"]
 FILES = ["/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/containerd", "/etc/cni", "/etc/cdi", "/opt/cni"]
+FILES += [str(Path.home() / ".kube"), str(Path.home() / ".cache/helm")]
 
 
 def passes(command: list[str], environment: dict[str, str]) -> bool:

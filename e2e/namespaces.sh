@@ -33,7 +33,9 @@ for directory in /var/lib/kubelet /var/lib/containerd /var/lib/cni /var/log /etc
     mkdir -p "$directory"
     mount -t tmpfs -o mode=755 tmpfs "$directory"
 done
-mkdir -p /run/lock /run/netns /var/log/pods /var/log/containers /opt/cni/bin
+mkdir -p /run/lock /run/netns /run/home /var/log/pods /var/log/containers /opt/cni/bin
+# kubectl and Helm write caches.
+export HOME=/run/home
 [[ -L /var/run ]] || { mkdir -p /var/run; mount --bind /run /var/run; }
 
 # A /dev of its own, to which the written node adds its device nodes.

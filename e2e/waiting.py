@@ -8,7 +8,7 @@ class Failure(Exception):
     """A scenario is not as it has to be."""
 
 
-def until(what: str, condition: Callable[[], object], seconds: float = 60) -> object:
+def until(what: str, condition: Callable[[], object], seconds: float = 120) -> object:
     """Waits until a condition returns something true, which is returned."""
     deadline = time.monotonic() + seconds
     while True:
@@ -25,7 +25,7 @@ def until(what: str, condition: Callable[[], object], seconds: float = 60) -> ob
         time.sleep(0.1)
 
 
-def until_equal(what: str, value: Callable[[], object], expected: object, seconds: float = 60) -> None:
+def until_equal(what: str, value: Callable[[], object], expected: object, seconds: float = 120) -> None:
     """Waits until a value is the expected one."""
     last = None
 

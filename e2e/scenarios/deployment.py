@@ -58,6 +58,6 @@ def probes(cluster: Cluster) -> None:
     # It hangs: no probe gets an answer.
     os.kill(process, signal.SIGSTOP)
     until_equal("the pod is ready", cluster.plugin_is_ready, False)
-    until_equal("restarts of the container", cluster.plugin_container_restarts, 1, seconds=90)
+    until_equal("restarts of the container", cluster.plugin_container_restarts, 1)
     until_equal("the pod is ready", cluster.plugin_is_ready, True)
     cluster.until_offered(KERNEL, 4)
