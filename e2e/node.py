@@ -115,7 +115,7 @@ class Node:
         process.wait(timeout=30)
 
     def run(self, *command: str) -> bytes:
-        done = subprocess.run(command, capture_output=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, timeout=150)
         if done.returncode != 0:
             raise RuntimeError(f"`{' '.join(command)}` failed: {done.stderr.decode().strip()}")
         return done.stdout
