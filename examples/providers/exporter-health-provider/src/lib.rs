@@ -1,5 +1,5 @@
-//! The selector `enableExporterHealthCheck` for `netDevice`: the health of functions on the driver `ionic`, which a metrics
-//! exporter on the node measures and reports on a unix socket.
+//! The selector `enableExporterHealthCheck` for `netDevice`: the health of functions on the driver `ionic`, which AMD's Device
+//! Metrics Exporter measures and reports over gRPC on a unix socket.
 
 mod exporter;
 #[cfg(test)]
@@ -8,14 +8,10 @@ mod tests;
 use sriovdp_sdk::prelude::*;
 use sriovdp_sdk::{Finding, FindingKind};
 
-use exporter::Exporter;
-
 const DRIVER: &str = "ionic";
 
 #[derive(Default)]
-struct IonicHealth {
-    exporter: Exporter,
-}
+struct IonicHealth;
 
 #[selectors]
 #[serde(rename_all = "camelCase")]
@@ -46,13 +42,13 @@ impl Provider for IonicHealth {
         };
         let mut devices = node.devices().iter();
         let reported = match devices.any(|device| device.function.is_some_and(&is_ionic)) {
-            true => self.exporter.unhealthy(node),
+            true => exporter::unhealthy(node),
             false => Ok(exporter::Unhealthy::default()),
         };
         let reported = reported.unwrap_or_default();
         let finding = |function: sriovdp_sdk::PciAddress| {
-            let reason = reported.get(&function.to_string())?;
-            let reason = format!("its metrics exporter reports: {reason}");
+            let state = reported.get(&function)?;
+            let reason = format!("its metrics exporter reports the state `{state}`");
             is_ionic(function).then(|| Finding::new(FindingKind::Other, reason))
         };
         let devices = node.devices().iter();
@@ -76,7 +72,7 @@ impl Provider for IonicHealth {
     fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
         let failed = selectors
             .enable_exporter_health_check
-            .then(|| self.exporter.unhealthy(node).err());
+            .then(|| exporter::unhealthy(node).err());
         let failed = failed.flatten().map(|error| {
             error
                 .context("`enableExporterHealthCheck` has no effect now")
