@@ -1,6 +1,7 @@
 //! What selectors are made of: mismatches, and value types that compare as users write them.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -80,14 +81,41 @@ pub fn one_of<T: PartialEq + fmt::Display>(
     if wanted.is_empty() || value.is_some_and(|value| wanted.contains(value)) {
         return Ok(());
     }
-    let wanted = listed(wanted);
-    Err(Mismatch::new(
-        key,
+    let found = || {
+        let wanted = listed(wanted);
         match value {
             Some(value) => format!("it has {value}, not one of {wanted}"),
             None => format!("it has none, and the selector has {wanted}"),
-        },
-    ))
+        }
+    };
+    Err(Mismatch::new(key, reason(found)))
+}
+
+thread_local! {
+    static HAS_REASONS: Cell<bool> = const { Cell::new(true) };
+}
+
+/// The result of `matches`, whose mismatch has no reason if this module makes it: on a large node, most devices do not
+/// match most selectors, and the texts would take most of the time.
+pub(crate) fn without_reasons<T>(matches: impl FnOnce() -> T) -> T {
+    /// Also when `matches` panics.
+    struct Restored;
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            HAS_REASONS.set(true);
+        }
+    }
+    HAS_REASONS.set(false);
+    let _restored = Restored;
+    matches()
+}
+
+/// The reason of a mismatch, or nothing where it is not needed.
+pub(crate) fn reason(text: impl FnOnce() -> String) -> String {
+    match HAS_REASONS.get() {
+        true => text(),
+        false => String::new(),
+    }
 }
 
 /// Values as a sentence lists them.
@@ -142,5 +170,23 @@ impl JsonSchema for CaseInsensitive {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schema_of(r#"{"type": "string"}"#)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_is_dropped_is_not_made() {
+        let value = CaseInsensitive::from("a");
+        let wanted = [CaseInsensitive::from("b")];
+        let mismatch = || one_of("names", &wanted, Some(&value)).unwrap_err();
+        assert_eq!(without_reasons(mismatch), Mismatch::new("names", ""));
+        let expected = Mismatch::new("names", "it has a, not one of b");
+        assert_eq!(mismatch(), expected);
+        let panics = std::panic::catch_unwind(|| without_reasons(|| panic!("on purpose")));
+        assert!(panics.is_err());
+        assert_eq!(mismatch(), expected);
     }
 }

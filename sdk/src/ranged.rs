@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use sriovdp_provider_abi::schema_of;
 
 use crate::Error;
-use crate::matching::{CaseInsensitive, Mismatch, listed};
+use crate::matching::{CaseInsensitive, Mismatch, listed, reason};
 
 /// A parent with an optional set of indexes: `ens1f0`, `ens1f0#0,2-7`, `0000:41:00.0#1`.
 ///
@@ -195,15 +195,16 @@ pub fn one_of_ranges<'a, T: PartialEq + fmt::Display + 'a>(
     // A numbered device has its number from its parent, so without one the links of the parent cannot be read now.
     let is_of = |&name: &&T| wanted.iter().any(|range| range.parent == *name);
     let unreadable = index.is_none() && names.iter().any(is_of);
-    let wanted = listed(wanted);
-    let parent = listed(&names).replace(", ", " or ");
-    let found = match index {
-        _ if names.is_empty() => no_parent(),
-        Some(index) => format!("it is number {index} of {parent}"),
-        None => format!("it belongs to {parent} and has no number"),
+    let found = || {
+        let parent = || listed(&names).replace(", ", " or ");
+        let found = match index {
+            _ if names.is_empty() => no_parent(),
+            Some(index) => format!("it is number {index} of {}", parent()),
+            None => format!("it belongs to {} and has no number", parent()),
+        };
+        format!("{found}, and the selector has {}", listed(wanted))
     };
-    let reason = format!("{found}, and the selector has {wanted}");
-    Err(Mismatch::new(key, reason).unreadable_if(unreadable))
+    Err(Mismatch::new(key, reason(found)).unreadable_if(unreadable))
 }
 
 #[cfg(test)]

@@ -71,7 +71,8 @@ impl HostRoot {
     /// An attribute that the kernel does not support for a device is absent or fails the read (`EINVAL`,
     /// `EOPNOTSUPP`); both mean that the device has no such value. Bytes that are not UTF-8 are replaced.
     pub fn read(&self, path: &str) -> Option<String> {
-        self.try_read(path).ok()
+        // Many attributes are absent, and an error is several texts.
+        self.text(path).ok()
     }
 
     /// The text of a file that has to be there.
@@ -80,12 +81,14 @@ impl HostRoot {
     ///
     /// When it cannot be read, naming the path.
     pub fn try_read(&self, path: &str) -> Result<String, Error> {
+        let text = self.text(path);
+        text.map_err(|source| Error::from_std(&source).context(format!("cannot read `{path}`")))
+    }
+
+    fn text(&self, path: &str) -> std::io::Result<String> {
         self.observe(path);
         let real = self.path(path);
-        read_trimmed(&real).map_err(|source| {
-            unread::note(&real, &source);
-            Error::from_std(&source).context(format!("cannot read `{path}`"))
-        })
+        read_trimmed(&real).inspect_err(|error| unread::note(&real, error))
     }
 
     /// The last component of what a symbolic link points to, such as the driver's name behind `driver`.

@@ -13,6 +13,7 @@ use sriovdp_provider_abi::{HostFunctions, feature, wire};
 use super::convert::device_to_wire;
 use super::plain::plain;
 use super::scan::Scan;
+use crate::matching::without_reasons;
 use crate::node::{AllocationContext, Observer, unread};
 use crate::{Context, Device, Discovery, Error, HostRoot, Mismatch, Node, Provider};
 
@@ -156,7 +157,8 @@ impl<P: Provider> Session<P> {
         let scan = self.scan_of(request.generation)?;
         let mut selected = wire::Selected::default();
         for (position, device) in (0u32..).zip(scan.answered()) {
-            if self.provider.matches(&selectors, device).is_err() {
+            let matched = without_reasons(|| self.provider.matches(&selectors, device));
+            if matched.is_err() {
                 continue;
             }
             if let Some(reason) = self.provider.kept_out(&selectors, device) {
