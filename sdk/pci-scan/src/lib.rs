@@ -1,12 +1,18 @@
 //! The PCI bus of the node, read once per scan: whole, or what is behind some functions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::resume_unwind;
+use std::thread;
 
 use sriovdp_sdk::{Error, HexId, HostRoot, PciAddress, PciFunction, PciSysfs};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 /// A PF's links to its VFs are `virtfn0`, `virtfn1`, ... (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
 const VF_LINK: &str = "virtfn";
+/// Threads that read a large bus.
+const MAX_THREADS: usize = 4;
+/// The functions that are worth a thread: they take ten milliseconds.
+const LEAST_SHARE: usize = 256;
 
 /// The functions of the bus, after one scan.
 #[derive(Debug)]
@@ -33,10 +39,8 @@ pub fn scan(root: &HostRoot, before: &[PciFunction]) -> Result<Bus, Error> {
         .try_list(DEVICES)?
         .into_iter()
         .filter_map(|name| name.parse().ok());
-    let mut unread = BTreeSet::new();
-    let mut functions: Vec<PciFunction> = addresses
-        .filter_map(|address| function(root, address, known(before, address), &mut unread))
-        .collect();
+    let addresses: Vec<PciAddress> = addresses.collect();
+    let (mut functions, mut unread) = read_all(root, &addresses, before);
     functions.sort_unstable_by_key(|function| function.address);
     number_virtual_functions(root, &mut functions, &mut unread);
     Ok(Bus {
@@ -105,6 +109,43 @@ pub fn rescan(
 fn known(functions: &[PciFunction], address: PciAddress) -> Option<&PciFunction> {
     let at = functions.binary_search_by_key(&address, |function| function.address);
     at.ok().map(|at| &functions[at])
+}
+
+/// Reads the functions and returns those that are unread as well. Threads share the work on a large bus.
+fn read_all(
+    root: &HostRoot,
+    addresses: &[PciAddress],
+    before: &[PciFunction],
+) -> (Vec<PciFunction>, BTreeSet<PciAddress>) {
+    let read = |addresses: &[PciAddress]| {
+        let mut unread = BTreeSet::new();
+        let functions: Vec<PciFunction> = addresses
+            .iter()
+            .filter_map(|&address| function(root, address, known(before, address), &mut unread))
+            .collect();
+        (functions, unread)
+    };
+    let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
+    let share = addresses.len().div_ceil(threads).max(LEAST_SHARE);
+    let (own, others) = addresses.split_at(share.min(addresses.len()));
+    thread::scope(|scope| {
+        let others = others.chunks(share).map(|share| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || read(share));
+            (share, thread)
+        });
+        let others: Vec<_> = others.collect();
+        let (mut functions, mut unread) = read(own);
+        for (share, thread) in others {
+            // Without a thread, this one does its work.
+            let result = thread.map_or_else(
+                |_| read(share),
+                |thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            );
+            functions.extend(result.0);
+            unread.extend(result.1);
+        }
+        (functions, unread)
+    })
 }
 
 /// Reads one function, and notes it in `unread` when it is there and an attribute of it cannot be read.

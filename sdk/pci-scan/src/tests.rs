@@ -229,3 +229,25 @@ fn a_function_with_an_attribute_that_cannot_be_read_is_noted() {
         }
     }
 }
+
+/// Threads share the functions of a large bus.
+#[test]
+fn a_large_bus_is_whole() {
+    let count = 3 * super::LEAST_SHARE + 1;
+    let address = |n: usize| format!("0000:{:02x}:{:02x}.{}", n / 256, n / 8 % 32, n % 8);
+    let lines = (0..count).map(|n| format!("pci {} 8086:{n:04x}\n", address(n)));
+    let node = Tree::parse(&lines.collect::<String>()).unwrap().temp();
+    let root = HostRoot::new(node.path());
+    let last = root.path(&format!("{DEVICES}/{}/numa_node", address(count - 1)));
+    std::fs::remove_file(last).unwrap();
+
+    let bus = super::scan(&root, &[]).unwrap();
+
+    let functions = bus.functions.iter();
+    let found: Vec<_> = functions.map(|f| (f.address, f.device)).collect();
+    let id = |n: usize| HexId(u16::try_from(n).unwrap());
+    let expected = (0..count).map(|n| (address(n).parse().unwrap(), id(n)));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    let unread: Vec<PciAddress> = bus.unread.into_iter().collect();
+    assert_eq!(unread, [address(count - 1).parse().unwrap()]);
+}
