@@ -49,6 +49,11 @@ impl FileFingerprint {
         // Unlike mtime, ctime also changes with the owner and the mode.
         Self(metadata.map(|m| (m.ino(), m.size(), m.ctime(), m.ctime_nsec())))
     }
+
+    /// The file's size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.0.map_or(0, |(_, size, ..)| size)
+    }
 }
 
 /// What one reload finds in the directories.

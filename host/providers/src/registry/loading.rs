@@ -44,13 +44,13 @@ impl Providers {
                 && copies < MAX_COPIES
                 && let Some(file) = waiting.next()
             {
-                let inspected = rules.inspect(&file).await;
-                let size = inspected
-                    .as_ref()
-                    .map_or(0, |inspected| inspected.copy.size());
+                let size = self.vetted.get(&file).map_or(0, FileFingerprint::size);
                 copies += size;
                 let (rules, path) = (rules.clone(), file.clone());
-                let vetted = tokio::spawn(async move { rules.probe(&path, inspected?).await });
+                let vetted = tokio::spawn(async move {
+                    let inspected = rules.inspect(&path).await?;
+                    rules.probe(&path, inspected).await
+                });
                 probes.push_back((file, size, AbortOnDropHandle::new(vetted)));
             }
             let Some((file, size, vetted)) = probes.pop_front() else {
