@@ -20,6 +20,16 @@ const BUFFER: usize = 4096;
 /// the counter also rises after this long without an event.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What an event is about.
+enum Subject {
+    /// One of the directories, or an ancestor: the event may have created or removed it, so watches are added again.
+    Directory,
+    /// An entry of one of the directories.
+    Entry,
+    /// Another entry of a watched ancestor, such as a busy `/tmp`.
+    Other,
+}
+
 /// A watcher of directories.
 pub struct DirectoryWatcher {
     directories: Vec<PathBuf>,
@@ -95,29 +105,39 @@ impl DirectoryWatcher {
                     self.watched.remove(&event.wd);
                     continue;
                 }
-                Ok(Ok(Some(event))) if !self.is_relevant(&event) => continue,
+                Ok(Ok(Some(event))) => match self.subject_of(&event) {
+                    Subject::Other => continue,
+                    Subject::Entry => {}
+                    Subject::Directory => self.add_watches(),
+                },
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(Some(_))) | Err(_) => {}
+                Err(_) => self.add_watches(),
             }
-            // The event may have created or removed a directory.
-            self.add_watches();
             self.changes.send_modify(|tick| *tick += 1);
         }
     }
 
-    /// Events of other entries in a watched ancestor, such as a busy `/tmp`, do not count.
-    fn is_relevant(&self, event: &Event<OsString>) -> bool {
+    fn subject_of(&self, event: &Event<OsString>) -> Subject {
         let Some(directory) = self.watched.get(&event.wd) else {
             // Events were lost, or the watch has just ended.
-            return true;
+            return Subject::Directory;
         };
         let path = match &event.name {
             Some(name) => directory.join(name),
             None => directory.clone(),
         };
-        let concerns = |watched: &PathBuf| path.starts_with(watched) || watched.starts_with(&path);
-        self.directories.iter().any(concerns)
+        if self
+            .directories
+            .iter()
+            .any(|known| known.starts_with(&path))
+        {
+            Subject::Directory
+        } else if self.directories.iter().any(|known| path.starts_with(known)) {
+            Subject::Entry
+        } else {
+            Subject::Other
+        }
     }
 
     fn add_file_watches(&mut self) {
