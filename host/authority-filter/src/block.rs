@@ -47,12 +47,16 @@ fn replacement(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
         0x00..0x20 => (false, 4),
     };
     let is_authority = match integer(rest, index_bits)? {
-        0 => *string(rest)? == *b":authority",
+        0 => *string(rest)?.decoded()? == *b":authority",
         // Encoders find this name in the static table first, so the dynamic one is not searched.
         index => index == 1,
     };
     let value = string(rest)?;
-    let is_refused = is_authority && Authority::try_from(&*value).is_err();
+    if !is_authority {
+        return Some(None);
+    }
+    let value = value.decoded()?;
+    let is_refused = Authority::try_from(&*value).is_err();
     Some(is_refused.then(|| match is_added {
         true => added(value.len()),
         false => SUBSTITUTE.to_vec(),
@@ -98,18 +102,34 @@ fn integer(rest: &mut &[u8], prefix_bits: u32) -> Option<usize> {
     None
 }
 
-/// Reads a string (section 5.2) and undoes its Huffman coding. It is at most 8/5 as long as the coded one.
-fn string<'a>(rest: &mut &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    let huffman_coded = rest.first()? & 0x80 != 0;
+/// A string as it is in a block.
+struct Text<'a> {
+    raw: &'a [u8],
+    is_huffman_coded: bool,
+}
+
+/// Reads a string (section 5.2).
+fn string<'a>(rest: &mut &'a [u8]) -> Option<Text<'a>> {
+    let is_huffman_coded = rest.first()? & 0x80 != 0;
     let length = integer(rest, 7)?;
     let raw = rest.split_off(..length)?;
-    if !huffman_coded {
-        return Some(Cow::Borrowed(raw));
+    Some(Text {
+        raw,
+        is_huffman_coded,
+    })
+}
+
+impl<'a> Text<'a> {
+    /// Without its Huffman coding, of which it is at most 8/5 as long.
+    fn decoded(&self) -> Option<Cow<'a, [u8]>> {
+        if !self.is_huffman_coded {
+            return Some(Cow::Borrowed(self.raw));
+        }
+        let mut decoded = Vec::new();
+        // Bit by bit is the one speed at which nothing is left over at the end of the input to be guessed at.
+        httlib_huffman::decode(self.raw, &mut decoded, DecoderSpeed::OneBit).ok()?;
+        Some(Cow::Owned(decoded))
     }
-    let mut decoded = Vec::new();
-    // Bit by bit is the one speed at which nothing is left over at the end of the input to be guessed at.
-    httlib_huffman::decode(raw, &mut decoded, DecoderSpeed::OneBit).ok()?;
-    Some(Cow::Owned(decoded))
 }
 
 fn low_byte(value: usize) -> u8 {
@@ -170,6 +190,7 @@ mod tests {
         for length in [0, 1, 126, 127, 128, 254, 255, 300, 16_000] {
             let replaced = added(length);
             let value = string(&mut &replaced[1..]).unwrap();
+            let value = value.decoded().unwrap();
             assert_eq!(value.len(), length.max(1));
             assert!(Authority::try_from(&*value).is_ok());
         }
@@ -237,11 +258,13 @@ mod tests {
             (b"\x81\xff", None),
             (b"\x84\xff\xff\xff\xff", None),
         ] {
-            assert_eq!(string(&mut { bytes }).as_deref(), expected, "{bytes:x?}");
+            let decoded = string(&mut { bytes }).and_then(|text| text.decoded());
+            assert_eq!(decoded.as_deref(), expected, "{bytes:x?}");
         }
         for byte in 0..=u8::MAX {
             let coded = huffman(&[byte, byte]);
-            assert_eq!(*string(&mut &coded[..]).unwrap(), [byte, byte]);
+            let text = string(&mut &coded[..]).unwrap();
+            assert_eq!(*text.decoded().unwrap(), [byte, byte]);
         }
     }
 }

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::connection::Connection;
 use super::http2;
+use super::peer_stream::PeerStream;
 use super::router::Router;
 
 /// A kubelet has two: one for the registration, one for all other calls.
@@ -37,6 +38,13 @@ impl Connections {
         if is_full && !self.close_one_idle() && !self.close_one_other() {
             return true;
         }
+        let stream = match PeerStream::new(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(event = "connection_failed", %error, "a connection ended");
+                return is_full;
+            }
+        };
         let connection = Arc::<Connection>::default();
         let router = router.of_connection(Arc::clone(&connection));
         // The filter is in front of both services, because old kubelets call both with a path as the authority.

@@ -97,6 +97,7 @@ mod device_plugin_service;
 mod directory_changes;
 mod http2;
 mod paths;
+mod peer_stream;
 mod plugin;
 mod pod_devices;
 mod pod_resources;

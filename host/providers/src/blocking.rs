@@ -44,6 +44,17 @@ static THREADS: Threads = Threads {
 pub fn start<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Running<T>, StartError> {
+    start_replying(move |reply| drop(reply.send(work())))
+}
+
+/// The same for work that goes on after it has sent its result.
+///
+/// # Errors
+///
+/// When no thread is free and the system starts no further one.
+pub fn start_replying<T: Send + 'static>(
+    work: impl FnOnce(Reply<T>) + Send + 'static,
+) -> Result<Running<T>, StartError> {
     let (job, running) = prepare(work);
     match THREADS.start(job) {
         Ok(()) => Ok(running),
@@ -54,7 +65,7 @@ pub fn start<T: Send + 'static>(
 /// Runs `work` on such a thread, as soon as there is one: for the reconcile loop, which has no deadline, and whose pools
 /// are served meanwhile.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (mut job, running) = prepare(work);
+    let (mut job, running) = prepare(move |reply| drop(reply.send(work())));
     while let Err((refused, _)) = THREADS.start(job) {
         job = refused;
         tokio::time::sleep(RETRY).await;
@@ -66,17 +77,31 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     }
 }
 
-fn prepare<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Job, Running<T>) {
+fn prepare<T: Send + 'static>(work: impl FnOnce(Reply<T>) + Send + 'static) -> (Job, Running<T>) {
     let (sender, answer) = oneshot::channel();
     let alive = Arc::new(());
     let progress = Progress(Arc::downgrade(&alive));
     let job = move || {
         // Dropped after the work, also when that panics.
         let _alive = alive;
-        // The receiver may be dropped.
-        let _ = sender.send(work());
+        work(Reply(sender));
     };
     (Box::new(job), Running { answer, progress })
+}
+
+/// Where work sends its result.
+#[derive(Debug)]
+pub struct Reply<T>(oneshot::Sender<T>);
+
+impl<T> Reply<T> {
+    /// Returns the result if there is no receiver any more.
+    ///
+    /// # Errors
+    ///
+    /// When the receiver was dropped.
+    pub fn send(self, result: T) -> Result<(), T> {
+        self.0.send(result)
+    }
 }
 
 /// The system starts no thread.
@@ -158,6 +183,8 @@ impl Threads {
         let mut state = self.lock();
         state.jobs.push_back(job);
         if state.jobs.len() <= state.idle {
+            // Otherwise the thread would wake up to wait for the mutex.
+            drop(state);
             self.jobs.notify_one();
             return Ok(());
         }

@@ -30,6 +30,7 @@ mod provider;
 mod registry;
 mod requests;
 mod sealed;
+mod thread_calls;
 mod timeouts;
 mod vetting;
 
@@ -49,6 +50,7 @@ pub use pending_call::PendingCall;
 pub use provider::Provider;
 pub use registry::{ProviderSettings, Providers, Refused};
 pub use requests::{AllocateRequest, SelectorWarning};
+pub use thread_calls::{ThreadCalls, with_thread};
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CallError, METRICS_TARGET, Provider, microseconds};
+use super::{CallError, Provider};
 use crate::blocking::{Progress, Running};
 
 /// A call in progress. It continues when this is dropped, since it cannot be interrupted.
@@ -64,21 +64,11 @@ impl<A> PendingCall<A> {
 
     /// The error of a caller that stops waiting after `waited`.
     pub fn timed_out(&self, waited: Duration) -> CallError {
-        let waited = waited.as_secs_f64();
-        let what = format!("has not answered `{}` within {waited:.1} s", self.method);
-        self.provider.unresponsive(&what)
+        self.provider.timed_out(self.method, waited)
     }
 
     pub(super) fn count(&self, result: &str) {
-        tracing::trace!(
-            target: METRICS_TARGET,
-            event = "provider_called",
-            provider = self.provider.file_name(),
-            method = self.method,
-            result,
-            duration_us = microseconds(self.started.elapsed()),
-            "called a provider"
-        );
+        self.provider.count_call(self.method, result, self.started);
     }
 
     pub(super) fn progress(&self) -> Progress {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use sriovdp_provider_abi::{ProviderModuleRef, wire};
 use sriovdp_report::{excerpt, inline};
@@ -14,7 +15,7 @@ use super::digests::Digest;
 use super::json_call::{CallError, attach, call};
 use super::manifest::ValidManifest;
 use super::sealed::SealedCopy;
-use super::{PendingCall, ProviderError, Step, Timeouts, load};
+use super::{METRICS_TARGET, PendingCall, ProviderError, Step, Timeouts, load, microseconds};
 use crate::blocking;
 use crate::blocking::{Progress, StartError};
 
@@ -132,23 +133,13 @@ impl Provider {
         self: &Arc<Self>,
         params: C::Request,
     ) -> Result<C::Response, CallError> {
-        let deadline = Instant::now() + C::timeout(&self.timeouts);
-        self.call_until::<C>(deadline, params).await
-    }
-
-    /// Calls a method and waits for the response until `deadline`.
-    pub(super) async fn call_until<C: Call>(
-        self: &Arc<Self>,
-        deadline: Instant,
-        params: C::Request,
-    ) -> Result<C::Response, CallError> {
-        let begin = Instant::now();
+        let timeout = C::timeout(&self.timeouts);
         let mut call = self.start::<C, _>(params, Ok)?;
-        if let Some(answer) = call.wait_until(deadline).await {
+        if let Some(answer) = call.wait_until(Instant::now() + timeout).await {
             return answer;
         }
         self.mark_unresponsive(&call);
-        Err(call.timed_out(deadline.saturating_duration_since(begin)))
+        Err(call.timed_out(timeout))
     }
 
     /// Calls a method on a thread of its own, where `convert` turns the response into what the caller needs.
@@ -157,29 +148,55 @@ impl Provider {
         params: C::Request,
         convert: impl FnOnce(C::Response) -> Result<A, CallError> + Send + 'static,
     ) -> Result<PendingCall<A>, CallError> {
-        if self.is_unresponsive() {
-            return Err(self.unresponsive("is still busy with an earlier call"));
-        }
-        let Some(&module) = self.module.get() else {
-            return Err(self.unresponsive("is not loaded"));
-        };
+        self.require_responsive()?;
+        let module = self.module()?;
         let answer = blocking::start(move || call::<C>(module, &params).and_then(convert));
         let answer = answer.map_err(|error| self.not_called(error))?;
         Ok(PendingCall::new(self, C::NAME, answer))
     }
 
+    /// Calls a method on this thread.
+    pub(super) fn call_here<C: Call>(&self, params: &C::Request) -> Result<C::Response, CallError> {
+        call::<C>(self.module()?, params)
+    }
+
+    fn module(&self) -> Result<ProviderModuleRef, CallError> {
+        let module = self.module.get().copied();
+        module.ok_or_else(|| self.unresponsive("is not loaded"))
+    }
+
     /// Fails all further calls until this one has returned.
     pub fn mark_unresponsive<A>(&self, call: &PendingCall<A>) {
-        if self.overdue().replace(call.progress()).is_none() {
+        if self.mark_overdue(call.progress()) {
             call.count("timeout");
         }
     }
 
-    /// Whether a call that timed out has still not returned.
-    fn is_unresponsive(&self) -> bool {
+    /// Fails all further calls until the thread of this one has ended. Returns whether there was no such call before.
+    pub(super) fn mark_overdue(&self, call: Progress) -> bool {
+        self.overdue().replace(call).is_none()
+    }
+
+    /// Fails while a call that timed out has not returned.
+    pub(super) fn require_responsive(&self) -> Result<(), CallError> {
         let mut overdue = self.overdue();
         *overdue = overdue.take().filter(|call| !call.is_finished());
-        overdue.is_some()
+        if overdue.is_some() {
+            return Err(self.unresponsive("is still busy with an earlier call"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_call(&self, method: &str, result: &str, started: Instant) {
+        tracing::trace!(
+            target: METRICS_TARGET,
+            event = "provider_called",
+            provider = self.file_name(),
+            method,
+            result,
+            duration_us = microseconds(started.elapsed()),
+            "called a provider"
+        );
     }
 
     fn overdue(&self) -> MutexGuard<'_, Option<Progress>> {
@@ -207,6 +224,11 @@ impl Provider {
     fn not_called(&self, error: StartError) -> CallError {
         let message = format!("the provider `{}` cannot be called now", self.file_name());
         CallError::no_response(Error::from(error).context(message))
+    }
+
+    pub(super) fn timed_out(&self, method: &str, waited: Duration) -> CallError {
+        let waited = waited.as_secs_f64();
+        self.unresponsive(&format!("has not answered `{method}` within {waited:.1} s"))
     }
 
     pub(super) fn unresponsive(&self, what: &str) -> CallError {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use sriovdp_provider_abi::{feature, wire};
 use sriovdp_sdk::{Allocation, Error};
-use tokio::time::Instant;
 
 use super::calls::{Allocate, Check, CheckSettings, PreStart};
-use super::{CallError, Provider};
+use super::{CallError, Provider, ThreadCalls};
 
 /// A warning of a provider about selectors that it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,29 +91,26 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// The provider's error, or that it has not answered before `deadline`.
-    pub async fn pre_start(
+    /// The provider's error, or why it is not called.
+    pub fn pre_start(
         self: &Arc<Self>,
-        deadline: Instant,
+        calls: &ThreadCalls,
         request: AllocateRequest<'_>,
     ) -> Result<(), CallError> {
-        let answer = self.call_until::<PreStart>(deadline, request.into()).await;
-        answer.map(drop)
+        calls.call::<PreStart>(self, &request.into()).map(drop)
     }
 
     /// What a container gets for each of the devices of `request`, in their order.
     ///
     /// # Errors
     ///
-    /// The provider's error, or that it has not answered before `deadline`.
-    pub async fn allocate(
+    /// The provider's error, or why it is not called.
+    pub fn allocate(
         self: &Arc<Self>,
-        deadline: Instant,
+        calls: &ThreadCalls,
         request: AllocateRequest<'_>,
     ) -> Result<Vec<Allocation>, CallError> {
-        let answer = self
-            .call_until::<Allocate>(deadline, request.into())
-            .await?;
+        let answer = calls.call::<Allocate>(self, &request.into())?;
         let devices = answer.devices.into_iter().map(TryInto::try_into);
         Ok(devices.collect::<Result<_, Error>>()?)
     }

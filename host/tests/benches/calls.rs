@@ -10,7 +10,7 @@ mod built;
 mod tree;
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use abi_stable::library::RootModule;
@@ -19,7 +19,9 @@ use divan::Bencher;
 use serde_json::json;
 use sriovdp_provider_abi::wire::method;
 use sriovdp_provider_abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
-use sriovdp_providers::{AllocateRequest, DiscoverRequest, Discovery, ProviderSettings, Providers};
+use sriovdp_providers::{
+    AllocateRequest, DiscoverRequest, Discovery, ProviderSettings, Providers, with_thread,
+};
 use sriovdp_sdk::{HostRoot, PciFunction};
 use sriovdp_sdk_testing::Tree;
 use tokio::runtime::Runtime;
@@ -72,18 +74,22 @@ fn allocate_directly(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn allocate_by_the_host(bencher: Bencher<'_, '_>) {
     let (runtime, discovery) = by_the_host();
-    let (provider, request) = (discovery.provider(), allocate());
+    let request = Arc::new(allocate());
     bencher.bench_local(|| {
-        let request = AllocateRequest {
-            device_type: DEVICE_TYPE,
-            resource: RESOURCE,
-            selectors: &request.selectors,
-            ids: &request.ids,
-            settings: None,
-            replaced: &[],
-        };
-        let allocations = provider.allocate(Instant::now() + TIMEOUT, request);
-        runtime.block_on(allocations).expect("an answer")
+        let (provider, request) = (Arc::clone(discovery.provider()), Arc::clone(&request));
+        let allocations = with_thread(Instant::now() + TIMEOUT, move |calls, reply| {
+            let request = AllocateRequest {
+                device_type: DEVICE_TYPE,
+                resource: RESOURCE,
+                selectors: &request.selectors,
+                ids: &request.ids,
+                settings: None,
+                replaced: &[],
+            };
+            drop(reply.send(provider.allocate(calls, request)));
+        });
+        let allocations = runtime.block_on(allocations).expect("a reply");
+        allocations.expect("an answer")
     });
 }
 

@@ -36,6 +36,13 @@ impl InFlight {
     }
 }
 
+impl Allocating {
+    /// The devices of the call.
+    pub(super) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+}
+
 impl Drop for Allocating {
     fn drop(&mut self) {
         let mut calls = self.all.calls();

@@ -1,29 +1,30 @@
 //! A pool as a device plugin of the kubelet: its device list, and its responses.
 
+mod allocation;
 mod in_flight;
 mod messages;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sriovdp_kubelet::deviceplugin as dp;
 use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
-use sriovdp_providers::{METRICS_TARGET, blocking, malloc, microseconds};
-use sriovdp_report::{excerpt, inline};
+use sriovdp_providers::blocking::Reply;
+use sriovdp_providers::{METRICS_TARGET, ThreadCalls, malloc, microseconds};
+use sriovdp_report::inline;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use allocation::Allocation;
 pub use in_flight::InFlight;
 pub use messages::device_list;
-use messages::{container_response, preferred_response};
+use messages::preferred_response;
 
 use crate::host_paths::HostPaths;
 use crate::output::cdi::{CdiNames, PoolSpec};
-use crate::output::{WriteError, device_info};
 use crate::pools::{
-    AllocateError, ContainerAllocation, Pool, allocate, check_pre_start_request,
-    check_preferred_request, check_request, pre_start,
+    AllocateError, Pool, check_pre_start_request, check_preferred_request, check_request,
+    pre_start, with_thread,
 };
 
 /// With more ids and containers than this, a request leaves a hole in the heap.
@@ -118,11 +119,14 @@ impl DevicePlugin for PoolPlugin {
         request: dp::PreStartContainerRequest,
     ) -> Result<dp::PreStartContainerResponse, Status> {
         let pool = Arc::clone(&self.pool.borrow());
-        let ids = &request.devices_ids;
+        let ids = Arc::new(request.devices_ids);
         let failed = |error| refuse("PreStartContainer", &error);
-        check_pre_start_request(&pool, ids).map_err(failed)?;
-        let deadline = Instant::now() + pool.resource.allocate_timeout();
-        pre_start(&pool, ids, deadline).await.map_err(failed)?;
+        check_pre_start_request(&pool, &ids).map_err(failed)?;
+        let (of_thread, ids_of_thread) = (Arc::clone(&pool), Arc::clone(&ids));
+        let work = move |calls: &ThreadCalls, reply: Reply<_>| {
+            drop(reply.send(pre_start(&of_thread, &ids_of_thread, calls)));
+        };
+        with_thread(&pool, &ids, work).await.map_err(failed)?;
         Ok(dp::PreStartContainerResponse::default())
     }
 
@@ -156,89 +160,34 @@ impl PoolPlugin {
         let pool = Arc::clone(&self.pool.borrow());
         check_request(&pool, lists.clone()).map_err(|error| refuse("Allocate", &error))?;
         // Before the pool is read, so that a device which is in it stays.
-        let _allocating = self.in_flight.begin(lists.flatten().cloned().collect());
+        let allocating = self.in_flight.begin(lists.flatten().cloned().collect());
         // Both at one moment, because they change together.
         let pool = Arc::clone(&self.pool.borrow());
         let cdi = self.cdi.borrow().clone();
-        // The kubelet admits no other pod meanwhile, so this is for all containers of the request together.
-        let deadline = Instant::now() + pool.resource.allocate_timeout();
-        let mut allocations = Vec::new();
-        for container in &containers {
-            let allocation = allocate(&pool, &container.devices_ids, deadline).await;
-            allocations.push(allocation.map_err(|error| refuse("Allocate", &error))?);
-        }
-        // Effects come last, so that a failure above leaves no file behind.
-        let written = self.write(allocations, cdi.clone(), deadline).await;
-        let allocations = written.map_err(|error| {
+        let allocation = Allocation {
+            pool: Arc::clone(&pool),
+            containers,
+            cdi,
+            cdi_names: self.cdi_names,
+            device_info: self.device_info.clone(),
+            began,
+            span: tracing::Span::current(),
+            _trim: trim,
+        };
+        // The kubelet admits no other pod meanwhile, so the timeout is for all containers of the request together.
+        let work = move |calls: &ThreadCalls, reply: Reply<_>| allocation.run(calls, reply);
+        let response = with_thread(&pool, allocating.ids(), work).await;
+        let response = response.map_err(|error| refuse("Allocate", &error))?;
+        response.map_err(|error| {
+            let error = inline(&error);
             tracing::error!(
                 event = "allocate_failed",
                 error,
                 "cannot write what Allocate needs"
             );
             Status::internal(error)
-        })?;
-        log_allocated(&allocations, began.elapsed());
-        let container_responses = allocations
-            .into_iter()
-            .map(|allocation| {
-                let resource = &pool.resource.name;
-                container_response(allocation, resource, cdi.as_deref(), self.cdi_names)
-            })
-            .collect();
-        Ok(dp::AllocateResponse {
-            container_responses,
         })
     }
-
-    /// Writes the files of a request beside the runtime, because a file system may hang.
-    async fn write(
-        &self,
-        allocations: Vec<ContainerAllocation>,
-        cdi: Option<Arc<PoolSpec>>,
-        deadline: Instant,
-    ) -> Result<Vec<ContainerAllocation>, String> {
-        let directory = self.device_info.clone();
-        let writing = blocking::start(move || {
-            let written = write_files(&allocations, cdi.as_deref(), &directory);
-            written.map(|()| allocations)
-        });
-        let writing = writing.map_err(|error| inline(&error))?;
-        match tokio::time::timeout_at(deadline, writing).await {
-            Ok(Ok(written)) => written.map_err(|error| inline(&error)),
-            Ok(Err(panicked)) => Err(panicked.to_string()),
-            Err(_) => Err("the files of the devices are not written in time".to_owned()),
-        }
-    }
-}
-
-fn write_files(
-    allocations: &[ContainerAllocation],
-    cdi: Option<&PoolSpec>,
-    device_info: &Path,
-) -> Result<(), WriteError> {
-    for allocation in allocations {
-        if let Some(cdi) = cdi {
-            cdi.update(allocation.devices.iter().cloned())?;
-        }
-        for file in &allocation.device_info {
-            device_info::write(device_info, file)?;
-        }
-    }
-    Ok(())
-}
-
-fn log_allocated(allocations: &[ContainerAllocation], took: Duration) {
-    let devices = || allocations.iter().flat_map(|container| &container.devices);
-    let ids: Vec<&str> = devices().map(|device| device.id.as_str()).collect();
-    let nodes = devices().flat_map(|device| &device.edits.nodes);
-    let nodes: Vec<&str> = nodes.map(|node| node.host_path.as_str()).collect();
-    tracing::info!(
-        event = "allocated",
-        devices = excerpt(&ids.join(",")),
-        device_nodes = excerpt(&nodes.join(",")),
-        duration_us = microseconds(took),
-        "allocated devices to a pod"
-    );
 }
 
 fn refuse(call: &str, error: &AllocateError) -> Status {

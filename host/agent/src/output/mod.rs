@@ -4,7 +4,7 @@ pub mod cdi;
 pub mod device_info;
 
 use std::io;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -48,13 +48,14 @@ fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteE
 }
 
 fn is_written(path: &Path, content: &str) -> bool {
-    let Ok((file, metadata)) = bounded_read::open(path) else {
+    let Ok((mut file, metadata)) = bounded_read::open(path) else {
         return false;
     };
-    let length = content.len() as u64;
-    metadata.len() == length
-        && metadata.permissions().mode() & 0o777 == MODE
-        && bounded_read::read(file, length).is_ok_and(|written| written == content.as_bytes())
+    if metadata.len() != content.len() as u64 || metadata.permissions().mode() & 0o777 != MODE {
+        return false;
+    }
+    let mut written = vec![0; content.len()];
+    file.read_exact(&mut written).is_ok() && written == content.as_bytes()
 }
 
 /// Removes a file, if it exists.

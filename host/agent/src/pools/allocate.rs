@@ -9,7 +9,8 @@ use super::contributions::Contribution;
 use super::{
     AllocateError, ContainerAllocation, Fit, Health, Pool, PoolDevice, ProviderSelector, Resource,
 };
-use sriovdp_providers::{AllocateRequest, CallError, Provider};
+use sriovdp_providers::blocking::Reply;
+use sriovdp_providers::{AllocateRequest, CallError, Provider, ThreadCalls};
 
 /// How many devices an error names.
 const NAMED: usize = 8;
@@ -105,23 +106,39 @@ fn check_first<'a>(
     })
 }
 
-/// Builds what a container gets for the devices `ids`, in this order, until `deadline`. Changes nothing.
+/// Runs `work`, which calls providers about the devices `ids`, on a thread, and waits for what it replies as long as an
+/// Allocate may take.
+///
+/// # Errors
+///
+/// What `work` replies, or that it has not replied in time.
+pub async fn with_thread<T: Send + 'static>(
+    pool: &Pool,
+    ids: &[String],
+    work: impl FnOnce(&ThreadCalls, Reply<Result<T, AllocateError>>) + Send + 'static,
+) -> Result<T, AllocateError> {
+    let deadline = Instant::now() + pool.resource.allocate_timeout();
+    let replied = sriovdp_providers::with_thread(deadline, work).await;
+    replied.unwrap_or_else(|error| Err(failed(&pool.resource, ids, error)))
+}
+
+/// Builds what a container gets for the devices `ids`, in this order. Changes nothing.
 ///
 /// # Errors
 ///
 /// When one of the devices is unknown or removed, when something that it needs is missing on the node, or when a provider
-/// has not answered in time.
-pub async fn allocate(
+/// fails.
+pub fn allocate(
     pool: &Pool,
     ids: &[String],
-    deadline: Instant,
+    calls: &ThreadCalls,
 ) -> Result<ContainerAllocation, AllocateError> {
     let by_selector = BySelector::new(pool, ids, find)?;
     let devices = &by_selector.devices;
     let mut contributions: Vec<Vec<Contribution>> = devices.iter().map(|_| Vec::new()).collect();
     for (&selector, members) in &by_selector.members {
         let ids = by_selector.ids(members);
-        for part in parts(pool, selector, &ids, deadline).await? {
+        for part in parts(pool, selector, &ids, calls)? {
             for (&n, allocation) in members.iter().zip(part) {
                 contributions[n].push(allocation);
             }
@@ -130,23 +147,19 @@ pub async fn allocate(
     Ok(ContainerAllocation::join(pool, devices, &contributions)?)
 }
 
-/// Prepares the devices `ids` before their container starts, until `deadline`, by the providers that do so. A container
-/// of a running pod starts again with the devices that it has, whether or not a new pod would get them.
+/// Prepares the devices `ids` before their container starts, by the providers that do so. A container of a running pod
+/// starts again with the devices that it has, whether or not a new pod would get them.
 ///
 /// # Errors
 ///
-/// When one of the devices, or its selector, is unknown, or when a provider fails or has not answered in time.
-pub async fn pre_start(
-    pool: &Pool,
-    ids: &[String],
-    deadline: Instant,
-) -> Result<(), AllocateError> {
+/// When one of the devices, or its selector, is unknown, or when a provider fails.
+pub fn pre_start(pool: &Pool, ids: &[String], calls: &ThreadCalls) -> Result<(), AllocateError> {
     let by_selector = BySelector::new(pool, ids, find_of_pod)?;
     for (&selector, members) in &by_selector.members {
         let ids = by_selector.ids(members);
         for call in ProviderCall::all(pool, selector, &ids) {
             if call.provider().has_pre_start() {
-                let started = call.provider().pre_start(deadline, call.request()).await;
+                let started = call.provider().pre_start(calls, call.request());
                 started.map_err(|error| call.failed(error))?;
             }
         }
@@ -240,16 +253,16 @@ fn named(ids: &[String]) -> String {
 }
 
 /// The contributions of the providers of a selector for `ids`: the owner's first.
-async fn parts(
+fn parts(
     pool: &Pool,
     selector: usize,
     ids: &[String],
-    deadline: Instant,
+    calls: &ThreadCalls,
 ) -> Result<Vec<Vec<Contribution>>, AllocateError> {
     let mut parts = Vec::new();
     for call in ProviderCall::all(pool, selector, ids) {
         let provider = call.provider();
-        let allocated = provider.allocate(deadline, call.request()).await;
+        let allocated = provider.allocate(calls, call.request());
         let allocated = allocated.map_err(|error| call.failed(error))?;
         if allocated.len() != ids.len() {
             return Err(AllocateError::WrongNumber {
@@ -317,10 +330,14 @@ impl<'a> ProviderCall<'a> {
     }
 
     fn failed(&self, error: CallError) -> AllocateError {
-        AllocateError::Provider {
-            resource: self.resource.name.clone(),
-            ids: named(self.ids),
-            source: Box::new(error.error),
-        }
+        failed(self.resource, self.ids, error)
+    }
+}
+
+fn failed(resource: &Resource, ids: &[String], error: CallError) -> AllocateError {
+    AllocateError::Provider {
+        resource: resource.name.clone(),
+        ids: named(ids),
+        source: Box::new(error.error),
     }
 }

@@ -39,6 +39,7 @@ mod scan;
 
 pub use allocate::{
     allocate, check_pre_start_request, check_preferred_request, check_request, pre_start,
+    with_thread,
 };
 pub use allocate_error::AllocateError;
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};

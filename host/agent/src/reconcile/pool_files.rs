@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sriovdp_kubelet::PodDevices;
-use sriovdp_providers::blocking;
+use sriovdp_providers::ThreadCalls;
+use sriovdp_providers::blocking::{self, Reply};
 use sriovdp_report::inline;
 use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::host_paths::HostPaths;
 use crate::output::cdi::PoolSpec;
 use crate::output::device_info::DeviceInfoFiles;
 use crate::output::{WriteError, cdi};
-use crate::pools::{Pool, PoolDevice, allocate};
+use crate::pools::{Pool, PoolDevice, allocate, with_thread};
 
 /// The files of all pools.
 #[derive(Debug)]
@@ -161,11 +162,17 @@ fn remove_moved(changed: &[SpecifiedPool], pools: &[Arc<Pool>]) -> Vec<Result<()
 
 /// Writes the device nodes of each device. Each is queried alone, so that one whose nodes are missing does not affect
 /// the others.
-async fn write_entries(spec: &Arc<PoolSpec>, pool: &Pool) -> Result<(), WriteError> {
+async fn write_entries(spec: &Arc<PoolSpec>, pool: &Arc<Pool>) -> Result<(), WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
-        let deadline = Instant::now() + pool.resource.allocate_timeout();
-        match allocate(pool, &[device.id.to_string()], deadline).await {
+        let (ids, of_thread) = ([device.id.to_string()], Arc::clone(pool));
+        let work = {
+            let ids = ids.clone();
+            move |calls: &ThreadCalls, reply: Reply<_>| {
+                drop(reply.send(allocate(&of_thread, &ids, calls)));
+            }
+        };
+        match with_thread(pool, &ids, work).await {
             Ok(allocation) => entries.extend(allocation.devices),
             Err(error) => tracing::debug!(
                 event = "cdi_device_skipped",
