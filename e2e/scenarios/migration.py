@@ -96,7 +96,7 @@ def go_plugin_manifest(cluster: Cluster) -> None:
 def helm(cluster: Cluster) -> None:
     """`helm install`, `upgrade` and `uninstall`: pods keep their devices; only what the docs name is left."""
     values = Path("/run/values.json")
-    before = objects(cluster), files()
+    before = objects(cluster) | files()
 
     def run(*command: str, **changes: object) -> None:
         values.write_text(json.dumps({"config": {"resourceList": POOLS}} | changes))
@@ -120,7 +120,7 @@ def helm(cluster: Cluster) -> None:
     until_equal("no process of the plugin is left", cluster.node.plugin_processes, [])
     # docs/installing.md names these two, because a pod may need them.
     stay = [DEVICE_INFO / f"intel.com-vfio-{VFIO_DEVICE}-device.json", *CDI.glob("sriov-dp-*.yaml")]
-    until_equal("objects of the API, and files", lambda: (objects(cluster), files()), (before[0], before[1] | {*stay}))
+    until_equal("what differs from before", lambda: (objects(cluster) | files()) ^ before, {*map(str, stay)})
     expect("variables of the pod", cluster.environment("one"), had)
 
 
@@ -132,7 +132,7 @@ def objects(cluster: Cluster) -> set[str]:
     return set(cluster.kubectl("get", kinds, f"--namespace={NAMESPACE}", "--output=name").split())
 
 
-def files() -> set[Path]:
+def files() -> set[str]:
     """The files in the directories to which the plugin writes."""
     directories = (KUBELET / "plugins_registry", KUBELET / "device-plugins", DEVICE_INFO, CDI)
-    return {file for directory in directories if directory.exists() for file in directory.iterdir()}
+    return {str(file) for directory in directories if directory.exists() for file in directory.iterdir()}
