@@ -38,7 +38,7 @@ def passes(command: list[str], environment: dict[str, str]) -> bool:
             groups = namespaces.groups(run.pid)
             try:
                 if end in (interrupt, kill):
-                    until("a container runs", lambda: any(map(processes_of_containers, groups)))
+                    until("a container runs", lambda: any(map(processes_of_containers, groups)), seconds=300)
                 else:
                     until("the node starts", lambda: any("containerd" in line for line in marked(with_mark[MARK])))
             finally:
