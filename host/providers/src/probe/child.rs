@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::stdio::stdin;
 use serde_json::Map;
@@ -15,7 +16,7 @@ use super::super::fork::fork;
 use super::super::json_call::{attach, call};
 use super::super::{ProviderError, Step, exit_now, load};
 use super::Line;
-use super::request::Request;
+use super::request::{Descriptors, RUNS, Request, UNKNOWN};
 
 /// A directory that never exists, since no process has the number 0: a discovery below it finds nothing.
 const NOWHERE: &str = "/proc/0";
@@ -29,15 +30,15 @@ const NOWHERE: &str = "/proc/0";
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     while let Some(request) = Request::receive(stdin())? {
-        match fork() {
-            Ok(None) => exit_now(u8::from(probe_file(request).is_err())),
-            Ok(Some(child)) => {
-                drop(request);
-                reply(child.as_raw_nonzero().get())?;
-                reply(end_of(child)?)?;
-            }
-            Err(error) => reply(-error.raw_os_error().unwrap_or(1))?,
-        }
+        let answer = match request {
+            Request::Probe(file) => match fork() {
+                Ok(None) => exit_now(u8::from(probe_file(file).is_err())),
+                Ok(Some(child)) => child.as_raw_nonzero().get(),
+                Err(error) => -error.raw_os_error().unwrap_or(1),
+            },
+            Request::Status(child) => status(child),
+        };
+        reply(answer)?;
     }
     Ok(())
 }
@@ -47,31 +48,32 @@ fn reply(number: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The status with which the process ends.
-fn end_of(child: Pid) -> io::Result<i32> {
-    let ended =
-        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()))?;
-    let (_, status) = ended.ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(status.as_raw())
+/// The status of a fork that has ended. One that runs is not waited for, because it may hang.
+fn status(child: Pid) -> i32 {
+    match rustix::process::waitpid(Some(child), WaitOptions::NOHANG) {
+        Ok(Some((_, status))) => status.as_raw(),
+        Ok(None) | Err(Errno::INTR) => RUNS,
+        Err(_) => UNKNOWN,
+    }
 }
 
 /// Probes one file in this process.
-fn probe_file(request: Request<OwnedFd>) -> io::Result<()> {
+fn probe_file(file: Descriptors<OwnedFd>) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::process::setpgid(None, None)?;
     // In place of the socket.
-    rustix::stdio::dup2_stdin(&request.copy)?;
+    rustix::stdio::dup2_stdin(&file.copy)?;
     // Output of the provider itself must not mix with the report.
-    rustix::stdio::dup2_stdout(&request.output)?;
-    rustix::stdio::dup2_stderr(&request.output)?;
-    drop(request.output);
-    let mut output = File::from(request.report);
+    rustix::stdio::dup2_stdout(&file.output)?;
+    rustix::stdio::dup2_stderr(&file.output)?;
+    drop(file.output);
+    let mut output = File::from(file.report);
     let mut report = |line: &Line| -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         output.write_all(&text)
     };
-    let last = probe(File::from(request.copy), &mut report)?;
+    let last = probe(File::from(file.copy), &mut report)?;
     report(&last)
 }
 

@@ -7,29 +7,40 @@ mod child;
 mod process;
 mod request;
 
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use sriovdp_provider_abi::wire;
-use tokio::sync::Semaphore;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 pub use child::answer;
 
 use super::sealed::SealedCopy;
 use super::{ProviderError, Step};
-use process::{Ended, ProbeProcess};
+use process::ProbeProcess;
+use request::{Descriptors, RUNS, Request};
 
 /// The command of this program that runs the probe.
 pub const COMMAND: &str = "probe-provider";
 /// Manifests of the built-in providers have five kilobytes.
 const MAX_OUTPUT: u64 = 1 << 20;
-/// How long a file waits for a process that probes another one. A probe takes a millisecond.
-const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// For the kernel to end a killed process.
+const REAP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Process 1 is no child, and a negative number would name all processes.
+const LOWEST_CHILD: i32 = 2;
+/// Queries of a fork's status without a pause: it takes less than a millisecond to end after it has closed its report.
+const QUICK_QUERIES: u32 = 16;
+/// The pause between later ones.
+const QUERY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The result of a probe.
 #[derive(Debug)]
@@ -55,14 +66,21 @@ enum Line {
     Passed(Box<wire::Manifest>, Option<wire::Failure>),
 }
 
-/// The processes that probe files, one file at a time each.
+/// The process of the probe, which is started once for all files, and again when it has ended.
 #[derive(Debug)]
 pub(super) struct Probes {
     program: PathBuf,
     limit: Duration,
-    idle: Mutex<Vec<ProbeProcess>>,
-    /// One permit for each idle process.
-    idle_count: Semaphore,
+    process: Mutex<Option<ProbeProcess>>,
+}
+
+/// How the probe of one file ended.
+#[derive(Debug)]
+enum Ended {
+    TimedOut,
+    TooMuchOutput,
+    WithoutStatus,
+    WithStatus(ExitStatus),
 }
 
 impl Probes {
@@ -71,15 +89,14 @@ impl Probes {
         Self {
             program,
             limit,
-            idle: Mutex::default(),
-            idle_count: Semaphore::new(0),
+            process: Mutex::default(),
         }
     }
 
-    /// Starts a process before there is a file for it. A failure occurs again when there is one.
+    /// Starts the process before there is a file for it. A failure occurs again when there is one.
     pub(super) fn prepare(&self) {
-        if let Ok(process) = ProbeProcess::start(&self.program) {
-            self.give_back(process);
+        if let Ok(mut process) = self.process.try_lock() {
+            *process = ProbeProcess::start(&self.program).ok();
         }
     }
 
@@ -89,16 +106,12 @@ impl Probes {
     ///
     /// The reason to refuse the file.
     pub(super) async fn probe(&self, copy: &SealedCopy) -> Result<Probed, ProviderError> {
-        let no_probe = |source| ProviderError::NoProbe {
+        let mut output = Vec::new();
+        let ended = self.run(copy, &mut output).await;
+        let ended = ended.map_err(|source| ProviderError::NoProbe {
             program: self.program.clone(),
             source,
-        };
-        let mut process = self.process().await.map_err(no_probe)?;
-        let mut output = Vec::new();
-        let ended = process.probe(copy, self.limit, &mut output).await;
-        if process.is_idle() {
-            self.give_back(process);
-        }
+        })?;
         let lines: Vec<Line> = output
             .split_inclusive(|&byte| byte == b'\n')
             .map_while(|line| serde_json::from_slice(line).ok())
@@ -108,7 +121,7 @@ impl Probes {
             _ => None,
         });
         let at = begun.unwrap_or(Step::Load);
-        match ended.map_err(no_probe)? {
+        match ended {
             Ended::TimedOut => Err(ProviderError::Hangs {
                 at,
                 limit: self.limit,
@@ -125,26 +138,87 @@ impl Probes {
         }
     }
 
-    /// An idle process, or else another one.
-    async fn process(&self) -> std::io::Result<ProbeProcess> {
-        let idle = tokio::time::timeout(IDLE_WAIT, self.idle_count.acquire()).await;
-        if let Ok(Ok(permit)) = idle {
-            permit.forget();
-            if let Some(process) = self.lock().pop() {
-                return Ok(process);
+    /// Runs the probe of a file and appends its report to `output`.
+    async fn run(&self, copy: &SealedCopy, output: &mut Vec<u8>) -> io::Result<Ended> {
+        let end = Instant::now() + self.limit;
+        let (report, report_end) = io::pipe()?;
+        let (noise, noise_end) = io::pipe()?;
+        let report = Receiver::from_owned_fd(report.into())?;
+        let noise = Receiver::from_owned_fd(noise.into())?;
+        let request = Request::Probe(Descriptors {
+            copy: copy.file().as_fd(),
+            report: report_end.as_fd(),
+            output: noise_end.as_fd(),
+        });
+        let answer = timeout_at(end, self.answer(&request)).await;
+        drop((report_end, noise_end));
+        let child = match answer {
+            Err(_) => return Ok(Ended::TimedOut),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(Some(child))) if child >= LOWEST_CHILD => Pid::from_raw(child),
+            Ok(Ok(Some(errno))) if errno < 0 => return Err(io::Error::from_raw_os_error(-errno)),
+            Ok(Ok(_)) => None,
+        };
+        let Some(child) = child else {
+            return Ok(Ended::WithoutStatus);
+        };
+        let followed = async {
+            follow(report, noise, output).await?;
+            match output.len() as u64 > MAX_OUTPUT {
+                true => Ok(Ended::TooMuchOutput),
+                false => self.end_of(child).await,
+            }
+        };
+        let ended = timeout_at(end, followed).await;
+        // Fails when no process of the group is left, which is the usual case; its number is not reused so soon.
+        let _ = rustix::process::kill_process_group(child, Signal::KILL);
+        if !matches!(ended, Ok(Ok(Ended::WithStatus(_)))) {
+            // A fork that is not reaped ends with its parent.
+            let _ = tokio::time::timeout(REAP_TIMEOUT, self.end_of(child)).await;
+        }
+        ended.unwrap_or(Ok(Ended::TimedOut))
+    }
+
+    /// Waits for the end of a fork, which mostly has just closed its report.
+    async fn end_of(&self, child: Pid) -> io::Result<Ended> {
+        let mut queries = 0;
+        loop {
+            match self.answer(&Request::Status(child)).await? {
+                Some(RUNS) if queries < QUICK_QUERIES => queries += 1,
+                Some(RUNS) => tokio::time::sleep(QUERY_INTERVAL).await,
+                Some(status) if status >= 0 => {
+                    return Ok(Ended::WithStatus(ExitStatus::from_raw(status)));
+                }
+                _ => return Ok(Ended::WithoutStatus),
             }
         }
-        ProbeProcess::start(&self.program)
     }
 
-    fn give_back(&self, process: ProbeProcess) {
-        self.lock().push(process);
-        self.idle_count.add_permits(1);
+    /// The answer of the process; nothing when it has ended, and another one is started for the next request.
+    async fn answer(&self, request: &Request<BorrowedFd<'_>>) -> io::Result<Option<i32>> {
+        let mut place = self.process.lock().await;
+        // Without an answer, or when this wait ends early, the process is not used any more.
+        let mut process = match place.take() {
+            Some(process) => process,
+            None => ProbeProcess::start(&self.program)?,
+        };
+        let answer = process.answer(request).await;
+        *place = answer.is_some().then_some(process);
+        Ok(answer)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<ProbeProcess>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Reads the report, and reads and discards the provider's own output, since a full pipe would block it.
+async fn follow(report: Receiver, mut noise: Receiver, output: &mut Vec<u8>) -> io::Result<()> {
+    let mut sink = tokio::io::sink();
+    let noise = tokio::io::copy(&mut noise, &mut sink);
+    tokio::try_join!(read_report(report, output), noise)?;
+    Ok(())
+}
+
+/// Closes the report at its limit, so that a fork that goes on writing ends.
+async fn read_report(report: Receiver, output: &mut Vec<u8>) -> io::Result<usize> {
+    report.take(MAX_OUTPUT + 1).read_to_end(output).await
 }
 
 fn result(

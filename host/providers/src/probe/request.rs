@@ -1,4 +1,5 @@
-//! What the host and the process of the probe send each other: three descriptors, and two numbers as the answer.
+//! What the host and the process of the probe send each other: a number with or without descriptors, and a number as the
+//! answer.
 
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
@@ -9,13 +10,25 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
+use rustix::process::Pid;
 
-/// A message must have a byte.
-const BYTE: [u8; 1] = [0];
+/// The answer about a fork that has not ended yet. A status is not negative.
+pub(super) const RUNS: i32 = -1;
+/// The answer about a process that is no fork of this one.
+pub(super) const UNKNOWN: i32 = -2;
+
+/// What the host requests.
+#[derive(Debug)]
+pub(super) enum Request<Fd> {
+    /// To probe a file. The answer is the number of the fork, or that of an error, negated.
+    Probe(Descriptors<Fd>),
+    /// The status of a fork.
+    Status(Pid),
+}
 
 /// The descriptors that the probe of one file gets.
 #[derive(Debug)]
-pub(super) struct Request<Fd> {
+pub(super) struct Descriptors<Fd> {
     /// The sealed copy.
     pub(super) copy: Fd,
     /// Where the probe reports its steps.
@@ -26,11 +39,17 @@ pub(super) struct Request<Fd> {
 
 impl Request<BorrowedFd<'_>> {
     pub(super) fn send(&self, to: impl AsFd) -> io::Result<()> {
-        let descriptors = [self.copy, self.report, self.output];
+        let (number, descriptors) = match self {
+            Self::Probe(all) => (0, &[all.copy, all.report, all.output][..]),
+            Self::Status(child) => (child.as_raw_nonzero().get(), &[][..]),
+        };
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let bytes = [IoSlice::new(&BYTE)];
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let bytes = number.to_le_bytes();
+        let bytes = [IoSlice::new(&bytes)];
         sendmsg(to, &bytes, &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
     }
@@ -41,13 +60,16 @@ impl Request<OwnedFd> {
     pub(super) fn receive(from: impl AsFd) -> io::Result<Option<Self>> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let mut byte = BYTE;
-        let mut bytes = [IoSliceMut::new(&mut byte)];
+        let mut number = [0; 4];
+        let mut bytes = [IoSliceMut::new(&mut number)];
         let received = rustix::io::retry_on_intr(|| {
             recvmsg(&from, &mut bytes, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
         })?;
         if received.bytes == 0 {
             return Ok(None);
+        }
+        if let Some(child) = Pid::from_raw(i32::from_le_bytes(number)) {
+            return Ok(Some(Self::Status(child)));
         }
         let descriptors = ancillary.drain().flat_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
@@ -56,10 +78,10 @@ impl Request<OwnedFd> {
         let descriptors: Vec<OwnedFd> = descriptors.collect();
         let descriptors: Result<[OwnedFd; 3], _> = descriptors.try_into();
         let [copy, report, output] = descriptors.map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(Some(Self {
+        Ok(Some(Self::Probe(Descriptors {
             copy,
             report,
             output,
-        }))
+        })))
     }
 }
