@@ -12,9 +12,10 @@ use tracing_subscriber::registry::LookupSpan;
 /// The name of the field with the event's name.
 pub(crate) const EVENT_FIELD: &str = "event";
 
-/// Fields by name.
-#[derive(Clone, Default)]
-struct Fields(Map<String, Value>);
+/// Names and values. A pool keeps those of its span for as long as it exists, so this is no map, whose first node has room
+/// for eleven.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Value)>);
 
 /// Keeps the fields of a new span for [`of_event`].
 pub(crate) fn keep_span<S>(attributes: &Attributes<'_>, id: &Id, context: &Context<'_, S>)
@@ -24,6 +25,7 @@ where
     if let Some(span) = context.span(id) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
+        fields.0.shrink_to_fit();
         // Each layer does this, with equal fields.
         span.extensions_mut().replace(fields);
     }
@@ -36,14 +38,15 @@ where
 {
     let mut fields = Fields::default();
     event.record(&mut fields);
-    let Fields(mut fields) = fields;
+    let names = fields.0.into_iter();
+    let mut fields: Map<String, Value> = names.map(|(name, value)| (name.into(), value)).collect();
     if !fields.contains_key(EVENT_FIELD) {
         return None;
     }
     for span in context.event_scope(event).into_iter().flatten() {
         if let Some(Fields(of_span)) = span.extensions().get::<Fields>() {
             for (name, value) in of_span {
-                fields.entry(name).or_insert_with(|| value.clone());
+                fields.entry(*name).or_insert_with(|| value.clone());
             }
         }
     }
@@ -52,7 +55,7 @@ where
 
 impl Fields {
     fn record(&mut self, field: &Field, value: Value) {
-        self.0.insert(field.name().to_owned(), value);
+        self.0.push((field.name(), value));
     }
 }
 
