@@ -44,7 +44,7 @@ use configuration::Configuration;
 use log_on_change::{ActiveConditions, LogOnChange};
 use pod_devices_cache::PodDevicesCache;
 use servers::{RemovalContext, ResourceServers};
-use snapshot::{Node, Snapshot};
+use snapshot::{FirstScan, Node, Snapshot};
 use unread::Unread;
 
 use crate::config::{ConfigError, Problem, ResourceName};
@@ -138,6 +138,8 @@ impl Reconciler {
     async fn reconcile_scope(&mut self, scope: Option<&BTreeSet<PciAddress>>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut log = LogOnChange::default();
+        // It takes as long as the first vetting of the provider files.
+        let first_scan = self.snapshot.first_scan(self.settings.tree.root());
         let refused = self
             .configuration
             .reload(&self.settings, &mut outcome)
@@ -145,7 +147,7 @@ impl Reconciler {
         self.reload_providers(&refused).await;
         self.resolve_settings(&mut outcome).await;
         let resources = self.resolve(&refused, &mut outcome).await;
-        self.refresh_snapshot(resources, scope).await;
+        self.refresh_snapshot(first_scan, resources, scope).await;
         let (now, before) = (Instant::now(), self.servers.pools());
         self.damp_flaps(&before, now);
         let assignments = self.assign(&before, now).await;
@@ -157,6 +159,7 @@ impl Reconciler {
 
     async fn refresh_snapshot(
         &mut self,
+        first_scan: Option<FirstScan>,
         resources: Vec<Arc<Resource>>,
         scope: Option<&BTreeSet<PciAddress>>,
     ) {
@@ -166,6 +169,7 @@ impl Reconciler {
             pending: &mut self.pending,
             unread: &mut self.unread,
             settings: &self.provider_sections,
+            first_scan,
         };
         self.snapshot = self.snapshot.next(node, resources, scope).await;
     }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sriovdp_kubelet::PodDevices;
+use sriovdp_pci_scan::Bus;
+use sriovdp_providers::blocking::Running;
 use sriovdp_providers::{Matches, Providers, blocking};
-use sriovdp_sdk::{HostRoot, PciAddress, PciFunction};
+use sriovdp_sdk::{Error, HostRoot, PciAddress, PciFunction};
 use tokio::time::Instant;
 
 use super::unread::Unread;
@@ -67,9 +69,23 @@ pub(super) struct Node<'a> {
     pub(super) pending: &'a mut PendingDiscoveries,
     pub(super) unread: &'a mut Unread,
     pub(super) settings: &'a ProviderSections,
+    /// The first scan of the bus, which began before the providers were loaded.
+    pub(super) first_scan: Option<FirstScan>,
 }
 
+/// A scan of the bus under way.
+#[derive(Debug)]
+pub(super) struct FirstScan(Running<Result<Bus, Error>>);
+
 impl Snapshot {
+    /// Begins to scan the bus, if this is the state before the first snapshot.
+    pub(super) fn first_scan(&self, root: &Path) -> Option<FirstScan> {
+        let root = HostRoot::new(root);
+        let is_first = self.functions.is_empty();
+        let scan = || blocking::start(move || sriovdp_pci_scan::scan(&root, &[]));
+        Some(FirstScan(is_first.then(scan)?.ok()?))
+    }
+
     /// The snapshot after this one. It reads only what is behind the functions `scope` if this one is complete and about
     /// the same resources. What cannot be read is as before.
     pub(super) async fn next(
@@ -127,10 +143,20 @@ impl Snapshot {
         let root = HostRoot::new(node.root);
         let before = Arc::clone(&self.functions);
         let functions = scope.cloned();
-        let bus = blocking::run(move || match functions {
-            Some(functions) => sriovdp_pci_scan::rescan(&root, &before, &functions),
-            None => sriovdp_pci_scan::scan(&root, &before),
-        });
+        let first = match node.first_scan.take() {
+            Some(FirstScan(scan)) if scope.is_none() => scan.await.ok(),
+            _ => None,
+        };
+        let bus = match first {
+            Some(bus) => bus,
+            None => {
+                let scan = move || match functions {
+                    Some(functions) => sriovdp_pci_scan::rescan(&root, &before, &functions),
+                    None => sriovdp_pci_scan::scan(&root, &before),
+                };
+                blocking::run(scan).await
+            }
+        };
         let mut next = Self {
             kind: match scope {
                 Some(_) => ReconcileKind::Incremental,
@@ -138,7 +164,7 @@ impl Snapshot {
             },
             ..Self::default()
         };
-        match bus.await {
+        match bus {
             Ok(bus) => {
                 node.unread.read_bus(bus.part.as_ref(), bus.unread);
                 next.functions = bus.functions.into();
