@@ -22,7 +22,7 @@ use crate::{Device, Error, Node, one_of};
 ///
 /// When it is another one, or none, with what was found and the wanted ones.
 pub fn require_driver<F>(node: &Node, device: &Device<F>, wanted: &[String]) -> Result<(), Error> {
-    let driver = node.pci(device.pci_function()?).link_name("driver");
+    let driver = node.bound_driver(device.pci_function()?);
     one_of("drivers", wanted, driver.as_ref()).map_err(|mismatch| {
         Error::new(format!(
             "`{}` no longer matches its resource: {mismatch}",

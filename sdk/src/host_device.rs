@@ -33,7 +33,7 @@ pub fn host_device(
     function: PciAddress,
     allocation: &mut Allocation,
 ) -> Result<(), Error> {
-    let driver = node.pci(function).link_name("driver").unwrap_or_default();
+    let driver = node.bound_driver(function).unwrap_or_default();
     if Framework::of(&driver) != Some(Framework::Vfio) {
         let message = format!(
             "no virtual machine can take `{function}`, which is not bound to VFIO any more"

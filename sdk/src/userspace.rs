@@ -53,7 +53,7 @@ pub fn userspace_nodes(
     function: PciAddress,
     allocation: &mut Allocation,
 ) -> Result<(), Error> {
-    let driver = node.pci(function).link_name("driver").ok_or_else(|| {
+    let driver = node.bound_driver(function).ok_or_else(|| {
         Error::new(format!("no driver is bound to `{function}`"))
             .with_hint("bind one, or wait until that is done")
     })?;

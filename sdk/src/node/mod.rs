@@ -13,6 +13,7 @@ mod root;
 pub(crate) mod unread;
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use character_devices::CharacterDevices;
 use serde::de::DeserializeOwned;
@@ -38,10 +39,19 @@ pub struct Node {
     /// The functions in scope, if not all are.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
+    /// The driver of the function that was queried last.
+    bound_driver: Mutex<Option<BoundDriver>>,
     /// Of the allocation.
     allocation: AllocationContext,
     /// The provider's section of the configuration.
     settings: Option<Value>,
+}
+
+/// The driver of a function, if one is bound to it.
+#[derive(Debug)]
+struct BoundDriver {
+    function: PciAddress,
+    driver: Option<String>,
 }
 
 /// What the host states in an allocation.
@@ -65,6 +75,7 @@ impl Node {
             devices,
             part: None,
             character_devices: CharacterDevices::read_once(),
+            bound_driver: Mutex::default(),
             allocation: AllocationContext::default(),
             settings: None,
         }
@@ -127,6 +138,7 @@ impl Node {
             devices: Vec::new(),
             part: None,
             character_devices: CharacterDevices::default(),
+            bound_driver: Mutex::default(),
             ..self
         }
     }
@@ -144,6 +156,7 @@ impl Node {
             devices: Vec::new(),
             part: None,
             character_devices: CharacterDevices::default(),
+            bound_driver: Mutex::default(),
             allocation,
             settings,
         }
@@ -187,6 +200,21 @@ impl Node {
     /// The live sysfs directory of a PCI function, for facts that the scan does not have and for fresh ones.
     pub fn pci(&self, address: PciAddress) -> PciSysfs<'_> {
         PciSysfs::at(&self.root, address)
+    }
+
+    /// The driver that is bound to a function: read once in an allocation, so that all of it is about one driver.
+    pub(crate) fn bound_driver(&self, function: PciAddress) -> Option<String> {
+        let last = self.bound_driver.lock();
+        let mut last = last.unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.function == function) {
+            return known.driver.clone();
+        }
+        let driver = self.pci(function).link_name("driver");
+        *last = Some(BoundDriver {
+            function,
+            driver: driver.clone(),
+        });
+        driver
     }
 
     /// Makes sure that a device node exists, before a container is promised it.
