@@ -6,14 +6,16 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::hint;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use sriovdp_report::{Hint, inline};
 
@@ -23,6 +25,10 @@ const MAX_THREADS: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How often work without a deadline tries to start a thread.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// Whether this process may run on more than one processor.
+static HAS_PROCESSORS: LazyLock<bool> =
+    LazyLock::new(|| thread::available_parallelism().is_ok_and(|processors| processors.get() > 1));
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -136,6 +142,23 @@ pub struct Running<T> {
 }
 
 impl<T> Running<T> {
+    /// Waits for at most `limit` without giving up the processor, which is sooner than to be woken. Nothing when the work has
+    /// not ended by then, or has no other processor.
+    pub fn spin(&mut self, limit: Duration) -> Option<Result<T, Panicked>> {
+        if !*HAS_PROCESSORS {
+            return None;
+        }
+        let begin = Instant::now();
+        loop {
+            match self.answer.try_recv() {
+                Ok(done) => return Some(Ok(done)),
+                Err(TryRecvError::Closed) => return Some(Err(Panicked)),
+                Err(TryRecvError::Empty) if begin.elapsed() >= limit => return None,
+                Err(TryRecvError::Empty) => hint::spin_loop(),
+            }
+        }
+    }
+
     /// Whether the work has ended, without its result.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
@@ -282,6 +305,20 @@ mod tests {
         let works = start(|| 1).unwrap();
         assert!(fails.await.is_err());
         assert_eq!(works.await.unwrap(), 1);
+    }
+
+    #[test]
+    fn a_wait_on_the_processor_ends() {
+        let (release, released) = mpsc::channel::<()>();
+        let mut hangs = start(move || released.recv()).unwrap();
+        assert!(hangs.spin(Duration::from_micros(10)).is_none());
+        drop(release);
+        let long = Duration::from_secs(60);
+        if *HAS_PROCESSORS {
+            assert!(hangs.spin(long).unwrap().unwrap().is_err());
+            let mut panics = start(|| panic!("on purpose")).unwrap();
+            assert!(panics.spin(long).unwrap().is_err());
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use super::calls::Call;
 use super::{CallError, Provider};
 use crate::blocking::{self, Progress, Reply};
 
+/// How long the runtime waits without sleeping. Most requests take less, and no other task waits longer for one that hangs.
+const SPIN: Duration = Duration::from_micros(100);
+
 /// The thread of a request, for the work on it.
 #[derive(Debug)]
 pub struct ThreadCalls(Arc<Mutex<Stage>>);
@@ -53,9 +56,13 @@ pub async fn with_thread<T: Send + 'static>(
             work(&calls, reply);
         }
     });
-    let running = running.map_err(|error| CallError::no_response(error.into()))?;
+    let mut running = running.map_err(|error| CallError::no_response(error.into()))?;
     let progress = running.progress();
-    match timeout_at(deadline, running).await {
+    let replied = match running.spin(SPIN) {
+        Some(replied) => Ok(replied),
+        None => timeout_at(deadline, running).await,
+    };
+    match replied {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(panicked)) => Err(caller.failed(&Error::from_std(&panicked))),
         Err(_) => Err(caller.timed_out(progress, deadline.duration_since(begin))),
