@@ -27,6 +27,8 @@ class GoPrograms:
     tags: str = ""
     # Values of variables of the program.
     values: dict[str, str] = field(default_factory=dict)
+    # Further arguments of `go build`.
+    flags: list[str] = field(default_factory=list)
 
     def pins(self) -> Path:
         return MODULES / self.name
@@ -51,6 +53,7 @@ class GoPrograms:
         unfinished.mkdir(parents=True)
         values = " ".join(f"-X {name}={value}" for name, value in self.values.items())
         command = ["go", "build", "-C", self.pins(), "-trimpath", "-tags", self.tags, "-ldflags", f"-s -w {values}"]
+        command += self.flags
         environment = os.environ | {
             "CGO_ENABLED": "0",
             "GOTOOLCHAIN": "local",
@@ -117,13 +120,21 @@ def kubelet(version: str) -> GoPrograms:
 
 
 def write_kubernetes_module(version: str, directory: Path) -> None:
-    """Writes a module that requires Kubernetes. Its own names its staging modules as directories, and so no other
-    module can require it without naming the published version of each."""
+    """Writes a module that requires Kubernetes."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "go.mod").write_text(kubernetes_module(version, "sriovdp-e2e/kubernetes"))
+    # Completes the requirements and go.sum, which a later build only reads.
+    packages = [f"k8s.io/kubernetes/cmd/{program}" for program in ["kubelet", *CONTROL_PLANE]]
+    go("list", "-mod=mod", "-deps", *packages, cwd=directory)
+
+
+def kubernetes_module(version: str, name: str) -> str:
+    """The go.mod of a module that requires Kubernetes. Kubernetes' own names its staging modules as directories, and so
+    no other module can require it without naming the published version of each."""
     download = go("mod", "download", "-json", f"k8s.io/kubernetes@v{version}", cwd="/")
     upstream = json.loads(go("mod", "edit", "-json", json.loads(download)["GoMod"], cwd="/"))
     staging = version.replace("1.", "0.", 1)
-    lines = ["module sriovdp-e2e/kubernetes", "", f"go {upstream['Go']}"]
+    lines = [f"module {name}", "", f"go {upstream['Go']}"]
     lines += [
         f"godebug default={entry['Value']}" for entry in upstream.get("Godebug") or [] if entry["Key"] == "default"
     ]
@@ -132,10 +143,7 @@ def write_kubernetes_module(version: str, directory: Path) -> None:
         if replaced["New"]["Path"].startswith("./staging/"):
             path = replaced["Old"]["Path"]
             lines.append(f"replace {path} => {path} v{staging}")
-    (directory / "go.mod").write_text("\n".join(lines) + "\n")
-    # Completes the requirements and go.sum, which a later build only reads.
-    packages = [f"k8s.io/kubernetes/cmd/{program}" for program in ["kubelet", *CONTROL_PLANE]]
-    go("list", "-mod=mod", "-deps", *packages, cwd=directory)
+    return "\n".join(lines) + "\n"
 
 
 def go(*arguments: str, cwd: str | Path) -> str:

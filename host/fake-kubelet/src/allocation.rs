@@ -10,6 +10,7 @@ use tonic::{Request, Status};
 
 use crate::device_manager::Client;
 use crate::kubelet::FakeKubelet;
+use crate::program::{Command, Program};
 use crate::shared::Shared;
 
 /// `KubeletPreStartContainerRPCTimeoutInSecs` of the kubelet.
@@ -24,6 +25,9 @@ impl FakeKubelet {
         resource: &str,
         ids: &[&str],
     ) -> Result<ContainerAllocateResponse, Status> {
+        if let Some(program) = self.program() {
+            return allocate_with(&program, resource, owned(ids)).await;
+        }
         let mut client = self.endpoint(resource)?;
         let ids = owned(ids);
         let request = AllocateRequest {
@@ -93,6 +97,18 @@ impl FakeKubelet {
             ))),
         }
     }
+}
+
+async fn allocate_with(
+    program: &Program,
+    resource: &str,
+    ids: Vec<String>,
+) -> Result<ContainerAllocateResponse, Status> {
+    let resource = resource.to_owned();
+    let answer = program.call(Command::Allocate { resource, ids }).await;
+    let answer = answer.ok_or_else(|| Status::unavailable("the kubelet has ended"))?;
+    let container = answer.container.map(Into::into);
+    container.ok_or_else(|| Status::unknown(answer.error))
 }
 
 /// An `Allocate` call that has not been answered, given up on included.

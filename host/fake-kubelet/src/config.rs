@@ -9,6 +9,9 @@ pub struct Config {
     /// The directory that stands for the node's `/`.
     pub root: PathBuf,
     pub version: KubeletVersion,
+    /// The device manager of a real kubelet, built from `kubelet/device-manager`. It takes the place of the fake one and
+    /// of its plugin watcher, with its own version and timing. Without it, everything is the fake's.
+    pub device_manager: Option<PathBuf>,
     /// Whether to run the plugin watcher over `ROOT/var/lib/kubelet/plugins_registry`. Without it that directory is
     /// not created either.
     pub watcher: bool,
@@ -25,6 +28,7 @@ impl Config {
         Self {
             root: root.into(),
             version: KubeletVersion::V1_37,
+            device_manager: None,
             watcher: true,
             pod_resources: true,
             authority: Authority::PercentEncodedPath,

@@ -15,6 +15,10 @@ pub enum Error {
     RemoveSocket { path: PathBuf, source: io::Error },
     #[error("failed to listen on `{}`", path.display())]
     Listen { path: PathBuf, source: io::Error },
+    #[error("failed to start the device manager `{}`", program.display())]
+    Start { program: PathBuf, source: io::Error },
+    #[error("the kubelet does not start in time")]
+    NoStart,
     #[error("failed to watch the directory `{}`", path.display())]
     WatchDirectory { path: PathBuf, source: io::Error },
     #[error("no plugin has registered `{resource}`")]

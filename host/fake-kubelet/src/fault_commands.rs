@@ -6,6 +6,7 @@ use crate::config::Authority;
 use crate::error::Error;
 use crate::kubelet::FakeKubelet;
 use crate::node;
+use crate::program::Command;
 
 impl FakeKubelet {
     /// Removes the plugin's socket or registration socket.
@@ -46,6 +47,10 @@ impl FakeKubelet {
 
     /// Cancels the stream of a resource from the kubelet's side, as real kubelets may.
     pub fn cancel_stream(&self, resource: &str) -> Result<(), Error> {
+        if let Some(program) = self.program() {
+            program.notify(Command::Disconnect(resource.to_owned()));
+            return Ok(());
+        }
         let cancelled = self.shared.update(|state| state.cancel(resource));
         if !cancelled {
             return Err(Error::UnknownResource {

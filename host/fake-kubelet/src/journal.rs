@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use sriovdp_proto::deviceplugin::Device;
+
+use crate::view::is_healthy;
+
 /// An event, with its time.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -18,6 +22,8 @@ pub enum EventKind {
     Started,
     /// The kubelet was killed.
     Killed,
+    /// The kubelet has ended by itself, as after a panic.
+    Crashed,
     /// The watcher saw a socket appear.
     SocketAppeared { socket: PathBuf },
     /// A file was gone when the watcher read it, which a kubelet logs as an error: `stat file ... failed`.
@@ -89,6 +95,14 @@ impl Journal {
         self.events.push(Event { at, kind });
     }
 
+    pub(crate) fn listed(&mut self, resource: &str, devices: &[Device]) {
+        self.note(EventKind::Listed {
+            resource: resource.to_owned(),
+            devices: devices.len(),
+            healthy: devices.iter().filter(|device| is_healthy(device)).count(),
+        });
+    }
+
     pub(crate) fn blame(&mut self, violation: String) {
         self.violations.push(violation);
     }
@@ -98,6 +112,7 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => write!(f, "kubelet started"),
+            Self::Crashed => write!(f, "kubelet crashed"),
             Self::Killed => write!(f, "kubelet killed"),
             Self::SocketAppeared { socket } => write!(f, "`{}` appeared", socket.display()),
             Self::Unreadable { path } => write!(f, "`{}` cannot be read", path.display()),

@@ -1,6 +1,8 @@
 //! The fake kubelet: start, stop, and queries.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sriovdp_proto::deviceplugin::registration_server::RegistrationServer;
 use tokio::net::UnixListener;
@@ -12,14 +14,18 @@ use crate::config::{Config, KubeletVersion};
 use crate::connection::Connection;
 use crate::device_manager::RegistrationService;
 use crate::error::Error;
-use crate::journal::Event;
+use crate::journal::{Event, EventKind};
 use crate::node::{self, Node};
 use crate::pods;
 use crate::process::Process;
+use crate::program::{Boot, Program};
 use crate::shared::{Shared, lock};
 use crate::state::DeviceManagerState;
 use crate::view::{ResourceView, Timeout};
 use crate::watcher::Watcher;
+
+/// How long a program may take to start, which needs some milliseconds on an idle machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kubelet's device manager and plugin watcher over a directory that stands for the node.
 ///
@@ -31,28 +37,33 @@ pub struct FakeKubelet {
     watcher: bool,
     pod_resources: bool,
     process: Mutex<Option<Process>>,
+    device_manager: Option<PathBuf>,
+    program: Mutex<Option<Arc<Program>>>,
 }
 
 impl FakeKubelet {
     /// Starts a kubelet. Like the real one it removes the sockets in `device-plugins` before it creates its own.
-    #[expect(
-        clippy::unused_async,
-        reason = "only works within a runtime, and reads better so"
-    )]
     pub async fn start(config: Config) -> Result<Self, Error> {
         let kubelet = Self {
+            device_manager: config.device_manager.clone(),
+            program: Mutex::new(None),
             version: config.version,
             watcher: config.watcher,
             pod_resources: config.pod_resources,
             shared: Arc::new(Shared::new(config)),
             process: Mutex::new(None),
         };
-        kubelet.start_again()?;
+        kubelet.start_and_wait().await?;
         Ok(kubelet)
     }
 
     /// Kills the kubelet: every connection breaks, and its socket stays without a listener.
     pub async fn stop(&self) {
+        let program = lock(&self.program).take();
+        if let Some(program) = program {
+            program.kill();
+            self.shared.update(DeviceManagerState::killed);
+        }
         let process = self.process().take();
         if let Some(process) = process {
             process.kill();
@@ -65,7 +76,12 @@ impl FakeKubelet {
     ///
     /// Its socket is a new one, but as the old one is removed just before, many file systems give it the same inode
     /// number, as on real nodes: a plugin that compares inode numbers only misses restarts.
+    ///
+    /// A program has only begun to start when this returns.
     pub fn start_again(&self) -> Result<(), Error> {
+        if let Some(program) = &self.device_manager {
+            return self.start_program(program);
+        }
         let mut running = self.process();
         if running.is_some() {
             return Ok(());
@@ -98,7 +114,42 @@ impl FakeKubelet {
     /// Kills the kubelet and starts it again.
     pub async fn restart(&self) -> Result<(), Error> {
         self.stop().await;
-        self.start_again()
+        self.start_and_wait().await
+    }
+
+    pub(crate) async fn start_and_wait(&self) -> Result<(), Error> {
+        let is_start = |event: &&Event| event.kind == EventKind::Started;
+        let starts = || self.journal().iter().filter(is_start).count();
+        let before = starts();
+        self.start_again()?;
+        let started = || (starts() > before).then_some(());
+        let started = self.shared.when_within(START_TIMEOUT, started);
+        started.await.ok_or(Error::NoStart)
+    }
+
+    fn start_program(&self, program: &Path) -> Result<(), Error> {
+        let mut running = lock(&self.program);
+        if running.is_some() {
+            return Ok(());
+        }
+        self.shared.update(DeviceManagerState::forget_devices);
+        let boot = Boot {
+            pods: self.shared.state().pods.living(),
+            watcher: self.watcher,
+            pod_resources: self.pod_resources,
+        };
+        *running = Some(Arc::new(Program::start(&self.shared, program, &boot)?));
+        Ok(())
+    }
+
+    /// The program of the device manager, if there is one and it runs.
+    pub(crate) fn program(&self) -> Option<Arc<Program>> {
+        lock(&self.program).clone()
+    }
+
+    /// The version of the kubelet whose device manager runs as a program.
+    pub fn program_version(&self) -> Option<String> {
+        self.shared.state().program_version.clone()
     }
 
     /// The node's paths.

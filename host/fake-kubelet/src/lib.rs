@@ -46,6 +46,13 @@
 //! one second. [`Timing`] shortens them. Nothing else waits for the clock: [`FakeKubelet::wait_for`] is
 //! evaluated after each change, and its error has the last state and all events.
 //!
+//! # A real device manager
+//!
+//! With [`Config::device_manager`], a program takes the place of the device manager and of the plugin watcher: those of
+//! a real kubelet, which `make kubelet` builds. Views, events, pods and the rules for plugins stay the same; the faults
+//! on command are the fake's alone, but for [`FakeKubelet::cancel_stream`]. The same test with and without the program
+//! shows where the fake differs from a real kubelet.
+//!
 //! # Ownership
 //!
 //! Tasks and connections belong to one life of the kubelet. [`FakeKubelet::stop`] ends it abruptly, as SIGKILL does;
@@ -71,6 +78,7 @@ mod node;
 mod view;
 
 mod device_manager;
+mod program;
 pub mod raw_grpc;
 mod watcher;
 

@@ -29,6 +29,11 @@ impl Node {
         Self { root }
     }
 
+    /// The directory that has those of all sockets.
+    pub(crate) fn kubelet_directory(&self) -> PathBuf {
+        self.locate(Path::new("/var/lib/kubelet"))
+    }
+
     /// Where plugins that call `Register` put their sockets.
     pub fn device_plugins(&self) -> PathBuf {
         self.locate(Path::new(deviceplugin::SOCKET_DIR))

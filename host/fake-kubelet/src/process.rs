@@ -18,7 +18,12 @@ impl Process {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let killed = self.killed.clone();
         self.alive.spawn(async move {
-            killed.run_until_cancelled(task).await;
+            tokio::select! {
+                // First, so that a task does not see the end of its own process.
+                biased;
+                () = killed.cancelled() => {}
+                () = task => {}
+            }
         });
     }
 

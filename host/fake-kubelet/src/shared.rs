@@ -1,6 +1,7 @@
 //! What outlives the kubelet's process: the node, the device manager's state, and the active faults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -53,6 +54,15 @@ impl Shared {
 
     /// Evaluates `condition` after each change until it has a value, or the timeout is over.
     pub(crate) async fn when<T>(&self, condition: impl Fn() -> Option<T>) -> Option<T> {
+        self.when_within(self.timing.wait_timeout, condition).await
+    }
+
+    /// The same with another timeout.
+    pub(crate) async fn when_within<T>(
+        &self,
+        timeout: Duration,
+        condition: impl Fn() -> Option<T>,
+    ) -> Option<T> {
         let mut changes = self.changes();
         let fulfilled = async {
             loop {
@@ -63,7 +73,7 @@ impl Shared {
                 let _ = changes.changed().await;
             }
         };
-        let value = tokio::time::timeout(self.timing.wait_timeout, fulfilled).await;
+        let value = tokio::time::timeout(timeout, fulfilled).await;
         value.ok()
     }
 }

@@ -20,12 +20,14 @@ use crate::device_manager::resource::Resource;
 pub(crate) struct DeviceManagerState {
     version: KubeletVersion,
     clients: Clients,
-    resources: BTreeMap<String, Resource>,
+    pub(crate) resources: BTreeMap<String, Resource>,
     pub(crate) pods: Pods,
     pub(crate) journal: Journal,
     pub(crate) pod_resources_calls: usize,
     /// Whether the kubelet has synchronized its pods since its start.
     pub(crate) pods_known: bool,
+    /// The version of the device manager's program, if there is one.
+    pub(crate) program_version: Option<String>,
     next_client: u64,
 }
 
@@ -39,14 +41,20 @@ impl DeviceManagerState {
             journal: Journal::default(),
             pod_resources_calls: 0,
             pods_known: true,
+            program_version: None,
             next_client: 0,
         }
     }
 
-    pub(crate) fn started(&mut self) {
+    /// Resources have no devices after a start.
+    pub(crate) fn forget_devices(&mut self) {
         for resource in self.resources.values_mut() {
             resource.restart();
         }
+    }
+
+    pub(crate) fn started(&mut self) {
+        self.forget_devices();
         let Self {
             pods, resources, ..
         } = self;
@@ -66,7 +74,16 @@ impl DeviceManagerState {
         self.resources.get(resource).map(|resource| &resource.view)
     }
 
-    pub(crate) fn admit(&mut self, registration: &PluginRegistration) -> Result<(), String> {
+    /// Whether the last list has the device, as an unhealthy one.
+    pub(crate) fn is_unhealthy(&self, resource: &str, id: &str) -> bool {
+        let listed = self
+            .resources
+            .get(resource)
+            .and_then(|found| found.listed(id));
+        listed.is_some_and(|device| !is_healthy(device))
+    }
+
+    pub(crate) fn admit(&self, registration: &PluginRegistration) -> Result<(), String> {
         self.clients.admit(registration)
     }
 
@@ -119,11 +136,7 @@ impl DeviceManagerState {
         let Some(resource) = self.resources.get_mut(name) else {
             return;
         };
-        self.journal.note(EventKind::Listed {
-            resource: name.clone(),
-            devices: devices.len(),
-            healthy: devices.iter().filter(|device| is_healthy(device)).count(),
-        });
+        self.journal.listed(name, &devices);
         resource.list(client.id, devices, &mut self.journal);
     }
 

@@ -32,7 +32,8 @@ pub struct ResourceView {
     /// What the plugin answered to `GetDevicePluginOptions`.
     pub options: DevicePluginOptions,
     healthy: BTreeSet<String>,
-    unhealthy: BTreeSet<String>,
+    allocatable: usize,
+    capacity: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,19 +56,20 @@ impl ResourceView {
             socket: PathBuf::new(),
             options: DevicePluginOptions::default(),
             healthy: BTreeSet::new(),
-            unhealthy: BTreeSet::new(),
+            allocatable: 0,
+            capacity: 0,
         }
     }
 
     /// What the node reports as allocatable: the healthy devices.
     pub fn allocatable(&self) -> usize {
-        self.healthy.len()
+        self.allocatable
     }
 
     /// What the node reports as capacity. An id that is listed both healthy and unhealthy counts twice, as it does in
     /// a real kubelet.
     pub fn capacity(&self) -> usize {
-        self.healthy.len() + self.unhealthy.len()
+        self.capacity
     }
 
     pub(crate) fn healthy_ids(&self) -> &BTreeSet<String> {
@@ -79,20 +81,26 @@ impl ResourceView {
     }
 
     pub(crate) fn replace_devices(&mut self, list: &[Device]) {
-        let ids = |wanted: bool| {
+        let ids = |wanted: bool| -> BTreeSet<String> {
             let chosen = list.iter().filter(|device| is_healthy(device) == wanted);
             chosen.map(|device| device.id.clone()).collect()
         };
         self.healthy = ids(true);
-        self.unhealthy = ids(false);
+        self.set_counts(self.healthy.len(), self.healthy.len() + ids(false).len());
         let mut seen = BTreeSet::new();
         let last_of_each = list.iter().rev().filter(|device| seen.insert(&device.id));
         self.devices = last_of_each.map(DeviceView::of).collect();
         self.devices.reverse();
     }
 
+    pub(crate) fn set_counts(&mut self, allocatable: usize, capacity: usize) {
+        self.allocatable = allocatable;
+        self.capacity = capacity;
+    }
+
     pub(crate) fn lose_all_devices(&mut self) {
-        self.unhealthy.append(&mut self.healthy);
+        self.healthy.clear();
+        self.allocatable = 0;
         for device in &mut self.devices {
             device.healthy = false;
         }

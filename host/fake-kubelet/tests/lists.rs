@@ -44,7 +44,10 @@ async fn the_end_of_the_stream_makes_all_devices_unhealthy_and_is_final() {
     register(&kubelet, register_request("vf.sock"))
         .await
         .unwrap();
-    let vf = kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
+    let vf = kubelet
+        .wait_for(VF, |vf| vf.registrations == 2 && vf.messages == 1)
+        .await
+        .unwrap();
     assert_eq!((vf.allocatable(), vf.capacity()), (1, 1));
     assert_eq!(kubelet.violations(), [""; 0]);
 }

@@ -61,12 +61,8 @@ async fn a_pod_has_its_devices_until_it_ends() {
         .await
         .unwrap();
 
-    let of_pod = (
-        "pod".to_owned(),
-        VF.to_owned(),
-        vec!["d0".to_owned(), "d1".to_owned()],
-    );
-    assert_eq!(pods(&kubelet).await, std::slice::from_ref(&of_pod));
+    let of_pod = ["d0", "d1"].map(|id| ("pod".to_owned(), VF.to_owned(), vec![id.to_owned()]));
+    assert_eq!(pods(&kubelet).await, of_pod);
     let checkpoint = kubelet.node().device_plugins();
     let checkpoint = checkpoint.join("kubelet_internal_checkpoint");
     let written = std::fs::read_to_string(&checkpoint).unwrap();
@@ -76,7 +72,7 @@ async fn a_pod_has_its_devices_until_it_ends() {
     );
 
     kubelet.restart().await.unwrap();
-    assert_eq!(pods(&kubelet).await, [of_pod], "its pods run on");
+    assert_eq!(pods(&kubelet).await, of_pod, "its pods run on");
     assert!(checkpoint.exists());
 
     kubelet.forget_pod("pod").unwrap();

@@ -10,7 +10,7 @@ use sriovdp_fake_kubelet::{Config, FakeKubelet, KubeletVersion};
 use tokio::sync::mpsc;
 
 const USAGE: &str = "\
-usage: fake-kubelet --root DIR [--watcher] [--version 1.32|1.36|1.37]
+usage: fake-kubelet --root DIR [--watcher] [--version 1.32|1.36|1.37] [--device-manager FILE]
 
 commands: allocate RESOURCE ID... | show RESOURCE | delete RESOURCE | cancel RESOURCE
           restart | violations | quit
@@ -35,10 +35,12 @@ fn config(mut arguments: impl Iterator<Item = String>) -> Option<Config> {
     let mut root = None;
     let mut watcher = false;
     let mut version = KubeletVersion::V1_37;
+    let mut device_manager = None;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--root" => root = Some(arguments.next()?),
             "--watcher" => watcher = true,
+            "--device-manager" => device_manager = Some(arguments.next()?.into()),
             "--version" => {
                 version = match arguments.next()?.as_str() {
                     "1.32" => KubeletVersion::V1_32,
@@ -53,6 +55,7 @@ fn config(mut arguments: impl Iterator<Item = String>) -> Option<Config> {
     Some(Config {
         watcher,
         version,
+        device_manager,
         ..Config::new(root?)
     })
 }

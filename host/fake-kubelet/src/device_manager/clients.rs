@@ -11,12 +11,25 @@ use super::client::{Client, PluginRegistration};
 pub(crate) enum Clients {
     /// One for each resource; the end of a stream is not attributed to a client.
     ByResource(BTreeMap<String, Client>),
-    /// One for each socket path. `connected` are the paths that may not be registered; it is only ever cleared
+    /// One for each resource and socket path. `connected` are those that may not be registered; it is only ever cleared
     /// together with `clients`.
     ByPath {
-        clients: BTreeMap<PathBuf, Client>,
-        connected: BTreeSet<PathBuf>,
+        clients: BTreeMap<Key, Client>,
+        connected: BTreeSet<Key>,
     },
+}
+
+/// A resource and the path of a socket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(String, PathBuf);
+
+impl Key {
+    fn of(registration: &PluginRegistration) -> Self {
+        Self(
+            registration.resource.clone(),
+            registration.socket.name.clone(),
+        )
+    }
 }
 
 impl Clients {
@@ -30,22 +43,15 @@ impl Clients {
         }
     }
 
-    /// Whether a plugin may connect. A refusal drops the client of the path, but the path stays in `connected`: every
-    /// later registration there is refused as well.
-    pub(crate) fn admit(&mut self, registration: &PluginRegistration) -> Result<(), String> {
+    /// Whether a plugin to which the kubelet has connected may register.
+    pub(crate) fn admit(&self, registration: &PluginRegistration) -> Result<(), String> {
+        let key = Key::of(registration);
         match self {
-            Self::ByResource(_) => Ok(()),
-            Self::ByPath { clients, connected } => {
-                let path = &registration.socket.name;
-                if connected.contains(path) {
-                    clients.remove(path);
-                    return Err(format!(
-                        "device plugin already connected: {}",
-                        path.display()
-                    ));
-                }
-                Ok(())
-            }
+            Self::ByPath { connected, .. } if connected.contains(&key) => Err(format!(
+                "device plugin already connected: {}",
+                key.1.display()
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -55,18 +61,20 @@ impl Clients {
                 clients.insert(client.registration.resource.clone(), client);
             }
             Self::ByPath { clients, connected } => {
-                let path = client.registration.socket.name.clone();
-                connected.insert(path.clone());
-                clients.insert(path, client);
+                let key = Key::of(&client.registration);
+                connected.insert(key.clone());
+                clients.insert(key, client);
             }
         }
     }
 
-    /// A connect has failed. Up to 1.36, this removes the previous client of the resource.
+    /// A registration has failed, which removes the previous client as well. From 1.37 on its path stays in `connected`,
+    /// and every later registration there is refused.
     pub(crate) fn failed(&mut self, registration: &PluginRegistration) {
-        if let Self::ByResource(clients) = self {
-            clients.remove(&registration.resource);
-        }
+        match self {
+            Self::ByResource(clients) => clients.remove(&registration.resource),
+            Self::ByPath { clients, .. } => clients.remove(&Key::of(registration)),
+        };
     }
 
     /// Removes the client that the end of this stream disconnects, which is not always its own.
@@ -74,8 +82,8 @@ impl Clients {
         match self {
             Self::ByResource(clients) => clients.remove(&ended.registration.resource),
             Self::ByPath { clients, .. } => {
-                let path = &ended.registration.socket.name;
-                if clients.get(path)?.id != ended.id {
+                let client = clients.get(&Key::of(&ended.registration))?;
+                if client.id != ended.id {
                     return None;
                 }
                 self.take(&ended.registration)
@@ -88,8 +96,9 @@ impl Clients {
         match self {
             Self::ByResource(clients) => clients.remove(&registration.resource),
             Self::ByPath { clients, connected } => {
-                let client = clients.remove(&registration.socket.name)?;
-                connected.remove(&registration.socket.name);
+                let key = Key::of(registration);
+                let client = clients.remove(&key)?;
+                connected.remove(&key);
                 Some(client)
             }
         }

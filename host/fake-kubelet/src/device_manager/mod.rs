@@ -27,15 +27,15 @@ pub(crate) async fn register(
     registration: PluginRegistration,
 ) -> Result<(), String> {
     let refused = shared.faults().refuse_registration.clone();
-    let admitted = match refused {
+    let connected = match refused {
         Some(message) => Err(message),
-        None => shared.update(|state| state.admit(&registration)),
+        None => client::connect(process, &registration, shared.timing.dial).await,
     };
-    let connected = match admitted {
-        Ok(()) => client::connect(process, &registration, shared.timing.dial).await,
-        Err(message) => Err(message),
-    };
-    let (api, options) = match connected {
+    let admitted = connected.and_then(|connected| {
+        shared.state().admit(&registration)?;
+        Ok(connected)
+    });
+    let (api, options) = match admitted {
         Ok(connected) => connected,
         Err(message) => {
             shared.update(|state| state.refuse(&registration, &message));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sriovdp_proto::deviceplugin::Device;
+use sriovdp_proto::deviceplugin::{Device, DevicePluginOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::KubeletVersion;
 use crate::journal::{Journal, RegistrationMode};
 use crate::view::{ResourceView, is_healthy, numa_nodes};
 
-use super::client::Client;
+use super::client::{Client, PluginRegistration};
 
 #[derive(Debug)]
 pub(crate) struct Resource {
@@ -51,7 +51,22 @@ impl Resource {
         version: KubeletVersion,
         journal: &mut Journal,
     ) {
-        let registration = &client.registration;
+        self.returned.cancel();
+        self.registered(client.id, &client.registration, client.options, journal);
+        if version.has_a_client_for_each_resource() {
+            self.serving.clear();
+        }
+        self.serving.push(client);
+    }
+
+    /// A plugin has registered, and its stream is about to begin.
+    pub(crate) fn registered(
+        &mut self,
+        stream: u64,
+        registration: &PluginRegistration,
+        options: DevicePluginOptions,
+        journal: &mut Journal,
+    ) {
         if !self.streams.is_empty() {
             let Self { name, .. } = self;
             journal.blame(format!(
@@ -62,19 +77,14 @@ impl Resource {
         if self.streams.values().any(|mode| *mode != registration.mode) {
             journal.blame(format!("`{}` is registered both ways at once", self.name));
         }
-        self.returned.cancel();
         self.view.connected = true;
         self.view.messages = 0;
         self.view.registrations += 1;
         self.view.endpoint.clone_from(&registration.endpoint);
         self.view.mode = registration.mode;
         self.view.socket.clone_from(&registration.file);
-        self.view.options = client.options;
-        self.streams.insert(client.id, registration.mode);
-        if version.has_a_client_for_each_resource() {
-            self.serving.clear();
-        }
-        self.serving.push(client);
+        self.view.options = options;
+        self.streams.insert(stream, registration.mode);
     }
 
     pub(crate) fn list(&mut self, from: u64, devices: Vec<Device>, journal: &mut Journal) {
@@ -84,8 +94,19 @@ impl Resource {
         self.last_list = Some((from, devices));
     }
 
+    /// The oldest stream ended, where a kubelet does not show which.
+    pub(crate) fn oldest_stream_ended(&mut self) {
+        self.streams.pop_first();
+    }
+
     pub(crate) fn stream_ended(&mut self, client: &Client) {
         self.streams.remove(&client.id);
+    }
+
+    /// A device of the last list. Of an id that was listed twice only the last is there.
+    pub(crate) fn listed(&self, id: &str) -> Option<&Device> {
+        let (_, devices) = self.last_list.as_ref()?;
+        devices.iter().rfind(|device| device.id == id)
     }
 
     /// A client is disconnected. After the last one, all devices are unhealthy; the token ends their grace period when a

@@ -9,6 +9,7 @@ use super::{ContainerDevices, ContainerSpec, PodSpec, PodView, resources};
 use crate::device_manager::as_go_prints;
 use crate::journal::EventKind;
 use crate::kubelet::FakeKubelet;
+use crate::program::{Command, Pod, Program};
 
 /// What a container may be given.
 struct Choice {
@@ -24,9 +25,22 @@ impl FakeKubelet {
     /// when the scheduler is bypassed.
     pub async fn run_pod(&self, spec: PodSpec) -> PodView {
         self.shared.update(|state| state.pods.begin(&spec));
+        if let Some(program) = self.program() {
+            self.admit_with(&program, &spec).await;
+            return self.view_of(&spec);
+        }
         let pod = self.admit_all(spec).await;
         self.write_checkpoint();
         pod
+    }
+
+    async fn admit_with(&self, program: &Program, spec: &PodSpec) {
+        let uid = self.shared.state().pods.uid(&spec.name);
+        let pod = Pod::new(spec, &uid.unwrap_or_default(), false);
+        let answer = program.call(Command::Admit(pod)).await;
+        if let Some(admission) = answer.and_then(|answer| answer.admission) {
+            self.shared.update(|state| state.admitted(admission));
+        }
     }
 
     /// Runs a pod with one container of the same name, for which the caller has chosen the devices.
@@ -56,6 +70,9 @@ impl FakeKubelet {
 
     /// What a kubelet does not write it has forgotten after its restart, and it goes on all the same.
     pub(super) fn write_checkpoint(&self) {
+        if self.program().is_some() {
+            return;
+        }
         let written = resources::write_checkpoint(&self.shared);
         if let Err(error) = written {
             self.shared.update(|state| {

@@ -3,6 +3,7 @@
 use super::{DeviceHealth, Phase, PodView};
 use crate::error::Error;
 use crate::kubelet::FakeKubelet;
+use crate::program::Command;
 
 impl FakeKubelet {
     /// The pod as it is now, unless it was deleted.
@@ -18,21 +19,31 @@ impl FakeKubelet {
 
     /// The pod runs to its end. Its devices are free at the next admission.
     pub fn finish_pod(&self, pod: &str) -> Result<(), Error> {
+        self.pod_ended(pod);
         let exists = self.shared.update(|state| state.pods.succeed(pod));
         exists.then_some(()).ok_or_else(|| no_such_pod(pod))
     }
 
     /// Deletes a pod, whether the kubelet runs or not. Its devices are free at the next admission.
     pub fn delete_pod(&self, pod: &str) -> Result<(), Error> {
+        self.pod_ended(pod);
         let exists = self.shared.update(|state| state.pods.delete(pod));
         exists.then_some(()).ok_or_else(|| no_such_pod(pod))
     }
 
     /// The kubelet frees the devices of an ended pod, without a call to the plugin.
     pub fn forget_pod(&self, pod: &str) -> Result<(), Error> {
+        self.pod_ended(pod);
         let exists = self.shared.update(|state| state.pods.forget(pod));
         self.write_checkpoint();
         exists.then_some(()).ok_or_else(|| no_such_pod(pod))
+    }
+
+    fn pod_ended(&self, pod: &str) {
+        let uid = self.shared.state().pods.uid(pod);
+        if let (Some(program), Some(uid)) = (self.program(), uid) {
+            program.notify(Command::Ended(uid));
+        }
     }
 
     /// Whether the kubelet has synchronized its pods. After a start, its pod resources socket serves before that; the
@@ -45,23 +56,25 @@ impl FakeKubelet {
     pub async fn reboot_node(&self) -> Result<(), Error> {
         self.stop().await;
         self.shared.update(|state| state.pods.all_stopped());
-        self.start_again()
+        self.start_and_wait().await
     }
 
-    /// The health of the devices in the status of a pod.
+    /// The health of the devices in the status of a pod. Only the last list makes a device unhealthy, and not the end of
+    /// its plugin, nor that the list does not have it.
     pub fn device_health(&self, pod: &str) -> Option<DeviceHealth> {
         let view = self.pod(pod)?;
+        if self.program().is_some() {
+            return Some(self.shared.state().pods.health(pod));
+        }
         let mut health = DeviceHealth::new();
+        let state = self.shared.state();
         for devices in &view.devices {
-            let resource = self.resource(&devices.resource);
             for id in &devices.ids {
-                let device = resource.as_ref().and_then(|resource| resource.device(id));
-                let word = match device {
-                    Some(device) if device.healthy => "Healthy",
-                    Some(_) => "Unhealthy",
-                    None => "Unknown",
+                let word = match state.is_unhealthy(&devices.resource, id) {
+                    true => "Unhealthy",
+                    false => "Healthy",
                 };
-                health.insert(id.clone(), word);
+                health.insert(id.clone(), word.to_owned());
             }
         }
         Some(health)

@@ -74,7 +74,7 @@ pub struct ContainerDevices {
 }
 
 /// The health of each device of a pod, as `allocatedResourcesStatus` of its status shows it.
-pub type DeviceHealth = BTreeMap<String, &'static str>;
+pub type DeviceHealth = BTreeMap<String, String>;
 
 impl PodSpec {
     /// A pod without containers.

@@ -77,14 +77,16 @@ impl PodResourcesLister for Lister {
     ) -> Result<Response<pr::ListPodResourcesResponse>, Status> {
         self.0.update(|state| state.pod_resources_calls += 1);
         let state = self.0.state();
-        let containers = state.pods.active().map(|(pod, devices)| {
+        // An entry for each device, and none of init containers, which have ended.
+        let containers = state.pods.running_devices().map(|(pod, devices)| {
+            let of_device = |id: &String| pr::ContainerDevices {
+                resource_name: devices.resource.clone(),
+                device_ids: vec![id.clone()],
+                topology: None,
+            };
             let container = pr::ContainerResources {
                 name: devices.container.clone(),
-                devices: vec![pr::ContainerDevices {
-                    resource_name: devices.resource.clone(),
-                    device_ids: devices.ids.clone(),
-                    topology: None,
-                }],
+                devices: devices.ids.iter().map(of_device).collect(),
                 ..Default::default()
             };
             (pod, container)

@@ -2,18 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::program::Pod;
+
 use super::{ContainerDevices, ContainerKind, ContainerSpec, Phase, PodSpec, PodView};
 
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     /// By name. Of two pods with one name only the last is kept.
     records: BTreeMap<String, Record>,
+    begun: usize,
 }
 
 #[derive(Debug)]
 struct Record {
+    /// Differs between pods with one name.
+    uid: String,
     spec: PodSpec,
     view: PodView,
+    /// What the program of the device manager writes into its status.
+    health: BTreeMap<String, String>,
     is_deleted: bool,
     containers_run: bool,
 }
@@ -33,13 +40,47 @@ impl Pods {
             phase: Phase::Pending,
             devices: Vec::new(),
         };
+        self.begun += 1;
         let record = Record {
+            uid: format!("{}-{}", spec.name, self.begun),
+            health: BTreeMap::new(),
             spec: spec.clone(),
             view,
             is_deleted: false,
             containers_run: false,
         };
         self.records.insert(spec.name.clone(), record);
+    }
+
+    /// The pods that have not ended.
+    pub(crate) fn living(&self) -> Vec<Pod> {
+        let living = self.records.values().filter(|record| !record.has_ended());
+        let pods = living.map(|record| Pod::new(&record.spec, &record.uid, record.containers_run));
+        pods.collect()
+    }
+
+    pub(crate) fn uid(&self, pod: &str) -> Option<String> {
+        Some(self.records.get(pod)?.uid.clone())
+    }
+
+    /// The name of a pod, and whether its containers run.
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<(String, bool)> {
+        let found = self.records.iter().find(|(_, record)| record.uid == uid);
+        found.map(|(name, record)| (name.clone(), record.containers_run))
+    }
+
+    pub(crate) fn set_health(&mut self, uid: &str, words: &BTreeMap<String, String>) {
+        let mut records = self.records.values_mut();
+        if let Some(record) = records.find(|record| record.uid == uid) {
+            record.health.clone_from(words);
+        }
+    }
+
+    pub(super) fn health(&self, pod: &str) -> BTreeMap<String, String> {
+        let record = self.records.get(pod);
+        record
+            .map(|record| record.health.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn view(&self, pod: &str) -> Option<&PodView> {
@@ -75,6 +116,19 @@ impl Pods {
         self.holding().filter(move |(pod, _)| !has_ended(pod))
     }
 
+    /// The same without those of init containers.
+    pub(super) fn running_devices(&self) -> impl Iterator<Item = (&str, &ContainerDevices)> {
+        let is_init = |pod: &str, container: &str| {
+            let kind = self
+                .records
+                .get(pod)
+                .and_then(|record| record.kind(container));
+            kind == Some(ContainerKind::Init)
+        };
+        let active = self.active();
+        active.filter(move |(pod, devices)| !is_init(pod, &devices.container))
+    }
+
     /// Removes a pod with its devices, as the next admission does with an ended pod.
     pub(super) fn forget(&mut self, pod: &str) -> bool {
         self.records.remove(pod).is_some()
@@ -98,14 +152,14 @@ impl Pods {
         &ids(left) - &ids(kept)
     }
 
-    pub(super) fn grant(&mut self, pod: &str, devices: ContainerDevices) {
+    pub(crate) fn grant(&mut self, pod: &str, devices: ContainerDevices) {
         if let Some(record) = self.records.get_mut(pod) {
             record.view.devices.push(devices);
         }
     }
 
     /// All containers are admitted.
-    pub(super) fn admitted(&mut self, pod: &str) {
+    pub(crate) fn admitted(&mut self, pod: &str) {
         if let Some(record) = self.records.get_mut(pod) {
             record.containers_run = !record.spec.image_is_missing;
             if record.containers_run {
@@ -114,7 +168,7 @@ impl Pods {
         }
     }
 
-    pub(super) fn reject(&mut self, pod: &str, why: &str) {
+    pub(crate) fn reject(&mut self, pod: &str, why: &str) {
         if let Some(record) = self.records.get_mut(pod) {
             record.containers_run = false;
             record.view.phase = Phase::Failed {

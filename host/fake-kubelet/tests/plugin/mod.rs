@@ -35,6 +35,8 @@ pub(crate) async fn kubelet(change: impl FnOnce(&mut Config)) -> (FakeKubelet, T
     let node = tempfile::tempdir().expect("a directory can be created");
     let mut config = Config::new(node.path());
     config.watcher = false;
+    // `make kubelet` sets the variable, which shows that these tests are true of real kubelets.
+    config.device_manager = std::env::var_os("SRIOVDP_DEVICE_MANAGER").map(PathBuf::from);
     config.timing = Timing {
         dial: Duration::from_secs(1),
         watcher_tick: Duration::from_millis(20),

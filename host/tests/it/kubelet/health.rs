@@ -91,7 +91,7 @@ async fn waiting_pod_status_has_device_health(kind: Kind) {
 }
 
 async fn status_follows_health(node: &PoolNode, daemon: &crate::test_node::Daemon, phase: Phase) {
-    let health = || node.device_health("one").unwrap()[&id(0)];
+    let health = || node.device_health("one").unwrap()[&id(0)].clone();
     assert_eq!(health(), "Healthy");
     plug(node, daemon, 0, false);
     counts(node, 1, 2).await;

@@ -33,7 +33,7 @@ kubelet_matrix!(
 async fn it_starts_before_the_kubelet(kind: Kind) {
     let node = without_kubelet(kind.mode, kind.pools, 2);
     let daemon = without_directory(&node, kind.mode).await;
-    let change = |config: &mut Config| config.version = kind.version;
+    let change = |config: &mut Config| kind.configure(config);
     let kubelet = node.kubelet_with(change).await;
     registered(&kubelet).await;
     assert_eq!(kubelet.violations(), [""; 0]);

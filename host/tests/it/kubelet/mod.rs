@@ -35,6 +35,8 @@
 
 mod pool_node;
 
+/// The fake kubelet compared with real ones.
+mod comparison;
 /// Health, as nodes and pods show it.
 mod health;
 /// Two plugins on one node, as a rolling update has them for a while.

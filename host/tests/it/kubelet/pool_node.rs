@@ -25,6 +25,14 @@ pub(super) struct Kind {
     pub(super) pools: usize,
 }
 
+impl Kind {
+    /// `make kubelet` sets the variable: then the device manager is that of a real kubelet.
+    pub(super) fn configure(self, config: &mut Config) {
+        config.version = self.version;
+        config.device_manager = std::env::var_os("SRIOVDP_DEVICE_MANAGER").map(PathBuf::from);
+    }
+}
+
 /// A node and its kubelet. The kubelet's own methods are called on it directly.
 pub(super) struct PoolNode {
     pub(super) test_node: TestNode,
@@ -49,7 +57,7 @@ impl PoolNode {
         let pools = pools.max(kind.pools);
         let node = without_kubelet(kind.mode, pools, devices);
         let kubelet = node.kubelet_with(|config| {
-            config.version = kind.version;
+            kind.configure(config);
             if pools < MANY {
                 config.timing.dial = Duration::from_millis(500);
                 config.timing.get_info = Duration::from_millis(300);
