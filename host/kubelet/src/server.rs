@@ -38,8 +38,8 @@ const LOG_AGAIN: Duration = Duration::from_secs(600);
 pub(super) struct Server {
     socket: Socket,
     end: CancellationToken,
-    /// The one task that accepts connections and owns theirs.
-    serving: JoinSet<()>,
+    /// The one task that accepts connections and owns theirs. It returns the listener after their end.
+    serving: JoinSet<UnixListener>,
     /// The ListAndWatch streams, as they come and go.
     pub(super) streams: watch::Receiver<Streams>,
     streams_sender: watch::Sender<Streams>,
@@ -102,25 +102,28 @@ impl Server {
     /// this server is open: only then may the resource be registered again, because a kubelet up to 1.36 takes the end of an
     /// old stream for the end of the new one.
     pub(super) async fn stop(mut self) {
-        // First the file, so that no peer connects to a server that ends.
-        drop(self.socket);
         self.end.cancel();
         let ended = async {
-            while self.serving.join_next().await.is_some() {}
+            let listener = self.serving.join_next().await;
             // A response has a task of its own, and a stream counts until its task has dropped it.
             let _ = self.streams.wait_for(|streams| streams.open == 0).await;
+            listener
         };
-        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+        let listener = tokio::time::timeout(STOP_TIMEOUT, ended).await;
+        if listener.is_err() {
             tracing::debug!(
                 event = "calls_aborted",
                 "calls were still under way when their socket was closed"
             );
         }
+        // Another instance registers as soon as the file is gone, or has no listener.
+        drop(self.socket);
+        drop(listener);
     }
 }
 
-/// Accepts connections until `end`, and returns when all of them have ended.
-async fn accept(listener: UnixListener, router: Router, end: CancellationToken) {
+/// Accepts connections until `end`, and returns the listener when all of them have ended.
+async fn accept(listener: UnixListener, router: Router, end: CancellationToken) -> UnixListener {
     let mut connections = Connections::default();
     let mut pause = ACCEPT_PAUSE;
     let (mut failure, mut crowd) = (LogOnce::default(), LogOnce::default());
@@ -155,8 +158,8 @@ async fn accept(listener: UnixListener, router: Router, end: CancellationToken) 
             }
         }
     }
-    drop(listener);
     connections.all_ended().await;
+    listener
 }
 
 /// Logs a condition once, and not again soon while it recurs.

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use sriovdp_proto::deviceplugin::device_plugin_client::DevicePluginClient;
 use sriovdp_proto::deviceplugin::{AllocateRequest, AllocateResponse};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tonic::{Status, async_trait};
 
 use super::*;
+use crate::http2;
 use crate::paths::KubeletDirectory;
 use crate::plugin::{Device, DevicePlugin};
+use crate::socket::is_listening;
 
 /// A kubelet that cannot be registered with.
 struct Failing {
@@ -83,6 +86,61 @@ impl Registration for Silent {
     async fn kubelet_started(&mut self) {
         std::future::pending().await
     }
+}
+
+/// Responds to `Allocate` with a permit.
+#[derive(Debug)]
+struct Slow {
+    began: mpsc::UnboundedSender<()>,
+    permits: Semaphore,
+}
+
+#[async_trait]
+impl DevicePlugin for Slow {
+    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+        NoDevices.devices()
+    }
+
+    async fn allocate(&self, _: AllocateRequest) -> Result<AllocateResponse, Status> {
+        self.began.send(()).unwrap();
+        let _permit = self.permits.acquire().await.unwrap();
+        Ok(AllocateResponse::default())
+    }
+}
+
+/// Another instance that finds no listening socket registers, and a kubelet up to 1.36 takes the end of a stream that is
+/// still open for that of the new one.
+#[tokio::test]
+async fn a_server_that_stops_listens_until_its_calls_have_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sock");
+    let directory = KubeletDirectory {
+        path: directory.path().to_owned(),
+        host_path: directory.path().to_owned(),
+    };
+    let (began, mut calls) = mpsc::unbounded_channel();
+    let permits = Semaphore::new(0);
+    let slow = Arc::new(Slow { began, permits });
+    let plugin: Arc<dyn DevicePlugin> = Arc::clone(&slow) as _;
+    let server = Server::start(&directory, "x.sock", "example.com/x", &plugin);
+    let server = server.await.unwrap();
+    let call = http2::connect(&path, |channel| async {
+        let mut client = DevicePluginClient::with_origin(channel, http2::localhost());
+        client.allocate(AllocateRequest::default()).await
+    });
+    let stop = async {
+        calls.recv().await.unwrap();
+        let stopping = tokio::spawn(server.stop());
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_listening(&path).await);
+        slow.permits.add_permits(1);
+        stopping.await.unwrap();
+        assert!(!path.exists());
+    };
+    let (response, ()) = tokio::join!(call, stop);
+    response.unwrap().unwrap();
 }
 
 /// However long each registration lasts without a stream, the backoff grows.
