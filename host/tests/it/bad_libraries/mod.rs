@@ -1,6 +1,7 @@
 //! Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 
 /// How bad libraries are made.
+mod allocate_faults;
 mod build;
 /// What a directory may be full of.
 mod directory;

@@ -1,5 +1,8 @@
 //! Faults that show only in calls of the running daemon: that call fails, that pool reports it, everything else continues.
 
+use std::fs::File;
+use std::path::PathBuf;
+
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
@@ -13,7 +16,7 @@ const CONFIG: &str = r#"{"resourceList": [
 ]}"#;
 
 /// A node, its kubelet and a daemon with a provider that has the fault `what` in the variable `variable`.
-async fn start(variable: &str, what: &str) -> (TestNode, FakeKubelet, Daemon) {
+pub(super) async fn start(variable: &str, what: &str) -> (TestNode, FakeKubelet, Daemon) {
     let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     match variable {
         "RAW_PROVIDER" => node.provide("raw", &built("sriovdp_raw_provider")),
@@ -25,8 +28,29 @@ async fn start(variable: &str, what: &str) -> (TestNode, FakeKubelet, Daemon) {
     (node, kubelet, daemon)
 }
 
+/// A node with a provider that waits in a call until the gate is opened and closed.
+pub(super) fn with_gate(fault: &str) -> (TestNode, PathBuf) {
+    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    node.provide("faulty", &built("sriovdp_faulty_provider"));
+    let gate = node.root().join("gate");
+    let (kind, mode) = (
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    );
+    rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
+    node.environment("FAULTY_PROVIDER", fault);
+    node.environment("FAULTY_GATE", gate.to_str().unwrap());
+    (node, gate)
+}
+
+/// The open gate, once a provider is in front of it: opening it for writing waits for its reader.
+pub(super) async fn reached(gate: PathBuf) -> File {
+    let open = move || File::options().write(true).open(gate);
+    tokio::task::spawn_blocking(open).await.unwrap().unwrap()
+}
+
 /// The others are offered, their devices can be had, and the daemon ends as it should.
-async fn other_pools_are_unaffected(kubelet: &FakeKubelet, mut daemon: Daemon) {
+pub(super) async fn other_pools_are_unaffected(kubelet: &FakeKubelet, mut daemon: Daemon) {
     kubelet
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
@@ -110,72 +134,6 @@ async fn failed_rescan_is_reported() {
     }
 }
 
-#[tokio::test]
-async fn failing_allocate_is_reported() {
-    for (variable, fault, reason_part) in [
-        (
-            "FAULTY_PROVIDER",
-            "allocate=bomb",
-            "the panic has no message",
-        ),
-        (
-            "RAW_PROVIDER",
-            r#"allocate={"devices": []}"#,
-            "the provider `raw.so` returned 0 allocations for 1 device",
-        ),
-        (
-            "RAW_PROVIDER",
-            "allocate=not-utf-8",
-            "the provider's answer to `allocate` cannot be read",
-        ),
-        (
-            "RAW_PROVIDER",
-            r#"allocate={"devices": [{"nodes": [["/dev/null", "/etc/passwd"]]}]}"#,
-            "the device node `/etc/passwd` is not below `/dev`",
-        ),
-        (
-            "RAW_PROVIDER",
-            r#"allocate={"devices": [{"companions": [["/dev/../etc/shadow", "/dev/x"]]}]}"#,
-            "the provider `raw.so` returned an invalid allocation",
-        ),
-    ] {
-        let (_node, kubelet, daemon) = start(variable, fault).await;
-        let pool = match variable {
-            "RAW_PROVIDER" => "intel.com/raw",
-            _ => "intel.com/faulty",
-        };
-        kubelet
-            .wait_for(pool, |view| view.allocatable() > 0)
-            .await
-            .unwrap();
-        let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-        assert!(
-            refused.to_string().contains(reason_part),
-            "{fault}: {refused}"
-        );
-        other_pools_are_unaffected(&kubelet, daemon).await;
-    }
-}
-
-/// The kubelet has its answer within three seconds, and the blocked thread delays no other call.
-#[tokio::test]
-async fn hanging_allocate_times_out() {
-    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=hang").await;
-    let pool = "intel.com/faulty";
-    kubelet
-        .wait_for(pool, |view| view.allocatable() > 0)
-        .await
-        .unwrap();
-    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-    let reason_part = "the provider `faulty.so` has not answered `allocate` within 3.0 s";
-    assert!(refused.to_string().contains(reason_part), "{refused}");
-    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-    let reason_part = "the provider `faulty.so` is still busy with an earlier call";
-    assert!(refused.to_string().contains(reason_part), "{refused}");
-    assert!(kubelet.resource(pool).unwrap().allocatable() > 0);
-    other_pools_are_unaffected(&kubelet, daemon).await;
-}
-
 /// Positions that no device has, and the same one twice, are worth nothing.
 #[tokio::test]
 async fn selection_of_an_unknown_device_fails_the_provider() {
@@ -228,16 +186,7 @@ async fn panicking_destructor_of_facts_is_contained() {
 /// Others are there before it has answered, and its answer counts whenever it comes.
 #[tokio::test]
 async fn a_slow_discovery_delays_only_its_own_pools() {
-    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
-    node.provide("faulty", &built("sriovdp_faulty_provider"));
-    let gate = node.root().join("gate");
-    let (kind, mode) = (
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-    );
-    rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
-    node.environment("FAULTY_PROVIDER", "discover=wait");
-    node.environment("FAULTY_GATE", gate.to_str().unwrap());
+    let (node, gate) = with_gate("discover=wait");
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     kubelet
@@ -252,10 +201,7 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
         kubelet.resource("intel.com/faulty").is_none(),
         "nothing is known of it"
     );
-    tokio::task::spawn_blocking(move || std::fs::File::options().write(true).open(gate))
-        .await
-        .unwrap()
-        .unwrap();
+    drop(reached(gate).await);
     kubelet
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await
