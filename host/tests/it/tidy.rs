@@ -220,3 +220,21 @@ fn providers_use_what_every_vendor_has() {
         }
     }
 }
+
+/// Cargo leaves link-time optimization out for a library that is linked into others as well, and reports nothing.
+#[test]
+fn providers_are_optimized_at_link_time() {
+    for directory in ["device-types", "examples/providers"] {
+        let manifests = crate::repository::files(directory, "toml");
+        let crates = manifests
+            .iter()
+            .filter(|file| file.ends_with("/Cargo.toml"));
+        for file in crates {
+            let manifest = crate::repository::text(file);
+            assert!(
+                manifest.contains("\ncrate-type = [\"cdylib\"]\n"),
+                "{file} is not a `cdylib` alone"
+            );
+        }
+    }
+}
