@@ -120,3 +120,28 @@ fn pods_are_attached_to_networks_of_their_resources() {
         );
     }
 }
+
+/// Each configuration for RDMA has devices on the machines that it is for.
+#[tokio::test]
+async fn configurations_of_rdma_on_their_nodes() {
+    for (config, machine, pools) in [
+        (
+            "multi-rail",
+            "efa-multi-rail",
+            &["rail0: 1", "rail1: 1", "rail2: 1", "rail3: 1"][..],
+        ),
+        ("cloud-rdma", "efa-multi-rail", &["efa: 4"]),
+        ("cloud-rdma", "erdma", &["erdma: 1"]),
+        ("cloud-rdma", "mana", &["mana: 1"]),
+    ] {
+        let config = text(&format!("examples/configs/{config}.json"));
+        let tree = text(&format!("examples/nodes/{machine}.tree"));
+        let node = TestNode::with_config(&tree, RegistrationMode::Watcher, &config);
+        node.provide_extensions();
+        let (_, output, _) = node.run(&["check"]).await;
+        for pool in pools {
+            let expected = format!("intel.com/{pool} device");
+            assert!(output.contains(&expected), "{machine}, {pool}:\n{output}");
+        }
+    }
+}
