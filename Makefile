@@ -1,7 +1,7 @@
 # Short names for the real commands, for GNU make and any POSIX shell. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo e2e kubelet test test-all test-long image-test random attack attack-scenarios lint audit fmt bench dist image arch release chart monitoring miri clean require
+.PHONY: help demo e2e kubelet test test-all test-long image-test random attack attack-scenarios lint audit fmt bench bench-record bench-check bench-record-instructions dist image arch release chart monitoring miri clean require
 
 EXAMPLES := $(sort $(wildcard examples/providers/*/Cargo.toml))
 PROVIDERS := net-device accelerator aux-net-device mellanox-rdma intel-ddp
@@ -14,7 +14,7 @@ TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 OBJCOPY ?= objcopy
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' Makefile
 
 demo: require ## Show the daemon with its providers on a captured node, without root and without a cluster.
 	cargo build --locked -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
@@ -102,9 +102,29 @@ fmt: require ## Format all code.
 	set -e; for example in $(EXAMPLES); do cargo fmt --manifest-path $$example; done
 
 # The benchmark takes the provider libraries from beside the program, where `cargo bench` alone does not put them.
-bench: require ## Measure the daemon on written nodes of several sizes; BENCH_QUICK=1 is shorter.
-	cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
-	cargo bench --locked -p sriovdp-tests --bench node --bench calls
+BENCH_BUILD = cargo build --locked --release -p sriovdp $(PROVIDERS:%=-p sriovdp-%)
+BENCH = cargo bench --locked -p sriovdp-tests --bench node
+
+# A directory in PEER is another build of this program (target/release or dist), other words are the command of another
+# plugin with the Go plugin's options.
+bench: require ## Measure start, calls and memory on written nodes; PEER=DIRECTORY compares, BENCH_QUICK=1 is shorter.
+	@$(BENCH_BUILD)
+	@$(BENCH)
+
+bench-record: require ## As bench, and put the result into docs/performance.md.
+	@$(BENCH_BUILD)
+	@$(BENCH) > $(TARGET_DIR)/performance.md
+	@sed -i -e '/^<!-- results -->$$/,/^<!-- end of the results -->$$/{//!d}' \
+		-e '/^<!-- results -->$$/r $(TARGET_DIR)/performance.md' docs/performance.md
+	@cat $(TARGET_DIR)/performance.md
+
+bench-check: require ## Compare the instructions of scan, discovery, assignment and Allocate with the recorded ones; needs valgrind.
+	@$(BENCH_BUILD)
+	@$(BENCH) -- check
+
+bench-record-instructions: require ## Record the instructions that bench-check compares with.
+	@$(BENCH_BUILD)
+	@$(BENCH) -- record
 
 # `cargo audit bin`, trivy and grype read the section with the packages of each binary.
 dist: require ## Build for release and lay the files out in dist/ as they are installed.

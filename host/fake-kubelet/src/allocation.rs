@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sriovdp_proto::deviceplugin::{
     AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse,
-    ContainerPreferredAllocationRequest, PreStartContainerRequest, PreferredAllocationRequest,
+    ContainerPreferredAllocationRequest, DevicePluginOptions, Empty, PreStartContainerRequest,
+    PreferredAllocationRequest,
 };
 use tonic::{Request, Status};
 
@@ -39,6 +40,13 @@ impl FakeKubelet {
         let response = client.api.allocate(request).await?.into_inner();
         let first = response.container_responses.into_iter().next();
         first.ok_or_else(|| Status::internal("the plugin's answer is for no container"))
+    }
+
+    /// Calls GetDevicePluginOptions, as at registration.
+    pub async fn options(&self, resource: &str) -> Result<DevicePluginOptions, Status> {
+        let mut client = self.endpoint(resource)?;
+        let response = client.api.get_device_plugin_options(Empty {}).await?;
+        Ok(response.into_inner())
     }
 
     /// Calls PreStartContainer as before a container starts, if the plugin has announced it. Returns whether it has.

@@ -1,9 +1,8 @@
-//! Metrics of the running daemon: which series there are when, and what they cost.
+//! Metrics of the running daemon: which series there are when, and that they cost nothing without `--metrics-listen`.
 
 use std::net::TcpListener;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -90,9 +89,9 @@ async fn devices_of_pods_have_series_by_an_option() {
     assert!(series.contains(r#",container=""#) && series.ends_with("\"} 1"));
 }
 
-/// `key` in `/proc/PID/file`, as a number.
-fn number(daemon: &Daemon, file: &str, key: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/{file}", daemon.id())).unwrap();
+/// `key` in `/proc/PID/status`, as a number.
+fn number(daemon: &Daemon, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     let value = line.and_then(|line| line.split_whitespace().next());
     value
@@ -140,77 +139,10 @@ async fn without_the_option_there_is_no_socket_and_no_thread() {
         sockets.push(tcp_sockets(&daemon));
         // Blocking threads come and go with the load, and one of them stays.
         let end = tokio::time::Instant::now() + Duration::from_secs(30);
-        while number(&daemon, "status", "Threads:") > 2 && tokio::time::Instant::now() < end {
+        while number(&daemon, "Threads:") > 2 && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        threads.push(number(&daemon, "status", "Threads:"));
+        threads.push(number(&daemon, "Threads:"));
     }
     assert_eq!((sockets, threads), (vec![0, 1], vec![2, 2]));
-}
-
-/// Prints what metrics take on a node with 4,096 devices, as anonymous memory of this build's daemon.
-#[tokio::test]
-#[ignore = "prints numbers of this build"]
-#[allow(clippy::print_stdout, reason = "it is run to be read")]
-async fn memory_of_metrics_at_4096_devices() {
-    use std::fmt::Write as _;
-    let (mut tree, mut resources) = (String::new(), Vec::new());
-    for pf in 0..64 {
-        let bus = pf + 16;
-        writeln!(
-            tree,
-            "pf 0000:{bus:02x}:00.0 8086:1572 driver=i40e net=pf{pf}"
-        )
-        .unwrap();
-        for vf in 0..64 {
-            let (device, function) = (1 + vf / 8, vf % 8);
-            writeln!(
-                tree,
-                "vf 0000:{bus:02x}:{device:02x}.{function} 8086:154c pf=0000:{bus:02x}:00.0 id={vf} driver=iavf"
-            )
-            .unwrap();
-        }
-        resources.push(format!(
-            r#"{{"resourceName": "r{pf}", "selectors": {{"pfNames": ["pf{pf}"]}}}}"#
-        ));
-    }
-    let config = format!(r#"{{"resourceList": [{}]}}"#, resources.join(","));
-    let mut least = [u64::MAX; 2];
-    for round in 0..6 {
-        let on = round % 2 == 1;
-        let node = TestNode::with_config(&tree, RegistrationMode::Watcher, &config);
-        let kubelet = node.kubelet().await;
-        let (daemon, address) = match on {
-            true => with_metrics(&node, &[]),
-            false => (node.daemon(), String::new()),
-        };
-        for pf in 0..64 {
-            let resource = format!("intel.com/r{pf}");
-            let registered = kubelet.wait_for(&resource, |view| view.allocatable() == 64);
-            registered.await.unwrap();
-        }
-        for reconciles in 2..7 {
-            daemon.signal(Signal::HUP);
-            daemon.logs("rescan_requested").times(reconciles - 1).await;
-            if on {
-                get(&address, "/metrics").await;
-            }
-        }
-        if on {
-            for _ in 0..50 {
-                get(&address, "/metrics").await;
-            }
-        }
-        let anonymous = number(&daemon, "smaps_rollup", "Anonymous:");
-        println!(
-            "metrics {}: {anonymous} kB anonymous",
-            if on { "on" } else { "off" }
-        );
-        let least = &mut least[usize::from(on)];
-        *least = anonymous.min(*least);
-    }
-    println!(
-        "on takes {} kB more than off",
-        least[1] as i64 - least[0] as i64
-    );
 }

@@ -1,121 +1,153 @@
-//! One row of the table: what one program needs on one node.
+//! What one program needs on one node, over some starts of it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
 use crate::process::{Activity, Snapshot};
 use crate::program::Program;
-use crate::start::Node;
+use crate::start::{Node, Started};
 use crate::syscalls;
+use crate::tree::{Driver, Size};
 
 /// How thorough to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Starts, of which the median counts.
+    /// Starts of each program on each node, in turn.
     pub(crate) starts: usize,
-    /// Calls of Allocate.
+    /// Calls of each kind after each start.
     pub(crate) calls: usize,
     /// Changes of the node, one after the other.
     pub(crate) changes: usize,
-    /// How long to watch it do nothing.
+    /// How long the idle program is observed.
     pub(crate) idle: Duration,
 }
 
+/// What is measured besides the time and the memory of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Start,
+    /// The calls as well.
+    Calls,
+    /// The system calls of a start, and the idle program as well.
+    SystemCallsAndIdle,
+}
+
 /// What was measured.
-#[derive(Debug)]
-pub(crate) struct Row {
-    /// Medians of the starts.
-    pub(crate) scanned: Duration,
-    pub(crate) ready: Duration,
-    /// When all pools had been listed, in the last start.
-    pub(crate) serving: Snapshot,
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    /// Until the last pool was registered and listed.
+    pub(crate) starts: Vec<Duration>,
+    /// When all pools had been listed.
+    pub(crate) serving: Vec<Snapshot>,
     /// After the calls.
-    pub(crate) used: Snapshot,
+    pub(crate) used: Vec<Snapshot>,
+    pub(crate) empty: Vec<Duration>,
+    pub(crate) netdev: Calls,
+    pub(crate) vfio: Calls,
     /// Until all pools had been listed; nothing without strace.
     pub(crate) system_calls: Option<u64>,
-    pub(crate) allocate: Latency,
-    /// CPU time of the program for one of the calls.
-    pub(crate) cpu_of_a_call: Duration,
-    pub(crate) idle: Activity,
+    pub(crate) idle: Option<Activity>,
 }
 
-/// How long a call took.
-#[derive(Debug)]
-pub(crate) struct Latency {
-    pub(crate) median: Duration,
-    /// All but one call in a hundred took less.
-    pub(crate) slow: Duration,
+/// Calls of Allocate, each for one device.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// Of a device whose files are not written yet.
+    pub(crate) first: Vec<Duration>,
+    /// Of a device that was allocated before.
+    pub(crate) again: Vec<Duration>,
 }
 
-/// Measures `program` on `node`.
-pub(crate) async fn measure(program: &Program, node: &Node, effort: Effort) -> anyhow::Result<Row> {
-    let (mut scanned, mut ready) = (Vec::new(), Vec::new());
-    for _ in 1..effort.starts {
-        let started = node.start(program, &[]).await?;
-        scanned.push(started.scanned);
-        ready.push(started.ready);
-        started.kill().await?;
-    }
-    let system_calls = syscalls::until_ready(program, node).await?;
-    let last = node.start(program, &[]).await?;
-    scanned.push(last.scanned);
-    ready.push(last.ready);
-    let serving = Snapshot::of(last.pid)?;
-    let allocate = Latency::of(calls(&last.kubelet, node, effort.calls).await?);
-    let used = Snapshot::of(last.pid)?;
-    let before = Activity::of(last.pid)?;
-    tokio::time::sleep(effort.idle).await;
-    let idle = Activity::of(last.pid)?.since(before);
-    last.kill().await?;
-    Ok(Row {
-        scanned: median(scanned),
-        ready: median(ready),
-        serving,
-        used,
-        system_calls,
-        allocate,
-        cpu_of_a_call: (used.cpu - serving.cpu) / u32::try_from(effort.calls)?,
-        idle,
-    })
-}
-
-impl Latency {
-    pub(crate) fn of(mut calls: Vec<Duration>) -> Self {
-        calls.sort_unstable();
-        Self {
-            slow: calls
-                .get(calls.len() * 99 / 100)
-                .copied()
-                .unwrap_or_default(),
-            median: median(calls),
+/// Measures each program on one node, alternating. The result of a program that failed is the reason.
+pub(crate) async fn measure(
+    programs: &[Program],
+    size: Size,
+    extent: Extent,
+    effort: Effort,
+) -> anyhow::Result<Vec<anyhow::Result<Samples>>> {
+    let node = Node::write(size)?;
+    let mut all: Vec<_> = programs.iter().map(|_| Ok(Samples::default())).collect();
+    for round in 1..=effort.starts {
+        let extent = match extent {
+            Extent::SystemCallsAndIdle if round < effort.starts => Extent::Start,
+            extent => extent,
+        };
+        for (program, result) in programs.iter().zip(&mut all) {
+            if let Ok(samples) = result
+                && let Err(error) = samples.add(program, &node, extent, effort).await
+            {
+                let log = node.end_of_log();
+                *result = Err(error.context(format!("its log ends with: {log}")));
+            }
         }
     }
+    Ok(all)
 }
 
-/// Asks for one device after the other, going round all pools, on the connection that the kubelet has.
-async fn calls(kubelet: &FakeKubelet, node: &Node, count: usize) -> anyhow::Result<Vec<Duration>> {
-    let mut pools = Vec::new();
-    for resource in node.size.resources() {
-        let view = kubelet.resource(&resource).context("a pool is gone")?;
-        pools.push((resource, view.devices));
+impl Samples {
+    async fn add(
+        &mut self,
+        program: &Program,
+        node: &Node,
+        extent: Extent,
+        effort: Effort,
+    ) -> anyhow::Result<()> {
+        let started = node.start(program, &[]).await?;
+        self.starts.push(started.ready);
+        self.serving.push(Snapshot::of(started.pid)?);
+        match extent {
+            Extent::Start => {}
+            Extent::Calls => self.call(&started, node.size, effort.calls).await?,
+            Extent::SystemCallsAndIdle => {
+                let before = Activity::of(started.pid)?;
+                tokio::time::sleep(effort.idle).await;
+                self.idle = Some(Activity::of(started.pid)?.since(before));
+            }
+        }
+        started.end(Signal::KILL).await?;
+        if extent == Extent::SystemCallsAndIdle {
+            self.system_calls = syscalls::until_ready(program, node).await?;
+        }
+        Ok(())
     }
+
+    async fn call(&mut self, started: &Started, size: Size, calls: usize) -> anyhow::Result<()> {
+        let kubelet = &started.kubelet;
+        for (driver, took) in [
+            (Driver::Netdev, &mut self.netdev),
+            (Driver::Vfio, &mut self.vfio),
+        ] {
+            let devices = size.devices(driver);
+            took.first
+                .extend(allocate(kubelet, &devices, devices.len()).await?);
+            took.again.extend(allocate(kubelet, &devices, calls).await?);
+        }
+        let resources: Vec<String> = size.resources().collect();
+        for n in 0..calls {
+            let begin = Instant::now();
+            kubelet.options(&resources[n % resources.len()]).await?;
+            self.empty.push(begin.elapsed());
+        }
+        self.used.push(Snapshot::of(started.pid)?);
+        Ok(())
+    }
+}
+
+/// Allocates one device after the other, going round `devices`, on the connections that the kubelet has.
+pub(crate) async fn allocate(
+    kubelet: &FakeKubelet,
+    devices: &[(String, String)],
+    count: usize,
+) -> anyhow::Result<Vec<Duration>> {
     let mut took = Vec::new();
-    for n in 0..count {
-        let (resource, devices) = &pools[n % pools.len()];
-        let id = devices[n / pools.len() % devices.len()].id.as_str();
+    for (resource, id) in devices.iter().cycle().take(count) {
         let begin = Instant::now();
-        kubelet
-            .allocate(resource, &[id])
-            .await
-            .with_context(|| format!("cannot allocate `{id}`"))?;
+        let allocated = kubelet.allocate(resource, &[id.as_str()]).await;
         took.push(begin.elapsed());
+        allocated.with_context(|| format!("cannot allocate `{id}`"))?;
     }
     Ok(took)
-}
-
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -16,8 +16,8 @@ use sriovdp_fake_kubelet::{EventKind, FakeKubelet};
 use sriovdp_sdk_testing::Tree;
 use tokio::sync::watch;
 
-use crate::measure::Latency;
 use crate::start::Node;
+use crate::tree::{one_more, one_more_at};
 
 /// A little more than the daemon's own.
 const MAX_COOLDOWN: Duration = Duration::from_millis(1100);
@@ -28,9 +28,9 @@ const RESOURCE: &str = "intel.com/pool0";
 #[derive(Debug)]
 pub(crate) struct Noticed {
     /// A virtual function that comes.
-    pub(crate) comes: Latency,
+    pub(crate) comes: Vec<Duration>,
     /// One that goes.
-    pub(crate) goes: Latency,
+    pub(crate) goes: Vec<Duration>,
 }
 
 /// Adds one function after the other and takes it away again, and takes the time from each one's event to the list that
@@ -49,11 +49,11 @@ pub(crate) async fn measure(
     tokio::time::sleep(MAX_COOLDOWN).await;
     let devices = node.size.devices_of_a_pool();
     for n in 0..changes {
-        let address = node.size.one_more_at(n);
+        let address = one_more_at(n);
         let function = address.parse()?;
         let unplug = format!("unplug {address}");
         for (change, devices, took) in [
-            (node.size.one_more(n), devices + 1, &mut comes),
+            (one_more(n), devices + 1, &mut comes),
             (unplug, devices, &mut goes),
         ] {
             Tree::apply(node.root(), &change)?;
@@ -73,10 +73,7 @@ pub(crate) async fn measure(
     }
     drop(daemon);
     kubelet.stop().await;
-    Ok(Noticed {
-        comes: Latency::of(comes),
-        goes: Latency::of(goes),
-    })
+    Ok(Noticed { comes, goes })
 }
 
 /// Ends the daemon's thread when it is dropped.

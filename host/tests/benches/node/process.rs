@@ -1,4 +1,4 @@
-//! What the kernel reports of a process: its memory, its threads, its reads and its time.
+//! What the kernel reports of a process: its memory, its threads and its time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,8 +23,6 @@ pub(crate) struct Snapshot {
     /// `VmHWM`: the most that was ever resident.
     pub(crate) peak_kb: u64,
     pub(crate) threads: u64,
-    /// `syscr`: `read` and its kin.
-    pub(crate) reads: u64,
     /// In hundredths of a second, threads that have ended included.
     pub(crate) cpu: Duration,
 }
@@ -41,14 +39,12 @@ pub(crate) struct Activity {
 impl Snapshot {
     pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
         let status = read(pid, "status")?;
-        let io = read(pid, "io")?;
         Ok(Self {
             resident_kb: field(&status, "VmRSS")?,
             anonymous_kb: field(&status, "RssAnon")?,
             shared_kb: field(&status, "RssShmem")?,
             peak_kb: field(&status, "VmHWM")?,
             threads: field(&status, "Threads")?,
-            reads: field(&io, "syscr")?,
             cpu: cpu(&read(pid, "stat")?)?,
         })
     }

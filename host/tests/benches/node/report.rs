@@ -1,156 +1,123 @@
-//! The table that a person reads: one row for each program and node, and the ratio of two programs.
-#![allow(clippy::print_stdout, reason = "the table is what this program is for")]
+//! The results as Markdown tables: a row for each quantity, a column for each program, and their ratio.
+#![allow(
+    clippy::print_stdout,
+    reason = "the tables are what this program is for"
+)]
 
 use std::time::Duration;
 
-use crate::measure::Row;
-use crate::notice::Noticed;
-use crate::tree::Size;
+use crate::measure::Samples;
+use crate::process::Snapshot;
 
-struct Column {
-    /// What it is, and of what or in what.
-    title: [&'static str; 2],
-    width: usize,
-    decimals: usize,
-    value: fn(&Row, Size) -> Option<f64>,
+/// A table: what was measured, and how.
+#[derive(Debug)]
+pub(crate) struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
 }
 
-const COLUMNS: &[Column] = &[
-    column(["scanned", "ms"], 8, 0, |row, _| {
-        Some(milliseconds(row.scanned))
-    }),
-    column(["ready", "ms"], 6, 0, |row, _| {
-        Some(milliseconds(row.ready))
-    }),
-    column(["CPU", "ms"], 6, 0, |row, _| {
-        Some(milliseconds(row.serving.cpu))
-    }),
-    column(["RSS", "MB"], 7, 2, |row, _| {
-        Some(megabytes(row.serving.resident_kb))
-    }),
-    column(["anon", "MB"], 7, 2, |row, _| {
-        Some(megabytes(row.serving.anonymous_kb))
-    }),
-    column(["shmem", "MB"], 7, 2, |row, _| {
-        Some(megabytes(row.serving.shared_kb))
-    }),
-    column(["peak", "MB"], 7, 2, |row, _| {
-        Some(megabytes(row.serving.peak_kb))
-    }),
-    column(["used", "MB"], 7, 2, |row, _| {
-        Some(megabytes(row.used.resident_kb))
-    }),
-    column(["threads", ""], 8, 0, |row, _| {
-        Some(count(row.serving.threads))
-    }),
-    column(["reads", ""], 7, 0, |row, _| Some(count(row.serving.reads))),
-    column(["syscalls", ""], 9, 0, |row, _| row.system_calls.map(count)),
-    column(["", "per VF"], 7, 1, |row, size| {
-        Some(count(row.system_calls?) / size.vfs as f64)
-    }),
-    column(["Allocate", "p50 us"], 9, 0, |row, _| {
-        Some(microseconds(row.allocate.median))
-    }),
-    column(["", "p99 us"], 7, 0, |row, _| {
-        Some(microseconds(row.allocate.slow))
-    }),
-    column(["", "CPU us"], 7, 0, |row, _| {
-        Some(microseconds(row.cpu_of_a_call))
-    }),
-    column(["idle", "switches"], 9, 0, |row, _| {
-        Some(count(row.idle.switches))
-    }),
-    column(["", "CPU us"], 7, 0, |row, _| {
-        Some(microseconds(row.idle.cpu))
-    }),
-];
+/// The unit of a quantity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    Milliseconds,
+    Microseconds,
+    Megabytes,
+    Count,
+}
 
-/// Prints what stands above the rows.
-pub(crate) fn print_head() {
-    for line in 0..2 {
-        let titles = ["VFs", "pools"].map(|title| if line == 0 { title } else { "" });
-        print!("{:>5}{:>6}  {:<8}", titles[0], titles[1], "");
-        for column in COLUMNS {
-            print!("{:>1$}", column.title[line], column.width);
+impl Table {
+    /// A table with one column, or with a peer's and the ratio besides.
+    pub(crate) fn new(programs: usize) -> Self {
+        let columns = ["", "this build", "peer", "peer / this build"];
+        Self {
+            columns: columns[..if programs > 1 { 4 } else { 2 }].to_vec(),
+            rows: Vec::new(),
         }
-        println!();
     }
-}
 
-/// Prints one row.
-pub(crate) fn print_row(name: &str, size: Size, row: &Row) {
-    print_line(name, size, |column| {
-        (column.value)(row, size).map(|value| format!("{value:.0$}", column.decimals))
-    });
-}
+    /// Adds a row: `value` of each program that did not fail on the node.
+    pub(crate) fn compare(
+        &mut self,
+        name: impl Into<String>,
+        unit: Unit,
+        programs: &[Option<&Samples>],
+        value: impl Fn(&Samples) -> Option<f64>,
+    ) {
+        let values: Vec<_> = programs.iter().map(|p| p.and_then(&value)).collect();
+        self.row(name, unit, &values);
+    }
 
-/// Prints how many times as much `other` needs as `ours`.
-pub(crate) fn print_ratio(size: Size, ours: &Row, other: &Row) {
-    print_line("ratio", size, |column| {
-        let (ours, other) = ((column.value)(ours, size)?, (column.value)(other, size)?);
-        (ours > 0.0).then(|| format!("{:.1}x", other / ours))
-    });
-}
+    /// Adds a row with a value for each program, in seconds, kilobytes or as a number.
+    pub(crate) fn row(&mut self, name: impl Into<String>, unit: Unit, values: &[Option<f64>]) {
+        let mut row = vec![name.into()];
+        row.extend(values.iter().map(|value| match value {
+            Some(value) => unit.text(*value),
+            None => "-".to_owned(),
+        }));
+        if let [Some(ours), Some(peer)] = values {
+            row.push(format!("{:.2}x", peer / ours));
+        }
+        row.resize(self.columns.len(), "-".to_owned());
+        self.rows.push(row);
+    }
 
-/// Prints what stands above the lines about changes.
-pub(crate) fn print_notice_head() {
-    println!(
-        "\nnoticed: from the event of one virtual function to its list at the kubelet, the daemon in this process"
-    );
-}
-
-/// Prints how soon changes were noticed.
-pub(crate) fn print_notice(size: Size, changes: usize, noticed: &Noticed) {
-    for (what, took) in [("comes", &noticed.comes), ("goes", &noticed.goes)] {
-        println!(
-            "{:>5}{:>6}  {what:<6} p50 {:.1} ms, p99 {:.1} ms, of {changes}",
-            size.vfs,
-            size.pools,
-            milliseconds(took.median),
-            milliseconds(took.slow)
+    /// Prints it below its title and the sentence on how it was measured.
+    pub(crate) fn print(&self, title: &str, how: &str) {
+        println!("\n### {title}\n\n{how}\n");
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells
+                .max()
+                .unwrap_or(0)
+                .max(self.columns[column].len())
+                .max(4)
+        };
+        let line = |cells: Vec<String>| {
+            let cells = cells.iter().enumerate().map(|(n, cell)| match n {
+                0 => format!("{cell:<0$}", width(n)),
+                _ => format!("{cell:>0$}", width(n)),
+            });
+            println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+        };
+        line(self.columns.iter().map(|&title| title.to_owned()).collect());
+        line(
+            (0..self.columns.len())
+                .map(|n| match n {
+                    0 => "-".repeat(width(n)),
+                    _ => format!("{}:", "-".repeat(width(n) - 1)),
+                })
+                .collect(),
         );
+        self.rows.iter().cloned().for_each(line);
     }
 }
 
-fn print_line(name: &str, size: Size, cell: impl Fn(&Column) -> Option<String>) {
-    print!("{:>5}{:>6}  {name:<8}", size.vfs, size.pools);
-    for column in COLUMNS {
-        print!(
-            "{:>1$}",
-            cell(column).as_deref().unwrap_or("-"),
-            column.width
-        );
-    }
-    println!();
-}
-
-const fn column(
-    title: [&'static str; 2],
-    width: usize,
-    decimals: usize,
-    value: fn(&Row, Size) -> Option<f64>,
-) -> Column {
-    Column {
-        title,
-        width,
-        decimals,
-        value,
+impl Unit {
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::Milliseconds => format!("{:.1} ms", value * 1e3),
+            Self::Microseconds => format!("{:.0} us", value * 1e6),
+            Self::Megabytes => format!("{:.2} MB", value / 1024.0),
+            Self::Count => format!("{value:.0}"),
+        }
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+/// What all but `100 - percent` in a hundred are below, in seconds.
+pub(crate) fn percentile(times: &[Duration], percent: usize) -> Option<f64> {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    Some(times.get(times.len() * percent / 100)?.as_secs_f64())
 }
 
-fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
+/// The median of a number of several starts.
+pub(crate) fn median(starts: &[Snapshot], value: impl Fn(&Snapshot) -> u64) -> Option<f64> {
+    let mut values: Vec<u64> = starts.iter().map(value).collect();
+    values.sort_unstable();
+    Some(count(*values.get(values.len() / 2)?))
 }
 
-fn megabytes(kilobytes: u64) -> f64 {
-    count(kilobytes) / 1024.0
-}
-
-/// Nothing that is counted here comes near what a float cannot hold.
-fn count(number: u64) -> f64 {
+/// Nothing that is counted here comes near the numbers that a float cannot represent.
+pub(crate) fn count(number: u64) -> f64 {
     number as f64
 }

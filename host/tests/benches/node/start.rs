@@ -10,7 +10,6 @@ use sriovdp_fake_kubelet::{Config, Event, EventKind, FakeKubelet, Timing};
 use sriovdp_sdk_testing::{TempTree, Tree};
 use tokio::process::Child;
 
-use crate::process;
 use crate::program::Program;
 use crate::tree::Size;
 
@@ -34,10 +33,8 @@ pub(crate) struct Node {
 pub(crate) struct Started {
     pub(crate) kubelet: FakeKubelet,
     child: Child,
-    /// The program, which may be the child of what was started.
+    /// What was started: the program, unless a wrapper runs it as a child.
     pub(crate) pid: u32,
-    /// Until its first socket was there: the bus is read and the devices are divided.
-    pub(crate) scanned: Duration,
     /// Until the last pool was registered and had sent its list.
     pub(crate) ready: Duration,
 }
@@ -78,29 +75,16 @@ impl Node {
             .stderr(std::fs::File::create(self.log())?)
             .kill_on_drop(true)
             .spawn();
-        let mut child = child.with_context(|| format!("cannot start the {}", program.name()))?;
+        let mut child = child.context("cannot start it")?;
         tokio::select! {
             listed = self.all_listed(&kubelet) => listed?,
             status = child.wait() => bail!("it has ended: {}", status?),
         }
-        let child_id = child.id().context("the program has ended")?;
-        let pid = if wrapper.is_empty() {
-            Some(child_id)
-        } else {
-            process::child_of(child_id)
-        };
-        let journal = kubelet.journal();
-        let sockets = |event: &&Event| matches!(event.kind, EventKind::SocketAppeared { .. });
         let lists = |event: &&Event| matches!(event.kind, EventKind::Listed { .. });
-        let first_socket = journal
-            .iter()
-            .find(sockets)
-            .context("no socket appeared")?
-            .at;
+        let journal = kubelet.journal();
         let last_list = journal.iter().rfind(lists).context("no list was sent")?.at;
         Ok(Started {
-            pid: pid.context("the program has ended")?,
-            scanned: first_socket - begin,
+            pid: child.id().context("the program has ended")?,
             ready: last_list - begin,
             kubelet,
             child,
@@ -111,11 +95,13 @@ impl Node {
         self.root().join("program.log")
     }
 
-    /// Whatever the last start left behind is gone.
+    /// What the last start left behind is gone.
     pub(crate) async fn new_kubelet(&self) -> anyhow::Result<FakeKubelet> {
-        let directory = self.root().join("var/lib/kubelet");
-        if directory.exists() {
-            std::fs::remove_dir_all(directory)?;
+        for directory in ["var/lib/kubelet", "var/run"] {
+            let directory = self.root().join(directory);
+            if directory.exists() {
+                std::fs::remove_dir_all(directory)?;
+            }
         }
         let mut config = Config::new(self.root());
         config.timing = Timing {
@@ -147,10 +133,10 @@ impl Node {
 }
 
 impl Started {
-    /// Kills the program, so that nothing that it does at its end is measured.
-    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+    /// Ends the program: with `KILL` nothing that it does at its end is measured.
+    pub(crate) async fn end(mut self, signal: Signal) -> anyhow::Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.pid)?).context("no process id")?;
-        rustix::process::kill_process(pid, Signal::KILL).context("it has ended by itself")?;
+        rustix::process::kill_process(pid, signal).context("it has ended by itself")?;
         self.child.wait().await?;
         self.kubelet.stop().await;
         Ok(())

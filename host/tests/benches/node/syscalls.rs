@@ -1,8 +1,10 @@
 //! How many system calls a start takes, where strace is there to count them.
 
 use anyhow::Context;
+use rustix::process::Signal;
 use tokio::process::Command;
 
+use crate::process;
 use crate::program::Program;
 use crate::start::Node;
 
@@ -23,10 +25,11 @@ pub(crate) async fn until_ready(program: &Program, node: &Node) -> anyhow::Resul
     // Not on the node, whose directory the program may not see under this name.
     let summary = tempfile::NamedTempFile::new()?;
     let path = summary.path().to_string_lossy();
-    let started = node
+    let mut started = node
         .start(program, &["strace", "-c", "-f", "-o", &path])
         .await?;
-    started.kill().await?;
+    started.pid = process::child_of(started.pid).context("the program has ended")?;
+    started.end(Signal::KILL).await?;
     let text = std::fs::read_to_string(summary.path())?;
     total(&text)
         .map(Some)
