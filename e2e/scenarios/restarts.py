@@ -101,6 +101,16 @@ def runtime_restarts(cluster: Cluster) -> None:
     with devices_in_use(cluster):
         cluster.node.stop_containerd()
         cluster.node.start_containerd()
+        until("the kubelet has connected to the runtime", lambda: execs(cluster, "before"))
+
+
+def execs(cluster: Cluster, pod: str) -> bool:
+    """Whether a command runs in a pod. The kubelet connects to a new runtime with backoff, and refuses until then."""
+    try:
+        cluster.in_pod(pod, "env")
+    except RuntimeError:
+        return False
+    return True
 
 
 @scenario
