@@ -11,6 +11,7 @@ OMITTED = {
     "it_ends_while_a_registration_hangs": "a real kubelet does not hang on command",
     "duplicate_events_of_the_watcher": "the events of a real watcher are the kernel's",
     "fragmented_authorities_are_accepted": "a real kubelet has one authority, and writes it at once",
+    "a_name_that_is_no_extended_resource_is_refused": "a real kubelet does not log whose registration it refuses",
     # Constants of the kubelet.
     "a_stopped_plugin_loses_its_devices_in_two_steps": "the grace period of a real kubelet is 5 minutes",
     "a_plugin_that_cannot_list_has_no_devices": "the grace period of a real kubelet is 5 minutes",

@@ -18,7 +18,10 @@ async fn up_to_1_36_the_end_of_the_older_stream_disconnects_the_newer_one() {
         register(&kubelet, register_request(endpoint))
             .await
             .unwrap();
-        kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
+        kubelet
+            .wait_for(VF, |vf| vf.endpoint == endpoint && vf.messages == 1)
+            .await
+            .unwrap();
     }
     assert_eq!(kubelet.violations(), [STILL_OPEN]);
 
@@ -59,7 +62,10 @@ async fn from_1_37_on_the_newer_one_survives_the_older_ones_end() {
         register(&kubelet, register_request(endpoint))
             .await
             .unwrap();
-        kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
+        kubelet
+            .wait_for(VF, |vf| vf.endpoint == endpoint && vf.messages == 1)
+            .await
+            .unwrap();
     }
 
     old.end_streams(&[]);
@@ -81,7 +87,10 @@ async fn from_1_37_on_the_older_one_takes_over_when_the_newer_one_leaves() {
         register(&kubelet, register_request(endpoint))
             .await
             .unwrap();
-        kubelet.wait_for(VF, |vf| vf.messages == 1).await.unwrap();
+        kubelet
+            .wait_for(VF, |vf| vf.endpoint == endpoint && vf.messages == 1)
+            .await
+            .unwrap();
     }
     new.list(&[healthy("d0"), healthy("d1"), healthy("d2")]);
     kubelet.wait_for(VF, |vf| vf.messages == 2).await.unwrap();

@@ -1,6 +1,6 @@
 //! The life of a pod after its admission: restarts of containers, end, deletion, reboot of the node.
 
-use super::{DeviceHealth, Phase, PodView};
+use super::{ContainerDevices, DeviceHealth, Phase, PodView};
 use crate::error::Error;
 use crate::kubelet::FakeKubelet;
 use crate::program::Command;
@@ -68,7 +68,8 @@ impl FakeKubelet {
         }
         let mut health = DeviceHealth::new();
         let state = self.shared.state();
-        for devices in &view.devices {
+        let is_app = |devices: &&ContainerDevices| state.pods.is_app(pod, &devices.container);
+        for devices in view.devices.iter().filter(is_app) {
             for id in &devices.ids {
                 let word = match state.is_unhealthy(&devices.resource, id) {
                     true => "Unhealthy",

@@ -76,6 +76,15 @@ impl Pods {
         }
     }
 
+    /// The status has the health of these containers alone.
+    pub(super) fn is_app(&self, pod: &str, container: &str) -> bool {
+        let kind = self
+            .records
+            .get(pod)
+            .and_then(|record| record.kind(container));
+        kind == Some(ContainerKind::App)
+    }
+
     pub(super) fn health(&self, pod: &str) -> BTreeMap<String, String> {
         let record = self.records.get(pod);
         record
