@@ -12,6 +12,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
+/// The bytes of one read. The buffer of a connection has eight times as many, and its memory is not used before it is
+/// filled; most calls take a few hundred bytes.
+const READ: usize = 1024;
+
 /// The stream. It has no vectored writes: with them, the HTTP/2 library sends the end of a response of more than 256 bytes
 /// in a message of its own, which wakes the peer twice.
 #[derive(Debug)]
@@ -45,7 +49,8 @@ impl AsyncRead for PeerStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let space = buffer.initialize_unfilled();
+        let size = buffer.remaining().min(READ);
+        let space = buffer.initialize_unfilled_to(size);
         loop {
             let mut ready = ready!(self.readable.poll_read_ready(context))?;
             let Ok(read) = ready.try_io(|stream| stream.get_ref().read(space)) else {
