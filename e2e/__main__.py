@@ -92,7 +92,7 @@ def arguments() -> argparse.Namespace:
 
 def would_run(missing: list[str], minutes: float) -> int:
     # On two cores.
-    needed, where = (7, "in") if all(program.is_built() for program in PROGRAMS) else (17, "not in")
+    needed, where = (7, "in") if all(program.is_built() for program in PROGRAMS) else (20, "not in")
     if not missing and minutes < needed:
         missing = [f"it takes {needed} minutes with programs that are {where} {programs.CACHE}; {minutes:.0f} are left"]
     for sentence in missing:
