@@ -139,7 +139,9 @@ fn read(shared: &Shared, pending: &Pending, events: ChildStdout) {
                     .as_mut()
                     .and_then(|all| all.remove(&answer.id));
                 // A caller that does not wait any more has dropped its end.
-                let _ = sender.map(|sender| sender.send(answer));
+                if let Some(sender) = sender {
+                    drop(sender.send(answer));
+                }
             }
             event => shared.update(|state| state.apply(&shared.node, event)),
         }

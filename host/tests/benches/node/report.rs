@@ -54,7 +54,9 @@ impl Table {
             Some(value) => unit.text(*value),
             None => "-".to_owned(),
         }));
-        if let [Some(ours), Some(peer)] = values {
+        if let [Some(ours), Some(peer)] = values
+            && *ours > 0.0
+        {
             row.push(format!("{:.2}x", peer / ours));
         }
         row.resize(self.columns.len(), "-".to_owned());
