@@ -34,7 +34,7 @@ def main() -> int:
             print(f"{name:24} {title}")
         return 1 if unknown else 0
     missing = requirements.missing()
-    if options.would_run_within:
+    if options.would_run_within is not None:
         return would_run(missing, options.would_run_within / 60)
     if missing:
         for sentence in missing:

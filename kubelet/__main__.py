@@ -29,7 +29,7 @@ def main() -> int:
     options = arguments()
     missing = what_is_missing()
     managers = [device_managers.of(version) for version in options.kubelets]
-    if options.would_run_within:
+    if options.would_run_within is not None:
         return would_run(missing, managers, options.would_run_within / 60)
     if missing:
         for sentence in missing:

@@ -135,10 +135,12 @@ impl Providers {
         self.all().iter().filter(|provider| provider.is_loaded())
     }
 
-    /// The kernel subsystems whose uevents the loaded providers need.
+    /// The kernel subsystems whose uevents the providers need, also those that are loaded later: an event may arrive between
+    /// their first discovery and the end of its reconcile.
     pub fn subsystems(&self) -> BTreeSet<String> {
         let named = self
-            .loaded()
+            .all()
+            .iter()
             .flat_map(|provider| &provider.manifest().subsystems);
         named.cloned().collect()
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 /// As they are in the file.
-const VALUES: [&str; 20] = [
+const VALUES: [&str; 21] = [
     "null",
     "true",
     "1",
@@ -28,6 +28,7 @@ const VALUES: [&str; 20] = [
     "[\"\"]",
     "[\"x\"]",
     "[\"x#3-1\"]",
+    "[\"\\ud800\"]",
     "[\"1:2:3.4\"]",
     "[[\"x\"]]",
     "[{}]",

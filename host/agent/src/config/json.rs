@@ -199,14 +199,16 @@ impl<'a> Json<'a> {
         self.read()
     }
 
-    /// Why the value is none that a provider can read, if it is: nested too deeply, or with a number that is too large.
+    /// Why the value is none that a provider can read, if it is: nested too deeply, or with a number that is too large or
+    /// text that is no Unicode.
     pub(crate) fn unusable(&self) -> Option<&'static str> {
         let error = serde_json::from_str::<Value>(self.text).err()?;
         Some(match error.to_string() {
             number if number.starts_with("number out of range") => {
                 "it has a number that is too large"
             }
-            _ => "the value is nested too deeply",
+            depth if depth.starts_with("recursion limit") => "the value is nested too deeply",
+            _ => "it has text that is no Unicode",
         })
     }
 

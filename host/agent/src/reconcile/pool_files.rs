@@ -165,6 +165,8 @@ fn remove_moved(changed: &[SpecifiedPool], pools: &[Arc<Pool>]) -> Vec<Result<()
 async fn write_entries(spec: &Arc<PoolSpec>, pool: &Arc<Pool>) -> Result<(), WriteError> {
     let mut entries = Vec::new();
     for device in &pool.devices {
+        // A call that is answered at once does not let other tasks run.
+        tokio::task::yield_now().await;
         let (ids, of_thread) = ([device.id.to_string()], Arc::clone(pool));
         let work = {
             let ids = ids.clone();

@@ -29,10 +29,11 @@ const NOWHERE: &str = "/proc/0";
 /// When the socket fails.
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let parent = rustix::process::getpid();
     while let Some(request) = Request::receive(stdin())? {
         let answer = match request {
             Request::Probe(file) => match fork() {
-                Ok(None) => exit_now(u8::from(probe_file(file).is_err())),
+                Ok(None) => exit_now(u8::from(probe_file(file, parent).is_err())),
                 Ok(Some(child)) => child.as_raw_nonzero().get(),
                 Err(error) => -error.raw_os_error().unwrap_or(1),
             },
@@ -58,8 +59,11 @@ fn status(child: Pid) -> i32 {
 }
 
 /// Probes one file in this process.
-fn probe_file(file: Descriptors<OwnedFd>) -> io::Result<()> {
+fn probe_file(file: Descriptors<OwnedFd>, parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if rustix::process::getppid() != Some(parent) {
+        return Err(io::Error::other("the process of the probe has ended"));
+    }
     rustix::process::setpgid(None, None)?;
     // In place of the socket.
     rustix::stdio::dup2_stdin(&file.copy)?;

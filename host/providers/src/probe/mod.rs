@@ -172,7 +172,9 @@ impl Probes {
         let ended = timeout_at(end, followed).await;
         // Fails when no process of the group is left, which is the usual case; its number is not reused so soon.
         let _ = rustix::process::kill_process_group(child, Signal::KILL);
-        if !matches!(ended, Ok(Ok(Ended::WithStatus(_)))) {
+        if !matches!(ended, Ok(Ok(Ended::WithStatus(_)) | Err(_))) {
+            // It may have left its group. While it is not reaped, its number is not reused.
+            let _ = rustix::process::kill_process(child, Signal::KILL);
             // A fork that is not reaped ends with its parent.
             let _ = tokio::time::timeout(REAP_TIMEOUT, self.end_of(child)).await;
         }
@@ -189,7 +191,8 @@ impl Probes {
                 Some(status) if status >= 0 => {
                     return Ok(Ended::WithStatus(ExitStatus::from_raw(status)));
                 }
-                _ => return Ok(Ended::WithoutStatus),
+                // Another process answers: the one that forked has ended, and its forks with it.
+                _ => return Err(io::Error::other("the process of the probe has ended")),
             }
         }
     }

@@ -146,7 +146,7 @@ fn print_starts(all: &[(Size, Vec<Option<&Samples>>)], effort: Effort) {
         "Start",
         &format!(
             "From the start of the process until the last pool is registered and its devices are listed, with a kubelet that \
-             looks for sockets every 5 ms (a real one: every second): the median of {} starts.",
+             scans for sockets every 5 ms (a real one: every second): the median of {} starts.",
             effort.starts
         ),
     );

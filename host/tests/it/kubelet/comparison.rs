@@ -7,7 +7,7 @@
 //! * which devices a pod gets, of several that are equal: the kubelet takes them in the order of a map;
 //! * that a registration is repeated with the same list: the plugin watcher does so while it deals with a dead file;
 //! * when the end of a stream is noticed, which is a task of its own, and in which words: the counts show it;
-//! * when the watcher sees files, which depends on its interval.
+//! * when the watcher finds files, which depends on its interval.
 
 use std::time::{Duration, Instant};
 
