@@ -6,24 +6,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::cases::{CASES, Case};
-use crate::measure::allocate;
-use crate::program::{Build, Program};
 use crate::start::Node;
-use crate::tree::{Driver, Size};
 use crate::{LARGE, machine};
 
 /// A case differs from its record by more than this part of it, in percent.
 const TOLERANCE: f64 = 10.0;
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
-/// The node of the whole daemon, which starts fifty times slower under valgrind.
-const DAEMON: Size = Size { vfs: 128, pools: 8 };
-const CALLS: usize = 512;
-
-const ALLOCATE: &str = "Allocate, the whole daemon, netdev and vfio in turn";
 
 /// The recorded numbers, and what they depend on.
 #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -61,12 +52,7 @@ pub(crate) async fn check() -> anyhow::Result<()> {
         println!("skipped: valgrind is not installed (Debian: `apt-get install valgrind`)");
         return Ok(());
     }
-    let Ok(text) = std::fs::read_to_string(RECORD) else {
-        println!(
-            "skipped: nothing is recorded; `make bench-record-instructions` records this build"
-        );
-        return Ok(());
-    };
+    let text = std::fs::read_to_string(RECORD).with_context(|| RECORD)?;
     let recorded: Record = serde_json::from_str(&text).with_context(|| RECORD)?;
     let here = Record::here();
     for (name, was) in &recorded.recorded_with {
@@ -143,41 +129,7 @@ async fn count_all() -> anyhow::Result<Vec<(String, u64)>> {
         }
         counts.push((name.to_owned(), totals[1] - totals[0]));
     }
-    match count_one_allocate().await {
-        Ok(count) => counts.push((ALLOCATE.to_owned(), count)),
-        Err(error) => println!("not counted: {ALLOCATE}: {error:#}"),
-    }
     Ok(counts)
-}
-
-/// What one more call of Allocate takes.
-async fn count_one_allocate() -> anyhow::Result<u64> {
-    let daemon = Program::Build(Build::this()?);
-    let node = Node::write(DAEMON)?;
-    let mut totals = Vec::new();
-    for calls in [CALLS, 2 * CALLS] {
-        let total = count_allocate(&daemon, &node, calls).await;
-        totals.push(total.with_context(|| node.end_of_log())?);
-    }
-    Ok(totals[1].saturating_sub(totals[0]) / u64::try_from(CALLS)?)
-}
-
-/// The instructions of a daemon that has answered so many calls of Allocate.
-async fn count_allocate(daemon: &Program, node: &Node, calls: usize) -> anyhow::Result<u64> {
-    let counted = Callgrind::new()?;
-    let options = counted.options();
-    let mut wrapper = vec!["valgrind"];
-    wrapper.extend(options.iter().map(String::as_str));
-    let started = node.start(daemon, &wrapper).await?;
-    let (netdev, vfio) = (DAEMON.devices(Driver::Netdev), DAEMON.devices(Driver::Vfio));
-    let devices: Vec<_> = netdev
-        .into_iter()
-        .zip(vfio)
-        .flat_map(<[_; 2]>::from)
-        .collect();
-    allocate(&started.kubelet, &devices, calls).await?;
-    started.end(Signal::TERM).await?;
-    counted.total()
 }
 
 /// A run under callgrind, and the file that it writes.
