@@ -132,11 +132,11 @@ async fn conflicts() {
         )]
     );
     // An extension of an absent device type is loaded, and waits for it.
-    let answer = r#"manifest={"package": "p", "version": "1", "sdk": "1.0.0", "summary": "s", "extends": ["nobody"], "schema": {}}"#;
+    let answer = r#"manifest={"package": "p", "version": "1", "sdk": "1.0.0", "summary": "s", "extends": ["absent"], "schema": {}}"#;
     node.environment("RAW_PROVIDER", answer);
     node.provide("raw", &built("sriovdp_raw_provider"));
     let reported = about(&node, "raw.so").await;
-    assert_eq!(reported, ["raw.so: extension of nobody (p 1, SDK 1.0.0)"]);
+    assert_eq!(reported, ["raw.so: extension of absent (p 1, SDK 1.0.0)"]);
     serves(&node).await.terminates_cleanly().await;
 }
 
