@@ -70,6 +70,9 @@ def vfio_device_unhealthy(cluster: Cluster) -> Iterator[None]:
         )
     cluster.delete_plugin_pod(cluster.plugin_pod()["metadata"]["name"])
     until("the new pod of the plugin is registered", lambda: cluster.logged("registered", resource=VFIO))
+    # What the kubelet knows may still be from the pod before.
+    unhealthy = cluster.logged("device_unhealthy", resource=VFIO, devices=f'"{VFIO_DEVICE}"')
+    expect("events about the device", len(unhealthy), 1)
     cluster.until_offered(VFIO, 0, capacity=1)
     cluster.run_pod("after", {VFIO: 1})
     until("pod after is not scheduled", lambda: f"Insufficient {VFIO}" in cluster.reason("after"))

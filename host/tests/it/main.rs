@@ -79,6 +79,7 @@ mod node_files;
 mod node_warnings;
 mod non_pci;
 /// Clients of a socket that do what no kubelet does.
+mod parts_in_pods;
 mod peers;
 /// Devices that pods have.
 mod pod_devices;

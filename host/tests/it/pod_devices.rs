@@ -1,8 +1,7 @@
 //! Devices that pods have: they stay in their pools, also over a restart of the plugin, and are in no other pool.
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
-use sriovdp_fake_kubelet::{Event, EventKind, FakeKubelet};
+use sriovdp_fake_kubelet::FakeKubelet;
 
 use crate::test_node::{Daemon, RegistrationMode, TestNode, built};
 
@@ -30,7 +29,7 @@ fn node(config: &str) -> TestNode {
     node
 }
 
-async fn counts(kubelet: &FakeKubelet, resource: &str, healthy: usize, all: usize) {
+pub(crate) async fn counts(kubelet: &FakeKubelet, resource: &str, healthy: usize, all: usize) {
     kubelet
         .wait_for(resource, |view| {
             view.connected && (view.allocatable(), view.capacity()) == (healthy, all)
@@ -282,50 +281,46 @@ async fn pod_device_with_a_mismatching_driver_is_unhealthy() {
     assert_eq!(kubelet.violations(), [""; 0]);
 }
 
-/// Two parts of one function, whose provider answers when the gate opens, and a device type of whole functions.
+/// Without a driver, or without the function: no provider offers the device.
 #[tokio::test]
-async fn no_pool_gets_a_function_before_the_provider_of_parts_in_pods_has_answered() {
-    const PART: &str = "0000:7f:00.0.1";
-    let config = r#"{"resourceList": [
-        {"resourceName": "part", "deviceType": "faulty"},
-        {"resourceName": "whole", "deviceType": "accelerator"}
-    ]}"#;
-    let function = "pci 0000:7f:00.0 f0f0:0001 class=120000 driver=fpga";
-    let mut node = TestNode::with_config(function, RegistrationMode::Watcher, config);
-    for (name, library) in [
-        ("faulty", "sriovdp_faulty_provider"),
-        ("accelerator", "sriovdp_accelerator"),
-    ] {
-        node.provide(name, &built(library));
-    }
-    node.environment("FAULTY_PROVIDER", "discover=2");
+async fn pod_device_that_no_provider_offers_stays_over_a_restart() {
+    const NAMES: &str = "intel.com/names";
+    let node = node(POOLS);
     let kubelet = node.kubelet().await;
     let mut daemon = node.daemon();
-    counts(&kubelet, "intel.com/part", 2, 2).await;
-    counts(&kubelet, "intel.com/whole", 0, 0).await;
-    let pod = kubelet.run_pod_with("one", "intel.com/part", &[PART]);
-    pod.await.unwrap();
+    counts(&kubelet, NAMES, 2, 2).await;
+    counts(&kubelet, KEYS, 3, 3).await;
+    for (pod, resource, device) in [
+        ("driverless", NAMES, "0000:41:02.0"),
+        ("unplugged", KEYS, "0000:5e:00.1"),
+    ] {
+        let run = kubelet.run_pod_with(pod, resource, &[device]).await;
+        run.unwrap();
+    }
+    reconcile(
+        &node,
+        &daemon,
+        "rm @0000:41:02.0/driver\nunplug 0000:5e:00.1",
+    )
+    .await;
+    counts(&kubelet, NAMES, 1, 2).await;
+    counts(&kubelet, KEYS, 2, 3).await;
     daemon.signal(Signal::TERM);
     assert!(daemon.ended().await.success());
 
-    let gate = node.root().join("gate");
-    let mode = Mode::RUSR | Mode::WUSR;
-    mknodat(CWD, &gate, FileType::Fifo, mode, 0).unwrap();
-    node.environment("FAULTY_PROVIDER", "discover=wait-2");
-    node.environment("FAULTY_GATE", gate.to_str().unwrap());
     let daemon = node.daemon();
-    let pending = daemon.logs("resource_pending");
-    pending.with("resource", "intel.com/whole").await;
-    let open = move || std::fs::File::options().write(true).open(gate);
-    tokio::task::spawn_blocking(open).await.unwrap().unwrap();
-    counts(&kubelet, "intel.com/part", 2, 2).await;
-    counts(&kubelet, "intel.com/whole", 0, 0).await;
-    let listed = |event: &Event| match &event.kind {
-        EventKind::Listed {
-            resource, devices, ..
-        } => resource == "intel.com/whole" && *devices > 0,
-        _ => false,
-    };
-    assert!(!kubelet.journal().iter().any(listed));
+    counts(&kubelet, NAMES, 1, 2).await;
+    counts(&kubelet, KEYS, 2, 3).await;
+    for (resource, device, reason) in [
+        (NAMES, "0000:41:02.0", "no driver is bound to it"),
+        (KEYS, "0000:5e:00.1", "it is no longer on this node"),
+    ] {
+        let refused = kubelet.allocate(resource, &[device]).await;
+        let refused = refused.unwrap_err().message().to_owned();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let bound = "link @0000:41:02.0/driver ../../../bus/pci/drivers/iavf";
+    reconcile(&node, &daemon, bound).await;
+    counts(&kubelet, NAMES, 2, 2).await;
     assert_eq!(kubelet.violations(), [""; 0]);
 }

@@ -27,6 +27,7 @@ mod nested;
 mod partial_merge;
 mod pending_discoveries;
 mod pool;
+mod pool_device;
 mod preferred_allocation;
 mod provider_sections;
 mod provider_state;
@@ -55,9 +56,8 @@ pub use go_plugin::{GoReading, KeyReading, is_of_go_plugin};
 pub use key_mismatches::KeyMismatches;
 pub use needed_providers::is_needed;
 pub use pending_discoveries::PendingDiscoveries;
-pub use pool::{
-    Fit, Health, Pool, PoolDevice, REMOVAL_GRACE_PERIOD, Removal, UnhealthyKind, device_names,
-};
+pub use pool::{Pool, REMOVAL_GRACE_PERIOD, Removal, device_names};
+pub use pool_device::{Fit, Health, PoolDevice, UnhealthyKind};
 pub use preferred_allocation::{PreferredAllocationRequest, preferred_allocation};
 pub use provider_sections::ProviderSections;
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};

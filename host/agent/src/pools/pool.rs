@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sriovdp_providers::DeviceExtras;
-use sriovdp_sdk::{DeviceId, FindingKind, PciAddress};
+use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
 
 use super::Resource;
+use super::pool_device::{Health, PoolDevice};
 
 /// How long a device that has left stays in its pool as unhealthy.
 ///
@@ -28,94 +28,6 @@ pub struct Pool {
     pub devices: Vec<PoolDevice>,
 }
 
-/// One device of a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolDevice {
-    /// The id for the kubelet.
-    pub id: DeviceId,
-    /// The PCI function that it is or belongs to.
-    pub function: Option<PciAddress>,
-    /// The physical function behind it, which may be `function` itself.
-    pub physical_function: Option<PciAddress>,
-    /// The first NUMA node.
-    pub numa_node: Option<u32>,
-    /// What few devices have.
-    pub extras: Option<Arc<DeviceExtras>>,
-    /// Whether new pods may have it.
-    pub health: Health,
-    /// The selector of the resource that it matched, if that is known.
-    pub selector: Option<usize>,
-    /// Whether it still matches a selector.
-    pub fit: Fit,
-}
-
-/// Whether a device of a pool matches a selector now. If it matches none, it is in the pool because a pod has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// It does.
-    Matches,
-    /// It matches none, and no value of the device contradicts the selector by which containers get it.
-    Retained,
-    /// A value of the device contradicts each selector, and no container gets it.
-    Mismatch(Arc<str>),
-}
-
-/// Whether new pods may have a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// They may.
-    Healthy,
-    /// They may not.
-    Unhealthy {
-        /// What the reason is about.
-        kind: UnhealthyKind,
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// It is not in the pool any more; it is listed for the grace period.
-    Removed {
-        /// When it left.
-        since: Instant,
-        /// Why.
-        reason: Arc<str>,
-    },
-}
-
-/// What the reason for which a device is unhealthy is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnhealthyKind {
-    /// The link of its PF.
-    Link,
-    /// A device node that is missing.
-    DeviceNode,
-    /// A value of the device, such as its driver, that no selector of its resource matches any more.
-    Mismatch,
-    /// Something that the provider reports.
-    Other,
-}
-
-impl UnhealthyKind {
-    /// Its name, as a label of metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::DeviceNode => "device_node",
-            Self::Mismatch => "mismatch",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl From<FindingKind> for UnhealthyKind {
-    fn from(kind: FindingKind) -> Self {
-        match kind {
-            FindingKind::Link => Self::Link,
-            FindingKind::DeviceNode => Self::DeviceNode,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// The context in which devices leave a pool.
 #[derive(Clone, Copy)]
 pub struct Removal<'a> {
@@ -123,6 +35,8 @@ pub struct Removal<'a> {
     pub now: Instant,
     /// Whether a device still is in use: a pod has it, or is just getting it.
     pub is_in_use: &'a dyn Fn(&DeviceId) -> bool,
+    /// Devices that pods have of the resource and that no provider offers. They leave the pool also when it is new.
+    pub absent: &'a [PoolDevice],
     /// Why a device has left.
     pub reason: &'a dyn Fn(&DeviceId) -> Arc<str>,
 }
@@ -132,29 +46,6 @@ impl fmt::Debug for Removal<'_> {
         f.debug_struct("Removal")
             .field("now", &self.now)
             .finish_non_exhaustive()
-    }
-}
-
-impl Health {
-    /// Whether the device is listed for the grace period only.
-    pub fn is_removed(&self) -> bool {
-        matches!(self, Self::Removed { .. })
-    }
-
-    /// Why new pods may not have the device, if they may not.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Healthy => None,
-            Self::Unhealthy { reason, .. } | Self::Removed { reason, .. } => Some(reason),
-        }
-    }
-}
-
-impl PoolDevice {
-    /// The NUMA nodes after the first one.
-    pub fn other_numa_nodes(&self) -> &[u32] {
-        let extras = self.extras.as_ref();
-        extras.map_or(&[], |extras| &extras.other_numa_nodes)
     }
 }
 
@@ -169,10 +60,11 @@ impl Pool {
         removal: Removal<'_>,
     ) -> Self {
         devices.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let left = self
-            .devices
-            .iter()
-            .filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
+        let unknown = removal.absent.iter();
+        let unknown = unknown.filter(|absent| self.device(absent.id.as_str()).is_none());
+        let before = self.devices.iter().chain(unknown);
+        let left =
+            before.filter(|old| devices.binary_search_by(|new| new.id.cmp(&old.id)).is_err());
         let mut removed: Vec<PoolDevice> = left
             .filter_map(|old| {
                 let reason = (removal.reason)(&old.id);
@@ -307,6 +199,7 @@ mod tests {
         let removal = Removal {
             now,
             is_in_use: &|id| id.as_str() == used,
+            absent: &[],
             reason: &|_| "gone".into(),
         };
         pool.then(resource(), devices(ids), removal)
@@ -339,6 +232,23 @@ mod tests {
         assert_eq!(show(&pool), "a? ");
         assert_eq!(pool.requeue_at(at(start, 600)), Some(at(start, 660)));
         assert_eq!(show(&then(&pool, &[], "", at(start, 660))), "");
+    }
+
+    #[test]
+    fn a_new_pool_lists_a_device_of_a_pod_that_no_provider_offers() {
+        let (start, absent) = (Instant::now(), devices(&["a", "b"]));
+        let removal = |now| Removal {
+            now,
+            is_in_use: &|_| true,
+            absent: &absent,
+            reason: &|_| "gone".into(),
+        };
+        let pool = Pool::empty(resource());
+        let pool = pool.then(resource(), devices(&["b"]), removal(start));
+        assert_eq!(show(&pool), "a? b ");
+        let pool = pool.then(resource(), devices(&["b"]), removal(at(start, 600)));
+        assert_eq!(show(&pool), "a? b ");
+        assert_eq!(pool.requeue_at(at(start, 600)), Some(at(start, 660)));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) type Assignments = Vec<Option<Assignment>>;
 /// What one resource gets.
 pub(super) struct Assignment {
     pub(super) devices: Vec<PoolDevice>,
+    /// Those that pods have of it and that its provider does not offer.
+    pub(super) absent: Vec<PoolDevice>,
     /// Why it no longer gets others.
     pub(super) removal_reasons: RemovalReasons,
 }
@@ -61,6 +63,7 @@ impl Reconciler {
         let is_relevant = !self.pod_devices.get().is_empty()
             && self.snapshot.assign(pools, &PodDevices::default()) != assigned;
         self.pod_devices.set_relevant(is_relevant);
+        let mut absent = self.snapshot.absent(self.pod_devices.get());
         let mut assignments = Vec::new();
         for ((n, matched), assigned) in self.snapshot.resources.iter().enumerate().zip(assigned) {
             if matched.unknown.is_some() {
@@ -72,15 +75,13 @@ impl Reconciler {
                 pool_device(&self.snapshot, matched, assigned, retained, &self.flaps)
             });
             let devices: Vec<PoolDevice> = devices.collect();
-            let removal_reasons = match pool_of(pools, &matched.resource.name) {
-                Some(pool) => {
-                    let resource = &matched.resource;
-                    removal_reasons(&self.snapshot.scan, resource, pool, &devices).await
-                }
-                None => RemovalReasons::new(),
-            };
+            let absent = absent.remove(&n).unwrap_or_default();
+            let (scan, resource) = (&self.snapshot.scan, &matched.resource);
+            let pool = pool_of(pools, &resource.name);
+            let removal_reasons = removal_reasons(scan, resource, pool, &devices, &absent).await;
             assignments.push(Some(Assignment {
                 devices,
+                absent,
                 removal_reasons,
             }));
         }

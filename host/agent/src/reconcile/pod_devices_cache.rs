@@ -11,7 +11,7 @@ use sriovdp_report::inline;
 
 /// How old they may be in a reconcile while the assignment depends on them.
 const STALE: Duration = Duration::from_secs(5);
-/// When they trigger a reconcile while the assignment depends on them.
+/// When they trigger a reconcile while the assignment depends on them, or after they could not be read.
 const OUTDATED: Duration = Duration::from_secs(60);
 
 /// Why a reconcile needs to know which devices pods have.
@@ -43,14 +43,14 @@ impl PodDevicesCache {
     }
 
     /// Whether a reconcile at `now` has to read them: when they are not known yet, and otherwise by `need`, or at
-    /// intervals while the assignment depends on them.
+    /// intervals while the assignment depends on them or they cannot be read.
     pub(super) fn refresh_due(&self, now: Instant, need: Need) -> bool {
         let is_stale = || self.tried.is_none_or(|tried| now >= tried + STALE);
         !self.known
             || match need {
                 Need::MembershipChange => true,
                 Need::EndOfPod => is_stale(),
-                Need::None => self.is_relevant && is_stale(),
+                Need::None => (self.is_relevant || self.failure.is_some()) && is_stale(),
             }
     }
 
@@ -61,8 +61,13 @@ impl PodDevicesCache {
 
     /// When to reconcile because of them.
     pub(super) fn requeue_at(&self) -> Option<Instant> {
-        let tried = self.tried.filter(|_| self.is_relevant)?;
-        Some(tried + OUTDATED)
+        let tried = self.tried?;
+        match self.failure {
+            // Pools may lack devices that pods have.
+            Some(_) if !self.known => Some(tried + STALE),
+            None if !self.is_relevant => None,
+            _ => Some(tried + OUTDATED),
+        }
     }
 
     /// Reads them. The previous ones stay when that fails.
@@ -111,5 +116,22 @@ mod tests {
         assert!(!cache.refresh_due(later, Need::None));
         assert!(cache.refresh_due(much_later, Need::None));
         assert_eq!(cache.requeue_at(), Some(start + OUTDATED));
+    }
+
+    #[test]
+    fn they_are_read_again_after_a_failure() {
+        let start = Instant::now();
+        let mut cache = PodDevicesCache {
+            tried: Some(start),
+            failure: Some("no answer".to_owned()),
+            ..PodDevicesCache::default()
+        };
+        assert_eq!(cache.requeue_at(), Some(start + STALE));
+        cache.known = true;
+        assert_eq!(cache.requeue_at(), Some(start + OUTDATED));
+        assert!(cache.refresh_due(start + OUTDATED, Need::None));
+        cache.failure = None;
+        assert!(!cache.refresh_due(start + OUTDATED, Need::None));
+        assert_eq!(cache.requeue_at(), None);
     }
 }

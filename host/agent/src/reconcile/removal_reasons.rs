@@ -10,17 +10,20 @@ use crate::pools::{Pool, PoolDevice, Resource, Scan};
 /// The reason of each device that left.
 pub(super) type RemovalReasons = HashMap<DeviceId, Arc<str>>;
 
-/// Why each device of the pool `before` that is not among `devices` is not in the pool of `resource` now.
+/// Why each device of the pool `before` that is not among `devices`, and each of `absent`, is not in the pool of
+/// `resource` now.
 pub(super) async fn removal_reasons(
     scan: &Scan,
     resource: &Resource,
-    before: &Pool,
+    before: Option<&Pool>,
     devices: &[PoolDevice],
+    absent: &[PoolDevice],
 ) -> RemovalReasons {
     let present: HashSet<&DeviceId> = devices.iter().map(|device| &device.id).collect();
-    let absent = before.devices.iter();
-    let absent: Vec<&PoolDevice> = absent.filter(|d| !present.contains(&d.id)).collect();
-    if absent.is_empty() {
+    let left = before.into_iter().flat_map(|pool| &pool.devices);
+    let left = left.chain(absent).filter(|d| !present.contains(&d.id));
+    let left: Vec<&PoolDevice> = left.collect();
+    if left.is_empty() {
         return RemovalReasons::new();
     }
     let found = scan.devices_of(&resource.device_type).into_iter();
@@ -31,7 +34,7 @@ pub(super) async fn removal_reasons(
     let offered = offered.map(|device| (device.id.as_str(), None));
     let by_id: HashMap<&str, Option<&str>> = offered.chain(excluded).collect();
     let mut reasons = RemovalReasons::new();
-    for device in absent {
+    for device in left {
         let reason = match by_id.get(device.id.as_str()) {
             None => "it is no longer on this node".into(),
             Some(Some(reason)) => Arc::from(*reason),
@@ -47,7 +50,7 @@ pub(super) async fn removal_reasons(
 async fn mismatch(
     scan: &Scan,
     resource: &Resource,
-    before: &Pool,
+    before: Option<&Pool>,
     device: &PoolDevice,
 ) -> Arc<str> {
     let mut mismatches = Vec::new();
@@ -58,9 +61,8 @@ async fn mismatch(
             Err(_) => return "its resource does not select it any more".into(),
         }
     }
-    let selector = device
-        .selector
-        .and_then(|position| resource.same_selector(&before.resource, position));
+    let selector = before.zip(device.selector);
+    let selector = selector.and_then(|(before, n)| resource.same_selector(&before.resource, n));
     let why = selector.and_then(|position| mismatches.get(position));
     let why = why.or_else(|| mismatches.first());
     let why = why.map(|why| format!("it no longer matches its resource: {why}"));

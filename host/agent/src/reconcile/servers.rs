@@ -277,6 +277,7 @@ impl RemovalContext<'_> {
         let name = resource.name.to_string();
         let removal = Removal {
             now: self.now,
+            absent: &assignment.absent,
             is_in_use: &|id| {
                 self.pod_devices.is_in_use(&name, id.as_str()) || in_flight.has(id.as_str())
             },

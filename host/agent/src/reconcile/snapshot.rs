@@ -8,14 +8,14 @@ use sriovdp_kubelet::PodDevices;
 use sriovdp_pci_scan::Bus;
 use sriovdp_providers::blocking::Running;
 use sriovdp_providers::{Matches, Providers, blocking};
-use sriovdp_sdk::{Error, HostRoot, PciAddress, PciFunction};
+use sriovdp_sdk::{DeviceId, Error, HostRoot, PciAddress, PciFunction};
 use tokio::time::Instant;
 
 use super::unread::Unread;
 use crate::config::ResourceName;
 use crate::pools::{
     AssignedDevice, DiscoveredDevices, NodeNow, OwnerByDevice, PendingDiscoveries, Pool,
-    ProviderSections, Request, Resource, Scan, ScanError, assign,
+    PoolDevice, ProviderSections, Request, Resource, Scan, ScanError, assign,
 };
 
 /// What a reconcile reads of the node.
@@ -263,6 +263,23 @@ impl Snapshot {
             (id, known.min().copied())
         });
         owners.collect()
+    }
+
+    /// The devices that pods have and that no provider offers, by the position of their resource: a function that has lost
+    /// its driver, or one that the node no longer has.
+    pub(super) fn absent(&self, pod_devices: &PodDevices) -> HashMap<usize, Vec<PoolDevice>> {
+        let mut absent: HashMap<usize, Vec<PoolDevice>> = HashMap::new();
+        for (id, owner) in self.owner_by_device(pod_devices) {
+            let (Some(owner), Ok(id)) = (owner, DeviceId::new(id)) else {
+                continue;
+            };
+            let found = self.devices_of(&self.resources[owner].resource);
+            if found.is_some_and(|found| found.device(&id).is_none()) {
+                let devices = absent.entry(owner).or_default();
+                devices.push(PoolDevice::absent(id, &self.functions));
+            }
+        }
+        absent
     }
 
     /// Whether a device joins or leaves one of the published `pools`, or all do with their pool.
