@@ -106,9 +106,9 @@ async fn selectors() {
   {"resourceName": "text", "selectors": {"vendors": "8086"}}
 ]}"#,
         expect![[r#"
-            error: /etc/pcidp/config.json:2:52: `resourceList[0].selectors.pfName`: no loaded provider declares this selector for `netDevice`
+            error: /etc/pcidp/config.json:2:52: `resourceList[0].selectors.pfName`: no provider declares this selector for `netDevice`
             hint: did you mean `pfNames`?
-            error: /etc/pcidp/config.json:3:57: `resourceList[1].selectors.isRdma`: no loaded provider declares this selector for `netDevice`
+            error: /etc/pcidp/config.json:3:57: `resourceList[1].selectors.isRdma`: no provider declares this selector for `netDevice`
             hint: put the provider `mellanox-rdma.so` into the provider directory
             error: /etc/pcidp/config.json:5:55: `resourceList[3].selectors.pfNames[0]`: invalid value for `pfNames`: `3-1` in `eth2#3-1` is not a list of numbers and ranges
             hint: write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
@@ -116,11 +116,11 @@ async fn selectors() {
             hint: write it in quotes: `"8086"`
             error: /etc/pcidp/config.json:7:52: `resourceList[5].selectors.devices[0]`: invalid value for `devices`: `intel` is not a PCI id
             hint: an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
-            error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no loaded provider declares this selector for `accelerator`
+            error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no provider declares this selector for `accelerator`
             hint: it is a selector of `auxNetDevice`, `netDevice`; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
-            error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no loaded provider brings the device type `gpu`
+            error: /etc/pcidp/config.json:9:41: `resourceList[7].deviceType`: no provider brings the device type `gpu`
             hint: the device types are accelerator, auxNetDevice, netDevice
-            error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no loaded provider brings the device type `Accelerator`
+            error: /etc/pcidp/config.json:10:41: `resourceList[8].deviceType`: no provider brings the device type `Accelerator`
             hint: did you mean `accelerator`?
             error: /etc/pcidp/config.json:11:53: `resourceList[9].selectors.vendors`: invalid value for `vendors`: it must be a list, and it is the string "8086"
             hint: write it in brackets: `["8086"]`
@@ -222,7 +222,7 @@ async fn no_providers() {
     let (code, output, _) = node.run(&["check"]).await;
     assert_eq!(code, Some(1));
     assert!(
-        output.contains("no loaded provider brings a default device type"),
+        output.contains("no provider brings a default device type"),
         "{output}"
     );
 }

@@ -128,7 +128,7 @@ async fn an_extension_without_its_device_type() {
     std::fs::remove_file(node.provider_dir().join("net-device.so")).unwrap();
     let (_, output, _) = node.run(&["check"]).await;
     assert!(
-        output.contains("no loaded provider brings a default device type"),
+        output.contains("no provider brings a default device type"),
         "{output}"
     );
     node.provide("net-device", &built("sriovdp_net_device"));

@@ -33,7 +33,7 @@ async fn keys_in_the_wrong_place() {
         error: 2:42: `resourceList[0].rootDevices`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         warning: 2:73: `resourceList[0].sriovMode`: the key is not known and has no effect
-        hint: remove it; it is neither a key of a resource nor a selector of a loaded provider
+        hint: remove it; it is neither a key of a resource nor a selector of a provider
         warning: 2:89: `resourceList[0].isRdma`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         error: 3:38: `resourceList[1].devices`: a selector has no effect beside `selectors`
@@ -48,23 +48,23 @@ async fn keys_in_the_wrong_place() {
         hint: did you mean `deviceType`?
         error: 6:69: `resourceList[4].pfNames`: a selector of `auxNetDevice`, `netDevice` has no effect here
         hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
-        error: 7:48: `resourceList[5].deviceType`: no loaded provider brings the device type `netdevice`
+        error: 7:48: `resourceList[5].deviceType`: no provider brings the device type `netdevice`
         hint: did you mean `netDevice`?
         error: 7:76: `resourceList[5].rootDevices`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         warning: 8:60: `resourceList[6].enableExporterHealthCheck`: the key is not known and has no effect
-        hint: remove it; it is neither a key of a resource nor a selector of a loaded provider
-        error: 9:63: `resourceList[7].selectors.excludeTopology`: no loaded provider declares this selector for `netDevice`
+        hint: remove it; it is neither a key of a resource nor a selector of a provider
+        error: 9:63: `resourceList[7].selectors.excludeTopology`: no provider declares this selector for `netDevice`
         hint: `excludeTopology` is a key of the resource: move it out of `selectors`
-        error: 9:83: `resourceList[7].selectors.deviceType`: no loaded provider declares this selector for `netDevice`
+        error: 9:83: `resourceList[7].selectors.deviceType`: no provider declares this selector for `netDevice`
         hint: `deviceType` is a key of the resource: move it out of `selectors`
-        error: 9:117: `resourceList[7].selectors.allocationPolcy`: no loaded provider declares this selector for `netDevice`
+        error: 9:117: `resourceList[7].selectors.allocationPolcy`: no provider declares this selector for `netDevice`
         hint: did you mean `allocationPolicy`, outside `selectors`?
-        error: 10:56: `resourceList[8].selectors.selectors`: no loaded provider declares this selector for `netDevice`
+        error: 10:56: `resourceList[8].selectors.selectors`: no provider declares this selector for `netDevice`
         hint: write its members directly into the outer `selectors`
         error: 11:20: `resourceList[9].resourceName`: `intel.com/slash` cannot be a resource name
         hint: what is before the slash is the prefix: write "resourcePrefix": "intel.com", "resourceName": "slash"
-        error: 11:63: `resourceList[9].selectors.pfName`: no loaded provider declares this selector for `netDevice`
+        error: 11:63: `resourceList[9].selectors.pfName`: no provider declares this selector for `netDevice`
         hint: did you mean `pfNames`?
         intel.com/nowhere: 4 devices, 4 healthy
         exit 1"#]]).await;
@@ -72,7 +72,7 @@ async fn keys_in_the_wrong_place() {
         warning: 2:42: `resourceList[0].rootDevices`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         warning: 2:73: `resourceList[0].sriovMode`: the key is not known and has no effect
-        hint: remove it; it is neither a key of a resource nor a selector of a loaded provider
+        hint: remove it; it is neither a key of a resource nor a selector of a provider
         warning: 2:89: `resourceList[0].isRdma`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         warning: 3:38: `resourceList[1].devices`: a selector has no effect beside `selectors`
@@ -87,23 +87,23 @@ async fn keys_in_the_wrong_place() {
         hint: did you mean `deviceType`?
         warning: 6:69: `resourceList[4].pfNames`: a selector of `auxNetDevice`, `netDevice` has no effect here
         hint: remove it; the selectors of `accelerator` are acpiIndexes, devices, drivers, kubevirtHostDevice, needIommufd, pciAddresses, pcieRoots, vendors
-        error: 7:48: `resourceList[5].deviceType`: no loaded provider brings the device type `netdevice`
+        error: 7:48: `resourceList[5].deviceType`: no provider brings the device type `netdevice`
         hint: did you mean `netDevice`?
         warning: 7:76: `resourceList[5].rootDevices`: a selector has no effect beside `selectors`
         hint: move it into the object `selectors`
         warning: 8:60: `resourceList[6].enableExporterHealthCheck`: the key is not known and has no effect
-        hint: remove it; it is neither a key of a resource nor a selector of a loaded provider
-        warning: 9:63: `resourceList[7].selectors.excludeTopology`: no loaded provider declares this selector for `netDevice`
+        hint: remove it; it is neither a key of a resource nor a selector of a provider
+        warning: 9:63: `resourceList[7].selectors.excludeTopology`: no provider declares this selector for `netDevice`
         hint: `excludeTopology` is a key of the resource: move it out of `selectors`
-        warning: 9:83: `resourceList[7].selectors.deviceType`: no loaded provider declares this selector for `netDevice`
+        warning: 9:83: `resourceList[7].selectors.deviceType`: no provider declares this selector for `netDevice`
         hint: `deviceType` is a key of the resource: move it out of `selectors`
-        warning: 9:117: `resourceList[7].selectors.allocationPolcy`: no loaded provider declares this selector for `netDevice`
+        warning: 9:117: `resourceList[7].selectors.allocationPolcy`: no provider declares this selector for `netDevice`
         hint: did you mean `allocationPolicy`, outside `selectors`?
-        warning: 10:56: `resourceList[8].selectors.selectors`: no loaded provider declares this selector for `netDevice`
+        warning: 10:56: `resourceList[8].selectors.selectors`: no provider declares this selector for `netDevice`
         hint: write its members directly into the outer `selectors`
         error: 11:20: `resourceList[9].resourceName`: `intel.com/slash` cannot be a resource name
         hint: what is before the slash is the prefix: write "resourcePrefix": "intel.com", "resourceName": "slash"
-        warning: 11:63: `resourceList[9].selectors.pfName`: no loaded provider declares this selector for `netDevice`
+        warning: 11:63: `resourceList[9].selectors.pfName`: no provider declares this selector for `netDevice`
         hint: did you mean `pfNames`?
         intel.com/old: 9 devices, 9 healthy
         intel.com/aws: 0 devices, 0 healthy
@@ -146,7 +146,7 @@ async fn every_wrong_value_of_a_resource() {
             error: 3:105: `resourceList[0].selectors[0].needVhostNet`: invalid value for `needVhostNet`: it must be a boolean, and it is the integer `1`
             error: 3:120: `resourceList[0].selectors[0].vdpaType`: invalid value for `vdpaType`: there is no `vhost_vdpa`; it is one of `vhost`, `virtio`
             hint: did you mean `vhost`?
-            error: 4:16: `resourceList[0].selectors[1].pfName`: no loaded provider declares this selector for `netDevice`
+            error: 4:16: `resourceList[0].selectors[1].pfName`: no provider declares this selector for `netDevice`
             hint: did you mean `pfNames`?
             error: 4:46: `resourceList[0].selectors[1].devices[1]`: invalid value for `devices`: `xyz` is not a PCI id
             hint: an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`

@@ -41,7 +41,7 @@ async fn every_difference_of_the_node_is_found() {
         .filter(|line| !line.contains("-not-needed]"))
         .collect();
     expect![[r#"
-        not served: `intel.com/typo`: /etc/pcidp/config.json:4:54: `resourceList[2].selectors.pfName`: no loaded provider declares this selector for `netDevice`; the Go plugin ignores it, and the resource has 7 devices [refused-key]
+        not served: `intel.com/typo`: /etc/pcidp/config.json:4:54: `resourceList[2].selectors.pfName`: no provider declares this selector for `netDevice`; the Go plugin ignores it, and the resource has 7 devices [refused-key]
             hint: did you mean `pfNames`? (`--lenient` ignores the key as the Go plugin does)
         not served: `intel.com/value`: /etc/pcidp/config.json:5:56: `resourceList[3].selectors.vendors`: invalid value for `vendors`: it must be a list, and it is the string "x"; by the kind of the mistake, the Go plugin ends, drops the resource, or matches nothing [refused-value]
             hint: write it in brackets: `["x"]`

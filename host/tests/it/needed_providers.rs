@@ -109,7 +109,7 @@ async fn available_provider_ends_with_its_file() {
     node.configure(BOTH);
     daemon
         .logs("resource_refused")
-        .containing("error", "no loaded provider brings the device type")
+        .containing("error", "no provider brings the device type")
         .await;
     node.provide_bytes(FILE, &bytes);
     kubelet

@@ -100,7 +100,7 @@ async fn settings_are_checked_by_the_schema_of_their_provider() {
         assert!(code == Some(1) && output.contains(expected), "{output}");
     }
     let (code, output) = check(json!({"card": {}})).await;
-    let expected = "`providers.card`: no provider of this name is loaded";
+    let expected = "`providers.card`: no provider has this name";
     assert!(
         output.contains(expected) && output.contains("did you mean `cards`?"),
         "{output}"

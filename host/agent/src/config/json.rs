@@ -199,7 +199,7 @@ impl<'a> Json<'a> {
         self.read()
     }
 
-    /// Why the value is none that a provider can read, if it is: nested too deeply, or with a number that is too large or
+    /// Why no provider can read the value; nothing if one can. It is nested too deeply, or has a number that is too large or
     /// text that is no Unicode.
     pub(crate) fn unusable(&self) -> Option<&'static str> {
         let error = serde_json::from_str::<Value>(self.text).err()?;

@@ -45,14 +45,15 @@ struct Reading {
 /// The devices that pods have.
 #[derive(Debug, Default)]
 pub struct Allocated {
-    /// Their number by resource; nothing when the kubelet does not answer.
+    /// Their number by resource; nothing when the kubelet does not answer, or not within [`WAIT`].
     pub by_resource: Option<BTreeMap<String, usize>>,
-    /// Those of each container, with [`PodSeries::On`]; nothing when the kubelet does not answer.
+    /// Those of each container, with [`PodSeries::On`]; nothing in the same cases.
     pub containers: Option<Vec<ContainerDevices>>,
 }
 
 impl AllocatedDevices {
-    /// From the pod resources API at `socket`, or else from the `checkpoint`, which has no names of pods.
+    /// From the pod resources API at `socket`; where that fails at once, their number is from the `checkpoint`, which has no
+    /// names of pods.
     pub fn new(socket: PathBuf, checkpoint: PathBuf, pod_series: PodSeries) -> Self {
         Self {
             socket,
@@ -70,8 +71,14 @@ impl AllocatedDevices {
         {
             return Arc::clone(&reading.allocated);
         }
-        let listed = tokio::time::timeout(WAIT, self.list()).await;
-        let allocated = Arc::new(listed.unwrap_or_default());
+        let (by_resource, containers) = tokio::join!(
+            tokio::time::timeout(WAIT, self.by_resource()),
+            tokio::time::timeout(WAIT, self.containers()),
+        );
+        let allocated = Arc::new(Allocated {
+            by_resource: by_resource.ok().flatten(),
+            containers: containers.ok().flatten(),
+        });
         *last = Some(Reading {
             at: Instant::now(),
             allocated: Arc::clone(&allocated),
@@ -79,22 +86,20 @@ impl AllocatedDevices {
         allocated
     }
 
-    async fn list(&self) -> Allocated {
-        let devices = PodDevices::read(&self.socket, &self.checkpoint).await.ok();
-        let by_resource = devices.map(|devices| {
-            let mut count = BTreeMap::new();
-            for resource in devices.iter().flat_map(|(_, resources)| resources) {
-                *count.entry(resource.clone()).or_default() += 1;
-            }
-            count
-        });
-        let containers = match self.pod_series {
+    async fn by_resource(&self) -> Option<BTreeMap<String, usize>> {
+        let read = PodDevices::read(&self.socket, &self.checkpoint).await;
+        let devices = read.ok()?;
+        let mut count = BTreeMap::new();
+        for resource in devices.iter().flat_map(|(_, resources)| resources) {
+            *count.entry(resource.clone()).or_default() += 1;
+        }
+        Some(count)
+    }
+
+    async fn containers(&self) -> Option<Vec<ContainerDevices>> {
+        match self.pod_series {
             PodSeries::Off => None,
             PodSeries::On => ContainerDevices::list(&self.socket).await.ok(),
-        };
-        Allocated {
-            by_resource,
-            containers,
         }
     }
 }

@@ -37,8 +37,7 @@ pub(super) fn beside_selectors(
         let narrowing = selectors().chain(["selectors", "deviceType"]);
         let narrows = narrowing.into_iter().any(|known| is_near(name, known));
         let hint = meant(name, selectors(), Level::Resource).unwrap_or_else(|| {
-            "remove it; it is neither a key of a resource nor a selector of a loaded provider"
-                .to_owned()
+            "remove it; it is neither a key of a resource nor a selector of a provider".to_owned()
         });
         (message, hint, narrows)
     };

@@ -30,7 +30,7 @@ fn extends(provider: &Provider, selection: &SelectionSpec) -> bool {
     let extended = &provider.manifest().extends;
     let is_extended = match &selection.device_type {
         Some(name) => extended.contains(name),
-        // Which one is the default, another manifest names.
+        // The manifest of the owner names the default device type.
         None => !extended.is_empty(),
     };
     let members = selection.alternatives.iter().flat_map(|s| &s.members);

@@ -35,7 +35,7 @@ pub struct Removal<'a> {
     pub now: Instant,
     /// Whether a device still is in use: a pod has it, or is just getting it.
     pub is_in_use: &'a dyn Fn(&DeviceId) -> bool,
-    /// Devices that pods have of the resource and that no provider offers. They leave the pool also when it is new.
+    /// Devices that pods have of the resource and that no provider offers. A new pool lists them as removed.
     pub absent: &'a [PoolDevice],
     /// Why a device has left.
     pub reason: &'a dyn Fn(&DeviceId) -> Arc<str>,

@@ -63,8 +63,7 @@ impl ProviderSections {
                     }),
                     ..problem(
                         Severity::Warning,
-                        "no provider of this name is loaded, and its section has no effect"
-                            .to_owned(),
+                        "no provider has this name, and the section has no effect".to_owned(),
                     )
                 });
                 continue;

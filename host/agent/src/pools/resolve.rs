@@ -94,7 +94,7 @@ pub(super) struct Context<'a> {
     pub(super) strictness: Strictness,
     /// Every provider.
     pub(super) available: &'a [Arc<Provider>],
-    /// Absent where no loaded provider owns the configured one.
+    /// Absent where no provider owns the configured one.
     pub(super) device_type: Option<&'a str>,
     /// Those of the device type: its owner first.
     pub(super) providers: Vec<Arc<Provider>>,
@@ -260,7 +260,7 @@ impl<'a> Context<'a> {
             None => misplaced::hint_inside_selectors(self, &member.name),
         };
         let message = format!(
-            "no loaded provider declares this selector for `{}`",
+            "no provider declares this selector for `{}`",
             self.device_type.unwrap_or_default()
         );
         let problem = Problem {
@@ -319,13 +319,10 @@ fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec)
     let known: Vec<&str> = providers.device_types().map(|(name, _)| name).collect();
     let (message, did_you_mean) = match &spec.device_type {
         Some(name) => (
-            format!("no loaded provider brings the device type `{name}`"),
+            format!("no provider brings the device type `{name}`"),
             did_you_mean(name, known.iter().copied()),
         ),
-        None => (
-            "no loaded provider brings a default device type".to_owned(),
-            None,
-        ),
+        None => ("no provider brings a default device type".to_owned(), None),
     };
     let hint = match (did_you_mean, known.is_empty()) {
         (Some(name), _) => format!("did you mean `{name}`?"),

@@ -262,10 +262,11 @@ impl ScanError {
     }
 
     /// Pods have devices of `resource`, and its provider has not answered yet.
-    pub fn perhaps_divided(resource: &ResourceName) -> Self {
+    pub fn waits_for_parts(resource: &ResourceName) -> Self {
         Self {
             failure: format!(
-                "pods have devices of `{resource}` that may be parts of these, and its provider has not answered yet"
+                "the provider of `{resource}` has not answered yet, and devices that pods have of `{resource}` may be \
+                 parts of devices of this resource"
             ),
             source: None,
         }

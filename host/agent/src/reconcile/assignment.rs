@@ -23,7 +23,7 @@ pub(super) type Assignments = Vec<Option<Assignment>>;
 /// What one resource gets.
 pub(super) struct Assignment {
     pub(super) devices: Vec<PoolDevice>,
-    /// Those that pods have of it and that its provider does not offer.
+    /// Devices that pods have of this resource and that its provider does not offer.
     pub(super) absent: Vec<PoolDevice>,
     /// Why it no longer gets others.
     pub(super) removal_reasons: RemovalReasons,
@@ -52,7 +52,7 @@ impl Reconciler {
         let pod_devices = self.pod_devices.get();
         failures.extend(
             self.snapshot
-                .perhaps_divided(pools, pod_devices, &self.pending),
+                .waiting_for_parts(pools, pod_devices, &self.pending),
         );
         if !failures.is_empty() {
             for (n, error) in failures {

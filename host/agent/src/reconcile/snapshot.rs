@@ -227,7 +227,7 @@ impl Snapshot {
 
     /// The resources, by their positions, that get no pool yet: pods have devices that may be parts of theirs, and the
     /// provider of those has not answered since the start and may still do so within its timeout.
-    pub(super) fn perhaps_divided(
+    pub(super) fn waiting_for_parts(
         &self,
         pools: &[Arc<Pool>],
         pod_devices: &PodDevices,
@@ -246,7 +246,7 @@ impl Snapshot {
             resource.device_type != unanswered.device_type
                 && pool_of(pools, &resource.name).is_none()
         });
-        let error = |(n, _)| (n, ScanError::perhaps_divided(&unanswered.name));
+        let error = |(n, _)| (n, ScanError::waits_for_parts(&unanswered.name));
         waiting.map(error).collect()
     }
 

@@ -53,7 +53,7 @@ pub(super) fn ids(state: &Reconciler, outcome: &Outcome, text: &str) -> Result<V
             Error::new(format!("a discovery failed, so {name} may or may not be a device"))
         }
         Some(function) => Error::new(format!(
-            "{name} is the PCI function {address} of class {:06x} ({}:{}), which no loaded provider offers",
+            "{name} is the PCI function {address} of class {:06x} ({}:{}), which no provider offers",
             function.class, function.vendor, function.device
         ))
         .with_hint("`sriovdp providers` lists the loaded providers"),

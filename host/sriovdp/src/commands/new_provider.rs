@@ -75,6 +75,6 @@ async fn warn_of_unknown(output: &mut Output, extended: &str, settings: &Provide
         }
         None => format!("the device types are {}", known.join(", ")),
     };
-    let message = format!("no loaded provider brings the device type `{extended}`");
+    let message = format!("no provider brings the device type `{extended}`");
     output.warning(&Error::new(message).with_hint(hint));
 }

@@ -75,7 +75,7 @@ impl Provider {
 }
 
 pub(super) fn providers(output: &mut Output, state: &Reconciler) {
-    let loaded = state.providers().all().iter().map(|provider| Item {
+    let vetted = state.providers().all().iter().map(|provider| Item {
         file: provider.file_name(),
         provider: Some(Provider::new(
             provider.manifest(),
@@ -89,7 +89,7 @@ pub(super) fn providers(output: &mut Output, state: &Reconciler) {
         refused: Some(inline(&refused.reason)),
     });
     let list = ProviderList {
-        items: loaded.chain(refused).collect(),
+        items: vetted.chain(refused).collect(),
     };
     if list.items.iter().any(|item| item.refused.is_some()) {
         output.fail();

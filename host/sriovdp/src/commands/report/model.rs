@@ -192,7 +192,7 @@ impl Model<'_> {
         }
         match self.reasons.get(id) {
             Some(reasons) => lines.extend(reasons.iter().map(|reason| redactor.text(reason))),
-            None => lines.push("no loaded provider discovers it".to_owned()),
+            None => lines.push("no provider discovers it".to_owned()),
         }
         let order = Order {
             is_other: number.is_none(),
