@@ -8,6 +8,7 @@ use std::process::Command;
 
 const VARIABLE: &str = "SRIOVDP_COMMIT";
 const ARCHIVED: &str = "commit";
+const LAYOUT: &str = "layout.ld";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -23,6 +24,19 @@ fn main() {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     set("RUSTC", output(&rustc, &["--version"]));
     set("TARGET", std::env::var("TARGET").ok());
+    println!("cargo::rerun-if-changed={LAYOUT}");
+    if is_release {
+        lay_out();
+    }
+}
+
+/// Has the linker put code behind the rest that a daemon does not run. Other targets have other linkers.
+fn lay_out() {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    if variable("TARGET") == "x86_64-unknown-linux-gnu" {
+        let directory = variable("CARGO_MANIFEST_DIR");
+        println!("cargo::rustc-link-arg-bins=-T{directory}/{LAYOUT}");
+    }
 }
 
 /// The commit of the working tree. Its log changes with each commit and each checkout.
