@@ -5,7 +5,7 @@ use sriovdp_provider_abi::{ProviderModuleRef, feature, wire};
 use sriovdp_sdk::Error;
 
 use super::calls::Call;
-use super::load;
+use super::{TRACE_TARGET, load};
 
 /// A hundred thousand devices are about six megabytes.
 const MAX_RESPONSE: usize = 64 << 20;
@@ -62,10 +62,10 @@ pub(super) fn attach(module: ProviderModuleRef) -> Result<(), CallError> {
 }
 
 /// The least severe level of a provider's messages that some layer of the log takes. The most verbose level of all layers
-/// is no answer: the metrics take `trace` of their own target.
+/// is no answer: the metrics take `debug` of their own target.
 fn log_level() -> &'static str {
     use tracing::{Level, enabled};
-    if enabled!(Level::TRACE) {
+    if enabled!(target: TRACE_TARGET, Level::DEBUG) {
         "trace"
     } else if enabled!(Level::DEBUG) {
         "debug"

@@ -54,8 +54,12 @@ pub use thread_calls::{ThreadCalls, with_thread};
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};
 
-/// The target of log events that exist to be counted only; the log shows them from `trace` on.
+/// The target of log events that exist to be counted only; the log shows them with `--log-level trace`. Their level is
+/// `debug`, because a release build has no calls below it.
 pub const METRICS_TARGET: &str = "sriovdp::metrics";
+
+/// The target of other log events that the log shows with `--log-level trace` only.
+pub const TRACE_TARGET: &str = "sriovdp::trace";
 
 /// A duration as the field `duration_us` of log events.
 pub fn microseconds(duration: std::time::Duration) -> u64 {

@@ -12,7 +12,7 @@ use abi_stable::std_types::{RErr, ROk, RStr, RString};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use sriovdp_provider_abi::{HostFunctions, Outcome, ProviderModuleRef, wire};
 
-use super::ProviderError;
+use super::{ProviderError, TRACE_TARGET};
 use sriovdp_report::excerpt;
 
 /// Loads the library in `copy`. It stays loaded for as long as the process lives.
@@ -94,7 +94,9 @@ fn log_record(record: &str) {
         "warn" => tracing::warn!(event = "provider_log", provider, "{message}"),
         "info" => tracing::info!(event = "provider_log", provider, "{message}"),
         "debug" => tracing::debug!(event = "provider_log", provider, "{message}"),
-        _ => tracing::trace!(event = "provider_log", provider, "{message}"),
+        _ => {
+            tracing::debug!(target: TRACE_TARGET, event = "provider_log", provider, "{message}");
+        }
     }
 }
 

@@ -188,7 +188,7 @@ impl Provider {
     }
 
     pub(super) fn count_call(&self, method: &str, result: &str, started: Instant) {
-        tracing::trace!(
+        tracing::debug!(
             target: METRICS_TARGET,
             event = "provider_called",
             provider = self.file_name(),

@@ -20,6 +20,7 @@ use crate::cli::{LogFormat, Logging};
 use crate::style;
 use sriovdp_agent::history::History;
 use sriovdp_agent::metrics::{METRICS_TARGET, Recorded};
+use sriovdp_providers::TRACE_TARGET;
 use sriovdp_report::Escaped;
 
 /// Crates of this project begin with it.
@@ -28,13 +29,19 @@ const OWN_TARGETS: &str = "sriovdp";
 /// Sets up the log of this process, records the events from INFO on in `history`, and counts them in `recorded`.
 pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Recorded>>) {
     let level = LevelFilter::from_level(logging.log_level);
+    let of_trace = match level {
+        LevelFilter::TRACE => LevelFilter::DEBUG,
+        _ => LevelFilter::OFF,
+    };
     let targets = Targets::new()
         .with_target(OWN_TARGETS, level)
+        .with_target(METRICS_TARGET, of_trace)
+        .with_target(TRACE_TARGET, of_trace)
         .with_default(level.min(LevelFilter::WARN));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let from_info = Targets::new().with_target(OWN_TARGETS, LevelFilter::INFO);
     let history = history.layer().with_filter(from_info.clone());
-    let counted = from_info.with_target(METRICS_TARGET, LevelFilter::TRACE);
+    let counted = from_info.with_target(METRICS_TARGET, LevelFilter::DEBUG);
     let metrics = recorded.map(|recorded| recorded.layer().with_filter(counted));
     let registry = tracing_subscriber::registry().with(history).with(metrics);
     match logging.log_format {

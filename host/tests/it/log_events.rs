@@ -67,8 +67,10 @@ fn every_log_call_has_an_event() {
             for rest in after(&code, &format!("tracing::{level}!(")) {
                 // A target may come first.
                 let fields = rest.trim_start();
-                let fields = fields
-                    .strip_prefix("target: METRICS_TARGET,")
+                let target = ["target: METRICS_TARGET,", "target: TRACE_TARGET,"];
+                let fields = target
+                    .iter()
+                    .find_map(|target| fields.strip_prefix(target))
                     .unwrap_or(fields);
                 if !fields.trim_start().starts_with("event") {
                     let call: String = rest.chars().take(60).collect();

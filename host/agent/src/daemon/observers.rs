@@ -96,6 +96,6 @@ impl Observers {
             .send_modify(|status| *status = status.after(state, outcome, began));
         let scope = outcome.kind.name();
         let duration_us = microseconds(began.elapsed());
-        tracing::trace!(target: METRICS_TARGET, event = "reconciled", scope, duration_us, "reconciled");
+        tracing::debug!(target: METRICS_TARGET, event = "reconciled", scope, duration_us, "reconciled");
     }
 }

@@ -133,7 +133,7 @@ impl DevicePlugin for PoolPlugin {
     async fn allocate(&self, request: dp::AllocateRequest) -> Result<dp::AllocateResponse, Status> {
         let began = Instant::now();
         let response = self.respond(request, began).await;
-        tracing::trace!(
+        tracing::debug!(
             target: METRICS_TARGET,
             event = "allocate_ended",
             result = if response.is_ok() { "ok" } else { "error" },

@@ -146,7 +146,7 @@ fn lost(logged: &mut bool, error: io::Error) -> io::Result<Option<ChangeScope>> 
     match Errno::from_io_error(&error) {
         Some(Errno::INTR) => Ok(None),
         Some(Errno::NOBUFS) => {
-            tracing::trace!(target: METRICS_TARGET, event = "kernel_events_lost", "kernel events are lost");
+            tracing::debug!(target: METRICS_TARGET, event = "kernel_events_lost", "kernel events are lost");
             if !std::mem::replace(logged, true) {
                 tracing::warn!(
                     event = "uevents_lost",

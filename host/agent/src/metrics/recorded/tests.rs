@@ -12,7 +12,7 @@ fn events_become_counters_and_histograms() {
     tracing::subscriber::with_default(subscriber, || {
         let _pool = tracing::info_span!("pool", resource = "intel.com/x").entered();
         for (result, duration_us) in [("ok", 300), ("ok", 2_000_000), ("error", 50)] {
-            tracing::trace!(event = "allocate_ended", result, duration_us, "");
+            tracing::debug!(event = "allocate_ended", result, duration_us, "");
         }
         tracing::info!(event = "something_else", "");
     });
@@ -40,7 +40,7 @@ fn series_exist_while_their_resource_does() {
     tracing::subscriber::with_default(subscriber, || {
         for resource in ["a", "b"] {
             tracing::info!(event = "registered", resource, "");
-            tracing::trace!(event = "allocate_ended", resource, result = "error", "");
+            tracing::debug!(event = "allocate_ended", resource, result = "error", "");
         }
     });
     let page = |resources: &[&str]| {
