@@ -1,4 +1,4 @@
-//! One loaded provider: what it is, and calls to it with their timeouts.
+//! One provider, available or loaded: what it is, and calls to it with their timeouts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Whether it is loaded; else it is available, and cannot be called.
+    /// A provider that is not loaded cannot be called.
     pub fn is_loaded(&self) -> bool {
         self.module.get().is_some()
     }
@@ -162,7 +162,10 @@ impl Provider {
 
     fn module(&self) -> Result<ProviderModuleRef, CallError> {
         let module = self.module.get().copied();
-        module.ok_or_else(|| self.unresponsive("is not loaded"))
+        module.ok_or_else(|| {
+            let message = format!("the provider `{}` is not loaded", self.file_name());
+            CallError::no_response(Error::new(message))
+        })
     }
 
     /// Fails all further calls until this one has returned.
@@ -246,9 +249,48 @@ impl std::fmt::Debug for Provider {
     }
 }
 
+#[cfg(test)]
+impl Provider {
+    /// An available provider of the device type `test`.
+    pub(super) fn available(file: &Path) -> Arc<Self> {
+        let manifest = serde_json::json!({
+            "package": "p", "version": "1", "sdk": "1.0.0", "summary": "s",
+            "device_type": "test", "schema": {},
+        });
+        let manifest = serde_json::from_value(manifest).unwrap();
+        let manifest = ValidManifest::new(manifest).unwrap();
+        let digest = <sha2::Sha256 as sha2::Digest>::new().into();
+        Arc::new(Self::new(
+            file.to_owned(),
+            digest,
+            manifest,
+            Timeouts::default(),
+        ))
+    }
+}
+
 impl PartialEq for Provider {
     /// Two loads of one file are two providers.
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is retried, so a restart of the plugin is no remedy.
+    #[tokio::test]
+    async fn call_of_a_provider_that_is_not_loaded_has_no_hint() {
+        let provider = Provider::available(Path::new("test.so"));
+        let error = provider.check("test", serde_json::Value::Null).await;
+        let error = error.unwrap_err();
+        assert!(error.no_response);
+        assert_eq!(
+            error.error.to_string(),
+            "the provider `test.so` is not loaded"
+        );
+        assert_eq!(error.error.hint(), None);
     }
 }

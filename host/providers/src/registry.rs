@@ -117,9 +117,9 @@ impl Providers {
         loop {
             let changed = self.changed(&files);
             let replaced = self.load_files(changed, &context).await;
-            let refused = self.load_needed(&context).await;
+            let removed = self.load_needed(&context).await;
             // That may have resolved a conflict.
-            if !(replaced || refused) || !self.forget_conflicts() {
+            if !(replaced || removed) || !self.forget_conflicts() {
                 break;
             }
         }
@@ -145,7 +145,7 @@ impl Providers {
         named.cloned().collect()
     }
 
-    /// The refused files. One whose provider is loaded has changed since.
+    /// The refused files. One whose provider is loaded has changed since; one whose provider is available is retried.
     pub fn refused(&self) -> &[Arc<Refused>] {
         &self.refused
     }

@@ -15,8 +15,8 @@ use crate::{Provider, ProviderError, Timeouts};
 
 /// Files that are probed at a time, each by a short-lived process.
 const MAX_PROBES: usize = 4;
-/// Bytes in copies of files that are being probed; the next file waits for less.
-const MAX_COPIES: u64 = 8 << 20;
+/// Bytes in files that are being probed; the next file waits for less. Their copies have no more.
+const MAX_BYTES: u64 = 8 << 20;
 
 /// What one reload needs beside the files.
 pub(super) struct Reload<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Reload<'a> {
 }
 
 impl Providers {
-    /// Vets some files at a time and loads them in order. Returns whether a loaded version was replaced.
+    /// Vets some files at a time, and adds their providers in order. Returns whether a previous version was replaced or removed.
     pub(super) async fn load_files(&mut self, files: Vec<PathBuf>, context: &Reload<'_>) -> bool {
         let rules = context.rules;
         let again: BTreeSet<&PathBuf> = files.iter().collect();
@@ -38,14 +38,14 @@ impl Providers {
         let mut replaced = false;
         let mut waiting = files.into_iter();
         let mut probes = VecDeque::new();
-        let mut copies = 0;
+        let mut bytes = 0;
         loop {
             while probes.len() < MAX_PROBES
-                && copies < MAX_COPIES
+                && bytes < MAX_BYTES
                 && let Some(file) = waiting.next()
             {
                 let size = self.vetted.get(&file).map_or(0, FileFingerprint::size);
-                copies += size;
+                bytes += size;
                 let (rules, path) = (rules.clone(), file.clone());
                 let vetted = tokio::spawn(async move {
                     let inspected = rules.inspect(&path).await?;
@@ -56,7 +56,7 @@ impl Providers {
             let Some((file, size, vetted)) = probes.pop_front() else {
                 return replaced;
             };
-            copies -= size;
+            bytes -= size;
             let vetted = vetted
                 .await
                 .unwrap_or_else(|error| Err(ProviderError::Read(std::io::Error::other(error))));
@@ -66,30 +66,33 @@ impl Providers {
             };
             match loaded {
                 Ok(is_replacement) => replaced |= is_replacement,
-                // Its previous version cannot be loaded any more.
                 Err(reason) => replaced |= self.refuse(file, reason),
             }
         }
     }
 
-    /// Refuses a file. Returns whether its provider was available.
+    /// Refuses a file, which its available provider could only be loaded from. A shortage is no verdict about the file, so
+    /// the provider stays available for the retry. Returns whether it was removed.
     fn refuse(&mut self, file: PathBuf, reason: ProviderError) -> bool {
-        if reason.is_transient() {
+        let is_removed = if reason.is_transient() {
             self.vetted.insert(file.clone(), FileFingerprint(None));
-        }
-        let was_available = self
-            .device_types
-            .remove_unloaded(|provider| provider.file() == file);
+            false
+        } else {
+            self.device_types
+                .remove_unloaded(|provider| provider.file() == file)
+        };
         self.refused.push(Arc::new(Refused { file, reason }));
-        was_available
+        is_removed
     }
 
-    /// Loads the available providers that have become needed. Returns whether one was refused.
+    /// Loads the available providers that have become needed. Returns whether one was removed.
     pub(super) async fn load_needed(&mut self, context: &Reload<'_>) -> bool {
+        let is_refused = |file| self.refused.iter().any(|refused| refused.file == file);
         let needed = self.all().iter();
         let needed = needed.filter(|provider| !provider.is_loaded() && (context.needed)(provider));
+        let needed = needed.filter(|provider| !is_refused(provider.file()));
         let needed: Vec<Arc<Provider>> = needed.cloned().collect();
-        let mut refused = false;
+        let mut removed = false;
         for provider in needed {
             let file = provider.file().to_owned();
             let loaded = match context.rules.inspect(&file).await {
@@ -102,10 +105,10 @@ impl Providers {
                 Err(reason) => Err(reason),
             };
             if let Err(reason) = loaded {
-                refused |= self.refuse(file, reason);
+                removed |= self.refuse(file, reason);
             }
         }
-        refused
+        removed
     }
 
     async fn load_library(
@@ -158,5 +161,29 @@ impl Providers {
         }
         self.device_types.insert(Arc::new(provider));
         Ok(is_replacement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_shortage_leaves_a_provider_available() {
+        let file = Path::new("test.so");
+        let mut providers = Providers::default();
+        providers.device_types.insert(Provider::available(file));
+        let shortage = ProviderError::Copy(Errno::NOMEM.into());
+        assert!(!providers.refuse(file.to_owned(), shortage));
+        assert!(providers.are_to_be_retried());
+        assert_eq!(providers.vetted[file], FileFingerprint(None));
+        assert!(providers.device_type(Some("test")).is_some());
+        let verdict = ProviderError::BeingWritten;
+        assert!(providers.refuse(file.to_owned(), verdict));
+        assert!(providers.device_type(Some("test")).is_none());
     }
 }
