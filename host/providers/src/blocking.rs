@@ -27,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Whether this process may run on more than one processor.
-static HAS_PROCESSORS: LazyLock<bool> =
+static HAS_SEVERAL_PROCESSORS: LazyLock<bool> =
     LazyLock::new(|| thread::available_parallelism().is_ok_and(|processors| processors.get() > 1));
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -142,10 +142,10 @@ pub struct Running<T> {
 }
 
 impl<T> Running<T> {
-    /// Waits for at most `limit` without giving up the processor, which is sooner than to be woken. Nothing when the work has
-    /// not ended by then, or has no other processor.
+    /// Waits for at most `limit` without giving up the processor, which takes less time than a wake-up. Returns nothing after
+    /// `limit`, and on one processor.
     pub fn spin(&mut self, limit: Duration) -> Option<Result<T, Panicked>> {
-        if !*HAS_PROCESSORS {
+        if !*HAS_SEVERAL_PROCESSORS {
             return None;
         }
         let begin = Instant::now();
@@ -314,7 +314,7 @@ mod tests {
         assert!(hangs.spin(Duration::from_micros(10)).is_none());
         drop(release);
         let long = Duration::from_secs(60);
-        if *HAS_PROCESSORS {
+        if *HAS_SEVERAL_PROCESSORS {
             assert!(hangs.spin(long).unwrap().unwrap().is_err());
             let mut panics = start(|| panic!("on purpose")).unwrap();
             assert!(panics.spin(long).unwrap().is_err());

@@ -50,7 +50,7 @@ pub use pending_call::PendingCall;
 pub use provider::Provider;
 pub use registry::{ProviderSettings, Providers, Refused};
 pub use requests::{AllocateRequest, SelectorWarning};
-pub use thread_calls::{ThreadCalls, with_thread};
+pub use thread_calls::{ThreadCalls, with_thread_replying};
 pub use timeouts::Timeouts;
 pub use vetting::{Inspection, inspect};
 

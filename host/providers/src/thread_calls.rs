@@ -37,27 +37,29 @@ enum Stage {
 }
 
 /// Runs `work` on a thread, and waits until `deadline` for what it replies. When this future is dropped or the deadline
-/// has passed, the thread ends the call that it is in, and begins neither another one nor to write.
+/// has passed, the thread ends the call that it is in, and begins neither another one nor to write. The provider in that
+/// call gets no further one until it has returned.
 ///
 /// # Errors
 ///
-/// When the deadline has passed, or there is no thread. A provider in whose call it has passed gets no further call until
-/// that has returned.
-pub async fn with_thread<T: Send + 'static>(
+/// When the deadline has passed, or there is no thread.
+pub async fn with_thread_replying<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce(&ThreadCalls, Reply<T>) + Send + 'static,
 ) -> Result<T, CallError> {
     let begin = Instant::now();
     let stage = Arc::new(Mutex::new(Stage::Waiting));
-    let caller = Caller(Arc::clone(&stage));
-    let calls = ThreadCalls(stage);
+    let calls = ThreadCalls(Arc::clone(&stage));
     let running = blocking::start_replying(move |reply| {
         if calls.enter(Stage::Working).is_ok() {
             work(&calls, reply);
         }
     });
     let mut running = running.map_err(|error| CallError::no_response(error.into()))?;
-    let progress = running.progress();
+    let caller = Caller {
+        stage,
+        progress: running.progress(),
+    };
     let replied = match running.spin(SPIN) {
         Some(replied) => Ok(replied),
         None => timeout_at(deadline, running).await,
@@ -65,7 +67,7 @@ pub async fn with_thread<T: Send + 'static>(
     match replied {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(panicked)) => Err(caller.failed(&Error::from_std(&panicked))),
-        Err(_) => Err(caller.timed_out(progress, deadline.duration_since(begin))),
+        Err(_) => Err(caller.timed_out(deadline.duration_since(begin))),
     }
 }
 
@@ -111,14 +113,17 @@ impl ThreadCalls {
 }
 
 /// The side that waits.
-struct Caller(Arc<Mutex<Stage>>);
+struct Caller {
+    stage: Arc<Mutex<Stage>>,
+    progress: Progress,
+}
 
 impl Caller {
     fn abandon(&self) -> Stage {
-        mem::replace(&mut *lock(&self.0), Stage::Abandoned)
+        mem::replace(&mut *lock(&self.stage), Stage::Abandoned)
     }
 
-    fn timed_out(&self, progress: Progress, waited: Duration) -> CallError {
+    fn timed_out(&self, waited: Duration) -> CallError {
         let seconds = waited.as_secs_f64();
         let message = match self.abandon() {
             Stage::Calling {
@@ -126,7 +131,7 @@ impl Caller {
                 method,
                 started,
             } => {
-                if provider.mark_overdue(progress) {
+                if provider.mark_overdue(self.progress.clone()) {
                     provider.count_call(method, "timeout", started);
                 }
                 return provider.timed_out(method, started.elapsed());
@@ -153,7 +158,10 @@ impl Caller {
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        self.abandon();
+        // Otherwise each request that is cancelled while the provider hangs would take a thread.
+        if let Stage::Calling { provider, .. } = self.abandon() {
+            provider.mark_overdue(self.progress.clone());
+        }
     }
 }
 
@@ -163,6 +171,7 @@ fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::mpsc;
 
     use tokio::sync::oneshot;
@@ -175,7 +184,7 @@ mod tests {
     async fn work_replies_and_goes_on() {
         let (release, released) = mpsc::channel::<()>();
         let deadline = Instant::now() + Duration::from_secs(60);
-        let replied = with_thread(deadline, move |calls, reply| {
+        let replied = with_thread_replying(deadline, move |calls, reply| {
             calls.begin_writing("writing").unwrap();
             reply.send(7).unwrap();
             // Without a sender it ends.
@@ -189,10 +198,11 @@ mod tests {
     async fn nothing_is_written_after_the_deadline() {
         let (release, released) = mpsc::channel::<()>();
         let (sender, refused) = oneshot::channel();
-        let replied = with_thread(Instant::now() + SOON, move |calls, _reply: Reply<()>| {
-            let _ = released.recv();
-            let _ = sender.send(calls.begin_writing("writing").is_err());
-        });
+        let replied =
+            with_thread_replying(Instant::now() + SOON, move |calls, _reply: Reply<()>| {
+                let _ = released.recv();
+                let _ = sender.send(calls.begin_writing("writing").is_err());
+            });
         let error = replied.await.unwrap_err().error.to_string();
         assert!(
             error.starts_with("the request was not done within"),
@@ -207,7 +217,7 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         let (sender, refused) = oneshot::channel();
         let deadline = Instant::now() + Duration::from_secs(60);
-        let replied = with_thread(deadline, move |calls, _reply: Reply<()>| {
+        let replied = with_thread_replying(deadline, move |calls, _reply: Reply<()>| {
             let _ = released.recv();
             let _ = sender.send(calls.begin_writing("writing").is_err());
         });
@@ -217,12 +227,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_names_what_has_not_ended() {
+    async fn a_provider_in_whose_call_the_caller_leaves_gets_no_other_until_it_returns() {
+        let provider = Provider::available(Path::new("test.so"));
+        let of_thread = Arc::clone(&provider);
         let (release, released) = mpsc::channel::<()>();
-        let replied = with_thread(Instant::now() + SOON, move |calls, _reply: Reply<()>| {
-            calls.begin_writing("writing the files").unwrap();
+        let (sender, called) = oneshot::channel();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let replied = with_thread_replying(deadline, move |calls, _reply: Reply<()>| {
+            let call = Stage::Calling {
+                provider: of_thread,
+                method: "allocate",
+                started: Instant::now(),
+            };
+            calls.enter(call).unwrap();
+            sender.send(()).unwrap();
             let _ = released.recv();
         });
+        tokio::select! {
+            _ = replied => panic!("it has replied"),
+            called = called => called.unwrap(),
+        }
+        let busy = provider.require_responsive().unwrap_err().error.to_string();
+        let expected = "the provider `test.so` is still busy with an earlier call";
+        assert_eq!(busy, expected);
+        drop(release);
+        while provider.require_responsive().is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_names_what_has_not_ended() {
+        let (release, released) = mpsc::channel::<()>();
+        let replied =
+            with_thread_replying(Instant::now() + SOON, move |calls, _reply: Reply<()>| {
+                calls.begin_writing("writing the files").unwrap();
+                let _ = released.recv();
+            });
         let error = replied.await.unwrap_err().error.to_string();
         assert!(
             error.starts_with("writing the files has not ended within"),
@@ -230,7 +271,7 @@ mod tests {
         );
         drop(release);
         let deadline = Instant::now() + Duration::from_secs(60);
-        let panics = with_thread(deadline, |_, _reply: Reply<()>| panic!("on purpose"));
+        let panics = with_thread_replying(deadline, |_, _reply: Reply<()>| panic!("on purpose"));
         let error = panics.await.unwrap_err().error.to_string();
         assert_eq!(error, "the work of a thread ended by a panic");
     }

@@ -24,7 +24,7 @@ use crate::host_paths::HostPaths;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::pools::{
     AllocateError, Pool, check_pre_start_request, check_preferred_request, check_request,
-    pre_start, with_thread,
+    pre_start, with_thread, with_thread_replying,
 };
 
 /// With more ids and containers than this, a request leaves a hole in the heap.
@@ -119,14 +119,11 @@ impl DevicePlugin for PoolPlugin {
         request: dp::PreStartContainerRequest,
     ) -> Result<dp::PreStartContainerResponse, Status> {
         let pool = Arc::clone(&self.pool.borrow());
-        let ids = Arc::new(request.devices_ids);
+        let ids = request.devices_ids;
         let failed = |error| refuse("PreStartContainer", &error);
         check_pre_start_request(&pool, &ids).map_err(failed)?;
-        let (of_thread, ids_of_thread) = (Arc::clone(&pool), Arc::clone(&ids));
-        let work = move |calls: &ThreadCalls, reply: Reply<_>| {
-            drop(reply.send(pre_start(&of_thread, &ids_of_thread, calls)));
-        };
-        with_thread(&pool, &ids, work).await.map_err(failed)?;
+        let started = with_thread(&pool, ids, pre_start).await;
+        started.map_err(failed)?;
         Ok(dp::PreStartContainerResponse::default())
     }
 
@@ -176,7 +173,7 @@ impl PoolPlugin {
         };
         // The kubelet admits no other pod meanwhile, so the timeout is for all containers of the request together.
         let work = move |calls: &ThreadCalls, reply: Reply<_>| allocation.run(calls, reply);
-        let response = with_thread(&pool, allocating.ids(), work).await;
+        let response = with_thread_replying(&pool, allocating.ids(), work).await;
         let response = response.map_err(|error| refuse("Allocate", &error))?;
         response.map_err(|error| {
             let error = inline(&error);

@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::contributions::Contribution;
 use super::{
     AllocateError, ContainerAllocation, Fit, Health, Pool, PoolDevice, ProviderSelector, Resource,
 };
-use sriovdp_providers::blocking::Reply;
 use sriovdp_providers::{AllocateRequest, CallError, Provider, ThreadCalls};
 
 /// How many devices an error names.
@@ -104,22 +101,6 @@ fn check_first<'a>(
         resource: pool.resource.name.clone(),
         id: id.to_owned(),
     })
-}
-
-/// Runs `work`, which calls providers about the devices `ids`, on a thread, and waits for what it replies as long as an
-/// Allocate may take.
-///
-/// # Errors
-///
-/// What `work` replies, or that it has not replied in time.
-pub async fn with_thread<T: Send + 'static>(
-    pool: &Pool,
-    ids: &[String],
-    work: impl FnOnce(&ThreadCalls, Reply<Result<T, AllocateError>>) + Send + 'static,
-) -> Result<T, AllocateError> {
-    let deadline = Instant::now() + pool.resource.allocate_timeout();
-    let replied = sriovdp_providers::with_thread(deadline, work).await;
-    replied.unwrap_or_else(|error| Err(failed(&pool.resource, ids, error)))
 }
 
 /// Builds what a container gets for the devices `ids`, in this order. Changes nothing.
@@ -334,7 +315,7 @@ impl<'a> ProviderCall<'a> {
     }
 }
 
-fn failed(resource: &Resource, ids: &[String], error: CallError) -> AllocateError {
+pub(super) fn failed(resource: &Resource, ids: &[String], error: CallError) -> AllocateError {
     AllocateError::Provider {
         resource: resource.name.clone(),
         ids: named(ids),

@@ -32,6 +32,7 @@ mod preferred_allocation;
 mod provider_sections;
 mod provider_state;
 mod replaced;
+mod request_thread;
 mod resolve;
 mod resource;
 #[cfg(test)]
@@ -40,7 +41,6 @@ mod scan;
 
 pub use allocate::{
     allocate, check_pre_start_request, check_preferred_request, check_request, pre_start,
-    with_thread,
 };
 pub use allocate_error::AllocateError;
 pub use assign::{AssignedDevice, OwnerByDevice, Request, assign};
@@ -60,6 +60,7 @@ pub use pool::{Pool, REMOVAL_GRACE_PERIOD, Removal, device_names};
 pub use pool_device::{Fit, Health, PoolDevice, UnhealthyKind};
 pub use preferred_allocation::{PreferredAllocationRequest, preferred_allocation};
 pub use provider_sections::ProviderSections;
+pub use request_thread::{with_thread, with_thread_replying};
 pub use resolve::{ResolveError, Strictness, mistakes, resolve};
 pub use resource::{ProviderSelector, Resource, Selector};
 pub use scan::{NodeNow, Scan, ScanError};

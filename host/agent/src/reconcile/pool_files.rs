@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sriovdp_kubelet::PodDevices;
-use sriovdp_providers::ThreadCalls;
-use sriovdp_providers::blocking::{self, Reply};
+use sriovdp_providers::blocking;
 use sriovdp_report::inline;
 use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
@@ -167,14 +166,7 @@ async fn write_entries(spec: &Arc<PoolSpec>, pool: &Arc<Pool>) -> Result<(), Wri
     for device in &pool.devices {
         // A call that is answered at once does not let other tasks run.
         tokio::task::yield_now().await;
-        let (ids, of_thread) = ([device.id.to_string()], Arc::clone(pool));
-        let work = {
-            let ids = ids.clone();
-            move |calls: &ThreadCalls, reply: Reply<_>| {
-                drop(reply.send(allocate(&of_thread, &ids, calls)));
-            }
-        };
-        match with_thread(pool, &ids, work).await {
+        match with_thread(pool, vec![device.id.to_string()], allocate).await {
             Ok(allocation) => entries.extend(allocation.devices),
             Err(error) => tracing::debug!(
                 event = "cdi_device_skipped",
