@@ -15,7 +15,6 @@ mod discovery;
 mod elf;
 mod error;
 mod exit_now;
-mod fork;
 mod inspect_file;
 mod json_call;
 pub mod limits;

@@ -5,9 +5,10 @@ use std::io;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors of the process itself (standard streams, epoll, inotify, signals, netlink), short-lived ones of a reconcile
-/// or a probe, and one for accepting a connection.
-const RESERVED: u64 = 24;
+/// Descriptors of the process itself (standard streams, epoll, inotify, signals, netlink, the local socket), one for each
+/// built-in provider, short-lived ones of a reload (two for the process of the probe, five for each of four files), and
+/// one for accepting a connection.
+const RESERVED: u64 = 40;
 /// The listening socket of a resource, and the kubelet's connection.
 const PER_RESOURCE: u64 = 2;
 

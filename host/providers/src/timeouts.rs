@@ -7,7 +7,7 @@ use sriovdp_provider_abi::limits;
 /// How long each step with a provider may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The probe of a file, from the start of its process to the end of it.
+    /// The probe of a file, from the fork for it to the end of that.
     pub probe: Duration,
     /// Loading a file that passed the probe.
     pub load: Duration,

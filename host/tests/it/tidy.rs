@@ -146,7 +146,7 @@ fn unsafe_code_is_where_libraries_are_opened_and_nowhere_else() {
         "host/providers/src/load.rs",
         "host/providers/src/malloc.rs",
         "host/providers/src/exit_now.rs",
-        "host/providers/src/fork.rs",
+        "host/providers/src/probe/child.rs",
         "sdk/src/runtime/export.rs",
         // A provider that breaks a promise which the compiler would keep.
         "host/tests/raw-provider/src/lib.rs",

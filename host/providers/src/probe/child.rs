@@ -12,7 +12,6 @@ use serde_json::Map;
 use sriovdp_provider_abi::wire;
 
 use super::super::calls::{Discover, Manifest};
-use super::super::fork::fork;
 use super::super::json_call::{attach, call};
 use super::super::{ProviderError, Step, exit_now, load};
 use super::Line;
@@ -22,20 +21,26 @@ use super::request::{Descriptors, RUNS, Request, UNKNOWN};
 const NOWHERE: &str = "/proc/0";
 
 /// Probes the files that the host sends over the socket at standard input, until the host closes it. This process runs
-/// no code of a provider.
+/// no code of a provider, and must have one thread.
 ///
 /// # Errors
 ///
 /// When the socket fails.
+#[allow(unsafe_code, reason = "`fork` is a function of the C library")]
 pub fn answer() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = rustix::process::getpid();
     while let Some(request) = Request::receive(stdin())? {
         let answer = match request {
-            Request::Probe(file) => match fork() {
-                Ok(None) => exit_now(u8::from(probe_file(file, parent).is_err())),
-                Ok(Some(child)) => child.as_raw_nonzero().get(),
-                Err(error) => -error.raw_os_error().unwrap_or(1),
+            // SAFETY: no other thread can have a lock that the fork would wait for, because this process has one thread.
+            Request::Probe(file) => match unsafe { libc::fork() } {
+                -1 => -io::Error::last_os_error().raw_os_error().unwrap_or(1),
+                0 => exit_now(u8::from(probe_file(file, parent).is_err())),
+                child => {
+                    // The fork does so as well, and may be killed before.
+                    let _ = rustix::process::setpgid(Pid::from_raw(child), None);
+                    child
+                }
             },
             Request::Status(child) => status(child),
         };

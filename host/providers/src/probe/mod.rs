@@ -6,6 +6,8 @@
 mod child;
 mod process;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,13 +16,13 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
 use sriovdp_provider_abi::wire;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use child::answer;
 
@@ -33,6 +35,8 @@ use request::{Descriptors, RUNS, Request};
 pub const COMMAND: &str = "probe-provider";
 /// Manifests of the built-in providers have five kilobytes.
 const MAX_OUTPUT: u64 = 1 << 20;
+/// For the process to start and to answer, which takes milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the kernel to end a killed process.
 const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Process 1 is no child, and a negative number would name all processes.
@@ -79,7 +83,8 @@ pub(super) struct Probes {
 enum Ended {
     TimedOut,
     TooMuchOutput,
-    WithoutStatus,
+    /// With the process that forks for all files.
+    WithProcess,
     WithStatus(ExitStatus),
 }
 
@@ -96,7 +101,9 @@ impl Probes {
     /// Starts the process before there is a file for it. A failure occurs again when there is one.
     pub(super) fn prepare(&self) {
         if let Ok(mut process) = self.process.try_lock() {
-            *process = ProbeProcess::start(&self.program).ok();
+            *process = process
+                .take()
+                .or_else(|| ProbeProcess::start(&self.program).ok());
         }
     }
 
@@ -107,11 +114,18 @@ impl Probes {
     /// The reason to refuse the file.
     pub(super) async fn probe(&self, copy: &SealedCopy) -> Result<Probed, ProviderError> {
         let mut output = Vec::new();
-        let ended = self.run(copy, &mut output).await;
-        let ended = ended.map_err(|source| ProviderError::NoProbe {
+        let mut ended = self.run(copy, &mut output).await;
+        if let Ok(Ended::WithProcess) = ended {
+            // Another file, or a lack of memory, may have ended it. In a process of its own, no file affects another.
+            output.clear();
+            let own = Self::new(self.program.clone(), self.limit);
+            ended = own.run(copy, &mut output).await;
+        }
+        let no_probe = |source| ProviderError::NoProbe {
             program: self.program.clone(),
             source,
-        })?;
+        };
+        let ended = ended.map_err(no_probe)?;
         let lines: Vec<Line> = output
             .split_inclusive(|&byte| byte == b'\n')
             .map_while(|line| serde_json::from_slice(line).ok())
@@ -129,7 +143,9 @@ impl Probes {
             Ended::TooMuchOutput => Err(ProviderError::Manifest(format!(
                 "it has more than {MAX_OUTPUT} bytes"
             ))),
-            Ended::WithoutStatus => Err(ProviderError::Garbage),
+            Ended::WithProcess => Err(no_probe(io::Error::other(
+                "the process of the probe has ended",
+            ))),
             Ended::WithStatus(status) => {
                 let count = output.split_inclusive(|&byte| byte == b'\n').count();
                 let is_readable = lines.len() == count;
@@ -140,7 +156,6 @@ impl Probes {
 
     /// Runs the probe of a file and appends its report to `output`.
     async fn run(&self, copy: &SealedCopy, output: &mut Vec<u8>) -> io::Result<Ended> {
-        let end = Instant::now() + self.limit;
         let (report, report_end) = io::pipe()?;
         let (noise, noise_end) = io::pipe()?;
         let report = Receiver::from_owned_fd(report.into())?;
@@ -150,49 +165,49 @@ impl Probes {
             report: report_end.as_fd(),
             output: noise_end.as_fd(),
         });
-        let answer = timeout_at(end, self.answer(&request)).await;
+        let answer = self.answer(&request).await;
         drop((report_end, noise_end));
-        let child = match answer {
-            Err(_) => return Ok(Ended::TimedOut),
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(Some(child))) if child >= LOWEST_CHILD => Pid::from_raw(child),
-            Ok(Ok(Some(errno))) if errno < 0 => return Err(io::Error::from_raw_os_error(-errno)),
-            Ok(Ok(_)) => None,
+        let child = match answer? {
+            Some(child) if child >= LOWEST_CHILD => Pid::from_raw(child),
+            Some(errno) if errno < 0 => return Err(io::Error::from_raw_os_error(-errno)),
+            _ => None,
         };
         let Some(child) = child else {
-            return Ok(Ended::WithoutStatus);
+            return Ok(Ended::WithProcess);
         };
-        let followed = async {
-            follow(report, noise, output).await?;
-            match output.len() as u64 > MAX_OUTPUT {
-                true => Ok(Ended::TooMuchOutput),
-                false => self.end_of(child).await,
-            }
+        let end = Instant::now() + self.limit;
+        let ended = match timeout_at(end, follow(report, noise, output)).await {
+            Err(_) => Ok(Ended::TimedOut),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) if output.len() as u64 > MAX_OUTPUT => Ok(Ended::TooMuchOutput),
+            Ok(Ok(())) => self.end_of(child, end).await,
         };
-        let ended = timeout_at(end, followed).await;
         // Fails when no process of the group is left, which is the usual case; its number is not reused so soon.
         let _ = rustix::process::kill_process_group(child, Signal::KILL);
-        if !matches!(ended, Ok(Ok(Ended::WithStatus(_)) | Err(_))) {
+        if let Ok(Ended::TimedOut | Ended::TooMuchOutput) = ended {
             // It may have left its group. While it is not reaped, its number is not reused.
             let _ = rustix::process::kill_process(child, Signal::KILL);
             // A fork that is not reaped ends with its parent.
-            let _ = tokio::time::timeout(REAP_TIMEOUT, self.end_of(child)).await;
+            let _ = self.end_of(child, Instant::now() + REAP_TIMEOUT).await;
         }
-        ended.unwrap_or(Ok(Ended::TimedOut))
+        reap_group(child).await;
+        ended
     }
 
-    /// Waits for the end of a fork, which mostly has just closed its report.
-    async fn end_of(&self, child: Pid) -> io::Result<Ended> {
+    /// Waits until `end` for the end of a fork, which mostly has just closed its report. No query is interrupted: the process
+    /// would not be used any more, and its other forks would end with it.
+    async fn end_of(&self, child: Pid, end: Instant) -> io::Result<Ended> {
         let mut queries = 0;
         loop {
             match self.answer(&Request::Status(child)).await? {
+                Some(RUNS) if Instant::now() >= end => return Ok(Ended::TimedOut),
                 Some(RUNS) if queries < QUICK_QUERIES => queries += 1,
                 Some(RUNS) => tokio::time::sleep(QUERY_INTERVAL).await,
                 Some(status) if status >= 0 => {
                     return Ok(Ended::WithStatus(ExitStatus::from_raw(status)));
                 }
                 // Another process answers: the one that forked has ended, and its forks with it.
-                _ => return Err(io::Error::other("the process of the probe has ended")),
+                _ => return Ok(Ended::WithProcess),
             }
         }
     }
@@ -205,9 +220,26 @@ impl Probes {
             Some(process) => process,
             None => ProbeProcess::start(&self.program)?,
         };
-        let answer = process.answer(request).await;
-        *place = answer.is_some().then_some(process);
-        Ok(answer)
+        let answer = timeout(ANSWER_TIMEOUT, process.answer(request)).await;
+        if let Ok(Some(_)) = answer {
+            *place = Some(process);
+        } else {
+            // After its end, its forks have another parent.
+            let _ = timeout(REAP_TIMEOUT, process.end()).await;
+        }
+        Ok(answer?)
+    }
+}
+
+/// Reaps what is left of the group of a fork, if this process has become its parent, as process 1 of a container does.
+async fn reap_group(group: Pid) {
+    let end = Instant::now() + REAP_TIMEOUT;
+    while let Ok(reaped) = rustix::process::waitpgid(group, WaitOptions::NOHANG)
+        && Instant::now() < end
+    {
+        if reaped.is_none() {
+            tokio::time::sleep(QUERY_INTERVAL).await;
+        }
     }
 }
 

@@ -21,8 +21,8 @@ const ALWAYS_PASSED: [&str; 2] = ["LD_LIBRARY_PATH", "PATH"];
 /// A process that forks for each file. It ends with this value.
 #[derive(Debug)]
 pub(super) struct ProbeProcess {
-    _child: Child,
-    socket: UnixStream,
+    pub(super) child: Child,
+    pub(super) socket: UnixStream,
 }
 
 impl ProbeProcess {
@@ -35,21 +35,23 @@ impl ProbeProcess {
             .env_clear()
             .envs(environment())
             .stdin(OwnedFd::from(of_child))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self {
-            _child: child,
-            socket,
-        })
+        Ok(Self { child, socket })
     }
 
-    /// The answer to a request; nothing when the process has ended, or is none of this program.
+    /// The answer to a request; nothing when the process has ended, or another program answers.
     pub(super) async fn answer(&mut self, request: &Request<BorrowedFd<'_>>) -> Option<i32> {
         request.send(&self.socket).ok()?;
         self.socket.read_i32_le().await.ok()
+    }
+
+    /// Ends the process.
+    pub(super) async fn end(mut self) -> io::Result<()> {
+        self.child.kill().await
     }
 }
 

@@ -12,6 +12,9 @@ __asm__(".section .note.sriovdp,\"a\",@note\n.p2align 2\n.long 8, 8f - 7f, 1\n.a
         "7: .ascii \"sdk=1.0.0\\npanic=unwind\\nprovider=forged\\nversion=1\\n\"\n.p2align 2\n8:\n.text\n");
 "#;
 
+/// The parent is the process of the probe.
+pub(super) const ENDS_ITS_PARENT: &str = "#include <signal.h>\n#include <unistd.h>\n__attribute__((constructor)) void f(void) { kill(getppid(), SIGKILL); }";
+
 /// What a library is made of.
 pub(super) enum Made {
     /// These bytes.

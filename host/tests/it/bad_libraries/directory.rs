@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use sriovdp_providers::{ProviderSettings, Providers};
 
-use super::build::{Made, good, with_other_bytes, write};
+use super::build::{ENDS_ITS_PARENT, Made, good, with_other_bytes, write};
 use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built};
 
 const GOOD: &str =
@@ -162,12 +162,41 @@ async fn a_probe_that_does_not_work() {
         (0, all("cannot run its probe, `/no/such/program`"))
     );
     // Without a change of the files. This one prints its arguments.
-    let garbage = "its probe ended without a readable result";
-    assert_eq!(reported("/bin/echo").await, (0, all(garbage)));
-    // Now they were judged, and are not judged again.
-    assert_eq!(
-        reported(&sriovdp_tests::program().display().to_string()).await,
-        (0, all(garbage))
+    let ended = all("cannot run its probe, `/bin/echo`");
+    assert_eq!(reported("/bin/echo").await, (0, ended));
+    // The first process ends without an answer, and every file is vetted by another one.
+    let program = node.root().join("ends-once");
+    let script = format!(
+        "#!/bin/sh\nmkdir \"$0.first\" 2>/dev/null && exit\nexec {} \"$@\"\n",
+        sriovdp_tests::program().display()
+    );
+    // By another process: a descriptor that a fork of this one has open for writing would prevent the start.
+    let mut writes = tokio::process::Command::new("sh");
+    writes.args(["-c", "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"", "sh"]);
+    let written = writes.arg(&program).arg(script).status();
+    assert!(written.await.unwrap().success());
+    assert_eq!(reported(program.to_str().unwrap()).await, (3, Vec::new()));
+}
+
+/// The others are probed by other processes.
+#[tokio::test]
+async fn a_file_that_ends_the_process_of_the_probe_affects_no_other() {
+    let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
+    let scratch = tempfile::tempdir().unwrap();
+    let (ends, _) = Made::C(ENDS_ITS_PARENT).make(scratch.path());
+    node.provide("a", &ends);
+    let reported = about(&node, "").await;
+    let (refused, others): (Vec<_>, Vec<_>) = reported
+        .iter()
+        .filter(|line| line.contains(".so: "))
+        .partition(|line| line.contains(": refused: "));
+    assert_eq!(others.len(), 3, "{reported:?}");
+    let [refused] = refused[..] else {
+        panic!("{reported:?}");
+    };
+    assert!(
+        refused.starts_with("a.so: refused: cannot run its probe"),
+        "{refused}"
     );
 }
 

@@ -8,7 +8,7 @@ mod directory;
 /// Faults that show only in calls of the running daemon.
 mod runtime_faults;
 
-use build::{Made, good, with_other_bytes};
+use build::{ENDS_ITS_PARENT, Made, good, with_other_bytes};
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
@@ -128,6 +128,11 @@ fn rows() -> Vec<(&'static str, Made, &'static str)> {
                 "#include <unistd.h>\n__attribute__((constructor)) void f(void) { if (!fork()) for (;;) pause(); _exit(0); }",
             ),
             "it timed out after 2s while it is loaded",
+        ),
+        (
+            "a constructor that ends the process of the probe",
+            Made::C(ENDS_ITS_PARENT),
+            "cannot run its probe, `/proc/self/exe`: the process of the probe has ended",
         ),
         (
             "a constructor that talks",
