@@ -88,3 +88,25 @@ async fn an_allocate_that_waits_delays_no_other_pool() {
     answer.unwrap();
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
+
+/// Each further one would take a thread.
+#[tokio::test]
+async fn a_cancelled_allocate_keeps_others_from_its_provider_until_it_returns() {
+    let (node, gate) = with_gate("allocate=wait");
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    let pool = "intel.com/faulty";
+    for pool in [pool, "intel.com/a"] {
+        let served = kubelet.wait_for(pool, |view| view.allocatable() > 0);
+        served.await.unwrap();
+    }
+    let gate = tokio::select! {
+        answer = kubelet.allocate(pool, &["0000:02:10.0"]) => panic!("{answer:?}"),
+        gate = reached(gate) => gate,
+    };
+    let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
+    let busy = "the provider `faulty.so` is still busy with an earlier call";
+    assert!(refused.to_string().contains(busy), "{refused}");
+    drop(gate);
+    other_pools_are_unaffected(&kubelet, daemon).await;
+}
