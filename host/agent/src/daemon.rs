@@ -5,6 +5,7 @@ mod triggers;
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +30,10 @@ use sriovdp_report::Hint;
 
 /// For all pools to end, at the same time and each within half a second.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// After a reconcile, a kubelet registers its new pools within this time. A plugin watcher does so for all at once, with one
+/// more connection to each, and a megabyte of buffers is free afterwards.
+const KUBELET_SETTLES: Duration = Duration::from_secs(5);
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +177,14 @@ pub async fn run(
                 return Err(DaemonError::Config(error));
             }
             first = false;
-            scope = triggers.next(&mut state, outcome.requeue).await?;
+            let mut next = pin!(triggers.next(&mut state, outcome.requeue));
+            scope = match tokio::time::timeout(KUBELET_SETTLES, next.as_mut()).await {
+                Ok(next) => next?,
+                Err(_) => {
+                    malloc::trim();
+                    next.await?
+                }
+            };
         }
     };
     let ended = tokio::select! {

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use measure::{Effort, Extent, Samples, measure};
+use measure::{Effort, Extent, SETTLE, Samples, measure};
 use program::{Build, Program};
 use report::{Table, Unit, count, median, percentile};
 use start::Node;
@@ -195,6 +195,14 @@ fn print_memory(all: &[(Size, Vec<Option<&Samples>>)]) {
         row("resident", |s| s.resident_kb);
         row("private", |s| s.anonymous_kb + s.shared_kb);
         row("resident at most", |s| s.peak_kb);
+        let mut row = |name: &str, value: fn(&process::Snapshot) -> u64| {
+            let name = format!("{name} after {SETTLE:?}, {size}");
+            table.compare(name, Unit::Megabytes, programs, |s| {
+                median(s.settled.as_slice(), value)
+            });
+        };
+        row("resident", |s| s.resident_kb);
+        row("private", |s| s.anonymous_kb + s.shared_kb);
     }
     table.compare(
         format!("resident after the calls, {MIDDLE}"),

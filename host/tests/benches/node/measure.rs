@@ -12,6 +12,9 @@ use crate::start::{Node, Started};
 use crate::syscalls;
 use crate::tree::{Driver, Size};
 
+/// How long a start leaves something behind: the memory of the kubelet's first connections for 5 s, and idle threads for 10 s.
+pub(crate) const SETTLE: Duration = Duration::from_secs(12);
+
 /// How thorough to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -42,6 +45,8 @@ pub(crate) struct Samples {
     pub(crate) starts: Vec<Duration>,
     /// When all pools had been listed.
     pub(crate) serving: Vec<Snapshot>,
+    /// [`SETTLE`] later, in one of the starts.
+    pub(crate) settled: Option<Snapshot>,
     /// After the calls.
     pub(crate) used: Vec<Snapshot>,
     pub(crate) empty: Vec<Duration>,
@@ -100,8 +105,12 @@ impl Samples {
         self.serving.push(Snapshot::of(started.pid)?);
         match extent {
             Extent::Start => {}
-            Extent::Calls => self.call(&started, node.size, effort.calls).await?,
+            Extent::Calls => {
+                self.settle(&started).await?;
+                self.call(&started, node.size, effort.calls).await?;
+            }
             Extent::SystemCallsAndIdle => {
+                self.settle(&started).await?;
                 let before = Activity::of(started.pid)?;
                 tokio::time::sleep(effort.idle).await;
                 self.idle = Some(Activity::of(started.pid)?.since(before));
@@ -110,6 +119,15 @@ impl Samples {
         started.end(Signal::KILL).await?;
         if extent == Extent::SystemCallsAndIdle {
             self.system_calls = syscalls::until_ready(program, node).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures the memory that remains, in one of the starts.
+    async fn settle(&mut self, started: &Started) -> anyhow::Result<()> {
+        if self.settled.is_none() {
+            tokio::time::sleep(SETTLE).await;
+            self.settled = Some(Snapshot::of(started.pid)?);
         }
         Ok(())
     }
