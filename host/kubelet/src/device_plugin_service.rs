@@ -13,13 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::connection::Connection;
-use super::plugin::{Device, DevicePlugin, device_list};
+use super::plugin::{DeviceList, DevicePlugin};
 use super::streams::{OpenStream, Streams};
 
 /// The least size of a request that a socket reads, in bytes. It grows with the device list.
 const MIN_REQUEST_LIMIT: usize = 256 * 1024;
-/// What surrounds an id in a request, in bytes.
-const ID_OVERHEAD: usize = 4;
 
 /// The calls of the kubelet's device manager.
 #[derive(Clone, Debug)]
@@ -44,23 +42,16 @@ impl dp::device_plugin_server::DevicePlugin for DevicePluginService {
     type ListAndWatchStream =
         Pin<Box<dyn Stream<Item = Result<dp::ListAndWatchResponse, Status>> + Send>>;
 
-    /// The current list, and each one that differs from the one before it, until the server ends the stream.
+    /// The current list, and each new one, until the server ends the stream.
     async fn list_and_watch(
         &self,
         request: Request<dp::Empty>,
     ) -> Result<Response<Self::ListAndWatchStream>, Status> {
         let open = OpenStream::new(self.streams.clone(), connection(&request));
-        let mut last: Option<Arc<[Device]>> = None;
-        let lists = WatchStream::new(self.plugin.devices());
-        let lists = tokio_stream::StreamExt::filter_map(lists, move |devices| {
+        let lists = WatchStream::new(self.plugin.devices()).map(move |devices| {
             // Moved in here, so that it is dropped with the stream.
             let _counted = &open;
-            let is_new = last.as_ref() != Some(&devices);
-            is_new.then(|| {
-                let list = device_list(&devices);
-                last = Some(devices);
-                Ok(list)
-            })
+            Ok(devices.response())
         });
         let lists = lists.take_until(self.end.clone().cancelled_owned());
         Ok(Response::new(Box::pin(lists)))
@@ -93,9 +84,8 @@ impl dp::device_plugin_server::DevicePlugin for DevicePluginService {
 
 /// How large a request about `devices` may be: one of GetPreferredAllocation has two lists, and neither more than twice
 /// as many ids as there are devices.
-pub(super) fn request_limit(devices: &[Device]) -> usize {
-    let ids = devices.iter().map(|device| device.id.len() + ID_OVERHEAD);
-    MIN_REQUEST_LIMIT.max(4 * ids.sum::<usize>())
+pub(super) fn request_limit(devices: &DeviceList) -> usize {
+    MIN_REQUEST_LIMIT.max(4 * devices.id_bytes())
 }
 
 /// The connection of a request.

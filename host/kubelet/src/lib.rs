@@ -10,18 +10,33 @@
 //!
 //! use sriovdp_kubelet::deviceplugin::{AllocateRequest, AllocateResponse, ContainerAllocateResponse, DeviceSpec};
 //! use sriovdp_kubelet::{
-//!     CancellationToken, Device, DevicePlugin, DirectoryChanges, Health, KubeletPaths, RegistrationMode,
-//!     RegistrationStatus, ResourceServer, Status, async_trait,
+//!     CancellationToken, Device, DeviceList, DevicePlugin, Devices, DirectoryChanges, Health, KubeletPaths,
+//!     RegistrationMode, RegistrationStatus, ResourceServer, Status, async_trait,
 //! };
 //! use tokio::sync::watch;
 //!
+//! /// The names of device nodes.
+//! #[derive(Debug)]
+//! struct Names(Vec<String>);
+//!
+//! impl Devices for Names {
+//!     fn iter(&self) -> Box<dyn Iterator<Item = Device<'_>> + '_> {
+//!         Box::new(self.0.iter().map(|id| Device {
+//!             id,
+//!             health: Health::Healthy,
+//!             numa_node: None,
+//!             other_numa_nodes: &[],
+//!         }))
+//!     }
+//! }
+//!
 //! /// Serial ports, by the name of the device node.
 //! #[derive(Debug)]
-//! struct SerialPorts(watch::Sender<Arc<[Device]>>);
+//! struct SerialPorts(watch::Sender<DeviceList>);
 //!
 //! #[async_trait]
 //! impl DevicePlugin for SerialPorts {
-//!     fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+//!     fn devices(&self) -> watch::Receiver<DeviceList> {
 //!         self.0.subscribe()
 //!     }
 //!
@@ -40,8 +55,8 @@
 //! }
 //!
 //! # async fn serve() {
-//! let port = Device { id: "ttyS0".to_owned(), health: Health::Healthy, numa_node: None, other_numa_nodes: None };
-//! let (devices, _) = watch::channel(Arc::from([port]));
+//! let ports = Names(vec!["ttyS0".to_owned()]);
+//! let (devices, _) = watch::channel(DeviceList::new(Arc::new(ports)));
 //! // To rise with each inotify event of the two directories, and once a minute.
 //! let (directory_events, counter) = watch::channel(0);
 //!
@@ -118,7 +133,7 @@ pub use tonic::{Status, async_trait};
 
 pub use directory_changes::DirectoryChanges;
 pub use paths::{KubeletDirectory, KubeletPaths};
-pub use plugin::{Device, DevicePlugin, Health};
+pub use plugin::{Device, DeviceList, DevicePlugin, Devices, Health};
 pub use pod_devices::PodDevices;
 pub use pod_resources::{ContainerDevices, PodResourcesError};
 pub use registration_mode::RegistrationMode;

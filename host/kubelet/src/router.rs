@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use super::connection::{Connection, OpenCall};
 use super::device_plugin_service::{DevicePluginService, request_limit};
-use super::plugin::Device;
+use super::plugin::DeviceList;
 use super::registration_service::RegistrationService;
 
 /// Much longer than any response takes, so it ends only a call whose request does not arrive.
@@ -31,7 +31,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Router {
     device_plugin: DevicePluginServer<DevicePluginService>,
     registration: RegistrationServer<RegistrationService>,
-    devices: watch::Receiver<Arc<[Device]>>,
+    devices: watch::Receiver<DeviceList>,
     connection: Arc<Connection>,
 }
 

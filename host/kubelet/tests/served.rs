@@ -10,8 +10,9 @@ use sriovdp_kubelet::deviceplugin::{
     PreStartContainerRequest, PreStartContainerResponse,
 };
 use sriovdp_kubelet::{
-    CancellationToken, Device, DevicePlugin, DirectoryChanges, Health, KubeletDirectory,
-    KubeletPaths, RegistrationMode, RegistrationStatus, ResourceServer, Status, async_trait,
+    CancellationToken, Device, DeviceList, DevicePlugin, Devices, DirectoryChanges, Health,
+    KubeletDirectory, KubeletPaths, RegistrationMode, RegistrationStatus, ResourceServer, Status,
+    async_trait,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,11 +20,25 @@ use tokio::task::JoinSet;
 const RESOURCE: &str = "example.com/serial-port";
 
 #[derive(Debug)]
-struct SerialPorts(watch::Sender<Arc<[Device]>>);
+struct SerialPorts(watch::Sender<DeviceList>);
+
+#[derive(Debug)]
+struct Ports(Vec<(&'static str, Health)>);
+
+impl Devices for Ports {
+    fn iter(&self) -> Box<dyn Iterator<Item = Device<'_>> + '_> {
+        Box::new(self.0.iter().map(|&(id, health)| Device {
+            id,
+            health,
+            numa_node: None,
+            other_numa_nodes: &[],
+        }))
+    }
+}
 
 #[async_trait]
 impl DevicePlugin for SerialPorts {
-    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+    fn devices(&self) -> watch::Receiver<DeviceList> {
         self.0.subscribe()
     }
 
@@ -57,14 +72,8 @@ impl DevicePlugin for SerialPorts {
     }
 }
 
-fn ports(ids: &[(&str, Health)]) -> Arc<[Device]> {
-    let devices = ids.iter().map(|&(id, health)| Device {
-        id: id.to_owned(),
-        health,
-        numa_node: None,
-        other_numa_nodes: None,
-    });
-    devices.collect()
+fn ports(ports: &[(&'static str, Health)]) -> DeviceList {
+    DeviceList::new(Arc::new(Ports(ports.to_vec())))
 }
 
 async fn is_served(mode: RegistrationMode) {

@@ -1,9 +1,7 @@
 //! A pool as a list of devices, and what its containers get as messages of the kubelet's protocol.
 
-use std::sync::Arc;
-
 use sriovdp_kubelet::deviceplugin as dp;
-use sriovdp_kubelet::{Device, Health as ListedHealth};
+use sriovdp_kubelet::{Device, Devices, Health as ListedHealth};
 
 use crate::config::ResourceName;
 use crate::output::cdi::{self, CdiNames, PoolSpec};
@@ -12,21 +10,22 @@ use crate::pools::{
 };
 
 /// The devices of a pool, as the kubelet sees them.
-pub fn device_list(pool: &Pool) -> Arc<[Device]> {
-    let devices = pool.devices.iter().map(|device| Device {
-        id: device.id.to_string(),
-        health: match device.health {
-            Health::Healthy => ListedHealth::Healthy,
-            Health::Unhealthy { .. } | Health::Removed { .. } => ListedHealth::Unhealthy,
-        },
-        numa_node: device.numa_node.filter(|_| !pool.resource.exclude_topology),
-        other_numa_nodes: match device.other_numa_nodes() {
-            [] => None,
-            _ if pool.resource.exclude_topology => None,
-            nodes => Some(nodes.into()),
-        },
-    });
-    devices.collect()
+impl Devices for Pool {
+    fn iter(&self) -> Box<dyn Iterator<Item = Device<'_>> + '_> {
+        let has_topology = !self.resource.exclude_topology;
+        Box::new(self.devices.iter().map(move |device| Device {
+            id: device.id.as_str(),
+            health: match device.health {
+                Health::Healthy => ListedHealth::Healthy,
+                Health::Unhealthy { .. } | Health::Removed { .. } => ListedHealth::Unhealthy,
+            },
+            numa_node: device.numa_node.filter(|_| has_topology),
+            other_numa_nodes: match has_topology {
+                true => device.other_numa_nodes(),
+                false => &[],
+            },
+        }))
+    }
 }
 
 /// Which of the available devices a container should get.

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sriovdp_kubelet::deviceplugin as dp;
-use sriovdp_kubelet::{Device, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait};
+use sriovdp_kubelet::{
+    DeviceList, DevicePlugin, KubeletDirectory, KubeletPaths, Status, async_trait,
+};
 use sriovdp_providers::blocking::Reply;
 use sriovdp_providers::{METRICS_TARGET, ThreadCalls, malloc, microseconds};
 use sriovdp_report::inline;
@@ -17,7 +19,6 @@ use tokio::time::Instant;
 
 use allocation::Allocation;
 pub use in_flight::InFlight;
-pub use messages::device_list;
 use messages::preferred_response;
 
 use crate::host_paths::HostPaths;
@@ -36,7 +37,7 @@ pub struct PoolPlugin {
     /// The states of the pool.
     pub pool: watch::Receiver<Arc<Pool>>,
     /// The device lists of these states.
-    pub devices: watch::Receiver<Arc<[Device]>>,
+    pub devices: watch::Receiver<DeviceList>,
     /// The pool's CDI specification, when containers get device nodes through CDI. It is replaced when the pool's device
     /// type changes, before the pool is.
     pub cdi: watch::Receiver<Option<Arc<PoolSpec>>>,
@@ -76,7 +77,7 @@ impl Drop for TrimAfter {
 
 #[async_trait]
 impl DevicePlugin for PoolPlugin {
-    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+    fn devices(&self) -> watch::Receiver<DeviceList> {
         self.devices.clone()
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sriovdp_kubelet::{
-    Device, DirectoryChanges, PodDevices, RegistrationMode, RegistrationStatus, ResourceServer,
+    DeviceList, DirectoryChanges, PodDevices, RegistrationMode, RegistrationStatus, ResourceServer,
 };
 use sriovdp_providers::limits;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use super::log_on_change::{Entry, LogOnChange};
 use super::pool_files::{PoolFiles, SpecifiedPool};
 use super::registered;
 use crate::config::ResourceName;
-use crate::device_plugin::{InFlight, PoolPlugin, device_list, kubelet_paths};
+use crate::device_plugin::{InFlight, PoolPlugin, kubelet_paths};
 use crate::host_paths::HostPaths;
 use crate::output::cdi::{CdiNames, PoolSpec};
 use crate::pools::{Pool, Removal, Resource};
@@ -63,7 +63,7 @@ pub(super) struct ResourceServers {
 struct PublishedPool {
     state: watch::Sender<Arc<Pool>>,
     /// The device list of the state.
-    devices: watch::Sender<Arc<[Device]>>,
+    devices: watch::Sender<DeviceList>,
     in_flight: InFlight,
     cdi: watch::Sender<Option<Arc<PoolSpec>>>,
     stop: CancellationToken,
@@ -302,9 +302,10 @@ impl PublishedPool {
         let first = removal.next_state(&empty, resource, assignment, &in_flight);
         health::log_pool(&first);
         health::log_changes(&empty, &first);
+        let first = Arc::new(first);
         Self {
-            devices: watch::channel(device_list(&first)).0,
-            state: watch::channel(Arc::new(first)).0,
+            devices: watch::channel(DeviceList::new(first.clone())).0,
+            state: watch::channel(first).0,
             in_flight,
             cdi: watch::channel(spec).0,
             stop: CancellationToken::new(),
@@ -331,8 +332,9 @@ impl PublishedPool {
         health::log_pool(&next);
         health::log_joined(&before, &next);
         health::log_changes(&before, &next);
-        let devices = device_list(&next);
-        self.state.send_replace(Arc::new(next));
+        let next = Arc::new(next);
+        let devices = DeviceList::new(next.clone());
+        self.state.send_replace(next);
         self.devices.send_if_modified(|listed| {
             let is_new = *listed != devices;
             *listed = devices;

@@ -10,7 +10,7 @@ use tonic::{Status, async_trait};
 use super::*;
 use crate::http2;
 use crate::paths::KubeletDirectory;
-use crate::plugin::{Device, DevicePlugin};
+use crate::plugin::{Device, DeviceList, DevicePlugin, Devices};
 use crate::socket::is_listening;
 
 /// A kubelet that cannot be registered with.
@@ -50,10 +50,16 @@ struct Silent {
 #[derive(Debug)]
 struct NoDevices;
 
+impl Devices for NoDevices {
+    fn iter(&self) -> Box<dyn Iterator<Item = Device<'_>> + '_> {
+        Box::new(std::iter::empty())
+    }
+}
+
 #[async_trait]
 impl DevicePlugin for NoDevices {
-    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
-        watch::channel(Arc::from([])).1
+    fn devices(&self) -> watch::Receiver<DeviceList> {
+        watch::channel(DeviceList::new(Arc::new(Self))).1
     }
 
     async fn allocate(&self, _: AllocateRequest) -> Result<AllocateResponse, Status> {
@@ -97,7 +103,7 @@ struct Slow {
 
 #[async_trait]
 impl DevicePlugin for Slow {
-    fn devices(&self) -> watch::Receiver<Arc<[Device]>> {
+    fn devices(&self) -> watch::Receiver<DeviceList> {
         NoDevices.devices()
     }
 
