@@ -59,7 +59,7 @@ async fn hanging_allocate_times_out() {
         .await
         .unwrap();
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
-    let reason_part = "the provider `faulty.so` has not answered `allocate` within 3.0 s";
+    let reason_part = "the provider `faulty.so` has not answered `allocate` within ";
     assert!(refused.to_string().contains(reason_part), "{refused}");
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
     let reason_part = "the provider `faulty.so` is still busy with an earlier call";
