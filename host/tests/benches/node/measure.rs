@@ -55,6 +55,8 @@ pub(crate) struct Samples {
     /// Until all pools had been listed; nothing without strace.
     pub(crate) system_calls: Option<u64>,
     pub(crate) idle: Option<Activity>,
+    /// The CPU time of as long again after that.
+    pub(crate) resync: Option<Duration>,
 }
 
 /// Calls of Allocate, each for one device.
@@ -114,6 +116,9 @@ impl Samples {
                 let before = Activity::of(started.pid)?;
                 tokio::time::sleep(effort.idle).await;
                 self.idle = Some(Activity::of(started.pid)?.since(before));
+                let before = Snapshot::of(started.pid)?.cpu;
+                tokio::time::sleep(effort.idle).await;
+                self.resync = Some(Snapshot::of(started.pid)?.cpu - before);
             }
         }
         started.end(Signal::KILL).await?;
