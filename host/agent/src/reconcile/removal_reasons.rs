@@ -1,6 +1,6 @@
 //! Why devices have left their pool.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sriovdp_sdk::DeviceId;
@@ -19,10 +19,12 @@ pub(super) async fn removal_reasons(
     devices: &[PoolDevice],
     absent: &[PoolDevice],
 ) -> RemovalReasons {
-    let present: HashSet<&DeviceId> = devices.iter().map(|device| &device.id).collect();
-    let left = before.into_iter().flat_map(|pool| &pool.devices);
-    let left = left.chain(absent).filter(|d| !present.contains(&d.id));
-    let left: Vec<&PoolDevice> = left.collect();
+    let earlier = before.into_iter().flat_map(|pool| &pool.devices);
+    let earlier = earlier.chain(absent).map(|device| (&device.id, device));
+    let mut left: HashMap<&DeviceId, &PoolDevice> = earlier.collect();
+    for device in devices {
+        left.remove(&device.id);
+    }
     if left.is_empty() {
         return RemovalReasons::new();
     }
@@ -34,7 +36,7 @@ pub(super) async fn removal_reasons(
     let offered = offered.map(|device| (device.id.as_str(), None));
     let by_id: HashMap<&str, Option<&str>> = offered.chain(excluded).collect();
     let mut reasons = RemovalReasons::new();
-    for device in left {
+    for device in left.into_values() {
         let reason = match by_id.get(device.id.as_str()) {
             None => "it is no longer on this node".into(),
             Some(Some(reason)) => Arc::from(*reason),
