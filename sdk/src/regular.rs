@@ -19,11 +19,21 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
         .read(true)
         .custom_flags(NONBLOCK)
         .open(path)?;
+    let metadata = check(&file)?;
+    Ok((file, metadata))
+}
+
+/// Checks that an open file is a regular one.
+///
+/// # Errors
+///
+/// When it is not.
+pub(crate) fn check(file: &File) -> io::Result<Metadata> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    Ok((file, metadata))
+    Ok(metadata)
 }
 
 /// The whole of an open file, if it has at most `limit` bytes.

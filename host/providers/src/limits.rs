@@ -6,9 +6,9 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors of the process itself (standard streams, epoll, inotify, signals, netlink, the local socket), one for each
-/// built-in provider, short-lived ones of a reload (two for the process of the probe, five for each of four files), and
+/// built-in provider, short-lived ones of a reload (two for the process of the probe, five for each of six files), and
 /// one for accepting a connection.
-const RESERVED: u64 = 40;
+const RESERVED: u64 = 50;
 /// The listening socket of a resource, and the kubelet's connection.
 const PER_RESOURCE: u64 = 2;
 

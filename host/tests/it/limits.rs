@@ -172,7 +172,7 @@ fn node() -> String {
 
 /// 64 resources want about 150 descriptors.
 async fn descriptor_limit_serves_some_pools_and_names_the_rest(mode: RegistrationMode) {
-    for (limit, served) in [(32, 1), (48, 4), (64, 12), (128, 44)] {
+    for (limit, served) in [(32, 1), (48, 1), (64, 7), (128, 39)] {
         let node = TestNode::with_config(&node(), mode, &config());
         let kubelet = node.kubelet().await;
         let command = limited(&format!("--nofile={limit}"), &node.command(&[]));

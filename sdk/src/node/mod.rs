@@ -6,6 +6,7 @@
 mod character_devices;
 mod default_routes;
 mod devlink;
+mod directory;
 mod kernel;
 mod net;
 mod pci_dir;
@@ -13,9 +14,10 @@ mod root;
 pub(crate) mod unread;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use character_devices::CharacterDevices;
+use directory::Directory;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -39,12 +41,21 @@ pub struct Node {
     /// The functions in scope, if not all are.
     part: Option<BTreeSet<PciAddress>>,
     character_devices: CharacterDevices,
+    /// The directory of the function that was queried last.
+    last_directory: Mutex<Option<LastDirectory>>,
     /// The driver of the function that was queried last.
     bound_driver: Mutex<Option<BoundDriver>>,
     /// Of the allocation.
     allocation: AllocationContext,
     /// The provider's section of the configuration.
     settings: Option<Value>,
+}
+
+/// The directory of a function.
+#[derive(Debug)]
+struct LastDirectory {
+    function: PciAddress,
+    directory: Arc<Directory>,
 }
 
 /// The driver of a function, if one is bound to it.
@@ -75,6 +86,7 @@ impl Node {
             devices,
             part: None,
             character_devices: CharacterDevices::read_once(),
+            last_directory: Mutex::default(),
             bound_driver: Mutex::default(),
             allocation: AllocationContext::default(),
             settings: None,
@@ -102,8 +114,8 @@ impl Node {
     /// All functions on the PCI bus as the scan found them, by address; in a discovery of
     /// [some functions](crate::Manifest::incremental), those of them that are there.
     ///
-    /// Empty in [`Provider::allocate`](crate::Provider::allocate), where only the present state of the node counts: see
-    /// [`pci`](Self::pci).
+    /// Empty outside of [`Provider::discover`](crate::Provider::discover), where only the present state of the node counts:
+    /// see [`pci`](Self::pci).
     pub fn functions(&self) -> &[PciFunction] {
         &self.functions
     }
@@ -138,9 +150,15 @@ impl Node {
             devices: Vec::new(),
             part: None,
             character_devices: CharacterDevices::default(),
+            last_directory: Mutex::default(),
             bound_driver: Mutex::default(),
             ..self
         }
+    }
+
+    /// The node of a scan, for warnings: what these read is not kept for the next ones.
+    pub(crate) fn for_warnings(&self) -> Self {
+        self.for_allocation(AllocationContext::default(), self.settings.clone())
     }
 
     /// The node of a scan, for an allocation.
@@ -156,6 +174,7 @@ impl Node {
             devices: Vec::new(),
             part: None,
             character_devices: CharacterDevices::default(),
+            last_directory: Mutex::default(),
             bound_driver: Mutex::default(),
             allocation,
             settings,
@@ -199,7 +218,18 @@ impl Node {
 
     /// The live sysfs directory of a PCI function, for facts that the scan does not have and for fresh ones.
     pub fn pci(&self, address: PciAddress) -> PciSysfs<'_> {
-        PciSysfs::at(&self.root, address)
+        let last = self.last_directory.lock();
+        let mut last = last.unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.function == address) {
+            return PciSysfs::with(&self.root, &known.directory);
+        }
+        let directory = Arc::new(Directory::of_function(address));
+        let live = PciSysfs::with(&self.root, &directory);
+        *last = Some(LastDirectory {
+            function: address,
+            directory,
+        });
+        live
     }
 
     /// The driver that is bound to a function: read once in an allocation, so that all of it is about one driver.

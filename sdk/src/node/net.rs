@@ -1,7 +1,10 @@
 //! Network interfaces: their kind, their link, and their part in a switch.
 
+use std::sync::Arc;
+
 use super::HostRoot;
 use super::default_routes::OVS_DATAPATH;
+use super::directory::{Directory, Place};
 
 /// A network interface in sysfs (Linux: `Documentation/ABI/testing/sysfs-class-net`).
 ///
@@ -19,6 +22,9 @@ use super::default_routes::OVS_DATAPATH;
 #[derive(Clone, Debug)]
 pub struct Netdev<'a> {
     root: &'a HostRoot,
+    /// That of its device, or of the interface itself.
+    directory: Arc<Directory>,
+    /// The interface's place in there.
     path: String,
     name: String,
 }
@@ -45,11 +51,29 @@ enum Port {
 }
 
 impl<'a> Netdev<'a> {
-    pub(super) fn new(root: &'a HostRoot, directory: &str, name: &str) -> Self {
+    /// The interface `name` in `net`, a directory of its device.
+    pub(super) fn new(
+        root: &'a HostRoot,
+        device: &Arc<Directory>,
+        net: &str,
+        name: String,
+    ) -> Self {
         Self {
             root,
-            path: format!("{directory}/{name}"),
-            name: name.to_owned(),
+            directory: Arc::clone(device),
+            path: format!("{net}/{name}"),
+            name,
+        }
+    }
+
+    /// The interface by its name, which has no device if it is a virtual one.
+    fn by_name(root: &'a HostRoot, name: String) -> Self {
+        let directory = Directory::new(format!("/sys/class/net/{name}"));
+        Self {
+            root,
+            directory: Arc::new(directory),
+            path: String::new(),
+            name,
         }
     }
 
@@ -60,7 +84,8 @@ impl<'a> Netdev<'a> {
 
     /// The text of an attribute, or nothing when it is absent or cannot be read.
     pub fn attribute(&self, name: &str) -> Option<String> {
-        self.root.read(&format!("{}/{name}", self.path))
+        let name = format!("{}/{name}", self.path);
+        self.root.text(Place::In(&self.directory, &name)).ok()
     }
 
     /// The kind of link, by the names that iproute2 and the `linkTypes` selector use: `ether`, `infiniband`.
@@ -98,10 +123,11 @@ impl<'a> Netdev<'a> {
     pub(crate) fn lag(&self) -> Option<Self> {
         /// Of the masters, only a VRF has it (Linux: `vrf_dev_init` in `drivers/net/vrf.c`).
         const IFF_NOARP: u32 = 0x80;
-        let name = self.root.link_name(&format!("{}/master", self.path))?;
-        let master = Self::new(self.root, "/sys/class/net", &name);
-        let forwards = name == OVS_DATAPATH
-            || self.root.exists(&format!("{}/bridge", master.path))
+        let link = format!("{}/master", self.path);
+        let name = self.root.link_name_of(Place::In(&self.directory, &link));
+        let master = Self::by_name(self.root, name.ok()??);
+        let forwards = master.name == OVS_DATAPATH
+            || self.root.has(Place::In(&master.directory, "bridge"))
             || master.flags().is_some_and(|flags| flags & IFF_NOARP != 0);
         (!forwards).then_some(master)
     }
@@ -176,7 +202,8 @@ mod tests {
             std::fs::write(netdev.join("phys_switch_id"), switch).expect("a file");
             std::fs::write(netdev.join("phys_port_name"), name).expect("a file");
             let root = HostRoot::new(directory.path());
-            let netdev = Netdev::new(&root, "", "a");
+            let device = Arc::new(Directory::new(String::new()));
+            let netdev = Netdev::new(&root, &device, "", "a".to_owned());
             assert_eq!(netdev.port(), expected, "{switch} {name}");
         }
     }

@@ -1,6 +1,9 @@
 //! The live sysfs directory of one PCI function.
 
+use std::sync::Arc;
+
 use super::HostRoot;
+use super::directory::{Directory, Place};
 use super::net::Netdev;
 use crate::{Error, PciAddress};
 
@@ -23,31 +26,39 @@ use crate::{Error, PciAddress};
 #[derive(Clone, Debug)]
 pub struct PciSysfs<'a> {
     root: &'a HostRoot,
-    path: String,
+    directory: Arc<Directory>,
 }
 
 impl<'a> PciSysfs<'a> {
     /// The directory of the function at `address`, whether it is there or not.
     pub fn at(root: &'a HostRoot, address: PciAddress) -> Self {
+        Self::with(root, &Arc::new(Directory::of_function(address)))
+    }
+
+    pub(super) fn with(root: &'a HostRoot, directory: &Arc<Directory>) -> Self {
         Self {
             root,
-            path: format!("/sys/bus/pci/devices/{address}"),
+            directory: Arc::clone(directory),
         }
+    }
+
+    fn place<'p>(&'p self, name: &'p str) -> Place<'p> {
+        Place::In(&self.directory, name)
     }
 
     /// Whether the function is there now.
     pub fn exists(&self) -> bool {
-        self.root.exists(&self.path)
+        self.root.exists(self.directory.path())
     }
 
     /// The text of an attribute, or nothing when it is absent or cannot be read.
     pub fn attribute(&self, name: &str) -> Option<String> {
-        self.root.read(&format!("{}/{name}", self.path))
+        self.root.text(self.place(name)).ok()
     }
 
     /// Whether an attribute is there, also where it cannot be read.
     pub fn has(&self, name: &str) -> bool {
-        self.root.exists(&format!("{}/{name}", self.path))
+        self.root.has(self.place(name))
     }
 
     /// The text of an attribute that never changes: while there is one that cannot be read, the text of `before`.
@@ -56,16 +67,15 @@ impl<'a> PciSysfs<'a> {
         name: &str,
         before: impl FnOnce() -> Option<T>,
     ) -> Option<T> {
-        let path = format!("{}/{name}", self.path);
-        match self.root.read(&path) {
+        match self.attribute(name) {
             Some(text) => Some(text.into()),
-            None => before().filter(|_| self.root.exists(&path)),
+            None => before().filter(|_| self.has(name)),
         }
     }
 
     /// The last component of a link in the directory: `driver`, `iommu_group`, `physfn`.
     pub fn link_name(&self, name: &str) -> Option<String> {
-        self.root.link_name(&format!("{}/{name}", self.path))
+        self.try_link_name(name).ok()?
     }
 
     /// The same, where a link that cannot be read now is an error.
@@ -74,12 +84,12 @@ impl<'a> PciSysfs<'a> {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_link_name(&self, name: &str) -> Result<Option<String>, Error> {
-        self.root.try_link_name(&format!("{}/{name}", self.path))
+        self.root.link_name_of(self.place(name))
     }
 
     /// The names in a subdirectory, in byte order.
     pub fn list(&self, name: &str) -> Vec<String> {
-        self.root.list(&format!("{}/{name}", self.path))
+        self.root.names(self.place(name)).unwrap_or_default()
     }
 
     /// The function's network interfaces in this network namespace, by name.
@@ -87,7 +97,7 @@ impl<'a> PciSysfs<'a> {
     /// They are below `net`, or one level deeper in `virtioN/net` for virtio functions, whose netdev hangs on the
     /// virtio device.
     pub fn netdevs(&self) -> Vec<Netdev<'a>> {
-        let own = self.netdevs_below(&format!("{}/net", self.path));
+        let own = self.netdevs_below("net");
         if !own.is_empty() || self.link_name("driver").as_deref() != Some("virtio-pci") {
             return own;
         }
@@ -96,7 +106,7 @@ impl<'a> PciSysfs<'a> {
             .into_iter()
             .filter(|name| name.starts_with("virtio"));
         virtio
-            .flat_map(|name| self.netdevs_below(&format!("{}/{name}/net", self.path)))
+            .flat_map(|name| self.netdevs_below(&format!("{name}/net")))
             .collect()
     }
 
@@ -110,16 +120,13 @@ impl<'a> PciSysfs<'a> {
             let entries = self.list("").into_iter();
             entries.filter(|name| name.starts_with("virtio"))
         };
-        self.root.exists(&format!("{}/net", self.path))
+        self.has("net")
             || (self.link_name("driver").as_deref() == Some("virtio-pci")
-                && virtio().any(|name| self.root.exists(&format!("{}/{name}/net", self.path))))
+                && virtio().any(|name| self.has(&format!("{name}/net"))))
     }
 
-    fn netdevs_below(&self, directory: &str) -> Vec<Netdev<'a>> {
-        let names = self.root.list(directory);
-        names
-            .iter()
-            .map(|name| Netdev::new(self.root, directory, name))
-            .collect()
+    fn netdevs_below(&self, net: &str) -> Vec<Netdev<'a>> {
+        let netdev = |name: String| Netdev::new(self.root, &self.directory, net, name);
+        self.list(net).into_iter().map(netdev).collect()
     }
 }

@@ -1,14 +1,20 @@
 //! Files of the node below one root directory.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Access, AtFlags, CWD, Dir, Mode, OFlags, accessat, openat, readlinkat};
+
+use super::directory::{Place, below};
 use super::unread;
-use crate::regular::Limited;
-use crate::{Error, regular};
+use crate::Error;
+use crate::regular::{self, Limited};
 
 /// Kernel attributes end at one page of 4 KiB on most machines; larger files are read on until they end.
 const CHUNK: usize = 4096;
@@ -50,12 +56,6 @@ impl HostRoot {
         Self { observer, ..self }
     }
 
-    fn observe(&self, path: &str) {
-        if let Some(observer) = &self.observer {
-            observer(path);
-        }
-    }
-
     /// Where a path of the node really is.
     pub fn path(&self, path: &str) -> PathBuf {
         self.directory.join(path.trim_start_matches('/'))
@@ -72,7 +72,7 @@ impl HostRoot {
     /// `EOPNOTSUPP`); both mean that the device has no such value. Bytes that are not UTF-8 are replaced.
     pub fn read(&self, path: &str) -> Option<String> {
         // Many attributes are absent, and an error is several texts.
-        self.text(path).ok()
+        self.text(Place::Path(path)).ok()
     }
 
     /// The text of a file that has to be there.
@@ -81,20 +81,13 @@ impl HostRoot {
     ///
     /// When it cannot be read, naming the path.
     pub fn try_read(&self, path: &str) -> Result<String, Error> {
-        let text = self.text(path);
+        let text = self.text(Place::Path(path));
         text.map_err(|source| Error::from_std(&source).context(format!("cannot read `{path}`")))
-    }
-
-    fn text(&self, path: &str) -> std::io::Result<String> {
-        self.observe(path);
-        let real = self.path(path);
-        read_trimmed(&real).inspect_err(|error| unread::note(&real, error))
     }
 
     /// The last component of what a symbolic link points to, such as the driver's name behind `driver`.
     pub fn link_name(&self, path: &str) -> Option<String> {
-        let target = self.link_target(path)?;
-        Some(target.file_name()?.to_string_lossy().into_owned())
+        last_component(&self.link(Place::Path(path)).ok()?)
     }
 
     /// The same, where a link that cannot be read now is an error.
@@ -103,27 +96,12 @@ impl HostRoot {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_link_name(&self, path: &str) -> Result<Option<String>, Error> {
-        self.observe(path);
-        let real = self.path(path);
-        match fs::read_link(&real) {
-            Ok(target) => {
-                let name = target.file_name();
-                Ok(name.map(|name| name.to_string_lossy().into_owned()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                unread::note(&real, &error);
-                Err(Error::from_std(&error).context(format!("cannot read the link `{path}`")))
-            }
-        }
+        self.link_name_of(Place::Path(path))
     }
 
     /// What a symbolic link points to, as it is written. In sysfs its components are the place of a device.
     pub fn link_target(&self, path: &str) -> Option<PathBuf> {
-        self.observe(path);
-        let real = self.path(path);
-        let target = fs::read_link(&real);
-        target.map_err(|error| unread::note(&real, &error)).ok()
+        self.link(Place::Path(path)).ok()
     }
 
     /// The names in a directory in byte order; empty when there is none or it cannot be read.
@@ -137,28 +115,99 @@ impl HostRoot {
     ///
     /// When there is one and it cannot be read, naming the path.
     pub fn try_list(&self, path: &str) -> Result<Vec<String>, Error> {
-        self.observe(path);
-        let real = self.path(path);
-        let entries = match fs::read_dir(&real) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                unread::note(&real, &error);
-                return Err(Error::from_std(&error).context(format!("cannot list `{path}`")));
-            }
-        };
-        let mut names: Vec<String> = entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort_unstable();
-        Ok(names)
+        match self.names(Place::Path(path)) {
+            Ok(names) => Ok(names),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::from_std(&error).context(format!("cannot list `{path}`"))),
+        }
     }
 
     /// Whether something is there.
     pub fn exists(&self, path: &str) -> bool {
-        self.observe(path);
-        self.path(path).exists()
+        self.has(Place::Path(path))
+    }
+
+    /// The text of an attribute is read without its metadata, which costs as much as the text in sysfs, where attributes
+    /// are regular files.
+    pub(super) fn text(&self, place: Place<'_>) -> io::Result<String> {
+        let is_sysfs = match place {
+            Place::Path(path) => path.starts_with("/sys/"),
+            Place::In(..) => true,
+        };
+        self.at(place, |directory, path| {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = File::from(openat(directory, path, flags, Mode::empty())?);
+            if let Place::Path(_) = place {
+                regular::check(&file)?;
+            }
+            let mut file = Limited::new(file, LARGEST);
+            let mut page = [0; CHUNK];
+            let length = file.read(&mut page)?;
+            let mut bytes = page[..length].to_vec();
+            // Attributes of less than a page end here. In procfs, less than was requested is no end.
+            if length == CHUNK || !is_sysfs {
+                file.read_to_end(&mut bytes)?;
+            }
+            Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+        })
+    }
+
+    pub(super) fn link(&self, place: Place<'_>) -> io::Result<PathBuf> {
+        self.at(place, |directory, path| {
+            let target = readlinkat(directory, path, Vec::new())?;
+            Ok(OsStr::from_bytes(target.to_bytes()).into())
+        })
+    }
+
+    /// The last component of a link; nothing when there is none.
+    pub(super) fn link_name_of(&self, place: Place<'_>) -> Result<Option<String>, Error> {
+        match self.link(place) {
+            Ok(target) => Ok(last_component(&target)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let path = place.path();
+                Err(Error::from_std(&error).context(format!("cannot read the link `{path}`")))
+            }
+        }
+    }
+
+    pub(super) fn names(&self, place: Place<'_>) -> io::Result<Vec<String>> {
+        self.at(place, |directory, path| {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let entries = Dir::new(openat(directory, path, flags, Mode::empty())?)?;
+            let names = entries.map_while(Result::ok).map(|entry| {
+                let name = entry.file_name().to_bytes();
+                String::from_utf8_lossy(name).into_owned()
+            });
+            let mut names: Vec<String> = names.filter(|name| name != "." && name != "..").collect();
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    pub(super) fn has(&self, place: Place<'_>) -> bool {
+        let found = self.at(place, |directory, path| {
+            Ok(accessat(directory, path, Access::EXISTS, AtFlags::empty())?)
+        });
+        found.is_ok()
+    }
+
+    fn at<T>(
+        &self,
+        place: Place<'_>,
+        work: impl FnOnce(BorrowedFd<'_>, &Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Some(observer) = &self.observer {
+            observer(&place.path());
+        }
+        let result = match place {
+            Place::Path(path) => work(CWD, &self.path(path)),
+            Place::In(directory, name) => match directory.open(self) {
+                Ok(directory) => work(directory, below(name)),
+                Err(error) => Err(error.into()),
+            },
+        };
+        result.inspect_err(|error| unread::note(|| self.path(&place.path()), error))
     }
 }
 
@@ -168,17 +217,8 @@ impl fmt::Debug for HostRoot {
     }
 }
 
-/// One `read` for an attribute of less than a page.
-fn read_trimmed(path: &Path) -> std::io::Result<String> {
-    let (file, _) = regular::open(path)?;
-    let mut file = Limited::new(file, LARGEST);
-    let mut page = [0; CHUNK];
-    let length = file.read(&mut page)?;
-    let mut bytes = page[..length].to_vec();
-    if length == CHUNK {
-        file.read_to_end(&mut bytes)?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+fn last_component(target: &Path) -> Option<String> {
+    Some(target.file_name()?.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -190,7 +230,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = HostRoot::new(dir.path());
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
-        let large = fs::File::create(dir.path().join("large")).unwrap();
+        let large = File::create(dir.path().join("large")).unwrap();
         large.set_len(LARGEST + 1).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
         for name in ["zero", "large", "socket"] {
@@ -199,5 +239,14 @@ mod tests {
         }
         large.set_len(LARGEST).unwrap();
         assert_eq!(root.read("large").unwrap().len() as u64, LARGEST);
+    }
+
+    #[test]
+    fn a_file_of_procfs_is_read_to_its_end() {
+        // Each read returns whole entries, so less than a page.
+        let mappings = HostRoot::new("/")
+            .read("/proc/self/smaps")
+            .unwrap_or_default();
+        assert!(mappings.len() > CHUNK, "{mappings}");
     }
 }

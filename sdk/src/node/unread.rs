@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::PciAddress;
 
@@ -19,9 +19,9 @@ pub(crate) fn during<T>(discover: impl FnOnce() -> T) -> (T, BTreeSet<PciAddress
 }
 
 /// The read of `path` has failed with `error`.
-pub(super) fn note(path: &Path, error: &Error) {
+pub(super) fn note(path: impl FnOnce() -> PathBuf, error: &Error) {
     UNREAD.with_borrow_mut(|unread| match unread {
-        Some(unread) if !is_answer(error) => unread.extend(function(path)),
+        Some(unread) if !is_answer(error) => unread.extend(function(&path())),
         _ => {}
     });
 }

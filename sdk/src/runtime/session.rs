@@ -172,7 +172,8 @@ impl<P: Provider> Session<P> {
                 selected.findings.extend(findings.map(|f| (position, f)));
             }
         }
-        let warnings = self.provider.warnings(scan.node(), &selectors);
+        let node = scan.node().for_warnings();
+        let warnings = self.provider.warnings(&node, &selectors);
         selected.warnings = warnings.into_iter().map(Into::into).collect();
         Ok(selected)
     }

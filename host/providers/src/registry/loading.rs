@@ -13,8 +13,8 @@ use crate::sealed::SealedCopy;
 use crate::vetting::{Rules, VettedFile};
 use crate::{Provider, ProviderError, Timeouts};
 
-/// Files that are probed at a time, each by a short-lived process.
-const MAX_PROBES: usize = 4;
+/// Files that are probed at a time, each by a short-lived process: the five of this project at once.
+const MAX_PROBES: usize = 6;
 /// Bytes in files that are being probed; the next file waits for less. Their copies have no more.
 const MAX_BYTES: u64 = 8 << 20;
 

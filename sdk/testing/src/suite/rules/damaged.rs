@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use super::allocated::hand_out;
 use crate::suite::damage::{Damage, places};
@@ -63,17 +64,27 @@ fn vanish(subject: &mut Subject, stage: &Stage, function: &PciFunction) -> Resul
         let aside = stage.root().join(".gone");
         let (leaves, to) = (directory.clone(), aside.clone());
         let leave = move || {
-            let _ = fs::rename(leaves, to);
+            let _ = move_entries(&leaves, &to);
         };
         let done = meter.interrupted(at, leave, || try_out(subject, stage));
         if aside.exists() {
-            fs::rename(&aside, &directory).map_err(|error| cannot_damage(&error))?;
+            move_entries(&aside, &directory).map_err(|error| cannot_damage(&error))?;
         }
         done.map_err(|violation| {
             violation.on(format!("`{about}` left the node before read {at}"))
         })?;
     }
     Ok(())
+}
+
+/// As sysfs removes a directory: one that is open has no entries afterwards.
+fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    fs::remove_dir(from)
 }
 
 /// A discovery, and everything with what is found, whether or not it is refused.
