@@ -23,6 +23,9 @@ use sriovdp_report::{Hint, inline};
 const MAX_THREADS: usize = 64;
 /// How long a thread waits for further work, if another one does so as well.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long the runtime waits for a thread without sleeping. Most calls of providers take less, and no other task waits longer
+/// for one that hangs.
+pub(crate) const SPIN: Duration = Duration::from_micros(100);
 /// How often work without a deadline tries to start a thread.
 const RETRY: Duration = Duration::from_millis(200);
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{CallError, Provider};
-use crate::blocking::{Progress, Running};
+use crate::blocking::{Panicked, Progress, Running, SPIN};
 
 /// A call in progress. It continues when this is dropped, since it cannot be interrupted.
 #[derive(Debug)]
@@ -44,22 +44,30 @@ impl<A> PendingCall<A> {
         self.started
     }
 
-    /// Waits for the response until `deadline`; nothing when there is none yet. Not to be called again after a response.
+    /// Waits for the response until `deadline`, at first without sleeping; nothing when there is none yet. Not to be called
+    /// again after a response.
     pub async fn wait_until(&mut self, deadline: Instant) -> Option<Result<A, CallError>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Some(answer) = self.answer.spin(SPIN.min(left)) {
+            return Some(self.answered(answer));
+        }
         let answer = poll_fn(|context| self.poll_answer(context));
         tokio::time::timeout_at(deadline, answer).await.ok()
     }
 
     /// The response, if there is one. Not to be called again after a response.
     pub fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
-        Pin::new(&mut self.answer).poll(context).map(|answer| {
-            let answer = answer.unwrap_or_else(|error| {
-                let what = format!("failed in `{}`: {error}", self.method);
-                Err(self.provider.unresponsive(&what))
-            });
-            self.count(if answer.is_ok() { "ok" } else { "error" });
-            answer
-        })
+        let answer = Pin::new(&mut self.answer).poll(context);
+        answer.map(|answer| self.answered(answer))
+    }
+
+    fn answered(&self, answer: Result<Result<A, CallError>, Panicked>) -> Result<A, CallError> {
+        let answer = answer.unwrap_or_else(|error| {
+            let what = format!("failed in `{}`: {error}", self.method);
+            Err(self.provider.unresponsive(&what))
+        });
+        self.count(if answer.is_ok() { "ok" } else { "error" });
+        answer
     }
 
     /// The error of a caller that stops waiting after `waited`.

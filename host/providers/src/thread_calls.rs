@@ -11,10 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::calls::Call;
 use super::{CallError, Provider};
-use crate::blocking::{self, Progress, Reply};
-
-/// How long the runtime waits without sleeping. Most requests take less, and no other task waits longer for one that hangs.
-const SPIN: Duration = Duration::from_micros(100);
+use crate::blocking::{self, Progress, Reply, SPIN};
 
 /// The thread of a request, for the work on it.
 #[derive(Debug)]
