@@ -159,7 +159,11 @@ async fn the_daemon_does_not_start_with_a_broken_file() {
 
 #[tokio::test]
 async fn daemon_without_resources_keeps_running() {
-    for config in [None, Some("{}"), Some(r#"{"resourceList": []}"#)] {
+    for config in [
+        None,
+        Some(r#"{"resourceList": null}"#),
+        Some(r#"{"resourceList": []}"#),
+    ] {
         let node = TestNode::new(CAPTURED, RegistrationMode::Watcher);
         if let Some(config) = config {
             node.configure(config);
@@ -192,11 +196,14 @@ async fn invalid_configuration_keeps_the_last_valid_one() {
         .wait_for("intel.com/a", |view| view.allocatable() == 4)
         .await
         .unwrap();
-    node.configure("{");
-    daemon
-        .logs("config_rejected")
-        .containing("error", "/etc/pcidp/config.json:1:1: ")
-        .await;
+    for (invalid, error) in [
+        ("{", "/etc/pcidp/config.json:1:1: "),
+        (r#"{"resourceLists": []}"#, "did you mean `resourceList`"),
+    ] {
+        node.configure(invalid);
+        let rejected = daemon.logs("config_rejected");
+        rejected.containing("error", error).await;
+    }
     assert!(daemon.is_running());
     kubelet
         .allocate("intel.com/a", &["0000:41:10.0"])

@@ -86,7 +86,7 @@ async fn single_file_mount_of_the_configuration_warns() {
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("config.json");
     std::fs::write(&file, FIRST).unwrap();
-    node.configure("{}");
+    node.configure(r#"{"resourceList": []}"#);
     let mounted = node.root().join("etc/pcidp/config.json");
     let program = node.command(&["--rescan-interval", "3600"]);
     let mut inside = Command::new("unshare");

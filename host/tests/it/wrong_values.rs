@@ -117,7 +117,11 @@ async fn selectors(node: &TestNode) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn each_message_names_its_key_in_words_of_users() {
-    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, "{}");
+    let node = TestNode::with_config(
+        CAPTURED,
+        RegistrationMode::Watcher,
+        r#"{"resourceList": []}"#,
+    );
     node.provide_extensions();
     let (mut lines, mut tried) = (Vec::new(), Vec::new());
     for (device_type, keys) in selectors(&node).await {

@@ -176,9 +176,14 @@ impl<'a> Json<'a> {
 
     /// The members of an object in the file's order, without those that are `null`.
     pub(crate) fn members(&self) -> Result<Vec<(String, Self)>, WrongKind> {
+        self.members_with_nulls().map(without_nulls)
+    }
+
+    /// All members of an object in the file's order.
+    pub(crate) fn members_with_nulls(&self) -> Result<Vec<(String, Self)>, WrongKind> {
         let Members(members) = self.read()?;
         let members = members.into_iter().map(|(key, raw)| (key, self.part(raw)));
-        Ok(members.filter(|(_, value)| !value.is_null()).collect())
+        Ok(members.collect())
     }
 
     pub(crate) fn items(&self) -> Result<Vec<Self>, WrongKind> {
@@ -236,6 +241,11 @@ impl<'a> Json<'a> {
             _ => "a number",
         }
     }
+}
+
+pub(crate) fn without_nulls(mut members: Vec<(String, Json<'_>)>) -> Vec<(String, Json<'_>)> {
+    members.retain(|(_, value)| !value.is_null());
+    members
 }
 
 /// The value of `key` among members: of several spellings, the last one counts.

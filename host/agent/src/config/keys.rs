@@ -3,13 +3,28 @@
 use std::collections::HashSet;
 
 use super::did_you_mean::did_you_mean;
-use super::json::Json;
-use super::parse::{Parser, RESOURCE_KEYS};
+use super::json::{Json, member};
+use super::parse::{LIST, Parser, RESOURCE_KEYS};
+use super::slip::{NOT_THE_CONFIG_MAP, SHAPE};
 use super::{Problem, Severity};
 
-const TOP_KEYS: [&str; 2] = ["resourceList", "providers"];
+const TOP_KEYS: [&str; 2] = [LIST, "providers"];
 
 impl Parser<'_> {
+    /// The cure for a file without the list, by which all pools would be withdrawn.
+    pub(super) fn hint_without_list(top: &[(String, Json<'_>)]) -> String {
+        let mut names = top.iter().map(|(name, _)| name.as_str());
+        if member(top, "kind").is_some() && member(top, "data").is_some() {
+            NOT_THE_CONFIG_MAP.to_owned()
+        } else if let Some(key) = RESOURCE_KEYS.iter().find(|key| member(top, key).is_some()) {
+            format!("`{key}` belongs in the entries of `{LIST}`; {SHAPE}")
+        } else if let Some(name) = names.find(|name| did_you_mean(name, TOP_KEYS) == Some(LIST)) {
+            format!("did you mean `{LIST}` by `{}`?", name.escape_debug())
+        } else {
+            format!("{SHAPE}; for no resources, write `{{\"{LIST}\": []}}`")
+        }
+    }
+
     /// Further keys at the top, such as an editor's `$schema`, do no harm beside a list, unless they belong into its
     /// entries.
     pub(super) fn keys_beside_the_list(&mut self, top: &[(String, Json<'_>)], is_alone: bool) {

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::did_you_mean::did_you_mean;
-use super::json::{Document, Json, WrongKind, member};
-use super::slip::Slip;
+use super::json::{Document, Json, WrongKind, member, without_nulls};
+use super::slip::{SHAPE, Slip};
 use super::{
     AllocationPolicy, ConfigError, Configuration, Defaults, NameError, Place, Problem,
     ProviderSection, ResourceName, ResourceSpec, SelectionSpec, Severity,
 };
 
+/// The key of the resources.
+pub(super) const LIST: &str = "resourceList";
 /// The keys of an entry of `resourceList`.
 pub(crate) const RESOURCE_KEYS: [&str; 10] = [
     "resourceName",
@@ -28,9 +30,6 @@ pub(crate) const RESOURCE_KEYS: [&str; 10] = [
 ];
 /// Keys that the SR-IOV network operator writes and that have never had a meaning; not worth a warning.
 pub(super) const IDLE_KEYS: [&str; 2] = ["SelectorObjs", "SelectorObj"];
-
-/// The cure for a file of another shape.
-const SHAPE: &str = "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`";
 
 pub(super) fn parse(
     text: &str,
@@ -66,11 +65,16 @@ pub(super) fn parse(
         problems: Vec::new(),
         refusals: 0,
     };
-    let top = document
-        .members()
+    let with_nulls = document
+        .members_with_nulls()
         .map_err(|found| wrong("the configuration", "an object", &found))?;
-    let top = parser.without_repeated("", top);
-    let list = match member(&top, "resourceList") {
+    if member(&with_nulls, LIST).is_none() {
+        let message = format!("the configuration has no `{LIST}`");
+        let hint = Parser::hint_without_list(&with_nulls);
+        return Err(malformed(document.place(), message, &hint));
+    }
+    let top = parser.without_repeated("", without_nulls(with_nulls));
+    let list = match member(&top, LIST) {
         Some(list) => list
             .items()
             .map_err(|found| wrong("`resourceList`", "a list", &found))?,

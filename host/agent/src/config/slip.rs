@@ -2,6 +2,13 @@
 
 use super::Place;
 
+/// The cure for a file of another shape.
+pub(super) const SHAPE: &str =
+    "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`";
+/// The cure for a manifest as the file.
+pub(super) const NOT_THE_CONFIG_MAP: &str =
+    "the file is what the ConfigMap has as `config.json`, not the ConfigMap";
+
 /// Why a text is not JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slip {
@@ -189,9 +196,9 @@ fn unfinished(text: &str, open: &Open) -> Option<Found> {
 
 fn yaml_hint(text: &str) -> &'static str {
     if text.contains("kind:") {
-        "the file is what the ConfigMap has as `config.json`, not the ConfigMap"
+        NOT_THE_CONFIG_MAP
     } else {
-        "the file is one JSON object: `{\"resourceList\": [{\"resourceName\": …}]}`"
+        SHAPE
     }
 }
 

@@ -135,19 +135,40 @@ fn a_policy_has_a_known_name() {
 
 #[test]
 fn nothing_to_do_is_no_mistake() {
-    check("{}", expect![""]);
     check(r#"{"resourceList": null}"#, expect![""]);
     check(r#"{"resourceList": []}"#, expect![""]);
 }
 
+/// An empty list withdraws all pools, so a file without the list must not count as one.
 #[test]
-fn a_list_with_another_name() {
-    check(
-        r#"{"resources": []}"#,
-        expect![[r#"
-            warning: config.json:1:15: `resources`: the key is not known and has no effect
-            hint: did you mean `resourceList`?"#]],
-    );
+fn a_file_without_the_list() {
+    let hint = |text: &str| match parse::parse(text, Path::new("config.json"), &defaults()) {
+        Err(error) => Report::error(&error).to_string(),
+        Ok(configuration) => panic!("{text}: {configuration:?}"),
+    };
+    let texts = [
+        "{}",
+        r#"{"resourceLists": [{"resourceName": "a"}]}"#,
+        r#"{"version": 1, "resources": null}"#,
+        r#"{"apiVersion": "v1", "kind": "ConfigMap", "data": {"config.json": "{}"}}"#,
+        r#"{"resourceName": "a", "selectors": {}}"#,
+        r#"{"providers": {}}"#,
+    ];
+    let shown: Vec<String> = texts.into_iter().map(hint).collect();
+    expect![[r#"
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`; for no resources, write `{"resourceList": []}`
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: did you mean `resourceList` by `resourceLists`?
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: did you mean `resourceList` by `resources`?
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: the file is what the ConfigMap has as `config.json`, not the ConfigMap
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: `resourceName` belongs in the entries of `resourceList`; the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`
+        error: config.json:1:1: the configuration has no `resourceList`
+        hint: the file is one JSON object: `{"resourceList": [{"resourceName": …}]}`; for no resources, write `{"resourceList": []}`"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
