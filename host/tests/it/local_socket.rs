@@ -46,15 +46,25 @@ async fn probes_follow_the_registration() {
         assert!(error.contains("/tmp/sriovdp.sock`\nCaused by: "), "{error}");
         let mut daemon = node.daemon();
         probe(&node, "liveness", 0, "OK: daemon is alive").await;
-        let missing = "NOT READY: not registered: intel.com/a, intel.com/b (0/2 resources)";
+        let missing =
+            "NOT READY: not registered: intel.com/a, intel.com/b (0/2 resources, 2 refused)";
         probe(&node, "registered", 1, missing).await;
         probe(&node, "readiness", 0, "OK: ready (4/4 devices healthy)").await;
         let kubelet = node.kubelet().await;
-        probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+        probe(
+            &node,
+            "registered",
+            0,
+            "OK: registered (2/2 resources, 2 refused)",
+        )
+        .await;
         kubelet.stop().await;
         probe(&node, "registered", 1, missing).await;
         node.configure(r#"{"resourceList": []}"#);
         probe(&node, "registered", 0, "OK: registered (0/0 resources)").await;
+        node.configure(r#"{"resourceList": [{"resourceName": "c", "deviceType": "toaster"}]}"#);
+        let refused = "NOT READY: every resource is refused (0/0 resources, 1 refused)";
+        probe(&node, "registered", 1, refused).await;
         let none = "NOT READY: no healthy devices (0/0)";
         probe(&node, "readiness", 1, none).await;
         daemon.signal(Signal::STOP);
@@ -70,7 +80,13 @@ async fn a_second_daemon_leaves_the_socket_to_the_first() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     let kubelet = node.kubelet().await;
     let first = node.daemon();
-    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    probe(
+        &node,
+        "registered",
+        0,
+        "OK: registered (2/2 resources, 2 refused)",
+    )
+    .await;
     let second = node.daemon();
     second
         .logs("local_socket_failed")
@@ -83,7 +99,13 @@ async fn a_second_daemon_leaves_the_socket_to_the_first() {
         .await
         .unwrap();
     drop(second);
-    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    probe(
+        &node,
+        "registered",
+        0,
+        "OK: registered (2/2 resources, 2 refused)",
+    )
+    .await;
     drop(first);
 }
 
@@ -126,7 +148,13 @@ async fn status_and_events_say_what_the_daemon_does() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
-    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    probe(
+        &node,
+        "registered",
+        0,
+        "OK: registered (2/2 resources, 2 refused)",
+    )
+    .await;
     let status = json(&node, "status").await;
     assert_eq!(status["apiVersion"], "sriovdp/v1");
     assert_eq!(status["registrationMode"], "plugin watcher");
@@ -186,7 +214,13 @@ async fn metrics_are_served_and_printed() {
     let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     let kubelet = node.kubelet().await;
     let (daemon, address) = with_metrics(&node, &[]);
-    probe(&node, "registered", 0, "OK: registered (2/2 resources)").await;
+    probe(
+        &node,
+        "registered",
+        0,
+        "OK: registered (2/2 resources, 2 refused)",
+    )
+    .await;
     let pod = kubelet.run_pod_with("web", "intel.com/b", &["0000:41:10.2"]);
     pod.await.unwrap();
     kubelet

@@ -34,16 +34,23 @@ impl DaemonStatus {
         }
     }
 
+    /// Probes of a rollout query this: a release that offers none of the resources is not ready.
     pub(crate) fn registration(&self) -> RegisteredResources {
         let pools = self.pools.as_deref().unwrap_or_default();
         let (registered, others): (Vec<&PoolStatus>, Vec<_>) = pools
             .iter()
             .partition(|pool| pool.registration.borrow().is_registered());
+        let has_configuration = self.configuration.accepted.is_some();
+        let others = others.into_iter().map(PoolStatus::resource);
+        let unregistered: Vec<String> = others.chain(self.pending.iter().cloned()).collect();
+        let has_some = !pools.is_empty() || self.refused.is_empty();
         RegisteredResources {
-            ready: self.pools.is_some() && others.is_empty(),
+            ready: has_configuration && unregistered.is_empty() && has_some,
             registered_count: registered.len(),
-            total_count: pools.len(),
-            unregistered: others.into_iter().map(PoolStatus::resource).collect(),
+            total_count: pools.len() + self.pending.len(),
+            unregistered,
+            refused_count: self.refused.len(),
+            has_configuration,
         }
     }
 }
@@ -66,5 +73,36 @@ mod tests {
         );
         let later = now + STUCK_AFTER + Duration::from_secs(1);
         assert_eq!(status(Some(now)).liveness(later).status, "stuck");
+    }
+
+    #[test]
+    fn a_daemon_without_any_of_its_resources_is_not_ready() {
+        let names = |count| (0..count).map(|n| format!("x.org/{n}")).collect();
+        let summary = |accepted: bool, refused, pending| {
+            let mut status = DaemonStatus {
+                pools: Some(Vec::new()),
+                refused: names(refused),
+                pending: names(pending),
+                ..DaemonStatus::default()
+            };
+            status.configuration.accepted = accepted.then(std::time::SystemTime::now);
+            let answer = status.registration();
+            (answer.ready, answer.summary())
+        };
+        for (accepted, refused, pending, is_ready, text) in [
+            (false, 0, 0, false, "no configuration is applied"),
+            (true, 0, 0, true, "registered (0/0 resources)"),
+            (
+                true,
+                2,
+                0,
+                false,
+                "every resource is refused (0/0 resources, 2 refused)",
+            ),
+            (true, 0, 1, false, "not registered: x.org/0 (0/1 resources)"),
+        ] {
+            let expected = (is_ready, text.to_owned());
+            assert_eq!(summary(accepted, refused, pending), expected);
+        }
     }
 }

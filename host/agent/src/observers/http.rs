@@ -120,8 +120,7 @@ impl MetricsServer {
             }
             "/readyz" => {
                 let registration = status().registration();
-                let unregistered = registration.unregistered.join("\n");
-                checked(registration.ready, unregistered)
+                checked(registration.ready, registration.summary())
             }
             _ => plain(StatusCode::NOT_FOUND, "not found\n".to_owned()),
         }
@@ -184,7 +183,7 @@ mod tests {
             ("GET /metrics", "", 200, "sriovdp_build_info{version="),
             ("GET /metrics", openmetrics, 200, "\n# EOF\n"),
             ("GET /healthz", "", 200, "ok\n"),
-            ("GET /readyz", "", 503, "\r\n\r\n"),
+            ("GET /readyz", "", 503, "no configuration is applied\n"),
             ("GET /", "", 404, "not found"),
             ("GET /metrics/x", "", 404, "not found"),
             ("POST /metrics", "", 405, "only GET"),

@@ -152,6 +152,7 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::SystemTime;
 
     use sriovdp_kubelet::RegistrationStatus;
     use tokio::sync::watch;
@@ -179,7 +180,7 @@ mod tests {
                 devices: (0..devices).map(device).collect(),
             }),
             registration: watch::channel(RegistrationStatus {
-                registered_since: is_registered.then(std::time::SystemTime::now),
+                registered_since: is_registered.then(SystemTime::now),
                 has_stream: true,
                 ..RegistrationStatus::default()
             })
@@ -215,7 +216,7 @@ mod tests {
             (
                 None,
                 "registered",
-                r#"{"ready":false,"registered_count":0,"total_count":0,"unregistered":[]}"#,
+                r#"{"ready":false,"registered_count":0,"total_count":0,"unregistered":[],"refused_count":0,"has_configuration":false}"#,
             ),
             (
                 Some(vec![pool("a", 8, 5, true), pool("b", 2, 0, false)]),
@@ -225,16 +226,19 @@ mod tests {
             (
                 Some(vec![pool("a", 8, 5, true), pool("b", 2, 0, false)]),
                 "registered",
-                r#"{"ready":false,"registered_count":1,"total_count":2,"unregistered":["example.com/b"]}"#,
+                r#"{"ready":false,"registered_count":1,"total_count":2,"unregistered":["example.com/b"],"refused_count":0,"has_configuration":true}"#,
             ),
             (None, "events", r#"{"dropped":0,"events":[]}"#),
             (
                 Some(Vec::new()),
                 "registered",
-                r#"{"ready":true,"registered_count":0,"total_count":0,"unregistered":[]}"#,
+                r#"{"ready":true,"registered_count":0,"total_count":0,"unregistered":[],"refused_count":0,"has_configuration":true}"#,
             ),
         ] {
-            status.send_modify(|status| status.pools = pools);
+            status.send_modify(|status| {
+                status.configuration.accepted = pools.as_ref().map(|_| SystemTime::now());
+                status.pools = pools;
+            });
             let answer = query(&path, &format!("{{\"check\":\"{request}\"}}\n")).await;
             assert_eq!(answer, format!("{expected}\n"), "{request}");
         }

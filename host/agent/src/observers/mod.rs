@@ -93,7 +93,7 @@ pub struct Readiness {
 /// The answer to [`Check::Registered`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredResources {
-    /// The first reconcile is over, and no resource is unregistered.
+    /// A configuration is applied, no resource is unregistered, and not all of them are refused.
     pub ready: bool,
     /// The registered resources.
     pub registered_count: usize,
@@ -101,6 +101,32 @@ pub struct RegisteredResources {
     pub total_count: usize,
     /// The resources that are not registered.
     pub unregistered: Vec<String>,
+    /// How many resources of the configuration are refused.
+    pub refused_count: usize,
+    /// A configuration is applied.
+    pub has_configuration: bool,
+}
+
+impl RegisteredResources {
+    /// The answer in words.
+    pub fn summary(&self) -> String {
+        let mut counts = format!("{}/{} resources", self.registered_count, self.total_count);
+        if self.refused_count > 0 {
+            counts += &format!(", {} refused", self.refused_count);
+        }
+        if self.ready {
+            format!("registered ({counts})")
+        } else if !self.has_configuration {
+            "no configuration is applied".to_owned()
+        } else if self.unregistered.is_empty() {
+            format!("every resource is refused ({counts})")
+        } else {
+            format!(
+                "not registered: {} ({counts})",
+                self.unregistered.join(", ")
+            )
+        }
+    }
 }
 
 /// The answer to [`Check::Metrics`].

@@ -51,13 +51,8 @@ fn readiness(answer: &Readiness) -> Verdict {
 }
 
 fn registration(answer: &RegisteredResources) -> Verdict {
-    let (registered, total) = (answer.registered_count, answer.total_count);
-    match (answer.ready, answer.unregistered.is_empty()) {
-        (true, _) => Ok(format!("registered ({registered}/{total} resources)")),
-        (false, true) => Err("the first reconcile is not finished".to_owned()),
-        (false, false) => Err(format!(
-            "not registered: {} ({registered}/{total} resources)",
-            answer.unregistered.join(", ")
-        )),
+    match answer.ready {
+        true => Ok(answer.summary()),
+        false => Err(answer.summary()),
     }
 }
