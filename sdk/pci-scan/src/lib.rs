@@ -178,11 +178,13 @@ fn read(
     let vendor = now("vendor").and_then(|text| text.parse().ok());
     let device = now("device").and_then(|text| text.parse().ok());
     let class_code = now("class").and_then(|text| class(&text));
-    let numa_node = now("numa_node");
+    let numa_node = dir.attribute("numa_node");
     let physfn = dir.try_link_name("physfn");
     // Without the link no driver is bound; a link that cannot be read changes nothing.
     let driver = dir.try_link_name("driver");
     *is_whole &= physfn.is_ok() && driver.is_ok();
+    // Kernels without NUMA lack the attribute.
+    *is_whole &= numa_node.is_some() || !dir.has("numa_node");
     let before = || before.filter(|_| dir.exists());
     let physical_function = match physfn {
         Ok(name) => name.and_then(|name| name.parse().ok()),

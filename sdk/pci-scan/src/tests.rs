@@ -210,7 +210,11 @@ fn a_function_with_an_attribute_that_cannot_be_read_is_noted() {
     let vf = "0000:03:01.0";
     for (change, unread) in [
         ("", ""),
-        ("rm @0000:03:01.0/numa_node", vf),
+        ("rm @0000:03:01.0/numa_node", ""),
+        (
+            "rm @0000:03:01.0/numa_node\nfile @0000:03:01.0/numa_node/x",
+            vf,
+        ),
         ("rm @0000:03:01.0/class", vf),
         ("rm @0000:03:01.0/driver\nfile @0000:03:01.0/driver x", vf),
         ("rm @0000:03:00.0/virtfn0", vf),
@@ -239,7 +243,8 @@ fn a_large_bus_is_whole() {
     let node = Tree::parse(&lines.collect::<String>()).unwrap().temp();
     let root = HostRoot::new(node.path());
     let last = root.path(&format!("{DEVICES}/{}/numa_node", address(count - 1)));
-    std::fs::remove_file(last).unwrap();
+    std::fs::remove_file(&last).unwrap();
+    std::fs::create_dir(last).unwrap();
 
     let bus = super::scan(&root, &[]).unwrap();
 

@@ -26,12 +26,13 @@ pub(super) fn note(path: impl FnOnce() -> PathBuf, error: &Error) {
     });
 }
 
-/// Whether the error is the kernel's answer that the device has no such value; any other one may be over soon.
+/// Whether the error is the kernel's answer that the device has no such value; any other one may be over soon. It is `EPERM`
+/// for an `acpi_index` that the firmware has malformed (Linux: `dsm_get_label` in `drivers/pci/pci-label.c`).
 fn is_answer(error: &Error) -> bool {
-    use ErrorKind::{InvalidInput, NotADirectory, NotFound, Unsupported};
+    use ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied, Unsupported};
     matches!(
         error.kind(),
-        NotFound | NotADirectory | InvalidInput | Unsupported
+        NotFound | NotADirectory | InvalidInput | PermissionDenied | Unsupported
     )
 }
 
