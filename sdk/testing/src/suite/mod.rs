@@ -115,7 +115,7 @@ fn outcome(rule: Rule, case: Case, timeout: Duration) -> Result<(), Violation> {
 /// | `allocations_are_whole_or_refused` | a device node that a container is promised exists, also when `/dev` is empty; mounts are of the device and not of the node; `_INFO` has at most 4 KiB for a device |
 /// | `devices_fit_one_container` | no two devices of a node contribute different values for one environment variable, annotation or path |
 /// | `allocations_follow_the_driver` | with a selector `drivers`, a device is refused after another driver was bound to it |
-/// | `containers_start_again` | `pre_start` of a device succeeds a second time, too |
+/// | `containers_start_again` | `pre_start` of a healthy device that is handed out succeeds, a second time, too |
 /// | `calls_change_nothing` | no file below the root changes, and a second allocation is equal to the first |
 /// | `reads_are_bounded` | with 4,096 devices, the number of reads is bounded for each |
 /// | `memory_is_bounded` | repeated discoveries and allocations of the same devices need no more memory |

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Violation;
 use super::meter::Meter;
@@ -149,6 +149,12 @@ impl Subject {
             selectors: selectors.clone(),
         };
         self.calls.call::<method::Check>(&request)
+    }
+
+    /// Whether `check` refuses selectors for another reason than a key that has to be there: where it refuses those
+    /// without any key, the others count without it.
+    pub(super) fn refuses(&self, selectors: &Value) -> Result<bool, Violation> {
+        Ok(self.check(selectors)?.is_err() && self.check(&json!({}))?.is_ok())
     }
 
     /// The ids of the devices that fit.

@@ -1,6 +1,7 @@
 //! The suite finds each of its faults, and none in a provider that has none.
 
 mod cards;
+mod fault;
 mod mutants;
 mod slingshot;
 

@@ -19,7 +19,7 @@ pub(super) fn agreeing(case: &Case) -> Result<(), Violation> {
         let mut accepted = Vec::new();
         for selectors in values::of(&subject.manifest.schema, stage) {
             judge_with(subject, &selectors)?;
-            if subject.check(&selectors)?.is_ok() {
+            if !subject.refuses(&selectors)? {
                 accepted.push(selectors);
             }
         }

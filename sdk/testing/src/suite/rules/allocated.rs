@@ -43,11 +43,9 @@ pub(super) fn available(case: &Case) -> Result<(), Violation> {
         let Ok(selected) = subject.selected(&selectors)? else {
             return Ok(());
         };
-        let found = |position: u32| &subject.found.devices[position as usize];
-        let speaks_against = |at: u32| selected.findings.iter().any(|(of, _)| *of == at);
         let healthy = selected.admitted.iter().copied();
-        let healthy = healthy.filter(|&at| found(at).findings.is_empty() && !speaks_against(at));
-        for id in healthy.map(|at| found(at).id.as_str()) {
+        let healthy = healthy.filter(|&at| is_healthy(subject, &selected, at));
+        for id in healthy.map(|at| subject.found.devices[at as usize].id.as_str()) {
             if let Err(error) = subject.allocate(&selectors, id)? {
                 return Err(Violation::new(format!(
                     "`allocate` refuses the healthy device `{id}`: {}; what an allocation needs is a finding of the \
@@ -63,15 +61,25 @@ pub(super) fn available(case: &Case) -> Result<(), Violation> {
 /// Allocates every device that selectors match, for those that may change what a container gets.
 pub(super) fn hand_out(subject: &Subject, stage: &Stage) -> Result<(), Violation> {
     let root = HostRoot::new(stage.root());
-    for_each_match(subject, |selectors, id| {
-        judge(subject, selectors, id, &root)
-    })
+    for_each_match(subject, |matched| judge(subject, matched, &root))
+}
+
+/// Selectors, and a device that they match.
+pub(super) struct Match<'a> {
+    pub(super) selectors: &'a Value,
+    pub(super) id: &'a str,
+    pub(super) is_healthy: bool,
+}
+
+fn is_healthy(subject: &Subject, selected: &wire::Selected, position: u32) -> bool {
+    subject.found.devices[position as usize].findings.is_empty()
+        && !selected.findings.iter().any(|(of, _)| *of == position)
 }
 
 /// Calls `judge` with each pair of selectors and a device that they match: no selectors, and each flag alone.
 pub(super) fn for_each_match(
     subject: &Subject,
-    mut judge: impl FnMut(&Value, &str) -> Result<(), Violation>,
+    mut judge: impl FnMut(&Match<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     let keys = subject.keys();
     let flags = keys
@@ -79,14 +87,20 @@ pub(super) fn for_each_match(
         .filter(|(_, schema)| schema["type"] == "boolean");
     let wanted = flags.map(|(key, _)| json!({ key.as_str(): true }));
     for selectors in std::iter::once(json!({})).chain(wanted) {
-        if subject.check(&selectors)?.is_err() {
+        if subject.refuses(&selectors)? {
             continue;
         }
-        let Ok(ids) = subject.select(&selectors)? else {
+        let Ok(selected) = subject.selected(&selectors)? else {
             continue;
         };
-        for id in ids {
-            judge(&selectors, &id).map_err(|violation| {
+        for &position in &selected.admitted {
+            let id = subject.found.devices[position as usize].id.as_str();
+            let matched = Match {
+                selectors: &selectors,
+                id,
+                is_healthy: is_healthy(subject, &selected, position),
+            };
+            judge(&matched).map_err(|violation| {
                 violation.on(format!("`{id}` with the selectors {selectors}"))
             })?;
         }
@@ -94,8 +108,9 @@ pub(super) fn for_each_match(
     Ok(())
 }
 
-fn judge(subject: &Subject, selectors: &Value, id: &str, root: &HostRoot) -> Result<(), Violation> {
-    let allocation: wire::Allocation = match subject.allocate(selectors, id)? {
+fn judge(subject: &Subject, matched: &Match<'_>, root: &HostRoot) -> Result<(), Violation> {
+    let allocated = subject.allocate(matched.selectors, matched.id)?;
+    let allocation: wire::Allocation = match allocated {
         Ok(allocation) => allocation,
         Err(error) if with_causes(&error).trim().is_empty() => {
             return Err(Violation::new("the allocation is refused without a word"));

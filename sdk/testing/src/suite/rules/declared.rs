@@ -45,7 +45,7 @@ fn empty_values_count_nothing(subject: &Subject, without: &[String]) -> Result<(
             _ => continue,
         };
         let selectors = json!({ key.as_str(): empty });
-        if subject.check(&selectors)?.is_err() {
+        if subject.refuses(&selectors)? {
             continue;
         }
         let selected = subject.select(&selectors)?;

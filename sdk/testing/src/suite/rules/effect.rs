@@ -20,8 +20,6 @@ pub(super) fn effective(case: &Case) -> Result<(), Violation> {
     case.on_each_node(|subject, stage| {
         subject.discover_all(stage)?;
         let before = answers(subject, &json!({}))?;
-        // Otherwise there is a key that has to be there, and the others are tried without it.
-        let is_optional = subject.check(&json!({}))?.is_ok();
         for (device_type, keys) in &mut without {
             if *device_type != subject.device_type {
                 continue;
@@ -36,8 +34,7 @@ pub(super) fn effective(case: &Case) -> Result<(), Violation> {
                 if key.is_some_and(|key| effective.contains(key)) {
                     return Ok(());
                 }
-                let is_refused = subject.selected(object)?.is_err()
-                    || is_optional && subject.check(object)?.is_err();
+                let is_refused = subject.selected(object)?.is_err() || subject.refuses(object)?;
                 if !is_refused && answers(subject, object)? != before {
                     effective.extend(key.cloned());
                 }

@@ -22,11 +22,13 @@ pub(super) fn together(case: &Case) -> Result<(), Violation> {
     case.on_each_node(|subject, stage| {
         subject.discover_all(stage)?;
         let mut containers: BTreeMap<String, BTreeMap<String, Only>> = BTreeMap::new();
-        for_each_match(subject, |selectors, id| {
-            let Ok(allocation) = subject.allocate(selectors, id)? else {
+        for_each_match(subject, |matched| {
+            let id = matched.id;
+            let Ok(allocation) = subject.allocate(matched.selectors, id)? else {
                 return Ok(());
             };
-            let container = containers.entry(selectors.to_string()).or_default();
+            let container = containers.entry(matched.selectors.to_string());
+            let container = container.or_default();
             for (what, value) in contributions(allocation) {
                 let device = id.to_owned();
                 let only = container.entry(what.clone()).or_insert_with(|| Only {

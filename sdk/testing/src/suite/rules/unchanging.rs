@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::allocated::for_each_match;
+use super::allocated::{Match, for_each_match};
 use crate::suite::stage::{Stage, entries};
 use crate::suite::subject::{Subject, with_causes};
 use crate::suite::{Case, Violation};
@@ -37,9 +37,9 @@ pub(super) fn unchanging(case: &Case) -> Result<(), Violation> {
             "`matches`",
             "it is a function of its arguments alone",
         )?;
-        for_each_match(subject, |selectors, id| {
-            let first = allocate(subject, selectors, id)?;
-            let second = allocate(subject, selectors, id)?;
+        for_each_match(subject, |matched| {
+            let first = allocate(subject, matched)?;
+            let second = allocate(subject, matched)?;
             if first == second {
                 return Ok(());
             }
@@ -75,8 +75,8 @@ fn unchanged(
     )))
 }
 
-fn allocate(subject: &Subject, selectors: &Value, id: &str) -> Result<Value, Violation> {
-    Ok(match subject.allocate(selectors, id)? {
+fn allocate(subject: &Subject, matched: &Match<'_>) -> Result<Value, Violation> {
+    Ok(match subject.allocate(matched.selectors, matched.id)? {
         Ok(allocation) => serde_json::to_value(allocation).unwrap_or_default(),
         Err(error) => with_causes(&error).into(),
     })

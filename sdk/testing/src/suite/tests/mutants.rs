@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use super::slingshot::{FAULT, Fault, NODE, Slingshot};
+use super::fault::{FAULT, Fault};
+use super::slingshot::{NODE, Slingshot};
 use crate::suite::{Case, Violation, alone, rules};
 
 struct Mutant {
@@ -19,7 +20,7 @@ const fn found(fault: Fault, rule: &'static str, message: &'static str) -> Mutan
     }
 }
 
-const FOUND: [Mutant; 32] = [
+const FOUND: [Mutant; 34] = [
     found(
         Fault::PromisesWhatIsMissing,
         "allocations_are_whole_or_refused",
@@ -32,6 +33,11 @@ const FOUND: [Mutant; 32] = [
     ),
     found(
         Fault::MountsTheRoot,
+        "allocations_are_whole_or_refused",
+        "the container gets `/` of the node, writable",
+    ),
+    found(
+        Fault::MountsTheRootBehindAKey,
         "allocations_are_whole_or_refused",
         "the container gets `/` of the node, writable",
     ),
@@ -164,6 +170,11 @@ const FOUND: [Mutant; 32] = [
         Fault::StartsOnce,
         "containers_start_again",
         "refuses the next one: it has been prepared",
+    ),
+    found(
+        Fault::RefusesToStart,
+        "containers_start_again",
+        "`pre_start` refuses the healthy device `0000:21:00.0`: not today",
     ),
     found(
         Fault::StartsSlowly,

@@ -1,6 +1,5 @@
 //! The device type of a made-up network card with a character device, a library and one fault at a time.
 
-use std::cell::Cell;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use sriovdp_sdk::prelude::*;
 use sriovdp_sdk::selector::{CaseInsensitive, IndexRanges, one_of_ranges};
 use sriovdp_sdk::userspace::require_driver;
 use sriovdp_sdk::{DeviceId, Finding, FindingKind, Mount, settings};
+
+use super::fault::{FAULT, Fault};
 
 pub(super) const NODE: &str = "
     pci 0000:21:00.0 17db:0501 class=020000 driver=cxi_ss1 net=hsn0 numa=1
@@ -20,55 +21,6 @@ pub(super) const NODE: &str = "
     file /usr/share/cxi/cxi{0-2}.fw firmware
     dev /dev/cxi{0-2}
 ";
-
-/// What is wrong with a [`Slingshot`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Fault {
-    #[default]
-    None,
-    PromisesWhatIsMissing,
-    RefusesAlways,
-    MountsTheRoot,
-    HandsOutAFile,
-    IgnoresTheBoundDriver,
-    ForgetsAKey,
-    TrustsFiles,
-    NamesAForeignKey,
-    ReadsPastTheNode,
-    AllocatesSlowly,
-    DiscoversSlowly,
-    Leaks,
-    OffersOneTwice,
-    RemembersInMatches,
-    WritesInDiscover,
-    ReadsOnAThread,
-    PanicsOnThreeValues,
-    HandsOutTheFirst,
-    CountsFunctions,
-    FindsWithoutAReason,
-    WritesAMegabyte,
-    HidesANodeInTheContainer,
-    ExitsOnAValue,
-    ExitsOnAnUntriedValue,
-    ConstrainsByDefault,
-    OffersPhysicalFunctions,
-    HasNoSummary,
-    MakesUpNumaNodes,
-    ExcludesWithoutAReason,
-    AllocatesInTurn,
-    SetsOneVariable,
-    SetsAVariableOfTheHost,
-    GivesAllOnePath,
-    PanicsOnASetting,
-    StartsOnce,
-    StartsSlowly,
-    HasALongAttribute,
-}
-
-thread_local! {
-    /// The fault of the providers that this thread makes.
-    pub(super) static FAULT: Cell<Fault> = const { Cell::new(Fault::None) };
-}
 
 pub(super) struct Slingshot {
     fault: Fault,
@@ -192,6 +144,15 @@ impl Provider for Slingshot {
             .pre_start()
     }
 
+    fn check(&self, keys: &Keys) -> Result<(), Error> {
+        match self.fault {
+            Fault::MountsTheRootBehindAKey if keys.devices.is_empty() => {
+                Err(Error::new("the selector `devices` is missing"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn discover(&self, node: &Node) -> Result<Discovery<Facts>, Error> {
         if self.has(Fault::DiscoversSlowly) {
             std::thread::sleep(Duration::from_secs(2));
@@ -285,6 +246,7 @@ impl Provider for Slingshot {
             Fault::StartsOnce if self.first.set(device.id.to_string()).is_err() => {
                 return Err(Error::new("it has been prepared"));
             }
+            Fault::RefusesToStart => return Err(Error::new("not today")),
             _ => {}
         }
         Ok(())
@@ -326,7 +288,9 @@ impl Provider for Slingshot {
         match self.fault {
             Fault::SetsOneVariable => drop(allocation.env("FI_CXI_DEVICE_NAME", card)),
             Fault::SetsAVariableOfTheHost => drop(allocation.env("PCIDEVICE_CXI", card)),
-            Fault::MountsTheRoot => drop(allocation.mount(Mount::writable("/", "/host"))),
+            Fault::MountsTheRoot | Fault::MountsTheRootBehindAKey => {
+                allocation.mount(Mount::writable("/", "/host"));
+            }
             Fault::WritesAMegabyte => drop(allocation.info("cxi", "log", "x".repeat(1 << 20))),
             Fault::AllocatesInTurn => {
                 let mut seen = self.seen.lock().unwrap();
