@@ -1,5 +1,6 @@
 //! The threads that query the kernel, and the timeouts of their callers.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,63 +18,91 @@ use super::{NetlinkError, devlink, routes};
 
 /// The timeout of one query, within the ten seconds of a provider's discovery.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The last responses in memory. Questions name devices, of which a node has fewer in devlink.
+const RESPONSES: usize = 4096;
 /// Enough to parse messages of some kilobytes.
 const STACK: usize = 256 * 1024;
 
-/// The response of devlink as JSON; nothing for an unknown question.
+/// The response of devlink as JSON; nothing for an unknown question. Without a reply of the kernel this is the previous
+/// response to the question, since a device must not leave its pool because the firmware of a card is busy.
 pub fn devlink(question: &str) -> Option<String> {
     // Providers call the host through a plain function of the ABI, which carries no state.
     static SERVICE: Started<DevlinkQuestion> = Started::not_yet("devlink");
-    let question: DevlinkQuestion = serde_json::from_str(question).ok()?;
+    static LAST: LastResponses = LastResponses::none();
+    let parsed: DevlinkQuestion = serde_json::from_str(question).ok()?;
     let service =
         SERVICE.get_or_start(|| Service::over_netlink("devlink", Some(GENERIC), devlink::query));
-    let answer = service.map_or(Value::Null, |service| {
-        service.query(question, QUERY_TIMEOUT)
-    });
-    Some(answer.to_string())
+    let response = service.and_then(|service| service.query(parsed, QUERY_TIMEOUT));
+    Some(LAST.or_last(question, response))
 }
 
-/// The interfaces of the default routes, as JSON. After a timeout this is the previous response, since an interface that
+/// The interfaces of the default routes, as JSON. Without a reply this is the previous response, since an interface that
 /// carries the node's traffic must not be allocated because the kernel was slow once.
 pub fn default_routes() -> String {
     static SERVICE: Started<()> = Started::not_yet("routes");
-    static LAST: Mutex<Value> = Mutex::new(Value::Null);
+    static LAST: LastResponses = LastResponses::none();
     let service = SERVICE.get_or_start(|| {
         Service::over_netlink("routes", None, |socket, ()| routes::default_routes(socket))
     });
-    let answer = service.map_or(Value::Null, |service| service.query((), QUERY_TIMEOUT));
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if !answer.is_null() {
-        *last = answer;
-    }
-    last.to_string()
+    let response = service.and_then(|service| service.query((), QUERY_TIMEOUT));
+    LAST.or_last("", response.filter(|response| !response.is_null()))
 }
 
-/// Queries the kernel over a socket that is reused until it fails.
+/// The last response to each question, as JSON.
+struct LastResponses(Mutex<BTreeMap<String, String>>);
+
+impl LastResponses {
+    const fn none() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// `response`, or without one the last response to `question`.
+    fn or_last(&self, question: &str, response: Option<Value>) -> String {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(response) = response else {
+            return last
+                .get(question)
+                .cloned()
+                .unwrap_or_else(|| Value::Null.to_string());
+        };
+        if last.len() >= RESPONSES && !last.contains_key(question) {
+            last.clear();
+        }
+        let response = response.to_string();
+        last.insert(question.to_owned(), response.clone());
+        response
+    }
+}
+
+/// Queries the kernel over a socket that is reused until it fails; nothing where it does not reply.
 fn answer<Q: Debug>(
     socket: &mut Option<NetlinkSocket>,
     family: Option<Protocol>,
     question: &Q,
     query: impl Fn(&mut NetlinkSocket, &Q) -> Result<Value, NetlinkError>,
-) -> Value {
+) -> Option<Value> {
     let answer = match socket {
         Some(open) => query(open, question),
         None => {
             NetlinkSocket::open(family).and_then(|opened| query(socket.insert(opened), question))
         }
     };
-    answer.unwrap_or_else(|error| {
-        tracing::debug!(
-            event = "netlink_query_failed",
-            ?question,
-            error = sriovdp_report::inline(&error),
-            "a query of the kernel failed"
-        );
-        if !matches!(error, NetlinkError::Refused(_)) {
+    answer.map_or_else(
+        |error| {
+            tracing::debug!(
+                event = "netlink_query_failed",
+                ?question,
+                error = sriovdp_report::inline(&error),
+                "a query of the kernel failed"
+            );
+            if matches!(error, NetlinkError::Refused(_)) {
+                return Some(Value::Null);
+            }
             *socket = None;
-        }
-        Value::Null
-    })
+            None
+        },
+        Some,
+    )
 }
 
 /// A service that starts with its first query, or with a later one if the system starts no thread.
@@ -120,7 +149,7 @@ impl<Q> Started<Q> {
 struct Service<Q> {
     /// The subject of its queries.
     subject: &'static str,
-    questions: mpsc::Sender<(Q, mpsc::SyncSender<Value>)>,
+    questions: mpsc::Sender<(Q, mpsc::SyncSender<Option<Value>>)>,
     /// Whether a query has timed out and is still pending; meanwhile, queries fail at once.
     stuck: Arc<AtomicBool>,
 }
@@ -139,9 +168,9 @@ impl<Q: Debug + Send + 'static> Service<Q> {
 
     fn start(
         subject: &'static str,
-        mut answer: impl FnMut(&Q) -> Value + Send + 'static,
+        mut answer: impl FnMut(&Q) -> Option<Value> + Send + 'static,
     ) -> io::Result<Self> {
-        let (questions, received) = mpsc::channel::<(Q, mpsc::SyncSender<Value>)>();
+        let (questions, received) = mpsc::channel::<(Q, mpsc::SyncSender<Option<Value>>)>();
         let stuck = Arc::new(AtomicBool::new(false));
         let is_stuck = Arc::clone(&stuck);
         let thread = std::thread::Builder::new()
@@ -161,14 +190,13 @@ impl<Q: Debug + Send + 'static> Service<Q> {
         })
     }
 
-    fn query(&self, question: Q, timeout: Duration) -> Value {
+    /// The answer; nothing while there is no reply, `Null` where the kernel refuses the query.
+    fn query(&self, question: Q, timeout: Duration) -> Option<Value> {
         if self.stuck.load(Ordering::SeqCst) {
-            return Value::Null;
+            return None;
         }
         let (reply, answer) = mpsc::sync_channel(1);
-        if self.questions.send((question, reply)).is_err() {
-            return Value::Null;
-        }
+        self.questions.send((question, reply)).ok()?;
         answer
             .recv_timeout(timeout)
             .unwrap_or_else(|_| self.mark_unresponsive(&answer, timeout))
@@ -176,7 +204,11 @@ impl<Q: Debug + Send + 'static> Service<Q> {
 
     /// Marks the thread as stuck, unless its reply arrives at this moment: the thread replies before it clears the mark,
     /// and would not clear it a second time.
-    fn mark_unresponsive(&self, answer: &mpsc::Receiver<Value>, timeout: Duration) -> Value {
+    fn mark_unresponsive(
+        &self,
+        answer: &mpsc::Receiver<Option<Value>>,
+        timeout: Duration,
+    ) -> Option<Value> {
         self.stuck.store(true, Ordering::SeqCst);
         if let Ok(answer) = answer.try_recv() {
             self.stuck.store(false, Ordering::SeqCst);
@@ -188,7 +220,7 @@ impl<Q: Debug + Send + 'static> Service<Q> {
             ?timeout,
             "no reply of the kernel; pausing queries until the pending one returns"
         );
-        Value::Null
+        None
     }
 }
 
@@ -196,30 +228,57 @@ impl<Q: Debug + Send + 'static> Service<Q> {
 mod tests {
     use super::*;
 
+    const BRIEF: Duration = Duration::from_millis(1);
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A service whose replies are those of `replies`, each when it is there.
+    fn replying(replies: mpsc::Receiver<Value>) -> Service<String> {
+        Service::start("nothing", move |_| replies.recv().ok()).unwrap()
+    }
+
     #[test]
     fn queries_fail_at_once_while_the_thread_is_stuck() {
-        let (release, released) = mpsc::channel::<()>();
-        let service = Service::start("nothing", move |_| {
-            // Ends when the test drops the sender.
-            let _ = released.recv();
-            Value::Bool(true)
-        })
-        .unwrap();
-        let brief = Duration::from_millis(1);
-        assert_eq!(service.query(DevlinkQuestion::Devices, brief), Value::Null);
+        let (reply, replies) = mpsc::channel();
+        let service = replying(replies);
+        let query = |timeout| service.query(String::new(), timeout);
+        assert_eq!(query(BRIEF), None);
         // Without the mark, this query would never return.
-        assert_eq!(
-            service.query(DevlinkQuestion::Devices, Duration::MAX),
-            Value::Null
-        );
-        drop(release);
+        assert_eq!(query(Duration::MAX), None);
+        reply.send(Value::Bool(false)).unwrap();
+        reply.send(Value::Bool(true)).unwrap();
         while service.stuck.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }
-        assert_eq!(
-            service.query(DevlinkQuestion::Devices, Duration::from_secs(60)),
-            Value::Bool(true)
-        );
+        assert_eq!(query(LONG), Some(Value::Bool(true)));
+    }
+
+    #[test]
+    fn a_question_without_a_reply_has_its_last_response() {
+        let (reply, replies) = mpsc::channel();
+        let service = replying(replies);
+        let last = LastResponses::none();
+        let query = |question: &str, timeout| {
+            last.or_last(question, service.query(question.to_owned(), timeout))
+        };
+        for (question, response) in [("busy", "a"), ("gone", "b"), ("other", "c")] {
+            reply.send(response.into()).unwrap();
+            assert_eq!(query(question, LONG), format!("\"{response}\""));
+        }
+        reply.send(Value::Null).unwrap();
+        assert_eq!(query("gone", LONG), "null");
+        assert_eq!(query("busy", BRIEF), r#""a""#);
+        assert_eq!(query("gone", Duration::MAX), "null");
+        assert_eq!(query("other", Duration::MAX), r#""c""#);
+        assert_eq!(query("new", Duration::MAX), "null");
+    }
+
+    #[test]
+    fn last_responses_are_bounded() {
+        let last = LastResponses::none();
+        for question in 0..2 * RESPONSES {
+            last.or_last(&question.to_string(), Some(Value::Null));
+        }
+        assert_eq!(last.0.lock().unwrap().len(), RESPONSES);
     }
 
     #[test]
