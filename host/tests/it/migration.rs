@@ -100,6 +100,25 @@ async fn a_node_without_differences_of_devices_is_a_success() {
 }
 
 #[tokio::test]
+async fn a_key_of_an_extension_is_compared_for_the_device_type() {
+    let config = r#"{"resourceList": [
+        {"resourceName": "sf", "deviceType": "auxNetDevice", "selectors": {"auxTypes": ["sf"], "pKeys": ["0x8001"]}},
+        {"resourceName": "vf", "selectors": {"pKeys": ["0x8001"]}}
+    ]}"#;
+    let node = TestNode::with_config(NODE, RegistrationMode::Watcher, config);
+    node.provide_extensions();
+    let (_, output, _) = node.run(&["check", "--migrate"]).await;
+    let readings: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains("[selector-reading]"))
+        .collect();
+    assert_eq!(
+        readings,
+        ["`intel.com/sf`: `pKeys`: the Go plugin ignores the key [selector-reading]"]
+    );
+}
+
+#[tokio::test]
 async fn a_rejected_configuration_is_an_error() {
     let node = TestNode::with_config(NODE, RegistrationMode::Watcher, "{");
     let (code, output, errors) = node.run(&["check", "--migrate"]).await;

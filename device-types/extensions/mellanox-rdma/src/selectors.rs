@@ -15,7 +15,7 @@ pub struct Selectors {
     pub(crate) is_rdma: bool,
     /// InfiniBand partition keys, at index 0 of port 1: `0x8001` means the full members of partition 1, `0x1` all of its
     /// members.
-    #[schemars(extend("x-go-plugin" = {"spelling": "0xhhhh"}))]
+    #[schemars(extend("x-go-plugin" = {"spelling": "0xhhhh", "deviceTypes": ["netDevice"]}))]
     pub(crate) p_keys: Vec<PartitionKey>,
 }
 

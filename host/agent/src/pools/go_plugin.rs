@@ -1,7 +1,7 @@
 //! How the Go plugin reads a selector, by the keyword `x-go-plugin` in the schema of its provider.
 //!
 //! A key without the keyword is one that the Go plugin does not have, and ignores. The value of the keyword is an object:
-//! with `spelling`, texts of another spelling match nothing there (`h` is a hexadecimal digit in lower case, `H` in any);
+//! `deviceTypes` are those for which the Go plugin has the key, if it has not for all of an extension; with `spelling`, texts of another spelling match nothing there (`h` is a hexadecimal digit in lower case, `H` in any);
 //! with `lowerCase`, texts in another case; with `ranges`, of the entries `NAME#RANGES` with one name only the first counts,
 //! and a blank ends its ranges; `note` describes a difference that depends on the node.
 
@@ -63,7 +63,7 @@ impl Resource {
             for part in &parts.provider_selectors {
                 let schema = &part.provider.manifest().schema;
                 for (key, value) in part.selectors.as_object().into_iter().flatten() {
-                    let reading = GoReading::of(schema, key, value);
+                    let reading = GoReading::of(schema, &self.device_type, key, value);
                     if reading != GoReading::Same {
                         readings.push(KeyReading {
                             selector,
@@ -79,10 +79,9 @@ impl Resource {
 
     /// The resource as the Go plugin reads it.
     pub(super) fn read_by_go_plugin(mut self) -> Self {
-        self.selectors = self
-            .selectors
-            .into_iter()
-            .filter_map(Selector::read_by_go_plugin)
+        let selectors = self.selectors.into_iter();
+        self.selectors = selectors
+            .filter_map(|selector| selector.read_by_go_plugin(&self.device_type))
             .collect();
         self
     }
@@ -90,14 +89,14 @@ impl Resource {
 
 impl Selector {
     /// Nothing when it matches no device there.
-    fn read_by_go_plugin(mut self) -> Option<Self> {
+    fn read_by_go_plugin(mut self, device_type: &str) -> Option<Self> {
         for part in &mut self.provider_selectors {
             let schema = &part.provider.manifest().schema;
             let Value::Object(keys) = &mut part.selectors else {
                 continue;
             };
             for (key, value) in std::mem::take(keys) {
-                match GoReading::of(schema, &key, &value) {
+                match GoReading::of(schema, device_type, &key, &value) {
                     GoReading::Same | GoReading::Depends(_) => drop(keys.insert(key, value)),
                     GoReading::Ignored => {}
                     GoReading::Without { rest, .. } if constrains_nothing(&rest) => return None,
@@ -110,14 +109,18 @@ impl Selector {
 }
 
 impl GoReading {
-    /// The reading of a `value` of `key` in the provider's `schema`.
-    pub(super) fn of(schema: &Value, key: &str, value: &Value) -> Self {
+    /// The reading of a `value` of `key` in the provider's `schema`, for devices of `device_type`.
+    fn of(schema: &Value, device_type: &str, key: &str, value: &Value) -> Self {
         if constrains_nothing(value) {
             return Self::Same;
         }
         let Some(keyword) = schema["properties"][key].get(KEYWORD) else {
             return Self::Ignored;
         };
+        let has_key = |types: &Vec<Value>| types.iter().any(|name| name == device_type);
+        if !keyword["deviceTypes"].as_array().is_none_or(has_key) {
+            return Self::Ignored;
+        }
         if let Some(note) = keyword["note"].as_str() {
             return Self::Depends(note.to_owned());
         }
@@ -224,21 +227,31 @@ mod tests {
                 without(&["3b:00.1"], json!(["0000:3B:00.0#1"])),
             ),
             (&json!({}), json!(true), GoReading::Same),
+            (
+                &json!({"deviceTypes": ["a", "type"]}),
+                json!(["x"]),
+                GoReading::Same,
+            ),
+            (
+                &json!({"deviceTypes": ["a"]}),
+                json!(["x"]),
+                GoReading::Ignored,
+            ),
         ] {
             let schema = json!({"properties": {"key": {"x-go-plugin": keyword}}});
             assert_eq!(
-                GoReading::of(&schema, "key", &value),
+                GoReading::of(&schema, "type", "key", &value),
                 expected,
                 "{keyword} {value}"
             );
         }
         let schema = json!({"properties": {"key": {"type": "boolean"}}});
         assert_eq!(
-            GoReading::of(&schema, "key", &json!(true)),
+            GoReading::of(&schema, "type", "key", &json!(true)),
             GoReading::Ignored
         );
         assert_eq!(
-            GoReading::of(&schema, "key", &json!(false)),
+            GoReading::of(&schema, "type", "key", &json!(false)),
             GoReading::Same
         );
     }
