@@ -1,6 +1,9 @@
 //! The log: structured events on standard error. `docs/logging.md` lists them.
 
+mod writer;
+
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -23,6 +26,10 @@ use sriovdp_agent::metrics::{METRICS_TARGET, Recorded};
 use sriovdp_providers::TRACE_TARGET;
 use sriovdp_report::Escaped;
 
+pub use writer::is_standard_error_writable;
+
+use writer::LogWriter;
+
 /// Crates of this project begin with it.
 const OWN_TARGETS: &str = "sriovdp";
 
@@ -38,7 +45,8 @@ pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Re
         .with_target(METRICS_TARGET, of_trace)
         .with_target(TRACE_TARGET, of_trace)
         .with_default(level.min(LevelFilter::WARN));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let writer = Arc::new(LogWriter::new(io::stderr()));
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let from_info = Targets::new().with_target(OWN_TARGETS, LevelFilter::INFO);
     let history = history.layer().with_filter(from_info.clone());
     let counted = from_info.with_target(METRICS_TARGET, LevelFilter::DEBUG);
@@ -55,7 +63,7 @@ pub fn start(logging: &Logging, history: &Arc<History>, recorded: Option<&Arc<Re
                 }
             });
             let layer = layer
-                .with_ansi(style::has_colors(&std::io::stderr()))
+                .with_ansi(style::has_colors(&io::stderr()))
                 .event_format(FlatText)
                 .fmt_fields(fields.delimited(" "));
             registry.with(layer.with_filter(targets)).init();
@@ -158,11 +166,11 @@ mod tests {
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }

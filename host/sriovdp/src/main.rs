@@ -107,6 +107,8 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn fail(error: &impl sriovdp_report::Hint) -> Exit {
-    anstream::eprintln!("{}", style::report(&Report::error(error)));
+    if logging::is_standard_error_writable() {
+        anstream::eprintln!("{}", style::report(&Report::error(error)));
+    }
     Exit::Failure
 }

@@ -1,5 +1,7 @@
 //! What is logged, and what never is.
 
+use std::io::{BufRead, BufReader, PipeWriter, Read};
+
 use rustix::process::Signal;
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode, built};
@@ -77,4 +79,36 @@ async fn unchanged_reconcile_logs_nothing() {
     ] {
         assert_eq!(query.now().len(), 1, "{query}: {}", daemon.log());
     }
+}
+
+/// Writes until the pipe is full, and returns how much that was.
+fn fill(pipe: &PipeWriter) -> usize {
+    rustix::io::ioctl_fionbio(pipe, true).unwrap();
+    let writes = std::iter::from_fn(|| rustix::io::write(pipe, &[b'\n'; 4096]).ok());
+    let size = writes.sum();
+    rustix::io::ioctl_fionbio(pipe, false).unwrap();
+    size
+}
+
+#[tokio::test]
+async fn reader_that_stops_neither_stops_the_daemon_nor_its_end() {
+    let config = r#"{"resourceList": [{"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}]}"#;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let kubelet = node.kubelet().await;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let size = fill(&writer);
+    let stderr = writer.try_clone().unwrap();
+    let mut daemon = node.daemon_with_stderr(node.command(&[]), stderr);
+    let served = kubelet.wait_for("intel.com/a", |view| view.allocatable() == 4);
+    served.await.unwrap();
+    let allocated = kubelet.allocate("intel.com/a", &["0000:41:10.0"]);
+    allocated.await.unwrap();
+    // The reader is back, and the next line is preceded by the number of those that it missed.
+    reader.read_exact(&mut vec![0; size]).unwrap();
+    daemon.signal(Signal::HUP);
+    let mut lines = BufReader::new(&mut reader).lines();
+    let is_lost = |line: &String| line.contains(r#""event":"log_lines_lost""#);
+    assert!(lines.any(|line| is_lost(&line.unwrap())));
+    fill(&writer);
+    daemon.terminates_cleanly().await;
 }

@@ -178,23 +178,35 @@ impl TestNode {
     }
 
     /// The same, started by a command that ends in the program's own. It logs records, see [`Daemon::logs`].
-    pub(crate) fn daemon_of(&self, mut command: Command) -> Daemon {
-        command.args(["--log-format", "json"]);
-        let log = self.root().join("daemon.log");
+    pub(crate) fn daemon_of(&self, command: Command) -> Daemon {
         let file = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(&log)
+            .open(self.log_file())
             .expect("a log");
+        self.daemon_with_stderr(command, file)
+    }
+
+    /// The same, with a log of its own.
+    pub(crate) fn daemon_with_stderr(
+        &self,
+        mut command: Command,
+        stderr: impl Into<Stdio>,
+    ) -> Daemon {
         let child = command
+            .args(["--log-format", "json"])
             .stdout(Stdio::null())
-            .stderr(file)
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn();
         Daemon {
             child: child.expect("a daemon"),
-            log,
+            log: self.log_file(),
         }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.root().join("daemon.log")
     }
 
     /// Runs a command of the program to its end: exit code, standard output and standard error.
