@@ -170,7 +170,8 @@ impl Allocation {
     }
 
     /// Adds an item to an environment variable whose value is a list: the items of all devices of the container, joined by
-    /// commas in the order of the devices, each once. Such a variable is never part of a CDI specification.
+    /// commas in the order of the devices, each once. There is one item for each device: a second one of the same variable
+    /// replaces it. Such a variable is never part of a CDI specification.
     pub fn env_list(&mut self, name: impl Into<String>, item: impl Into<String>) -> &mut Self {
         self.env_lists.insert(name.into(), item.into());
         self

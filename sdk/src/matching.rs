@@ -34,7 +34,7 @@ impl Mismatch {
         }
     }
 
-    /// The same mismatch; on this condition the value cannot be read now.
+    /// The same mismatch; on this condition the value cannot be read now. A mismatch that is unreadable stays so.
     ///
     /// ```
     /// use sriovdp_sdk::one_of;
@@ -48,7 +48,7 @@ impl Mismatch {
     #[must_use]
     pub fn unreadable_if(self, condition: bool) -> Self {
         Self {
-            unreadable: condition,
+            unreadable: self.unreadable || condition,
             ..self
         }
     }
@@ -176,6 +176,17 @@ impl JsonSchema for CaseInsensitive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_condition_that_does_not_hold_leaves_a_mismatch_unreadable() {
+        let mismatch = |first, second| {
+            let mismatch = Mismatch::new("names", "").unreadable_if(first);
+            mismatch.unreadable_if(second).unreadable
+        };
+        assert!(mismatch(true, false));
+        assert!(mismatch(false, true));
+        assert!(!mismatch(false, false));
+    }
 
     #[test]
     fn a_reason_that_is_dropped_is_not_made() {

@@ -110,7 +110,7 @@ impl JsonSchema for PcieRoot {
 }
 
 /// The PCIe roots of functions, for one discovery. All functions of a bus have one root, so one link is read for each
-/// bus.
+/// bus; after a function that has left the bus, that of the next one.
 ///
 /// ```
 /// use sriovdp_sdk::selector::{PcieRoot, PcieRoots};
@@ -126,7 +126,7 @@ impl JsonSchema for PcieRoot {
 pub struct PcieRoots<'a> {
     node: &'a Node,
     /// By domain and bus.
-    known: HashMap<(u32, u8), Option<PcieRoot>>,
+    known: HashMap<(u32, u8), PcieRoot>,
 }
 
 impl<'a> PcieRoots<'a> {
@@ -142,10 +142,13 @@ impl<'a> PcieRoots<'a> {
     /// answer it cannot be read now: see [`Mismatch::unreadable`](crate::Mismatch::unreadable).
     pub fn of(&mut self, address: PciAddress) -> Option<PcieRoot> {
         let bus = (address.domain(), address.bus());
-        *self.known.entry(bus).or_insert_with(|| {
-            let link = format!("/sys/bus/pci/devices/{address}");
-            PcieRoot::on_path(&self.node.root().link_target(&link)?)
-        })
+        if let Some(root) = self.known.get(&bus) {
+            return Some(*root);
+        }
+        let link = format!("/sys/bus/pci/devices/{address}");
+        let root = PcieRoot::on_path(&self.node.root().link_target(&link)?)?;
+        self.known.insert(bus, root);
+        Some(root)
     }
 }
 
@@ -192,6 +195,7 @@ mod tests {
         let node = Node::new(HostRoot::new(tree.path()), Vec::new(), Vec::new());
         let mut roots = PcieRoots::new(&node);
         for (function, expected) in [
+            ("0000:51:00.7", None),
             ("0000:51:00.0", Some("pci0000:50")),
             ("0000:51:00.1", Some("pci0000:50")),
             ("0000:50:01.0", Some("pci0000:50")),

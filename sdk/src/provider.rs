@@ -152,7 +152,9 @@ pub trait Provider: Default + Send + Sync + 'static {
     /// Warnings about `selectors` on this node, such as a device node that
     /// [`allocate`](Self::allocate) will not find for any device.
     ///
-    /// The host logs each warning once, and `sriovdp check` prints it. The health of devices does not depend on it.
+    /// The host logs each warning once, and `sriovdp check` prints it. The health of devices does not depend on it. It is
+    /// called for each selector object after each scan; [`Node::functions`] and [`Node::devices`] are empty, as in
+    /// `allocate` and `pre_start`.
     fn warnings(&self, node: &Node, selectors: &Self::Selectors) -> Vec<Error> {
         let _ = (node, selectors);
         Vec::new()

@@ -20,7 +20,7 @@ pub struct Selectors {
     /// PCI addresses, such as `0000:17:00.1`; without a domain (`17:00.1`), domain 0 is meant.
     #[schemars(extend("x-go-plugin" = {"spelling": "hhhh:hh:hh.h"}))]
     pub(crate) pci_addresses: Vec<PciAddress>,
-    /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
+    /// Numbers that the firmware gave to devices (ACPI `_DSM`), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// PCIe roots by their names in `/sys/devices`, such as `pci0000:50`: the functions below one of them. `readlink
     /// /sys/bus/pci/devices/<address>` shows that of a function.

@@ -31,7 +31,7 @@ pub struct Selectors {
     /// PCI addresses of the parent, such as `0000:08:00.0`; without a domain (`08:00.0`), domain 0 is meant. `rootDevices`
     /// are the same, and take numbers of subfunctions as well.
     pub(crate) pci_addresses: Vec<PciAddress>,
-    /// Numbers that the firmware gave to the parent (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
+    /// Numbers that the firmware gave to the parent (ACPI `_DSM`), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
     /// `sfnum` gave them (`p0#0,88-95`). By an interface other than the first by name (or the uplink), a resource gets
@@ -105,11 +105,7 @@ impl Selectors {
         let number = facts.number;
         let no_name = || format!("its parent {} has no network interface", parent.address);
         one_of_ranges("pfNames", &self.pf_names, &parent.names, number, no_name).map_err(
-            |mismatch| {
-                let is_name_unread = parent.names.is_empty() && parent.has_netdev;
-                let unreadable = mismatch.unreadable || is_name_unread;
-                mismatch.unreadable_if(unreadable)
-            },
+            |mismatch| mismatch.unreadable_if(parent.names.is_empty() && parent.has_netdev),
         )?;
         one_of_ranges(
             "rootDevices",

@@ -29,7 +29,7 @@ pub struct Selectors {
     /// A function that carries the default route of the node is offered only where it is named here.
     #[schemars(extend("x-go-plugin" = {"spelling": "hhhh:hh:hh.h"}))]
     pub(crate) pci_addresses: Vec<PciAddress>,
-    /// Numbers that the firmware gave to devices (ACPI or SMBIOS), as the kernel shows them in `acpi_index`: `"101"`.
+    /// Numbers that the firmware gave to devices (ACPI `_DSM`), as the kernel shows them in `acpi_index`: `"101"`.
     #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) acpi_indexes: Vec<String>,
     /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
@@ -111,9 +111,7 @@ impl Selectors {
         };
         let pf_names = one_of_ranges("pfNames", &self.pf_names, names, vf_index, no_pf);
         pf_names.map_err(|mismatch| {
-            let is_name_unread = names.is_empty() && pf.is_some_and(|pf| pf.has_netdev);
-            let unreadable = mismatch.unreadable || is_name_unread;
-            mismatch.unreadable_if(unreadable)
+            mismatch.unreadable_if(names.is_empty() && pf.is_some_and(|pf| pf.has_netdev))
         })?;
         let address = pf.map(|pf| &pf.address);
         one_of_ranges("rootDevices", &self.root_devices, address, vf_index, no_pf)?;

@@ -12,7 +12,8 @@ pub struct Finding {
     pub cause: FindingKind,
     /// A sentence for the log and for `sriovdp explain`, about the device: `its firmware has crashed`.
     pub reason: String,
-    /// The part of what a container gets that it is about. Without it, an extension that replaces the part does not end it.
+    /// The part of what a container gets that it is about. Absent: the finding counts also
+    /// where an extension replaces a part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
 }

@@ -1,12 +1,14 @@
 //! The panic guard: no panic of a provider crosses the library boundary.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Error;
 
 thread_local! {
+    /// Whether this thread is in [`guarded`].
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
     /// Where the last panic of this thread was, from the hook.
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -19,7 +21,10 @@ thread_local! {
 pub(super) fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     // The provider's state may be half-written after a panic. Its locks are then poisoned, and `Session` replaces the
     // state as a whole; everything else in a provider is behind `&self` of its own making.
-    match catch_unwind(AssertUnwindSafe(call)) {
+    let was_guarded = IS_GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    IS_GUARDED.set(was_guarded);
+    match result {
         Ok(result) => result,
         Err(payload) => {
             let message = describe(payload.as_ref());
@@ -46,13 +51,18 @@ fn describe(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "the panic has no message".to_owned())
 }
 
-/// Makes this library's panics quiet: their place is kept for [`guarded`] instead of being printed to standard error,
-/// which in a shared library goes past the host's log.
+/// Makes this library's panics quiet on standard error, which in a shared library goes past the host's log: their place is
+/// kept for [`guarded`], and those of the provider's own threads are logged.
 pub(super) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
-        // A thread that is ending has no such variable any more, and a panic in here would abort.
-        let _ = LAST_PANIC.try_with(|last| *last.borrow_mut() = place);
+        if IS_GUARDED.get() {
+            // A thread that is ending has no such variable any more, and a panic in here would abort.
+            let _ = LAST_PANIC.try_with(|last| *last.borrow_mut() = place);
+        } else {
+            let (place, message) = (place.unwrap_or_default(), describe(info.payload()));
+            log::error!("a thread of the provider panicked at {place}: {message}");
+        }
     }));
 }
 

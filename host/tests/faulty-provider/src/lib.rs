@@ -1,8 +1,8 @@
 //! The device type `faulty`: every PCI function of class 0x12, and a fault in the call that the environment names.
 //!
 //! `FAULTY_PROVIDER` is a list of calls and of what happens in each, `discover=1500,admit=thousandth`. Everywhere:
-//! `panic`, `bomb` (a panic whose payload panics again), `hang`, `abort`, `exit` and `print`, which is much to both
-//! outputs and no fault at all. Some calls have faults of their own:
+//! `panic`, `bomb` (a panic whose payload panics again), `thread` (a panic of another thread), `hang`, `abort`, `exit` and
+//! `print`, which is much to both outputs and no fault at all. Some calls have faults of their own:
 //!
 //! * `discover`: a number of devices, `9x200` nine with ids of two hundred bytes, `twice` finds each one twice, `hang-later` hangs from the second discovery on,
 //!   `wait` waits until a process opens the FIFO in `FAULTY_GATE` when there is something to find, `wait-2` finds two devices then
@@ -163,6 +163,12 @@ fn fault(call: &str) -> Option<String> {
     match what {
         "panic" => panic!("a fault in {call}"),
         "bomb" => std::panic::panic_any(Bomb),
+        "thread" => {
+            let place = call.to_owned();
+            let panicked = std::thread::spawn(move || panic!("a fault in a thread of {place}"));
+            assert!(panicked.join().is_err());
+            None
+        }
         "hang" => hang(),
         "abort" => std::process::abort(),
         #[allow(clippy::exit, reason = "this is the fault")]

@@ -183,6 +183,24 @@ async fn panicking_destructor_of_facts_is_contained() {
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
+#[tokio::test]
+async fn a_panic_of_a_thread_of_a_provider_is_logged() {
+    let (_node, kubelet, daemon) = start("FAULTY_PROVIDER", "allocate=thread").await;
+    let pool = "intel.com/faulty";
+    kubelet
+        .wait_for(pool, |view| view.allocatable() > 0)
+        .await
+        .unwrap();
+    kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap();
+    daemon
+        .logs("provider_log")
+        .with("level", "ERROR")
+        .containing("message", "a thread of the provider panicked at ")
+        .containing("message", ": a fault in a thread of allocate")
+        .await;
+    other_pools_are_unaffected(&kubelet, daemon).await;
+}
+
 /// Others are there before it has answered, and its answer counts whenever it comes.
 #[tokio::test]
 async fn a_slow_discovery_delays_only_its_own_pools() {

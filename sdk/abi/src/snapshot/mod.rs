@@ -95,6 +95,7 @@ fn the_record_has_every_method_and_message() {
         include_str!("../wire.rs"),
         include_str!("../wire/allocate.rs"),
         include_str!("../wire/devlink.rs"),
+        include_str!("../wire/explained.rs"),
         include_str!("../wire/function.rs"),
     ]
     .concat();
