@@ -39,14 +39,15 @@ impl Provider for WorkQueues {
     fn discover(&self, node: &Node) -> Result<Discovery<Queue>, Error> {
         let mut found = Discovery::default();
         for name in queue::names(node)? {
-            let queue = match Queue::read(node, &name) {
-                Ok(queue) => queue,
+            let id = DeviceId::new(&name).map_err(Error::from);
+            let read = id.and_then(|id| Ok((id, Queue::read(node, &name)?)));
+            let (id, queue) = match read {
+                Ok(read) => read,
                 Err(error) => {
                     found.exclude(name, error.to_string());
                     continue;
                 }
             };
-            let id = DeviceId::new(&name)?;
             let missing = queue.require_node(node, &name).err();
             let findings = [
                 queue.finding(),

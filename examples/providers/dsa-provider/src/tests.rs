@@ -53,6 +53,12 @@ fn queues_for_programs_are_found_and_selected() {
         "minSize: it has 16 entries, fewer than 17"
     );
     let devices = queues.devices();
+    assert_eq!(
+        devices[0].parent.as_deref(),
+        Some("/sys/devices/pci0000:6a/0000:6a:01.0/dsa0")
+    );
+    assert_eq!(devices[0].attributes["mode"], "dedicated".into());
+    assert_eq!(devices[0].attributes["size"], 16_i64.into());
     assert_eq!(devices[0].numa_node, Some(1));
     assert_eq!(devices[2].numa_node, None);
     let excluded = &queues.excluded()[0];
@@ -61,6 +67,18 @@ fn queues_for_programs_are_found_and_selected() {
         excluded.reason,
         "its type is not `user`, which programs need"
     );
+}
+
+#[test]
+fn a_name_that_is_no_id_costs_its_queue_only() {
+    let mut queues = Harness::on(WorkQueues, NODE);
+    queues.change(
+        "link /sys/bus/dsa/devices/wq0,9 ../../../devices/pci0000:6a/0000:6a:01.0/dsa0/wq0.0",
+    );
+    queues.rescan().unwrap();
+    assert_eq!(queues.devices().len(), 3);
+    let excluded = queues.excluded();
+    assert!(excluded.iter().any(|excluded| excluded.device == "wq0,9"));
 }
 
 #[test]
