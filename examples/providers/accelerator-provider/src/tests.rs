@@ -21,7 +21,6 @@ const NODE: &str = "
     dev /dev/nimbus{0-2}
     dev /dev/nimbus7
     dev /dev/nimbus_ctl
-    dir /usr/lib/nimbus
 ";
 
 conformance!(NimbusCrypto, NODE);

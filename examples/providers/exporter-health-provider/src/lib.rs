@@ -5,13 +5,18 @@ mod exporter;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use sriovdp_sdk::prelude::*;
 use sriovdp_sdk::{Finding, FindingKind};
 
 const DRIVER: &str = "ionic";
 
 #[derive(Default)]
-struct IonicHealth;
+struct IonicHealth {
+    /// Why the last discovery has no answer of the exporter.
+    failure: Mutex<Option<Error>>,
+}
 
 #[selectors]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +50,7 @@ impl Provider for IonicHealth {
             true => exporter::unhealthy(node),
             false => Ok(exporter::Unhealthy::default()),
         };
+        *self.failure() = reported.as_ref().err().cloned();
         let reported = reported.unwrap_or_default();
         let finding = |function: sriovdp_sdk::PciAddress| {
             let state = reported.get(&function)?;
@@ -69,11 +75,11 @@ impl Provider for IonicHealth {
             .collect()
     }
 
-    fn warnings(&self, node: &Node, selectors: &Selectors) -> Vec<Error> {
-        let failed = selectors
-            .enable_exporter_health_check
-            .then(|| exporter::unhealthy(node).err());
-        let failed = failed.flatten().map(|error| {
+    /// The host calls this for each selector object of each reconcile, so it makes no query of its own.
+    fn warnings(&self, _: &Node, selectors: &Selectors) -> Vec<Error> {
+        let failure = self.failure().clone();
+        let failure = failure.filter(|_| selectors.enable_exporter_health_check);
+        let failed = failure.map(|error| {
             error
                 .context("`enableExporterHealthCheck` has no effect now")
                 .with_hint("start the metrics exporter on this node")
@@ -88,6 +94,12 @@ impl Provider for IonicHealth {
         _: &Device<Option<Finding>>,
     ) -> Result<Allocation, Error> {
         Ok(Allocation::default())
+    }
+}
+
+impl IonicHealth {
+    fn failure(&self) -> MutexGuard<'_, Option<Error>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -136,7 +136,7 @@ fn on(node: &TempTree) -> Harness<IonicHealth> {
         BaseDevice::new("netDevice", address.into(), address)
     };
     let devices = ["0000:03:00.0", VF, "0000:41:00.2", "0000:41:00.3"].map(device);
-    Harness::extending(IonicHealth, node.path(), devices.to_vec())
+    Harness::extending(IonicHealth::default(), node.path(), devices.to_vec())
 }
 
 fn checked() -> sriovdp_sdk::serde_json::Value {
@@ -178,4 +178,12 @@ fn an_exporter_with_a_fault_takes_no_device_away() {
         );
         assert!(health.warnings(json!({})).is_empty());
     }
+}
+
+#[test]
+fn warnings_make_no_query() {
+    let node = exporter(Answer::States);
+    let health = on(&node);
+    std::fs::remove_file(node.path().join(SOCKET.trim_start_matches('/'))).unwrap();
+    assert!(health.warnings(checked()).is_empty());
 }
