@@ -2,17 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::repository::{files, text};
-
-const HOST: [&str; 7] = [
-    "host/agent/src",
-    "host/authority-filter/src",
-    "host/kubelet/src",
-    "host/netlink/src",
-    "host/providers/src",
-    "host/report/src",
-    "host/sriovdp/src",
-];
+use crate::repository::{HOST, files, text, without_tests};
 
 /// Conditions of a reconcile are logged by one macro call, with the event of an `Entry`.
 const ENTRIES: [&str; 3] = ["Entry::error(", "Entry::warn(", "Entry::info("];
@@ -23,7 +13,7 @@ fn sources() -> Vec<(String, String)> {
     let code = files.filter(|file| !file.ends_with("tests.rs") && !file.contains("/tests/"));
     code.map(|file| {
         let whole = text(&file);
-        let code = whole.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = without_tests(&whole);
         (file, code.to_owned())
     })
     .collect()

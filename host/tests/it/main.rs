@@ -64,22 +64,26 @@ mod log;
 mod log_events;
 /// The manifests are what a cluster and the program understand.
 mod manifests;
-/// Devices that pods have and that their resource would not select.
+/// Series of the running daemon.
 mod metrics;
+/// What changes when this program replaces the Go plugin.
 mod migration;
+/// Devices that pods have and that their resource would not select.
 mod mismatched_pod_devices;
 /// Metrics, alerts and dashboard name the same things.
 mod monitoring;
-/// Crates that the program writes for authors of providers.
+/// Which providers a configuration needs.
 mod needed_providers;
+/// Crates that the program writes for authors of providers.
 mod new_provider;
 /// Files that others made where the plugin reads, and files that the plugin makes.
 mod node_files;
 /// Warnings of the log and of `check` about the node.
 mod node_warnings;
 mod non_pci;
-/// Clients of a socket that do what no kubelet does.
+/// Parts of functions in pods.
 mod parts_in_pods;
+/// Clients of a socket that do what no kubelet does.
 mod peers;
 /// Devices that pods have.
 mod pod_devices;

@@ -8,6 +8,8 @@ use tokio::net::TcpStream;
 
 use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode};
 
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "b", "selectors": {"drivers": ["vfio-pci"]}},
     {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
@@ -15,8 +17,14 @@ const CONFIG: &str = r#"{"resourceList": [
 const ONLY_B: &str =
     r#"{"resourceList": [{"resourceName": "b", "selectors": {"drivers": ["vfio-pci"]}}]}"#;
 
-/// A scrape of `path` at `address`.
+/// A scrape of `path` at `address`, once there is a server.
 pub(crate) async fn get(address: &str, path: &str) -> String {
+    tokio::time::timeout(TIMEOUT, scraped(address, path))
+        .await
+        .unwrap_or_else(|_| panic!("no answer of {address} within {TIMEOUT:?}"))
+}
+
+async fn scraped(address: &str, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
     let mut answer = String::new();
     let mut stream = loop {
@@ -42,7 +50,7 @@ pub(crate) fn with_metrics(node: &TestNode, more: &[&str]) -> (Daemon, String) {
 /// Scrapes until the page is as expected.
 async fn page(address: &str, is_expected: impl Fn(&str) -> bool) -> String {
     let mut last = String::new();
-    let scraped = tokio::time::timeout(Duration::from_secs(30), async {
+    let scraped = tokio::time::timeout(TIMEOUT, async {
         loop {
             last = get(address, "/metrics").await;
             if is_expected(&last) {

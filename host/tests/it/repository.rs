@@ -33,6 +33,36 @@ pub(crate) fn files(directory: &str, extension: &str) -> Vec<String> {
     found
 }
 
+/// The sources of the program.
+pub(crate) const HOST: [&str; 7] = [
+    "host/agent/src",
+    "host/authority-filter/src",
+    "host/kubelet/src",
+    "host/netlink/src",
+    "host/providers/src",
+    "host/report/src",
+    "host/sriovdp/src",
+];
+
+/// A source without its module of tests, which is the last item of a file that has it.
+pub(crate) fn without_tests(source: &str) -> &str {
+    let mut tests = source.match_indices("#[cfg(test)]\nmod ");
+    let is_inline = |at: usize| {
+        let module = source[at..].lines().nth(1);
+        module.is_some_and(|line| line.ends_with('{'))
+    };
+    let inline = tests.find(|(at, _)| is_inline(*at));
+    inline.map_or(source, |(at, _)| &source[..at])
+}
+
+#[test]
+fn only_an_inline_module_of_tests_is_left_out() {
+    let source = "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nuse a;\nfn b() {}\n";
+    assert_eq!(without_tests(source), source);
+    let inline = format!("{source}#[cfg(test)]\nmod tests {{\n}}\n");
+    assert_eq!(without_tests(&inline), source);
+}
+
 /// The documents of a YAML file.
 pub(crate) fn documents(name: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
