@@ -113,7 +113,7 @@ async fn selectors() {
             error: /etc/pcidp/config.json:5:55: `resourceList[3].selectors.pfNames[0]`: invalid value for `pfNames`: `3-1` in `eth2#3-1` is not a list of numbers and ranges
             hint: write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
             error: /etc/pcidp/config.json:6:56: `resourceList[4].selectors.vendors[0]`: invalid value for `vendors`: it must be a string, and it is the integer `8086`
-            hint: write it in quotes: `"8086"`
+            hint: write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers
             error: /etc/pcidp/config.json:7:52: `resourceList[5].selectors.devices[0]`: invalid value for `devices`: `intel` is not a PCI id
             hint: an id has up to four hexadecimal digits, as `lspci -n` prints them: `8086`, `154c`
             error: /etc/pcidp/config.json:8:83: `resourceList[6].selectors.pfNames`: no provider declares this selector for `accelerator`

@@ -138,7 +138,7 @@ async fn every_wrong_value_of_a_resource() {
 ]}"#,
         expect![[r#"
             error: 3:18: `resourceList[0].selectors[0].vendors[0]`: invalid value for `vendors`: it must be a string, and it is the integer `8086`
-            hint: write it in quotes: `"8086"`
+            hint: write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers
             error: 3:44: `resourceList[0].selectors[0].drivers`: invalid value for `drivers`: it must be a list, and it is the string "vfio-pci"
             hint: write it in brackets: `["vfio-pci"]`
             error: 3:76: `resourceList[0].selectors[0].pfNames[1]`: invalid value for `pfNames`: `3-1` in `eth2#3-1` is not a list of numbers and ranges

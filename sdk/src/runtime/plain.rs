@@ -36,10 +36,9 @@ fn wrong_type(message: &str) -> Option<Error> {
             error.with_hint(format!("write it in brackets: `[{value}]`"))
         }
         ("string", "a boolean") => error.with_hint("write `true` or `false` without quotes"),
-        ("integer", "a string") => error.with_hint(format!(
-            "write it in quotes: `\"{}\"`",
-            value.trim_matches('`')
-        )),
+        ("integer" | "floating", "a string") => error.with_hint(
+            "write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers",
+        ),
         _ => error,
     })
 }
@@ -186,7 +185,11 @@ mod tests {
             ),
             (
                 message::<String>(json!(8086)),
-                "it must be a string, and it is the integer `8086` (write it in quotes: `\"8086\"`)",
+                "it must be a string, and it is the integer `8086` (write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers)",
+            ),
+            (
+                message::<String>(json!(10e9)),
+                "it must be a string, and it is the number `10000000000.0` (write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers)",
             ),
             (
                 message::<bool>(json!("true")),

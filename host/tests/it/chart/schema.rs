@@ -25,6 +25,8 @@ fn the_schema_accepts_the_values_and_rejects_others() {
             .map_err(|error| error.to_string());
         assert_eq!(accepted, Ok(()), "{name}");
     }
+    let providers = json!({"config": {"resourceList": [], "providers": {"intel-ddp": {}}}});
+    validator.validate(&providers).unwrap();
     let entry = json!({"name": "a", "nodeSelector": {"a": "b"}, "config": {"resourceList": []}});
     let rejected = [
         json!({"kubeletDirectory": "/var/lib/kubelet"}),
@@ -35,6 +37,10 @@ fn the_schema_accepts_the_values_and_rejects_others() {
         json!({"config": "{}"}),
         json!({"config": {"resourceList": {"resourceName": "a"}}}),
         json!({"config": {"resourceList": [{"selectors": {}}]}}),
+        json!({"config": {"resourceList": [], "resources": []}}),
+        json!({"config": {"resourceList": [{"resourceName": "a", "selectors": {"devices": [0x154c]}}]}}),
+        json!({"config": {"resourceList": [{"resourceName": "a", "selectors": [{"vendors": [10e9]}]}]}}),
+        json!({"configurations": [{"name": "a", "nodeSelector": {"a": "b"}, "config": {"resourceLists": []}}]}),
         json!({"configurations": entry}),
         json!({"configurations": [{"name": "default", "nodeSelector": {"a": "b"}, "config": {"resourceList": []}}]}),
         json!({"configurations": [{"name": "a", "nodeSelector": {}, "config": {"resourceList": []}}]}),
