@@ -223,6 +223,32 @@ async fn unreadable_attribute_is_read_again_by_the_daemon() {
         .unwrap();
 }
 
+/// A function of which the vendor cannot be read is in no resource, and the log and `explain` have the reason.
+#[tokio::test]
+async fn a_function_that_cannot_be_read_is_named() {
+    let config =
+        r#"{"resourceList": [{"resourceName": "all", "selectors": {"drivers": ["iavf"]}}]}"#;
+    let node = "pf 0000:41:00.0 8086:1572 driver=i40e net=ens1
+                vf 0000:41:02.{0-1} 8086:154c pf=0000:41:00.0 id={0-1} driver=iavf";
+    let node = TestNode::with_config(node, RegistrationMode::Watcher, config);
+    let vendor = node.root().join("sys/bus/pci/devices/0000:41:02.1/vendor");
+    let text = std::fs::read_to_string(&vendor).unwrap();
+    std::fs::remove_file(&vendor).unwrap();
+    std::fs::create_dir(&vendor).unwrap();
+    let (_, _, errors) = node.run(&["explain", "0000:41:02.1"]).await;
+    assert!(errors.contains("its `vendor` cannot be read"), "{errors}");
+    let kubelet = node.kubelet().await;
+    let daemon = node.daemon();
+    let logged = daemon.logs("function_unreadable");
+    logged.with("device", "0000:41:02.1").await;
+    std::fs::remove_dir(&vendor).unwrap();
+    std::fs::write(&vendor, text).unwrap();
+    kubelet
+        .wait_for("intel.com/all", |view| view.allocatable() == 2)
+        .await
+        .unwrap();
+}
+
 fn pools(state: &Reconciler) -> Pools {
     let pools = state.pools().map(|pool| {
         let devices = pool.devices.iter();

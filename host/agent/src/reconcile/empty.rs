@@ -9,6 +9,7 @@ use crate::config::{ResourceName, ResourceSpec};
 use crate::pools::{Pool, Resource};
 use sriovdp_report::{count, inline};
 
+const PCI_BUS: &str = "/sys/bus/pci/devices";
 /// How many keys the sentence names.
 const NAMED: usize = 4;
 /// Each reason takes a call for each selector key, so one reconcile finds no more reasons than this.
@@ -49,7 +50,14 @@ impl Reconciler {
             None => (0, 0),
         };
         if offered + excluded == 0 {
-            return format!("the node has no device of the device type `{device_type}`");
+            let mut why = format!("the node has no device of the device type `{device_type}`");
+            if !self.tree().below_root(PCI_BUS).exists() {
+                let cause = format!(
+                    "; `{PCI_BUS}` does not exist: is `/sys` mounted, and is `--root` right?"
+                );
+                why.push_str(&cause);
+            }
+            return why;
         }
         let mut parts = Vec::new();
         if offered > 0 {

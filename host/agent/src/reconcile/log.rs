@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sriovdp_providers::Step;
 use sriovdp_report::inline;
+use sriovdp_sdk::PciAddress;
 
 use super::log_on_change::{Entry, LogOnChange};
 use super::snapshot::pool_of;
@@ -12,7 +13,7 @@ use super::{Outcome, Reconciler};
 use crate::config::Severity;
 use crate::pools::Pool;
 
-/// How many of the files that are refused at one step of their check the log names.
+/// How many unreadable PCI functions, and how many of the files that are refused at one step of their check, the log names.
 const NAMED: usize = 5;
 
 impl Reconciler {
@@ -110,6 +111,23 @@ impl Reconciler {
         }
     }
 
+    /// PCI functions that no provider gets.
+    fn log_left_out(&self, log: &mut LogOnChange) {
+        let functions = self.functions();
+        let is_known = |address: &PciAddress| {
+            let found = functions.binary_search_by_key(address, |function| function.address);
+            found.is_ok()
+        };
+        let left_out = self.unread.lasting().filter(|address| !is_known(address));
+        for address in left_out.take(NAMED) {
+            let entry = Entry::warn(
+                "function_unreadable",
+                "vendor, device or class of the PCI function cannot be read, so no resource has it",
+            );
+            log.add(entry.device(&address));
+        }
+    }
+
     fn log_snapshot(&self, before: &[Arc<Pool>], log: &mut LogOnChange) {
         for error in self.snapshot.failures() {
             let entry = match self.snapshot.bus_error {
@@ -124,6 +142,7 @@ impl Reconciler {
             };
             log.add(entry.cause(inline(error)));
         }
+        self.log_left_out(log);
         if let Some(failure) = self.pod_devices.failure() {
             let entry = Entry::warn(
                 "pod_devices_unreadable",

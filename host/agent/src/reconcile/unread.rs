@@ -14,6 +14,8 @@ use crate::events::ReconcileScope;
 const FIRST: Duration = Duration::from_millis(100);
 /// As many are read again in each incremental reconcile, because they cost nearly nothing.
 const FEW: usize = 16;
+/// The delay after which the state is no transient one of a device that is being reset: 1.5 s of attempts.
+const LASTING: Duration = Duration::from_millis(1600);
 
 /// The functions, and when to read them again.
 #[derive(Debug)]
@@ -76,6 +78,12 @@ impl Unread {
         self.all = all;
     }
 
+    /// The functions on the bus that several attempts in turn have not read.
+    pub(super) fn lasting(&self) -> impl Iterator<Item = PciAddress> {
+        let is_lasting = self.delay >= LASTING;
+        self.on_bus.iter().copied().filter(move |_| is_lasting)
+    }
+
     /// The next reconcile if everything else can wait until `wait`: only for these functions, if they are due before that.
     pub(super) fn or_sooner(&self, wait: Option<Instant>) -> Option<Requeue> {
         let full = wait.map(|at| Requeue {
@@ -124,6 +132,9 @@ mod tests {
             now = due;
             assert_eq!(unread.with(&BTreeSet::new(), now), many);
         }
+        assert_eq!(unread.lasting().count(), 0);
+        unread.scanned(std::iter::empty(), now);
+        assert!(unread.lasting().eq(many.iter().copied()));
         // A provider cannot read something of another one.
         let other: PciAddress = "0000:ff:00.0".parse().unwrap();
         unread.read_bus(Some(&many), functions(1));

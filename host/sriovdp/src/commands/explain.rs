@@ -26,6 +26,9 @@ pub(super) struct Query<'a> {
 #[derive(Serialize)]
 struct Explanation<'a> {
     items: Vec<DeviceReport<'a>>,
+    /// What the items are, for people.
+    #[serde(skip)]
+    what: &'static str,
 }
 
 /// The report about one device.
@@ -120,7 +123,14 @@ pub(super) async fn explain(
     if verdicts.any(|verdict| verdict.result == MatchResult::Unknown) {
         output.fail();
     }
-    output.document(&Explanation { items: reports });
+    let what = match query.resource {
+        Some(_) => "device of its type",
+        None => "device",
+    };
+    output.document(&Explanation {
+        items: reports,
+        what,
+    });
 }
 
 /// The reports about the devices `ids`, or all of them.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use sriovdp_sdk::{Error, PciAddress};
+use sriovdp_sdk::{Error, HostRoot, PciAddress, PciSysfs};
 
 use sriovdp_agent::reconcile::{Outcome, Reconciler};
 
@@ -57,10 +57,30 @@ pub(super) fn ids(state: &Reconciler, outcome: &Outcome, text: &str) -> Result<V
             function.class, function.vendor, function.device
         ))
         .with_hint("`sriovdp providers` lists the loaded providers"),
-        None => unknown(&format!(
+        None => left_out(state, &name, address).unwrap_or_else(|| unknown(&format!(
             "no provider has discovered a device {name}, and the node has no PCI function {address}"
-        )),
+        ))),
     })
+}
+
+/// Why a function that the node has is not among those that are known.
+fn left_out(state: &Reconciler, name: &str, address: PciAddress) -> Option<Error> {
+    let root = HostRoot::new(state.tree().root());
+    let function = PciSysfs::at(&root, address);
+    let attributes = ["vendor", "device", "class"];
+    let unreadable = attributes.map(|name| function.attribute(name).is_none().then_some(name));
+    let unreadable: Vec<&str> = unreadable.into_iter().flatten().collect();
+    let message = match unreadable.join("`, `") {
+        _ if !function.exists() => return None,
+        none if none.is_empty() => "it came while this command ran".to_owned(),
+        names => format!("its `{names}` cannot be read"),
+    };
+    let message =
+        format!("{name} is the PCI function {address}, which no provider gets: {message}");
+    Some(
+        Error::new(message)
+            .with_hint("the kernel's log may have the reason; the daemon reads it again by itself"),
+    )
 }
 
 fn unknown(message: &str) -> Error {

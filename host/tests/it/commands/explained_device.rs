@@ -60,6 +60,30 @@ async fn explain_names_functions_that_are_no_devices() {
 }
 
 #[tokio::test]
+async fn a_node_without_a_pci_bus() {
+    let node = TestNode::with_config(
+        "",
+        RegistrationMode::Watcher,
+        r#"{"resourceList": [{"resourceName": "a"}]}"#,
+    );
+    let (_, output, _) = node.run(&["explain"]).await;
+    assert_eq!(
+        output,
+        "the providers have discovered no device on this node\n"
+    );
+    let sys = node.root().join("sys");
+    if sys.exists() {
+        std::fs::remove_dir_all(sys).unwrap();
+    }
+    let (code, output, _) = node.run(&["check"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains("`/sys/bus/pci/devices` does not exist: is `/sys` mounted"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
 async fn explain_reports_a_device_type_without_resources() {
     let node = node(r#"{"resourceList": [{"resourceName": "a"}]}"#);
     let (code, output, _) = node.run(&["explain", "mlx5_core.sf.4"]).await;

@@ -11,7 +11,8 @@ impl Document for Explanation<'_> {
     fn print(&self, output: &mut Output, _: Columns) {
         if self.items.is_empty() {
             output.line(format_args!(
-                "the providers have discovered no such device on this node"
+                "the providers have discovered no {} on this node",
+                self.what
             ));
         }
         for report in &self.items {
