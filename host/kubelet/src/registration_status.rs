@@ -11,7 +11,8 @@ pub struct RegistrationStatus {
     pub has_stream: bool,
     /// How often the kubelet has accepted a registration.
     pub registrations: u64,
-    /// Why the last attempt failed, or why the last registration was lost; nothing once the kubelet accepts another one.
+    /// Why the last attempt failed, what the next one waits for, or why the last registration was lost; nothing once the
+    /// kubelet accepts another one.
     pub last_error: Option<String>,
 }
 

@@ -31,6 +31,18 @@ async fn probe(node: &TestNode, check: &str, code: i32, output: &str) {
     assert!(probed.await.is_ok(), "{check}: {last:?}");
 }
 
+/// Queries the status until the first resource has the reason, with the options of the daemon.
+async fn unregistered(node: &TestNode, options: &[&str], reason: &str) {
+    let command = [&["status"], options].concat();
+    let mut last = String::new();
+    let queried = tokio::time::timeout(Duration::from_secs(30), async {
+        while !last.contains(&format!("not registered: {reason}")) {
+            last = node.run(&command).await.1;
+        }
+    });
+    assert!(queried.await.is_ok(), "{reason}: {last}");
+}
+
 async fn json(node: &TestNode, command: &str) -> Value {
     let (code, output, error) = node.run(&[command, "-o", "json"]).await;
     assert_eq!(code, Some(0), "{error}");
@@ -50,6 +62,7 @@ async fn probes_follow_the_registration() {
             "NOT READY: not registered: intel.com/a, intel.com/b (0/2 resources, 2 refused)";
         probe(&node, "registered", 1, missing).await;
         probe(&node, "readiness", 0, "OK: ready (4/4 devices healthy)").await;
+        unregistered(&node, &[], "waiting for the kubelet's ").await;
         let kubelet = node.kubelet().await;
         probe(
             &node,
@@ -98,6 +111,12 @@ async fn a_second_daemon_leaves_the_socket_to_the_first() {
         .allocate("intel.com/b", &["0000:41:10.2"])
         .await
         .unwrap();
+    drop(second);
+    let options = ["--healthcheck-socket-dir", "/run/other"];
+    std::fs::create_dir_all(node.root().join("run/other")).unwrap();
+    let second = node.daemon_with(&options);
+    let peer = "another instance of the plugin serves `";
+    unregistered(&node, &options, peer).await;
     drop(second);
     probe(
         &node,

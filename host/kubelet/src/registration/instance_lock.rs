@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::{RegisterError, RegistrationLog};
 use crate::directory_changes::DirectoryChanges;
 use crate::socket::is_listening;
 
@@ -37,8 +38,14 @@ pub(super) struct PeerWait {
 
 impl PeerWait {
     /// Returns when the instance may have ended, so that `socket` has to be checked again.
-    pub(super) async fn pause(&mut self, changes: &mut DirectoryChanges, socket: &Path) {
+    pub(super) async fn pause(
+        &mut self,
+        changes: &mut DirectoryChanges,
+        socket: &Path,
+        log: &RegistrationLog,
+    ) {
         if !self.is_logged {
+            log.unregistered(RegisterError::Peer(socket.to_owned()).to_string());
             tracing::info!(
                 event = "peer_wait",
                 path = %socket.display(),

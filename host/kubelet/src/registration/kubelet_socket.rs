@@ -75,7 +75,7 @@ impl KubeletSocket {
         sockets.pop()
     }
 
-    async fn kubelet_exists(&mut self) -> FileIdentity {
+    async fn kubelet_exists(&mut self, log: &RegistrationLog) -> FileIdentity {
         let path = self.kubelet_path();
         let mut is_logged = false;
         loop {
@@ -83,6 +83,10 @@ impl KubeletSocket {
                 return identity;
             }
             if !is_logged {
+                log.unregistered(format!(
+                    "waiting for the kubelet's socket `{}`",
+                    path.display()
+                ));
                 tracing::info!(
                     event = "kubelet_wait",
                     path = %path.display(),
@@ -116,14 +120,14 @@ impl KubeletSocket {
 }
 
 impl Registration for KubeletSocket {
-    async fn ready(&mut self) {
-        self.kubelet_exists().await;
+    async fn ready(&mut self, log: &RegistrationLog) {
+        self.kubelet_exists(log).await;
         let mut wait = PeerWait::default();
         while let Some(peer) = self.peer().await {
-            wait.pause(&mut self.changes, &peer).await;
+            wait.pause(&mut self.changes, &peer, log).await;
         }
         wait.over();
-        self.kubelet = Some(self.kubelet_exists().await);
+        self.kubelet = Some(self.kubelet_exists(log).await);
     }
 
     /// Serves first, because the kubelet connects back inside the call.

@@ -27,7 +27,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// A way to register one resource.
 pub(crate) trait Registration {
     /// Returns when there is a kubelet to register with, and no other instance that serves the resource.
-    fn ready(&mut self) -> impl Future<Output = ()> + Send;
+    fn ready(&mut self, log: &RegistrationLog) -> impl Future<Output = ()> + Send;
 
     /// Serves the resource and makes the server known to the kubelet.
     fn register(
@@ -96,7 +96,7 @@ pub(crate) async fn keep_registered(
 ) {
     loop {
         if stop
-            .run_until_cancelled(registration.ready())
+            .run_until_cancelled(registration.ready(&log))
             .await
             .is_none()
         {
@@ -182,6 +182,12 @@ impl RegistrationLog {
         });
     }
 
+    /// Publishes why there is no registration.
+    fn unregistered(&self, reason: String) {
+        self.status
+            .send_modify(|status| status.last_error = Some(reason));
+    }
+
     fn registered(&mut self) {
         self.last_failure.clear();
         self.status.send_modify(|status| {
@@ -194,8 +200,7 @@ impl RegistrationLog {
 
     fn failed(&mut self, error: &RegisterError) {
         let failure = inline(error);
-        self.status
-            .send_modify(|status| status.last_error = Some(failure.clone()));
+        self.unregistered(failure.clone());
         // The wait for the peer is logged.
         if failure == self.last_failure || matches!(error, RegisterError::Peer(_)) {
             return;

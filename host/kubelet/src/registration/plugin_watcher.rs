@@ -59,13 +59,15 @@ impl PluginWatcher {
         format!("{}.sock", file_stem(&self.resource))
     }
 
-    async fn directory_exists(&mut self) {
+    async fn directory_exists(&mut self, log: &RegistrationLog) {
         let mut is_logged = false;
         while !self.directory.path.is_dir() {
             if !is_logged {
+                let path = self.directory.path.display();
+                log.unregistered(format!("waiting for the kubelet's directory `{path}`"));
                 tracing::info!(
                     event = "kubelet_wait",
-                    path = %self.directory.path.display(),
+                    %path,
                     "waiting for the kubelet's directory"
                 );
                 is_logged = true;
@@ -76,13 +78,13 @@ impl PluginWatcher {
 }
 
 impl Registration for PluginWatcher {
-    async fn ready(&mut self) {
+    async fn ready(&mut self, log: &RegistrationLog) {
         let path = self.directory.path.join(self.socket_name());
         loop {
-            self.directory_exists().await;
+            self.directory_exists(log).await;
             let mut wait = PeerWait::default();
             while is_listening(&path).await {
-                wait.pause(&mut self.changes, &path).await;
+                wait.pause(&mut self.changes, &path, log).await;
             }
             wait.over();
             if self.directory.path.is_dir() {
@@ -91,15 +93,17 @@ impl Registration for PluginWatcher {
         }
     }
 
-    async fn register(&mut self, _: &mut RegistrationLog) -> Result<Server, RegisterError> {
+    async fn register(&mut self, log: &mut RegistrationLog) -> Result<Server, RegisterError> {
         self.is_registered = false;
         self.return_by = None;
         let name = self.socket_name();
         let server = Server::start(&self.directory, &name, &self.resource, &self.plugin);
-        server.await.map_err(|error| match error.kind() {
+        let server = server.await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => RegisterError::Peer(self.directory.path.join(name)),
             _ => RegisterError::Listen(self.directory.path.clone(), error),
-        })
+        })?;
+        log.unregistered("waiting for the kubelet's plugin watcher".to_owned());
+        Ok(server)
     }
 
     fn check(&mut self, server: &Server, streams: Streams) -> Result<Option<Instant>, Lost> {

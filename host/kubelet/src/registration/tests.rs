@@ -20,7 +20,7 @@ struct Failing {
 }
 
 impl Registration for Failing {
-    async fn ready(&mut self) {
+    async fn ready(&mut self, _: &RegistrationLog) {
         self.kubelets.mark_unchanged();
     }
 
@@ -68,7 +68,7 @@ impl DevicePlugin for NoDevices {
 }
 
 impl Registration for Silent {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self, _: &RegistrationLog) {}
 
     async fn register(&mut self, log: &mut RegistrationLog) -> Result<Server, RegisterError> {
         let now = Instant::now();
