@@ -144,6 +144,7 @@ async fn every_wrong_value_of_a_resource() {
             error: 3:76: `resourceList[0].selectors[0].pfNames[1]`: invalid value for `pfNames`: `3-1` in `eth2#3-1` is not a list of numbers and ranges
             hint: write numbers and rising ranges behind `#`, for example `ens1f0#0,2-7`
             error: 3:105: `resourceList[0].selectors[0].needVhostNet`: invalid value for `needVhostNet`: it must be a boolean, and it is the integer `1`
+            hint: write `true` or `false` without quotes
             error: 3:120: `resourceList[0].selectors[0].vdpaType`: invalid value for `vdpaType`: there is no `vhost_vdpa`; it is one of `vhost`, `virtio`
             hint: did you mean `vhost`?
             error: 4:16: `resourceList[0].selectors[1].pfName`: no provider declares this selector for `netDevice`

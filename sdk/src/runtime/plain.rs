@@ -35,7 +35,9 @@ fn wrong_type(message: &str) -> Option<Error> {
         ("string", "a list") if value != "\"\"" => {
             error.with_hint(format!("write it in brackets: `[{value}]`"))
         }
-        ("string", "a boolean") => error.with_hint("write `true` or `false` without quotes"),
+        ("string" | "integer", "a boolean") => {
+            error.with_hint("write `true` or `false` without quotes")
+        }
         ("integer" | "floating", "a string") => error.with_hint(
             "write it in quotes, and an id as `lspci -n` prints it: YAML reads `0x154c` and `10e9` without quotes as other numbers",
         ),

@@ -61,6 +61,7 @@ pub(super) fn parse(
         defaults,
         resources: Vec::new(),
         keys: HashMap::new(),
+        variables: HashMap::new(),
         refused: Vec::new(),
         problems: Vec::new(),
         refusals: 0,
@@ -101,6 +102,8 @@ pub(super) struct Parser<'a> {
     resources: Vec<ResourceSpec>,
     /// The key of each resource, by its name.
     keys: HashMap<ResourceName, String>,
+    /// The resource with each environment variable.
+    variables: HashMap<String, ResourceName>,
     refused: Vec<SelectionSpec>,
     pub(super) problems: Vec<Problem>,
     /// How many of the problems refuse a resource.
@@ -127,6 +130,8 @@ impl Parser<'_> {
         match name {
             Some(name) if self.refusals == before => {
                 self.keys.insert(name.clone(), selection.key.clone());
+                let value = member(&members, "resourceName").unwrap_or(entry);
+                self.variable(key, value, &name);
                 self.resources.push(ResourceSpec {
                     name,
                     selection,
@@ -232,6 +237,20 @@ impl Parser<'_> {
         Some(made)
     }
 
+    /// Two resources of one container would share a variable.
+    fn variable(&mut self, key: &str, value: Json<'_>, name: &ResourceName) {
+        let variable = name.variable();
+        if let Some(first) = self.variables.get(&variable) {
+            let message = format!("the variable `{variable}` is also that of `{first}`");
+            let hint =
+                "a container that requests both gets the variable of one; rename one of them";
+            let key = format!("{key}.resourceName");
+            self.warn(&key, value, message, hint.to_owned());
+        } else {
+            self.variables.insert(variable, name.clone());
+        }
+    }
+
     /// The members of an object, each key once, without those that are `null`.
     pub(super) fn members<'j>(
         &mut self,
@@ -283,7 +302,14 @@ impl Parser<'_> {
 
     pub(super) fn wrong(&self, key: &str, wanted: &str, found: &WrongKind) -> Box<Problem> {
         let message = format!("it must be {wanted}, and it is {}", found.found);
-        self.refuse(key, found.place, message, None)
+        let hint = match (wanted, found.found) {
+            ("a string", "a number" | "a boolean") => Some("write it in quotes"),
+            ("a boolean", "a string" | "a number") => {
+                Some("write `true` or `false` without quotes")
+            }
+            _ => None,
+        };
+        self.refuse(key, found.place, message, hint.map(str::to_owned))
     }
 
     pub(super) fn refuse(

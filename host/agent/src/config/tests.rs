@@ -1,9 +1,10 @@
 //! What a configuration means, and what its mistakes cost.
 
+mod arbitrary;
+
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use serde_json::Value;
 
 use super::*;
 use sriovdp_report::Report;
@@ -224,8 +225,24 @@ fn a_mistake_costs_one_resource() {
             error: config.json:8:52: `resourceList[6].selectors[0]`: it must be an object, and it is null
             error: config.json:9:53: `resourceList[7].selectors`: it must be an object, and it is a number
             error: config.json:10:61: `resourceList[8].excludeTopology`: it must be a boolean, and it is a string
+            hint: write `true` or `false` without quotes
             error: config.json:11:72: `resourceList[9].additionalInfo.*.token`: it must be a string, and it is a number
+            hint: write it in quotes
             error: config.json:12:13: `resourceList[10]`: it must be an object, and it is a number"#]],
+    );
+}
+
+/// A variable has `_` for a dot, and capital letters.
+#[test]
+fn resources_with_one_variable() {
+    check(
+        r#"{"resourceList": [{"resourceName": "x.y"}, {"resourceName": "X_Y"}, {"resourceName": "x-y"}]}"#,
+        expect![[r#"
+            intel.com/x.y (default) {}
+            intel.com/X_Y (default) {}
+            intel.com/x-y (default) {}
+            warning: config.json:1:61: `resourceList[1].resourceName`: the variable `PCIDEVICE_INTEL_COM_X_Y` is also that of `intel.com/x.y`
+            hint: a container that requests both gets the variable of one; rename one of them"#]],
     );
 }
 
@@ -274,57 +291,19 @@ fn an_entry_with_many_mistakes() {
             error: config.json:6:45: `resourceList[0].selectors[1]`: it must be an object, and it is a number
             error: config.json:6:48: `resourceList[0].selectors[2]`: it must be an object, and it is a number
             error: config.json:3:32: `resourceList[0].excludeTopology`: it must be a boolean, and it is a number
+            hint: write `true` or `false` without quotes
             error: config.json:3:55: `resourceList[0].allocationPolicy`: unknown policy `pakced`
             hint: did you mean `packed`?
             error: config.json:4:32: `resourceList[0].health.link`: it must be a boolean, and it is a number
+            hint: write `true` or `false` without quotes
             error: config.json:4:48: `resourceList[0].health.existence`: it must be a boolean, and it is a number
+            hint: write `true` or `false` without quotes
             error: config.json:5:43: `resourceList[0].additionalInfo.*.a`: it must be a string, and it is a number
+            hint: write it in quotes
             error: config.json:5:51: `resourceList[0].additionalInfo.*.b`: it must be a string, and it is a number
+            hint: write it in quotes
             error: config.json:5:60: `resourceList[0].additionalInfo.c`: it must be an object, and it is a list"#]],
     );
-}
-
-proptest::proptest! {
-    #[test]
-    fn no_text_at_all_panics(text in ".*") {
-        let _ = parse::parse(&text, Path::new("config.json"), &defaults());
-    }
-
-    /// JSON of any shape, with the words of a configuration in likely and unlikely places.
-    #[test]
-    fn no_json_at_all_panics(value in any_json()) {
-        let text = value.to_string();
-        let listed = serde_json::json!({"resourceList": [value.clone(), {"resourceName": "a", "selectors": value}]});
-        for text in [text, listed.to_string()] {
-            let _ = parse::parse(&text, Path::new("config.json"), &defaults());
-        }
-    }
-}
-
-fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
-    use proptest::prelude::*;
-    let word = prop_oneof![
-        Just("resourceName".to_owned()),
-        Just("RESOURCEPREFIX".to_owned()),
-        Just("selectors".to_owned()),
-        Just("additionalInfo".to_owned()),
-        Just("deviceType".to_owned()),
-        Just("excludeTopology".to_owned()),
-        ".{0,6}",
-    ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 4, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
 }
 
 #[test]
@@ -353,6 +332,7 @@ fn what_counts_for_health() {
             warning: config.json:2:55: `resourceList[0].health.links`: the key is not known and has no effect
             hint: did you mean `link`?
             error: config.json:3:59: `resourceList[1].health.existence`: it must be a boolean, and it is a string
+            hint: write `true` or `false` without quotes
             error: config.json:4:45: `resourceList[2].health`: it must be an object, and it is a boolean"#]],
     );
 }
