@@ -87,6 +87,10 @@ impl AllocatedDevices {
     }
 
     async fn by_resource(&self) -> Option<BTreeMap<String, usize>> {
+        // A node without either has no kubelet, which is not the same as one without pods.
+        if !self.socket.exists() && !self.checkpoint.exists() {
+            return None;
+        }
         let read = PodDevices::read(&self.socket, &self.checkpoint).await;
         let devices = read.ok()?;
         let mut count = BTreeMap::new();
@@ -109,6 +113,17 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
+
+    #[tokio::test]
+    async fn without_a_kubelet_no_number_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let [socket, checkpoint] = ["kubelet.sock", "checkpoint"].map(|n| directory.path().join(n));
+        let devices = AllocatedDevices::new(socket, checkpoint.clone(), PodSeries::Off);
+        assert!(devices.by_resource().await.is_none());
+        let text = r#"{"Data":{"PodDeviceEntries":null,"RegisteredDevices":{}},"Checksum":1}"#;
+        std::fs::write(checkpoint, text).unwrap();
+        assert!(devices.by_resource().await.is_some());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_kubelet_that_hangs_delays_one_scrape_for_half_a_second() {
