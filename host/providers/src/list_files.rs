@@ -90,6 +90,13 @@ impl Listed {
     }
 }
 
+/// Whether a file of this name in a provider directory is a provider file.
+pub(super) fn is_provider_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let is_hidden = name.as_encoded_bytes().starts_with(b".");
+    !is_hidden && path.extension().is_some_and(|extension| extension == "so")
+}
+
 /// The provider files of the directory, if its path is trusted.
 fn list_trusted(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
     let files = list_files(directory)?;
@@ -120,10 +127,7 @@ fn list_files(directory: &Path) -> Result<Vec<PathBuf>, ProviderError> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "so") {
+        if is_provider_name(&path) {
             files.push(path);
         }
     }

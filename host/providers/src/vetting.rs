@@ -9,6 +9,7 @@ use sriovdp_provider_abi::wire;
 use super::digests::{Digest, Digests, UnusableList};
 use super::elf::Note;
 use super::inspect_file::{Allowed, InspectedFile, inspect_file};
+use super::list_files::is_provider_name;
 use super::manifest::ValidManifest;
 use super::probe::{Probed, Probes};
 use super::{ProviderError, ProviderSettings};
@@ -38,6 +39,8 @@ pub struct Inspection {
     pub note: Note,
     /// The file's digest.
     pub digest: Digest,
+    /// Whether a provider directory may have a file of this name.
+    pub is_provider_name: bool,
     /// Whether a list of digests names the file.
     pub is_listed: bool,
     /// The provider's manifest.
@@ -67,6 +70,7 @@ pub async fn inspect(
     Ok(Inspection {
         note: vetted.inspected.note,
         digest: vetted.inspected.digest,
+        is_provider_name: is_provider_name(file),
         is_listed: rules.allowed.is_some(),
         manifest: vetted.manifest.wire,
         keys: vetted.manifest.keys,

@@ -23,6 +23,8 @@ struct ProviderCheck {
     /// What it provides.
     provider: Option<Provider>,
     sha256: Option<String>,
+    #[serde(skip)]
+    is_provider_name: bool,
     duration_ms: Option<u128>,
 }
 
@@ -39,6 +41,7 @@ pub(super) async fn check(output: &mut Output, file: &Path, settings: &ProviderS
         warnings: Vec::new(),
         provider: None,
         sha256: None,
+        is_provider_name: true,
         duration_ms: None,
     };
     match inspected {
@@ -73,6 +76,11 @@ impl ProviderCheck {
             let warning = format!("the discovery on an empty node failed: {error}");
             self.warnings.push(warning);
         }
+        if !inspected.is_provider_name {
+            self.is_provider_name = false;
+            let warning = "the daemon does not read a file of this name: it has to end with `.so`, without a `.` at its begin";
+            self.warnings.push(warning.to_owned());
+        }
         if !inspected.is_listed {
             let warning = "no list of digests (hint: see `--provider-digests`)";
             self.warnings.push(warning.to_owned());
@@ -98,7 +106,11 @@ impl Document for ProviderCheck {
             output.line(format_args!("warning  {warning}"));
         }
         if let Some(provider) = &self.provider {
-            output.line(format_args!("It would be loaded: {}.", provider.title()));
+            let verdict = match self.is_provider_name {
+                true => "It would be loaded",
+                false => "With another name it would be loaded",
+            };
+            output.line(format_args!("{verdict}: {}.", provider.title()));
             provider.print_details(output);
         }
         if let (Some(digest), Some(duration)) = (&self.sha256, self.duration_ms) {

@@ -294,6 +294,19 @@ async fn provider_check_accepts_a_valid_library() {
         output.contains("It would be loaded: device type accelerator (sriovdp-accelerator "),
         "{output}"
     );
+    for name in ["accelerator.so.1", ".accelerator.so"] {
+        let renamed = node.provider_dir().join(name);
+        std::fs::copy(&file, &renamed).unwrap();
+        let command = ["provider", "check", renamed.to_str().unwrap()];
+        let (code, output, _) = node.run(&command).await;
+        assert_eq!(code, Some(0), "{output}");
+        assert!(
+            output.contains("warning  the daemon does not read a file of this name"),
+            "{output}"
+        );
+        assert!(!output.contains("It would be loaded:"), "{output}");
+        std::fs::remove_file(renamed).unwrap();
+    }
     // The output of a provider that prints is read, byte by byte, and ignored.
     node.environment("FAULTY_PROVIDER", "manifest=print");
     let faulty = crate::test_node::built("sriovdp_faulty_provider");
