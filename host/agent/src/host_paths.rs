@@ -11,7 +11,8 @@ const PLUGINS_REGISTRY: &str = "plugins_registry";
 const POD_RESOURCES: &str = "pod-resources/kubelet.sock";
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 /// Where Multus reads device-info files.
-const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+/// The directory of the device-info files on the node.
+pub const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 /// Where container runtimes read generated CDI specifications.
 const CDI: &str = "/var/run/cdi";
 

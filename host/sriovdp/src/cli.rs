@@ -15,10 +15,13 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use command::{Command, HealthCheck, NodeCommand, OutputFormat, Printing, ProviderCommand};
 pub use without_effect::WithoutEffect;
 
-use values::{level, milliseconds, prefix, seconds, socket_directory};
+use values::{level, listening_address, milliseconds, prefix, seconds, socket_directory};
 
 /// The provider directory without an option.
 pub const PROVIDER_DIR: &str = "/opt/sriovdp/providers";
+
+/// The configuration file without an option.
+pub const CONFIG_FILE: &str = "/etc/pcidp/config.json";
 
 /// The SR-IOV network device plugin for Kubernetes.
 ///
@@ -73,7 +76,7 @@ pub struct Arguments {
     pub rescan_interval: Duration,
 
     /// Serve metrics over HTTP at this address, such as 127.0.0.1:9810: /metrics, /healthz and /readyz.
-    #[arg(long, value_name = "ADDRESS", help_heading = "Monitoring")]
+    #[arg(long, value_name = "ADDRESS", value_parser = listening_address, help_heading = "Monitoring")]
     pub metrics_listen: Option<SocketAddr>,
 
     /// A series `sriov_kubepoddevice` for each device of a pod, where the SR-IOV network metrics exporter does not run.
@@ -92,7 +95,7 @@ pub struct Common {
         global = true,
         long,
         value_name = "FILE",
-        default_value = "/etc/pcidp/config.json"
+        default_value = CONFIG_FILE
     )]
     pub config_file: PathBuf,
 
@@ -146,7 +149,8 @@ pub struct Common {
     #[arg(global = true, long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// The directory that replaces `/` in paths below /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet and /var/run.
+    /// The directory that replaces `/` in paths below /sys, /proc, /dev, /etc/pcidp, /var/lib/kubelet, /var/run and /tmp
+    /// (the local socket).
     #[arg(
         global = true,
         long,

@@ -230,9 +230,11 @@ impl TestNode {
     /// The program on this node, not started.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(sriovdp_tests::program());
+        // A replay is on the node of the report.
+        if more.first() != Some(&"replay") {
+            command.arg("--root").arg(self.root());
+        }
         command
-            .arg("--root")
-            .arg(self.root())
             .arg("--provider-dir")
             .arg(self.provider_dir())
             .args(more)

@@ -13,6 +13,18 @@ use crate::pools::{ProviderSections, ResolveError, Resource, is_needed, mistakes
 use sriovdp_providers::limits::is_shortage;
 use sriovdp_providers::{Provider, blocking};
 
+/// Where the text of the configuration is.
+#[derive(Clone, Debug, Default)]
+pub enum ConfigurationSource {
+    /// In the configuration file below the root.
+    #[default]
+    BelowRoot,
+    /// In the configuration file, outside of the root.
+    OutsideRoot,
+    /// Here; the configuration file is only its name.
+    Text(Arc<[u8]>),
+}
+
 /// The last valid configuration.
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
@@ -21,8 +33,7 @@ pub(super) struct Configuration {
     /// Since when it is active.
     pub(super) applied: Option<SystemTime>,
     fingerprint: Option<u64>,
-    /// The file is not below the root.
-    pub(super) is_outside: bool,
+    pub(super) source: ConfigurationSource,
 }
 
 impl Configuration {
@@ -35,12 +46,14 @@ impl Configuration {
         outcome: &mut Outcome,
     ) -> Vec<SelectionSpec> {
         let file = settings.config_file.clone();
-        let path = match self.is_outside {
-            true => file.clone(),
-            false => settings.tree.below_root(&file),
+        let below_root = settings.tree.below_root(&file);
+        let (source, defaults) = (self.source.clone(), settings.defaults.clone());
+        let read = move || match source {
+            ConfigurationSource::BelowRoot => config::read(&below_root, &file, &defaults),
+            ConfigurationSource::OutsideRoot => config::read(&file, &file, &defaults),
+            ConfigurationSource::Text(text) => config::parse(&text, &file, &defaults),
         };
-        let defaults = settings.defaults.clone();
-        match blocking::run(move || config::read(&path, &file, &defaults)).await {
+        match blocking::run(read).await {
             Ok(configuration) => {
                 self.specs = configuration.resources;
                 self.providers = configuration.providers;

@@ -36,6 +36,7 @@ use sriovdp_sdk::PciAddress;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+pub use configuration::ConfigurationSource;
 pub use servers::KubeletOptions;
 pub use settings::Settings;
 pub use snapshot::ReconcileKind;

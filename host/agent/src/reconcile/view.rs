@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use sriovdp_sdk::PciFunction;
 use tokio::sync::watch;
 
-use super::Reconciler;
+use super::{ConfigurationSource, Reconciler};
 use crate::config::{ResourceName, ResourceSpec};
 use crate::host_paths::HostPaths;
 use crate::pools::{Pool, Resource, Scan};
@@ -14,10 +14,10 @@ use sriovdp_kubelet::{PodDevices, RegistrationStatus};
 use sriovdp_providers::{ProviderError, Providers};
 
 impl Reconciler {
-    /// The same state with the configuration file outside of the root.
+    /// The same state with another source of the configuration.
     #[must_use]
-    pub fn with_configuration_outside(mut self) -> Self {
-        self.configuration.is_outside = true;
+    pub fn with_configuration(mut self, source: ConfigurationSource) -> Self {
+        self.configuration.source = source;
         self
     }
 

@@ -25,7 +25,8 @@ pub enum Command {
     Node(NodeCommand),
     /// Check the configuration against the providers, without a kubelet.
     Check {
-        /// The file to check instead of `--config-file`. With `--root`, the path is below that, or else outside.
+        /// The file to check instead of `--config-file`; `-` is standard input. With `--root`, the path is below that, or
+        /// else outside.
         #[arg(value_name = "CONFIG")]
         file: Option<PathBuf>,
         /// Print what will change on this node when this program replaces the Go plugin (v3.11), and nothing else.

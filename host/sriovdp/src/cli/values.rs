@@ -1,6 +1,7 @@
 //! The values of options, parsed into what they mean.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
 /// A variable that is set and empty counts as not set, as Go programs have it.
 pub(super) fn socket_directory(text: &str) -> Result<PathBuf, Infallible> {
     Ok(if text.is_empty() { "/tmp" } else { text }.into())
+}
+
+pub(super) fn listening_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:9810 or [::]:9810".to_owned())
 }
 
 pub(super) fn word(text: &str) -> Result<String, String> {

@@ -25,14 +25,14 @@ mod version;
 use std::path::{Path, PathBuf};
 
 use output::{Output, Reported};
-use sriovdp_sdk::Error;
+use sriovdp_sdk::{Error, regular};
 
 use crate::cli::{Arguments, Command, Exit, NodeCommand, OutputFormat, ProviderCommand};
 use crate::settings;
 use crate::style;
 use sriovdp_agent::config::Severity;
 use sriovdp_agent::pools::Strictness;
-use sriovdp_agent::reconcile::{Outcome, Reconciler, Settings};
+use sriovdp_agent::reconcile::{ConfigurationSource, Outcome, Reconciler, Settings};
 use sriovdp_providers::Providers;
 use sriovdp_report::inline;
 
@@ -112,32 +112,28 @@ async fn execute(output: &mut Output, arguments: &Arguments, command: &Command) 
         Command::Report { file } => {
             report::report(output, arguments, settings, file.as_deref()).await;
         }
-        Command::Check {
-            file,
-            migrate: true,
-            ..
-        } => {
-            let (settings, at) = with_file(settings, file.as_deref());
-            let there = Settings {
-                strictness: Strictness::GoPlugin,
-                ..settings.clone()
-            };
-            let (here, there) = (at.state(settings), at.state(there));
-            check::migrate(output, here, there, arguments).await;
-        }
-        Command::Check { file, .. } => {
-            let (settings, at) = with_file(settings, file.as_deref());
-            show(output, at.state(settings), command).await;
-        }
-        _ => {
-            show(
-                output,
-                Reconciler::new(settings, Providers::default(), None),
-                command,
-            )
-            .await
-        }
+        Command::Check { file, migrate, .. } => match with_file(settings, file.as_deref()) {
+            Ok((settings, source)) if *migrate => {
+                let there = Settings {
+                    strictness: Strictness::GoPlugin,
+                    ..settings.clone()
+                };
+                let there = state(there).with_configuration(source.clone());
+                let here = state(settings).with_configuration(source);
+                check::migrate(output, here, there, arguments).await;
+            }
+            Ok((settings, source)) => {
+                let state = state(settings).with_configuration(source);
+                show(output, state, command).await;
+            }
+            Err(error) => output.error(&error),
+        },
+        _ => show(output, state(settings), command).await,
     }
+}
+
+fn state(settings: Settings) -> Reconciler {
+    Reconciler::new(settings, Providers::default(), None)
 }
 
 fn socket_directory(arguments: &Arguments, settings: &Settings) -> PathBuf {
@@ -145,32 +141,26 @@ fn socket_directory(arguments: &Arguments, settings: &Settings) -> PathBuf {
     settings.tree.below_root(directory)
 }
 
-/// Where a configuration file is.
-#[derive(Clone, Copy)]
-enum ConfigurationAt {
-    BelowRoot,
-    OutsideRoot,
-}
-
-impl ConfigurationAt {
-    fn state(self, settings: Settings) -> Reconciler {
-        let state = Reconciler::new(settings, Providers::default(), None);
-        match self {
-            Self::BelowRoot => state,
-            Self::OutsideRoot => state.with_configuration_outside(),
-        }
-    }
-}
-
-/// Reads the file of `check` below the root, like that of `--config-file`, or else outside of the root.
-fn with_file(mut settings: Settings, file: Option<&Path>) -> (Settings, ConfigurationAt) {
+/// The file of `check` is below the root, like that of `--config-file`, or else outside of the root; `-` is standard
+/// input.
+fn with_file(
+    mut settings: Settings,
+    file: Option<&Path>,
+) -> Result<(Settings, ConfigurationSource), Error> {
     let Some(file) = file else {
-        return (settings, ConfigurationAt::BelowRoot);
+        return Ok((settings, ConfigurationSource::BelowRoot));
     };
+    if file == Path::new("-") {
+        let text = regular::read(std::io::stdin(), report::MAX_CONFIGURATION);
+        let text =
+            text.map_err(|error| Error::from_std(&error).context("cannot read standard input"))?;
+        settings.config_file = PathBuf::from("standard input");
+        return Ok((settings, ConfigurationSource::Text(text.into())));
+    }
     settings.config_file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let file = &settings.config_file;
-    if settings.tree.below_root(file).exists() || !file.exists() {
-        return (settings, ConfigurationAt::BelowRoot);
+    if settings.tree.below_root(file).exists() || file.symlink_metadata().is_err() {
+        return Ok((settings, ConfigurationSource::BelowRoot));
     }
     let note = format!(
         "note: the root `{}` has no `{}`; checking the file outside of the root",
@@ -178,7 +168,7 @@ fn with_file(mut settings: Settings, file: Option<&Path>) -> (Settings, Configur
         file.display()
     );
     anstream::eprintln!("{}", style::report(&note));
-    (settings, ConfigurationAt::OutsideRoot)
+    Ok((settings, ConfigurationSource::OutsideRoot))
 }
 
 async fn show(output: &mut Output, mut state: Reconciler, command: &Command) {

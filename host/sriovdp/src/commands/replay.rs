@@ -4,16 +4,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sriovdp_sdk::Error;
+use sriovdp_sdk::{Error, regular};
 use sriovdp_tree::{Limits, RestoreError};
 use tempfile::TempDir;
 
 use super::report;
-use super::report::Contents;
-use crate::cli::{Arguments, Command};
-
-/// Where the node has the configuration of the report.
-const CONFIG_FILE: &str = "/etc/pcidp/config.json";
+use super::report::{Contents, MAX_CONFIGURATION};
+use crate::cli::{Arguments, CONFIG_FILE, Command};
 
 /// The command line for the node of a report, and the directory with this node, which goes with the value.
 pub(super) struct Replay {
@@ -36,19 +33,39 @@ pub(super) fn prepare(
     command_line: &[OsString],
 ) -> Result<Replay, Error> {
     let (mut arguments, command) = parse(command_line)?;
+    let is_elsewhere = |given: &Arguments| {
+        given.common.root != Path::new("/") || given.kubelet_dir != Path::new(report::KUBELET)
+    };
+    if is_elsewhere(outer) || is_elsewhere(&arguments) {
+        let message = "`replay` reads the node of the report, so it takes neither `--root` nor `--kubelet-dir`";
+        return Err(Error::new(message));
+    }
+    let config_files = [&arguments, outer].map(|given| given.common.config_file.clone());
+    let mut config_files = config_files.into_iter();
+    let given = config_files.find(|file| file != Path::new(CONFIG_FILE));
     let Contents {
         manifest,
         node,
         configuration,
     } = report::read(path)?;
+    let (config_file, configuration) = match given {
+        Some(file) => {
+            let (file, text) = configuration_here(&file)?;
+            (file, Some(text))
+        }
+        None => (
+            CONFIG_FILE.to_owned(),
+            configuration.map(String::into_bytes),
+        ),
+    };
     // One text, so that the limits and the refusals of links hold for both.
-    let configuration = configuration.map(|text| sriovdp_tree::file(CONFIG_FILE, text.as_bytes()));
+    let configuration = configuration.map(|text| sriovdp_tree::file(&config_file, &text));
     let node = format!("{node}\n{}", configuration.unwrap_or_default());
     let directory = restore(&node).map_err(|error| {
         Error::from_std(&error).context(format!("cannot replay the report `{}`", path.display()))
     })?;
     let common = &mut arguments.common;
-    common.config_file = PathBuf::from(CONFIG_FILE);
+    common.config_file = PathBuf::from(config_file);
     arguments.kubelet_dir = PathBuf::from(report::KUBELET);
     common.root = directory.path().to_owned();
     common.resource_prefix = manifest.resource_prefix;
@@ -66,6 +83,20 @@ pub(super) fn prepare(
         command,
         _node: directory,
     })
+}
+
+/// A configuration of this machine, with its path, which it also gets on the node.
+fn configuration_here(file: &Path) -> Result<(String, Vec<u8>), Error> {
+    let path = std::fs::canonicalize(file);
+    let read = path.and_then(|path| {
+        let (opened, _) = regular::open(&path)?;
+        Ok((path, regular::read(opened, MAX_CONFIGURATION)?))
+    });
+    let (path, text) = read.map_err(|error| {
+        let context = format!("cannot read the configuration file `{}`", file.display());
+        Error::from_std(&error).context(context)
+    })?;
+    Ok((path.to_string_lossy().into_owned(), text))
 }
 
 /// In memory if there is room, as sysfs is: a disk takes minutes for the hundred thousand small files of a large node.

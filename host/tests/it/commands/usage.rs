@@ -1,5 +1,9 @@
 //! Mistakes of the command line: each is named once, with what it is about, and ends the command.
 
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const CONFIG: &str = r#"{"resourceList": [{"resourceName": "a"}, {"resourceName": "b"}]}"#;
@@ -28,6 +32,8 @@ async fn values_that_make_no_sense() {
             &["--rescan-interval", "0"],
             "a number of seconds, at least 1",
         ),
+        (&["--metrics-listen", ":9810"], "write ADDRESS:PORT"),
+        (&["--metrics-listen", "9810"], "write ADDRESS:PORT"),
         (&["provider", "new", "Slingshot"], "such as `acme-fpga`"),
     ] {
         let (code, output, errors) = node.run(arguments).await;
@@ -110,4 +116,50 @@ async fn extension_without_its_device_type_is_inert() {
             Some(hint) => assert!(errors.contains(hint), "{errors}"),
         }
     }
+}
+
+/// A pipe has no path, so mistakes are those of `standard input`.
+#[tokio::test]
+async fn a_configuration_on_standard_input() {
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
+    for (text, code, reported) in [
+        (
+            r#"{"resourceList": [{"resourceName": "piped"}]}"#,
+            0,
+            "intel.com/piped: ",
+        ),
+        (
+            "[]",
+            1,
+            "error: standard input:1:1: the configuration must be an object",
+        ),
+    ] {
+        let mut command = node.command(&["check", "-"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(text.as_bytes()).await.unwrap();
+        drop(pipe);
+        let output = child.wait_with_output().await.unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{printed}");
+        assert!(printed.contains(reported), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_a_loop_of_links() {
+    let node = node();
+    let path = node.root().join("loop");
+    std::os::unix::fs::symlink("loop", &path).unwrap();
+    let (code, output, errors) = node.run(&["check", path.to_str().unwrap()]).await;
+    let printed = output + &errors;
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(
+        printed.contains("Too many levels of symbolic links"),
+        "{printed}"
+    );
 }

@@ -109,6 +109,31 @@ async fn commands_print_elsewhere_what_they_print_on_the_node() {
         assert_eq!([there.1, there.2], here, "{command:?}");
         assert!(there.0.is_some_and(|code| code < 2));
     }
+    let here = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        here.path(),
+        r#"{"resourceList": [{"resourceName": "here"}]}"#,
+    )
+    .unwrap();
+    let (code, output, error) = replay(
+        &path,
+        &["list", "--config-file", &here.path().to_string_lossy()],
+    )
+    .await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        output.contains("intel.com/here") && !output.contains("intel.com/dpdk"),
+        "{output}"
+    );
+    for option in ["--root", "--kubelet-dir"] {
+        let (code, _, error) = replay(&path, &["list", option, "/x"]).await;
+        assert_eq!(code, Some(1), "{option}");
+        assert!(
+            error.contains("neither `--root` nor `--kubelet-dir`"),
+            "{error}"
+        );
+    }
+
     let default = replay(&path, &[]).await;
     assert_eq!(default, replay(&path, &["check"]).await);
     let list: Value = serde_json::from_str(&files["list.json"]).unwrap();

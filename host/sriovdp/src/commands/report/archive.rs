@@ -25,7 +25,8 @@ pub(super) const CONFIGURATION: &str = "config.json";
 const MAX_ENTRIES: usize = 100;
 const MAX_UNPACKED: u64 = 256 << 20;
 const MAX_MANIFEST: u64 = 1 << 20;
-const MAX_CONFIGURATION: u64 = 4 << 20;
+/// Also for a configuration of this machine.
+pub(in crate::commands) const MAX_CONFIGURATION: u64 = 4 << 20;
 /// The text that [`sriovdp_tree::Limits`] allows.
 const MAX_NODE: u64 = 64 << 20;
 

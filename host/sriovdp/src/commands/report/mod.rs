@@ -30,11 +30,10 @@ use model::{Model, Reasons};
 use page::Page;
 use redact::Redactor;
 
-pub(super) use archive::{Contents, read};
+pub(super) use archive::{Contents, MAX_CONFIGURATION, read};
 
 /// The kubelet's directory on the node of a report, wherever it is on the real one.
 pub(super) const KUBELET: &str = "/var/lib/kubelet";
-const MAX_CONFIGURATION: u64 = 4 << 20;
 /// The metrics whose labels name pods.
 const POD_SERIES: &str = "sriov_kubepoddevice{";
 const NOTICE: &str = "Values of additionalInfo, MAC addresses and GUIDs, host names, and names of pods, namespaces and \

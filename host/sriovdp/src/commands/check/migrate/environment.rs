@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Comparison, Details, Difference, Effect};
 use crate::cli::{CdiNames, Registration};
+use sriovdp_agent::host_paths::DEVICE_INFO;
 use sriovdp_kubelet::RegistrationMode;
 
 pub(super) const DIFFERENCES: &[Difference] = &[
@@ -107,10 +108,9 @@ fn environment_variables(compared: &Comparison<'_>) -> Vec<Details> {
     vec![Details::new(message).details(names.collect())]
 }
 
-fn device_info_files(compared: &Comparison<'_>) -> Vec<Details> {
+fn device_info_files(_: &Comparison<'_>) -> Vec<Details> {
     let message = format!(
-        "files in `{}` have the names that they have with the Go plugin, and stay when the plugin starts or ends",
-        compared.here.0.tree().device_info().display()
+        "files in `{DEVICE_INFO}` have the names that they have with the Go plugin, and stay when the plugin starts or ends"
     );
     vec![Details::new(message)]
 }
