@@ -1,5 +1,6 @@
 //! Device nodes through the Container Device Interface.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
@@ -88,7 +89,7 @@ async fn an_allocation_brings_the_specification_up_to_date() {
     let nodes = &spec(&node, "dpdk")["devices"][0]["containerEdits"]["deviceNodes"];
     assert_eq!(nodes[1]["path"], "/dev/vfio/77");
     // A container may be restarted after the plugin has ended.
-    daemon.signal(rustix::process::Signal::TERM);
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await.code(), Some(0));
     assert_eq!(spec(&node, "dpdk")["devices"][0]["name"], "0000:41:10.2");
 }
@@ -257,4 +258,39 @@ async fn another_device_type_is_another_specification() {
     };
     let removed = tokio::time::timeout(std::time::Duration::from_secs(30), removed).await;
     assert!(removed.is_ok(), "{:?}", files());
+}
+
+/// A container that restarts needs its entry, also that of a pool that no longer exists.
+#[tokio::test]
+async fn entries_stay_until_the_devices_of_pods_are_known() {
+    let config =
+        r#"{"resourceList": [{"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}}]}"#;
+    let node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, config);
+    let directory = node.root().join("var/run/cdi");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = |pool: &str| directory.join(format!("sriov-dp-intel.com-net-pci-{pool}.yaml"));
+    for pool in ["dpdk", "gone"] {
+        let earlier = json!({"cdiVersion": "0.5.0", "kind": "intel.com/net-pci", "devices": [
+            {"name": pool, "containerEdits": {"deviceNodes": [{"path": "/dev/vfio/9"}]}}
+        ]});
+        std::fs::write(file(pool), earlier.to_string()).unwrap();
+    }
+    let kubelets = node.root().join("var/lib/kubelet/device-plugins");
+    std::fs::create_dir_all(&kubelets).unwrap();
+    let checkpoint = kubelets.join("kubelet_internal_checkpoint");
+    std::fs::write(&checkpoint, "{").unwrap();
+    let daemon = node.daemon_with(&["--use-cdi"]);
+    daemon.logs("pod_devices_unreadable").await;
+    let names = || {
+        let spec = spec(&node, "dpdk");
+        let devices = spec["devices"].as_array().unwrap().iter();
+        let names = devices.map(|device| device["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<String>>()
+    };
+    assert_eq!(names(), ["0000:41:10.2", "dpdk"]);
+    assert!(file("gone").exists(), "{}", daemon.log());
+    std::fs::remove_file(checkpoint).unwrap();
+    daemon.signal(Signal::HUP);
+    daemon.logs("cdi_spec_removed").await;
+    assert_eq!(names(), ["0000:41:10.2"]);
 }

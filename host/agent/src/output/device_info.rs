@@ -20,7 +20,7 @@ use crate::pools::{DeviceInfoFile, Pool, REMOVAL_GRACE_PERIOD};
 ///
 /// When the directory cannot be made or written to.
 pub fn write(directory: &Path, file: &DeviceInfoFile) -> Result<(), WriteError> {
-    write_whole(directory, &file.name, &file.content)
+    write_whole(directory, &file.name, &file.content).map(drop)
 }
 
 /// The files of the published pools, as far as they are to be removed.

@@ -3,9 +3,10 @@
 pub mod cdi;
 pub mod device_info;
 
+use std::fs::Metadata;
 use std::io;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -30,12 +31,38 @@ pub enum WriteError {
 
 impl sriovdp_report::Hint for WriteError {}
 
+/// Identifies a file with its content: a file in its place, or another content of the same length, has another identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl FileIdentity {
+    /// The file at `path` now.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        Some(Self::new(&metadata))
+    }
+
+    fn new(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
 /// Writes a file whole or not at all: a reader never sees a part of it, and an older one is replaced. A file with this
 /// content stays as it is: a device gets the same file from each Allocate.
-fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteError> {
+fn write_whole(directory: &Path, name: &str, content: &str) -> Result<FileIdentity, WriteError> {
     let path = directory.join(name);
-    if is_written(&path, content) {
-        return Ok(());
+    if let Some(written) = written(&path, content) {
+        return Ok(written);
     }
     let written = match replace(directory, &path, content) {
         // There is no directory yet, or another instance removed the unfinished file before it was locked.
@@ -47,15 +74,15 @@ fn write_whole(directory: &Path, name: &str, content: &str) -> Result<(), WriteE
     written.map_err(|source| WriteError::Write(path, source))
 }
 
-fn is_written(path: &Path, content: &str) -> bool {
-    let Ok((mut file, metadata)) = bounded_read::open(path) else {
-        return false;
-    };
+/// The file at `path`, if it has this content and every user can read it.
+fn written(path: &Path, content: &str) -> Option<FileIdentity> {
+    let (mut file, metadata) = bounded_read::open(path).ok()?;
     if metadata.len() != content.len() as u64 || metadata.permissions().mode() & 0o777 != MODE {
-        return false;
+        return None;
     }
     let mut written = vec![0; content.len()];
-    file.read_exact(&mut written).is_ok() && written == content.as_bytes()
+    file.read_exact(&mut written).ok()?;
+    (written == content.as_bytes()).then(|| FileIdentity::new(&metadata))
 }
 
 /// Removes a file, if it exists.
@@ -88,7 +115,7 @@ fn remove_unfinished(path: &Path) {
     }
 }
 
-fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
+fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<FileIdentity> {
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempfile_in(directory)?;
@@ -98,8 +125,8 @@ fn replace(directory: &Path, path: &Path, content: &str) -> io::Result<()> {
     file.as_file()
         .set_permissions(std::fs::Permissions::from_mode(MODE))?;
     // The directories are below `/var/run`, which does not outlive the machine's run, so nothing is synced.
-    file.persist(path)?;
-    Ok(())
+    let file = file.persist(path)?;
+    Ok(FileIdentity::new(&file.metadata()?))
 }
 
 #[cfg(test)]

@@ -144,10 +144,11 @@ impl Reconciler {
         }
         self.log_left_out(log);
         if let Some(failure) = self.pod_devices.failure() {
-            let entry = Entry::warn(
-                "pod_devices_unreadable",
-                "cannot read which devices pods have; using the previous pod devices",
-            );
+            let message = match self.pod_devices.known() {
+                Some(_) => "cannot read which devices pods have; using the previous pod devices",
+                None => "cannot read which devices pods have; no file of a device is removed",
+            };
+            let entry = Entry::warn("pod_devices_unreadable", message);
             log.add(entry.cause(failure));
         }
         for (resource, error) in self.snapshot.unknown() {

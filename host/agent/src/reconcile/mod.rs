@@ -198,8 +198,12 @@ impl Reconciler {
             pod_devices: self.pod_devices.get(),
         };
         self.servers.publish(resources, assignments, &removal, log);
-        self.servers.remove_device_info(log).await;
-        self.servers.write_cdi(self.pod_devices.get(), log).await;
+        let pod_devices = self.pod_devices.known();
+        // Without them, a file may be that of a running pod.
+        if pod_devices.is_some() {
+            self.servers.remove_device_info(log).await;
+        }
+        self.servers.write_cdi(pod_devices.cloned(), log).await;
     }
 
     fn complete(&self, mut outcome: Outcome, now: Instant) -> Outcome {

@@ -38,6 +38,11 @@ pub(super) struct PodDevicesCache {
 }
 
 impl PodDevicesCache {
+    /// Those that were read last, or nothing before the first time.
+    pub(super) fn known(&self) -> Option<&Arc<PodDevices>> {
+        self.known.then_some(&self.devices)
+    }
+
     pub(super) fn get(&self) -> &Arc<PodDevices> {
         &self.devices
     }

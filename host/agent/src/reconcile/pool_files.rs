@@ -7,7 +7,6 @@ use std::sync::Arc;
 use sriovdp_kubelet::PodDevices;
 use sriovdp_providers::blocking;
 use sriovdp_report::inline;
-use sriovdp_sdk::DeviceId;
 use tokio::time::Instant;
 
 use super::log_on_change::{Entry, LogOnChange};
@@ -16,7 +15,7 @@ use crate::host_paths::HostPaths;
 use crate::output::cdi::PoolSpec;
 use crate::output::device_info::DeviceInfoFiles;
 use crate::output::{WriteError, cdi};
-use crate::pools::{Pool, PoolDevice, allocate, with_thread};
+use crate::pools::{Pool, allocate, with_thread};
 
 /// The files of all pools.
 #[derive(Debug)]
@@ -27,6 +26,16 @@ pub(super) struct PoolFiles {
     prefix: String,
     /// The states of pools that are in their CDI specifications.
     written: BTreeMap<ResourceName, Arc<Pool>>,
+    /// Which pods have which devices is known. Before, nothing was removed.
+    knows_pods: bool,
+}
+
+/// What becomes of the entries of devices that are in no pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InNoPool {
+    Removed,
+    /// A pod may have the device.
+    Kept,
 }
 
 /// A published pool with its CDI specification.
@@ -43,6 +52,7 @@ impl PoolFiles {
             cdi_directory: tree.cdi(),
             prefix,
             written: BTreeMap::new(),
+            knows_pods: false,
         }
     }
 
@@ -68,15 +78,20 @@ impl PoolFiles {
         }
     }
 
-    /// Writes the CDI specifications of changed pools, and removes those of pools that no longer exist. `pools` are all
-    /// pools, of which some have no specification.
+    /// Writes the CDI specifications of changed pools and those that another program has changed, and removes those of
+    /// pools that no longer exist. `pools` are all pools, of which some have no specification. Without `pod_devices`,
+    /// whose containers may restart, every entry stays.
     pub(super) async fn write_cdi(
         &mut self,
         pools: &[Arc<Pool>],
         specified: Vec<SpecifiedPool>,
-        pod_devices: Arc<PodDevices>,
+        pod_devices: Option<Arc<PodDevices>>,
         log: &mut LogOnChange,
     ) {
+        if pod_devices.is_some() && !self.knows_pods {
+            self.knows_pods = true;
+            self.written.clear();
+        }
         let current = specified.iter().map(|specified| specified.spec.file());
         let current = current.map(str::to_owned).collect();
         let names: BTreeSet<&ResourceName> = pools.iter().map(|pool| &pool.resource.name).collect();
@@ -85,30 +100,35 @@ impl PoolFiles {
             let written = self.written.get(&pool.resource.name);
             written.is_some_and(|written| Arc::ptr_eq(written, pool))
         };
-        let changed = specified.into_iter();
-        let changed: Vec<_> = changed
-            .filter(|changed| !is_written(&changed.pool))
-            .collect();
+        let (unchanged, changed): (Vec<_>, Vec<_>) = specified
+            .into_iter()
+            .partition(|specified| is_written(&specified.pool));
+        let in_no_pool = match pod_devices {
+            Some(_) => InNoPool::Removed,
+            None => InNoPool::Kept,
+        };
         // Entries that move are removed first: a device in the files of two pools is a conflict, and runtimes then
         // resolve it from neither.
-        let removed = {
-            let (changed, pools) = (changed.clone(), pools.to_vec());
-            blocking::run(move || remove_moved(&changed, &pools)).await
+        let (restored, removed) = {
+            let (unchanged, changed) = (unchanged.clone(), changed.clone());
+            let pools = pools.to_vec();
+            blocking::run(move || {
+                let restored = unchanged.iter().map(|unchanged| unchanged.spec.restore());
+                let restored: Vec<_> = restored.collect();
+                (restored, remove_moved(&changed, &pools, in_no_pool))
+            })
+            .await
         };
-        for (SpecifiedPool { pool, spec }, removed) in changed.iter().zip(removed) {
-            match removed.and(write_entries(spec, pool).await) {
-                Ok(()) => drop(
-                    self.written
-                        .insert(pool.resource.name.clone(), Arc::clone(pool)),
-                ),
-                Err(error) => {
-                    let entry =
-                        Entry::error("cdi_spec_failed", "cannot write the CDI specification");
-                    log.add(entry.resource(&pool.resource.name).cause(inline(&error)));
-                    self.written.remove(&pool.resource.name);
-                }
-            }
+        for (unchanged, restored) in unchanged.iter().zip(restored) {
+            self.note_written(&unchanged.pool, restored, log);
         }
+        for (SpecifiedPool { pool, spec }, removed) in changed.iter().zip(removed) {
+            let written = removed.and(write_entries(spec, pool).await);
+            self.note_written(pool, written, log);
+        }
+        let Some(pod_devices) = pod_devices else {
+            return;
+        };
         let removed = self.remove_stale(current, &names, pod_devices);
         if let Err(error) = removed.await {
             let entry = Entry::error(
@@ -116,6 +136,23 @@ impl PoolFiles {
                 "the CDI specification of a pool that no longer exists remains",
             );
             log.add(entry.cause(inline(&error)));
+        }
+    }
+
+    fn note_written(
+        &mut self,
+        pool: &Arc<Pool>,
+        written: Result<(), WriteError>,
+        log: &mut LogOnChange,
+    ) {
+        let name = &pool.resource.name;
+        match written {
+            Ok(()) => drop(self.written.insert(name.clone(), Arc::clone(pool))),
+            Err(error) => {
+                let entry = Entry::error("cdi_spec_failed", "cannot write the CDI specification");
+                log.add(entry.resource(name).cause(inline(&error)));
+                self.written.remove(name);
+            }
         }
     }
 
@@ -143,18 +180,22 @@ impl PoolFiles {
 
 /// Removes the entries of devices that are not in their pool any more, or only as removed while another one of `pools`
 /// has them. Returns one result for each of `changed`.
-fn remove_moved(changed: &[SpecifiedPool], pools: &[Arc<Pool>]) -> Vec<Result<(), WriteError>> {
+fn remove_moved(
+    changed: &[SpecifiedPool],
+    pools: &[Arc<Pool>],
+    in_no_pool: InNoPool,
+) -> Vec<Result<(), WriteError>> {
     if changed.is_empty() {
         return Vec::new();
     }
     let present = pools.iter().flat_map(|pool| &pool.devices);
     let present = present.filter(|device| !device.health.is_removed());
-    let present: HashSet<&DeviceId> = present.map(|device| &device.id).collect();
-    let has_moved =
-        |device: &PoolDevice| device.health.is_removed() && present.contains(&device.id);
+    let present: HashSet<&str> = present.map(|device| device.id.as_str()).collect();
     let remove = |SpecifiedPool { pool, spec }: &SpecifiedPool| {
-        let devices = pool.devices.iter().filter(|device| !has_moved(device));
-        spec.keep_only(&devices.map(|device| device.id.as_str()).collect())
+        spec.retain(|id| match pool.device(id) {
+            Some(device) => !device.health.is_removed() || !present.contains(id),
+            None => in_no_pool == InNoPool::Kept && !present.contains(id),
+        })
     };
     changed.iter().map(remove).collect()
 }

@@ -163,7 +163,11 @@ impl ResourceServers {
     }
 
     /// Brings the CDI specifications of changed pools up to date.
-    pub(super) async fn write_cdi(&mut self, pod_devices: &Arc<PodDevices>, log: &mut LogOnChange) {
+    pub(super) async fn write_cdi(
+        &mut self,
+        pod_devices: Option<Arc<PodDevices>>,
+        log: &mut LogOnChange,
+    ) {
         if self.kubelet.as_ref().is_none_or(|kubelet| !kubelet.use_cdi) {
             return;
         }
@@ -174,7 +178,6 @@ impl ResourceServers {
             Some(SpecifiedPool { pool, spec })
         });
         let specified = specified.collect();
-        let pod_devices = Arc::clone(pod_devices);
         self.files
             .write_cdi(&states, specified, pod_devices, log)
             .await;

@@ -9,7 +9,7 @@ mod document;
 mod names;
 mod stale;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use document::{DeviceEntry, Document, Edits, read};
 pub use names::{CdiNames, annotation};
 pub use stale::remove_stale;
 
-use super::{WriteError, remove, write_whole};
+use super::{FileIdentity, WriteError, remove, write_whole};
 use crate::config::ResourceName;
 use crate::pools::{AllocatedDevice, DeviceEdits};
 
@@ -35,7 +35,15 @@ pub struct PoolSpec {
     directory: PathBuf,
     file: String,
     kind: String,
-    devices: Mutex<BTreeMap<String, DeviceEdits>>,
+    entries: Mutex<Entries>,
+}
+
+/// The entries of a specification, and the file that has them.
+#[derive(Debug, Default)]
+struct Entries {
+    devices: BTreeMap<String, DeviceEdits>,
+    /// Nothing when there are no entries, or when they could not be written.
+    file: Option<FileIdentity>,
 }
 
 impl PoolSpec {
@@ -52,6 +60,8 @@ impl PoolSpec {
         );
         let kind = format!("{}/{class}", resource.prefix());
         let path = directory.join(&file);
+        // Before it is read: a later file has another identity.
+        let identity = FileIdentity::of(&path);
         let earlier = match read(&path) {
             Ok(document) => Some(document).filter(|document| document.kind == kind),
             Err(error) => {
@@ -66,16 +76,17 @@ impl PoolSpec {
                 None
             }
         };
-        let devices = earlier.map(|document| {
-            document
+        let entries = earlier.map(|document| Entries {
+            devices: document
                 .devices
                 .into_iter()
                 .map(DeviceEntry::into_edits)
-                .collect()
+                .collect(),
+            file: identity,
         });
         Some(Self {
             directory: directory.to_owned(),
-            devices: Mutex::new(devices.unwrap_or_default()),
+            entries: Mutex::new(entries.unwrap_or_default()),
             file,
             kind,
         })
@@ -109,13 +120,22 @@ impl PoolSpec {
         })
     }
 
-    /// Removes the entries of devices that are not `members` of the pool.
+    /// Removes the entries of the devices that are not to be kept.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn keep_only(&self, members: &BTreeSet<&str>) -> Result<(), WriteError> {
-        self.change(|devices| devices.retain(|id, _| members.contains(id.as_str())))
+    pub fn retain(&self, is_kept: impl Fn(&str) -> bool) -> Result<(), WriteError> {
+        self.change(|devices| devices.retain(|id, _| is_kept(id)))
+    }
+
+    /// Writes the file again if another program has changed or removed it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn restore(&self) -> Result<(), WriteError> {
+        self.change(|_| ())
     }
 
     /// The file's name.
@@ -127,25 +147,32 @@ impl PoolSpec {
         &self,
         change: impl FnOnce(&mut BTreeMap<String, DeviceEdits>),
     ) -> Result<(), WriteError> {
-        let mut devices = self.devices();
-        let before = devices.clone();
-        change(&mut devices);
+        let mut entries = self.entries();
+        let before = entries.devices.clone();
+        change(&mut entries.devices);
         let path = self.directory.join(&self.file);
-        if *devices == before && (path.exists() || devices.is_empty()) {
+        if entries.devices == before && entries.file == FileIdentity::of(&path) {
             return Ok(());
         }
-        let written = self.write(&devices);
-        if written.is_err() {
-            // As in the file, or the next attempt would find nothing to change.
-            *devices = before;
+        match self.write(&entries.devices) {
+            Ok(file) => entries.file = file,
+            Err(error) => {
+                // As in the file, or the next attempt would find nothing to change.
+                entries.devices = before;
+                return Err(error);
+            }
         }
-        written
+        Ok(())
     }
 
-    fn write(&self, devices: &BTreeMap<String, DeviceEdits>) -> Result<(), WriteError> {
+    fn write(
+        &self,
+        devices: &BTreeMap<String, DeviceEdits>,
+    ) -> Result<Option<FileIdentity>, WriteError> {
         if devices.is_empty() {
             // A specification without devices is invalid.
-            return remove(self.directory.join(&self.file));
+            remove(self.directory.join(&self.file))?;
+            return Ok(None);
         }
         let document = Document {
             version: VERSION.to_owned(),
@@ -157,15 +184,12 @@ impl PoolSpec {
             edits: Edits::default(),
         };
         // JSON is YAML as well, and serialising plain structs does not fail.
-        write_whole(
-            &self.directory,
-            &self.file,
-            &serde_json::to_string_pretty(&document).unwrap_or_default(),
-        )
+        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        write_whole(&self.directory, &self.file, &text).map(Some)
     }
 
-    fn devices(&self) -> MutexGuard<'_, BTreeMap<String, DeviceEdits>> {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,121 +214,4 @@ pub(crate) fn is_specification(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-    use sriovdp_sdk::{DeviceNode, Permissions};
-
-    use super::*;
-    use crate::pools::sample::allocated as device;
-
-    fn resource(prefix: &str, name: &str) -> ResourceName {
-        ResourceName::new(prefix, name, Path::new("/r")).unwrap()
-    }
-
-    fn content(directory: &Path, file: &str) -> Value {
-        serde_json::from_slice(&std::fs::read(directory.join(file)).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_pool_is_one_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let spec = PoolSpec::open(dir.path(), &resource("intel.com", "dpdk"), "net-pci").unwrap();
-        let entry = device("0000:03:02.0", &["/dev/vfio/40"]);
-        spec.update([entry, device("0000:03:02.1", &[])]).unwrap();
-        assert_eq!(
-            content(dir.path(), "sriov-dp-intel.com-net-pci-dpdk.yaml"),
-            json!({
-                "cdiVersion": "0.5.0",
-                "kind": "intel.com/net-pci",
-                "containerEdits": {},
-                "devices": [{"name": "0000:03:02.0", "containerEdits": {"deviceNodes": [
-                    {"path": "/dev/vfio/40", "hostPath": "/dev/vfio/40", "permissions": "rw"}
-                ]}}]
-            })
-        );
-        assert_eq!(
-            spec.qualified("0000:03:02.0"),
-            "intel.com/net-pci=0000:03:02.0"
-        );
-        spec.keep_only(&BTreeSet::new()).unwrap();
-        assert!(
-            std::fs::read_dir(dir.path()).unwrap().next().is_none(),
-            "no devices, no file"
-        );
-    }
-
-    #[test]
-    fn entries_outlive_the_plugin() {
-        let dir = tempfile::tempdir().unwrap();
-        let open =
-            || PoolSpec::open(dir.path(), &resource("intel.com", "rdma"), "net-pci").unwrap();
-        open()
-            .update([device("a", &["/dev/infiniband/uverbs0"])])
-            .unwrap();
-        // The nodes of the device are in a pod's namespace now.
-        open()
-            .update([device("a", &[]), device("b", &["/dev/x"])])
-            .unwrap();
-        let written = content(dir.path(), open().file());
-        let names: Vec<&Value> = written["devices"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|d| &d["name"])
-            .collect();
-        assert_eq!(names, ["a", "b"]);
-    }
-
-    #[test]
-    fn variables_and_permissions_are_in_the_entry() {
-        let dir = tempfile::tempdir().unwrap();
-        let name = resource("intel.com", "x");
-        let open = || PoolSpec::open(dir.path(), &name, "net-pci").unwrap();
-        let mut with_env = device("a", &["/dev/x"]);
-        let read = Permissions::READ;
-        with_env.edits.nodes[0] = DeviceNode::new("/dev/x", "/dev/y").with_permissions(read);
-        with_env.edits.env.insert("A".to_owned(), "b=c".to_owned());
-        open().update([with_env.clone()]).unwrap();
-        let edits = |content: Value| content["devices"][0]["containerEdits"].clone();
-        let expected = json!({
-            "deviceNodes": [{"path": "/dev/y", "hostPath": "/dev/x", "permissions": "r"}],
-            "env": ["A=b=c"],
-        });
-        assert_eq!(edits(content(dir.path(), open().file())), expected);
-        // The node is in a pod's namespace now.
-        with_env.edits.nodes.clear();
-        open().update([with_env]).unwrap();
-        assert_eq!(edits(content(dir.path(), open().file())), expected);
-    }
-
-    #[test]
-    fn a_write_that_fails_is_retried() {
-        let dir = tempfile::tempdir().unwrap();
-        let x = resource("intel.com", "x");
-        let spec = PoolSpec::open(dir.path(), &x, "net-pci").unwrap();
-        let entry = |id: &str| [device(id, &["/dev/x"])];
-        spec.update(entry("a")).unwrap();
-        let (path, aside) = (dir.path().join(spec.file()), dir.path().join("aside"));
-        std::fs::rename(&path, &aside).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        spec.update(entry("b")).unwrap_err();
-        std::fs::remove_dir(&path).unwrap();
-        std::fs::rename(&aside, &path).unwrap();
-        spec.update(entry("b")).unwrap();
-        let written = content(dir.path(), spec.file());
-        assert_eq!(written["devices"].as_array().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn vendors_and_classes_of_the_cdi_library() {
-        for (text, vendor, class) in [
-            ("intel.com", true, false),
-            ("net-pci", true, true),
-            ("x", false, false),
-            ("0a", false, false),
-            ("a-", false, false),
-        ] {
-            assert_eq!((is_vendor(text), is_class(text)), (vendor, class), "{text}");
-        }
-    }
-}
+mod tests;
