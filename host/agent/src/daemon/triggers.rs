@@ -11,8 +11,14 @@ use super::DaemonError;
 use crate::events::{Debounce, PendingChanges, ReconcileScope};
 use crate::reconcile::{ReconcileKind, Reconciler, Requeue};
 
-/// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
-const FILES_SETTLE: Duration = Duration::from_millis(100);
+/// What leads to a reconcile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Something of the node, the configuration or the providers may have changed.
+    Change,
+    /// The reconciler: time has passed, or a discovery has returned.
+    Own,
+}
 
 /// The triggers outside of the reconciler.
 pub(super) struct Triggers {
@@ -85,18 +91,31 @@ impl Triggers {
         };
         let mut scope = ReconcileScope::Full;
         let mut by_node = false;
+        let mut cause = Cause::Change;
         tokio::select! {
             _ = self.hang_up.recv() => {
                 tracing::info!(event = "rescan_requested", "SIGHUP: full reconcile");
             },
             _ = self.timer.tick() => {}
-            requested = requeued => scope = requested,
+            requested = requeued => {
+                if requested == ReconcileScope::Full {
+                    cause = Cause::Own;
+                }
+                scope = requested;
+            }
             Ok(()) = self.node.changed() => {
                 self.debounce.settle(&mut self.node).await;
                 by_node = true;
             }
-            Ok(()) = self.files.changed() => tokio::time::sleep(FILES_SETTLE).await,
-            changed = state.changed() => changed.map_err(DaemonError::Task)?,
+            Ok(()) = self.files.changed() => self.debounce.settle_files().await,
+            changed = state.changed() => {
+                changed.map_err(DaemonError::Task)?;
+                cause = Cause::Own;
+            }
+        }
+        let more = self.files.has_changed().unwrap_or(false) || !self.changes.borrow().is_empty();
+        if more || cause == Cause::Change {
+            state.node_changed();
         }
         self.cpu_time_before = cpu_time();
         if matches!(scope, ReconcileScope::Functions(_)) {

@@ -11,6 +11,8 @@ use super::PendingChanges;
 const SETTLE: Duration = Duration::from_millis(10);
 /// Without such a pause, a reconcile follows the first event after this long.
 const MAX_SETTLE: Duration = Duration::from_millis(100);
+/// Files change in bursts (a new ConfigMap is a directory, two links and a rename), so a reconcile waits this long.
+const FILES_SETTLE: Duration = Duration::from_millis(100);
 /// After a reconcile, the next one for events waits for this many times its CPU time: creating thousands of VFs sends
 /// events for seconds, and reconciles must not occupy a CPU meanwhile. Waiting for the kernel does not count.
 const COOLDOWN: u32 = 4;
@@ -34,6 +36,13 @@ impl Debounce {
     /// A full reconcile has `ended`, after so much CPU time.
     pub fn reconciled_everything(&mut self, ended: Instant, cpu_time: Duration) {
         self.full_until = Some(cooldown_end(ended, cpu_time));
+    }
+
+    /// After a first change of a file, waits until the files have settled and the cooldown is over.
+    pub async fn settle_files(&self) {
+        let settled = Instant::now() + FILES_SETTLE;
+        let due = self.full_until.map_or(settled, |until| settled.max(until));
+        tokio::time::sleep_until(due).await;
     }
 
     /// After a first event, waits until the events have settled and the cooldown is over.
@@ -117,6 +126,17 @@ mod tests {
         changes.changed().await.unwrap();
         debounce.settle(&mut changes).await;
         assert_eq!(begin.elapsed(), MAX_COOLDOWN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_wait_for_the_cooldown() {
+        let begin = Instant::now();
+        let mut debounce = Debounce::default();
+        debounce.settle_files().await;
+        assert_eq!(begin.elapsed(), FILES_SETTLE);
+        debounce.reconciled_everything(Instant::now(), ms(200));
+        debounce.settle_files().await;
+        assert_eq!(begin.elapsed(), FILES_SETTLE + ms(800));
     }
 
     #[tokio::test(start_paused = true)]

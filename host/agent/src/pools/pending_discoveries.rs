@@ -13,6 +13,9 @@ pub struct PendingDiscoveries {
     /// How long a reconcile waits for one provider's discovery.
     wait: Duration,
     pending: Vec<PendingDiscovery>,
+    /// When a change was triggered last. A discovery that began before it may lack the change.
+    changed: Option<Instant>,
+    has_taken_outdated: bool,
 }
 
 #[derive(Debug)]
@@ -31,7 +34,20 @@ impl PendingDiscoveries {
         Self {
             wait,
             pending: Vec::new(),
+            changed: None,
+            has_taken_outdated: false,
         }
+    }
+
+    /// What discoveries read may have changed by now.
+    pub fn node_changed(&mut self) {
+        self.changed = Some(Instant::now());
+    }
+
+    /// Whether an answer was taken since the last call of this function that may lack a change. It was the newest one
+    /// there is; the next discovery has the change.
+    pub fn has_taken_outdated(&mut self) -> bool {
+        std::mem::take(&mut self.has_taken_outdated)
     }
 
     /// The answer of `provider`: to the discovery in progress, or else to `request`. A discovery that has no answer
@@ -70,6 +86,8 @@ impl PendingDiscoveries {
             }
         };
         if let Some(answer) = pending.answer.take() {
+            let began = pending.call.started();
+            self.has_taken_outdated |= self.changed.is_some_and(|changed| began < changed);
             return answer;
         }
         pending.is_overdue |= pending.due() <= Instant::now();

@@ -10,6 +10,8 @@ use sriovdp_sdk::{DeviceId, Finding, PciAddress};
 #[derive(Debug)]
 pub(super) struct ProviderState {
     pub(super) discovery: Discovery,
+    /// The scan that took its answer, which may be later than the one that queried it.
+    generation: u64,
     /// The functions of which it could not read something.
     unread: BTreeSet<PciAddress>,
     /// The findings of an extension about devices, with their functions; most devices have none.
@@ -17,10 +19,11 @@ pub(super) struct ProviderState {
 }
 
 impl ProviderState {
-    /// The state after a discovery of the functions `part`, or of everything. It follows `before` if that is of the same
+    /// The state after a discovery of the functions `part`, or of everything, in the scan `generation`. It follows `before` if that is of the same
     /// provider. The `devices` are those that an extension has findings about.
     pub(super) fn new(
         discovery: Discovery,
+        generation: u64,
         unread: Vec<PciAddress>,
         devices: Vec<ProviderDevice>,
         before: Option<&Self>,
@@ -30,6 +33,7 @@ impl ProviderState {
             unread: unread.into_iter().collect(),
             findings: HashMap::new(),
             discovery,
+            generation,
         };
         let before = before.filter(|before| before.is_of(state.discovery.provider()));
         if let (Some(part), Some(before)) = (part, before) {
@@ -64,7 +68,7 @@ impl ProviderState {
     /// The functions of which it could not read something, if it answered in the scan `generation`.
     pub(super) fn unread(&self, generation: u64) -> impl Iterator<Item = PciAddress> {
         let unread = self.unread.iter().copied();
-        unread.filter(move |_| self.discovery.generation() == generation)
+        unread.filter(move |_| self.generation == generation)
     }
 
     /// The findings of an extension about a device.

@@ -223,7 +223,7 @@ impl Scan {
     ) {
         let file = discovery.provider().file_name();
         let before = self.providers.get(&file).map(Arc::as_ref);
-        let state = ProviderState::new(discovery, unread, devices, before, part);
+        let state = ProviderState::new(discovery, self.generation, unread, devices, before, part);
         self.providers.insert(file, Arc::new(state));
     }
 }

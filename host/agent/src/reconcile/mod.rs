@@ -206,7 +206,7 @@ impl Reconciler {
         self.servers.write_cdi(pod_devices.cloned(), log).await;
     }
 
-    fn complete(&self, mut outcome: Outcome, now: Instant) -> Outcome {
+    fn complete(&mut self, mut outcome: Outcome, now: Instant) -> Outcome {
         outcome.failures = self.snapshot.failures().cloned().collect();
         let unknown = self.snapshot.unknown();
         let unknown = unknown.map(|(resource, error)| (resource.name.clone(), inline(error)));
@@ -214,6 +214,7 @@ impl Reconciler {
         outcome.kind = self.snapshot.kind;
         let retry = self.providers.are_to_be_retried();
         let requeues = [
+            self.pending.has_taken_outdated().then_some(now),
             retry.then(|| now + PROVIDER_RETRY),
             self.flaps.stable_at(),
             self.pod_devices.requeue_at(),
@@ -226,6 +227,11 @@ impl Reconciler {
     /// Withdraws every pool, and returns when their streams have ended and their sockets are removed.
     pub async fn withdraw(&mut self) {
         self.servers.withdraw().await;
+    }
+
+    /// The next reconcile follows a change: what discoveries in progress return may lack it.
+    pub fn node_changed(&mut self) {
+        self.pending.node_changed();
     }
 
     /// Waits for a trigger of its own: a pending discovery has returned.

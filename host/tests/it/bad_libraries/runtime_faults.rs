@@ -227,6 +227,38 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
     other_pools_are_unaffected(&kubelet, daemon).await;
 }
 
+/// What a discovery in progress has read is older than the change.
+#[tokio::test]
+async fn a_change_during_a_slow_discovery_is_discovered_after_it() {
+    let (node, gate) = with_gate("discover=wait");
+    let kubelet = node.kubelet().await;
+    let mut daemon = node.daemon();
+    let served = async |devices| {
+        kubelet
+            .wait_for("intel.com/a", |view| view.allocatable() == devices)
+            .await
+            .unwrap();
+    };
+    served(4).await;
+    let pending = daemon.logs("resource_pending");
+    pending.with("resource", "intel.com/faulty").await;
+    // A network device becomes an accelerator.
+    node.change("file @0000:41:10.2/class 0x120000");
+    daemon.signal(Signal::HUP);
+    served(3).await;
+    drop(reached(gate.clone()).await);
+    let again = tokio::time::timeout(std::time::Duration::from_secs(30), reached(gate));
+    drop(again.await.expect("a second discovery"));
+    let pool = "intel.com/faulty";
+    let discovered = kubelet.wait_for(pool, |view| {
+        view.devices
+            .iter()
+            .any(|device| device.id == "0000:41:10.2")
+    });
+    discovered.await.unwrap();
+    daemon.terminates_cleanly().await;
+}
+
 /// A discovery that times out is logged, and its provider gets no call until it returns.
 #[tokio::test]
 async fn hanging_discovery_disables_its_provider() {
