@@ -8,6 +8,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -60,10 +61,11 @@ impl Hint for DaemonError {
         match self {
             Self::Config(error) => error.hint(),
             Self::HostRoot(error) => error.hint(),
-            Self::WatchDirectories(_) => {
+            // No instance is left for this user, or no descriptor for this process.
+            Self::WatchDirectories(error) if Errno::from_io_error(error) == Some(Errno::MFILE) => {
                 Some("raise the sysctl `fs.inotify.max_user_instances`".to_owned())
             }
-            Self::HandleSignals(_) => None,
+            Self::WatchDirectories(_) | Self::HandleSignals(_) => None,
             Self::Task(_) => Some("report this with the log to the authors of sriovdp".to_owned()),
         }
     }
@@ -220,4 +222,16 @@ fn watch_directories(
     let changes = watcher.changes();
     watchers.spawn(watcher.run());
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_instances_has_the_hint_of_their_limit() {
+        let hint = |errno: Errno| DaemonError::WatchDirectories(errno.into()).hint();
+        assert!(hint(Errno::MFILE).is_some_and(|hint| hint.contains("max_user_instances")));
+        assert_eq!(hint(Errno::IO), None);
+    }
 }

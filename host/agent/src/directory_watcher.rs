@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask};
+use rustix::io::Errno;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
@@ -40,6 +41,7 @@ pub struct DirectoryWatcher {
     /// The paths of the kernel's watches.
     watched: HashMap<WatchDescriptor, PathBuf>,
     resync_interval: Option<Duration>,
+    is_limit_logged: bool,
 }
 
 impl DirectoryWatcher {
@@ -56,6 +58,7 @@ impl DirectoryWatcher {
             files: watch::channel(Vec::new()).1,
             watched: HashMap::new(),
             resync_interval: None,
+            is_limit_logged: false,
         };
         watcher.add_watches();
         Ok(watcher)
@@ -144,8 +147,9 @@ impl DirectoryWatcher {
         let changes = WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
         for file in self.files.borrow_and_update().iter() {
             // Its creation and removal are events of its directory.
-            if let Ok(watch) = self.events.watches().add(file, changes) {
-                self.watched.insert(watch, file.clone());
+            match self.events.watches().add(file, changes) {
+                Ok(watch) => drop(self.watched.insert(watch, file.clone())),
+                Err(error) => log_unwatched(&mut self.is_limit_logged, file, &error),
             }
         }
     }
@@ -166,15 +170,28 @@ impl DirectoryWatcher {
             for path in both {
                 // Adding a watch twice has no effect, and the parent's watch covers a directory that vanished just now.
                 match self.events.watches().add(path, changes) {
-                    Ok(watch) => {
-                        self.watched.insert(watch, path.to_owned());
-                    }
-                    Err(error) => {
-                        tracing::debug!(event = "directory_unwatched", path = %path.display(), %error, "cannot watch a directory");
-                    }
+                    Ok(watch) => drop(self.watched.insert(watch, path.to_owned())),
+                    Err(error) => log_unwatched(&mut self.is_limit_logged, path, &error),
                 }
             }
         }
+    }
+}
+
+/// A file or directory may be gone already. A limit that is reached is logged once.
+fn log_unwatched(is_limit_logged: &mut bool, path: &Path, error: &std::io::Error) {
+    let path = path.display();
+    if Errno::from_io_error(error) == Some(Errno::NOSPC) {
+        if !std::mem::replace(is_limit_logged, true) {
+            tracing::warn!(
+                event = "watches_exhausted",
+                %path,
+                hint = "raise the sysctl `fs.inotify.max_user_watches`",
+                "no inotify watch is left for this user; changes of files take effect with the next resync only"
+            );
+        }
+    } else {
+        tracing::debug!(event = "directory_unwatched", %path, %error, "cannot watch a path");
     }
 }
 
@@ -188,7 +205,26 @@ impl fmt::Debug for DirectoryWatcher {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+    use crate::history::History;
+
+    #[test]
+    fn a_limit_is_logged_once() {
+        let history = Arc::<History>::default();
+        let log = tracing_subscriber::registry().with(history.layer());
+        tracing::subscriber::with_default(log, || {
+            let mut is_logged = false;
+            for error in [Errno::NOSPC, Errno::NOSPC] {
+                log_unwatched(&mut is_logged, Path::new("/etc/pcidp"), &error.into());
+            }
+        });
+        let logged = history.to_json(None);
+        assert_eq!(logged.matches("max_user_watches").count(), 1, "{logged}");
+    }
 
     #[tokio::test]
     async fn only_events_of_the_directory_count() {

@@ -89,6 +89,11 @@ impl Socket {
         );
     }
 
+    /// Whether the file at the path is that of this socket.
+    pub fn is_in_place(&self) -> bool {
+        self.state() == SocketState::InPlace
+    }
+
     /// What is at the path now.
     pub(super) fn state(&self) -> SocketState {
         match FileIdentity::of(&self.path) {
@@ -106,7 +111,7 @@ impl Drop for Socket {
     /// Another instance of the plugin may have put its own socket there, which stays.
     fn drop(&mut self) {
         self.found();
-        if self.state() != SocketState::InPlace {
+        if !self.is_in_place() {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {

@@ -66,7 +66,10 @@ impl fmt::Debug for AdditionalInfo {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::{Defaults, parse};
 
     fn info(entries: &[(&str, &str, &str)]) -> AdditionalInfo {
         let mut by_device: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -99,5 +102,17 @@ mod tests {
     fn no_value_is_ever_shown() {
         let shown = format!("{:?}", info(&[("*", "token", "s3cret")]));
         assert!(!shown.contains("s3cret"), "{shown}");
+        let text = r#"{"resourceList": [{"resourceName": "a", "selectors": {"drivers": ["x"]},
+            "additionalInfo": {"*": {"token": "s3cret"}}}]}"#;
+        let defaults = Defaults {
+            resource_prefix: "intel.com".to_owned(),
+            registry: "/plugins_registry".into(),
+        };
+        let parsed = parse(text.as_bytes(), Path::new("config.json"), &defaults).unwrap();
+        let shown = format!("{:?}", parsed.resources);
+        assert!(
+            shown.contains("Located(") && !shown.contains("s3cret"),
+            "{shown}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! "Did you mean".
 
-/// How did_you_mean a word must be to be suggested.
+/// How alike a word must be to be suggested.
 const ALIKE: f64 = 0.75;
 
 /// The word among `known` that `word` was probably meant to be.

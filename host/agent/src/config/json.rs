@@ -69,7 +69,7 @@ impl Document {
 #[derive(Clone, Copy)]
 pub(crate) struct Json<'a> {
     document: &'a Document,
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 /// A value of another kind than the one that is needed.
@@ -100,10 +100,10 @@ impl Located {
     }
 }
 
-/// Without the rest of the document, which may have secrets.
+/// Without the text, which may have secrets.
 impl fmt::Debug for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.json().text)
+        write!(f, "Located({})", self.place())
     }
 }
 

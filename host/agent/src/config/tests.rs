@@ -69,7 +69,7 @@ fn show(resource: &ResourceSpec) -> String {
             let members = selector
                 .members
                 .iter()
-                .map(|m| format!("{}={:?}", m.name, m.value));
+                .map(|m| format!("{}={}", m.name, m.value.json().text));
             format!("{{{}}}", members.collect::<Vec<_>>().join(" "))
         })
         .collect();

@@ -23,6 +23,8 @@ const MAX_REQUEST: u64 = 1024;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between attempts to bind the socket.
 const BIND_RETRY: Duration = Duration::from_secs(5);
+/// How often a served socket is checked for its file.
+const FILE_CHECK: Duration = Duration::from_secs(20);
 /// The pause after an error of `accept`, such as a lack of descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -30,7 +32,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct LocalSocket {
     listener: UnixListener,
-    _file: Socket,
+    file: Socket,
 }
 
 impl LocalSocket {
@@ -55,10 +57,7 @@ impl LocalSocket {
             Ok((mut file, listener)) => {
                 // No kubelet searches for it.
                 file.found();
-                Ok(Self {
-                    listener,
-                    _file: file,
-                })
+                Ok(Self { listener, file })
             }
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 Err(LocalSocketError::Occupied(path))
@@ -67,11 +66,19 @@ impl LocalSocket {
         }
     }
 
-    /// Answers from `sources` for as long as the daemon runs.
-    async fn serve(self, sources: Sources) {
+    /// Answers from `sources` until another program has removed or replaced the file of the socket.
+    async fn serve(self, sources: &Sources) {
         let mut connections = Connections::default();
+        let mut check = tokio::time::interval(FILE_CHECK);
         loop {
-            match self.listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = check.tick() => match self.file.is_in_place() {
+                    true => continue,
+                    false => return,
+                },
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     let sources = sources.clone();
                     connections.serve(async move {
@@ -91,7 +98,11 @@ pub async fn serve_local_socket(directory: PathBuf, sources: Sources) {
     let mut is_logged = false;
     loop {
         match LocalSocket::bind(&directory).await {
-            Ok(socket) => return socket.serve(sources).await,
+            Ok(socket) => {
+                is_logged = false;
+                socket.serve(&sources).await;
+                continue;
+            }
             Err(error) if !is_logged => {
                 is_logged = true;
                 let error = inline(&error);
@@ -205,7 +216,7 @@ mod tests {
         let names = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(names, 1, "the hidden name is removed");
         let path = socket_path(directory.path());
-        let serving = tokio::spawn(socket.serve(sources));
+        let serving = tokio::spawn(async move { socket.serve(&sources).await });
         for (pools, request, expected) in [
             (None, "liveness", r#"{"status":"alive"}"#),
             (
@@ -249,6 +260,24 @@ mod tests {
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
         assert!(!path.exists(), "the socket is removed");
+    }
+
+    #[tokio::test]
+    async fn a_removed_socket_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let sources = Sources::of_status(watch::channel(DaemonStatus::default()).1);
+        let path = socket_path(directory.path());
+        let _serving = tokio::spawn(serve_local_socket(directory.path().to_owned(), sources));
+        for _ in 0..2 {
+            tokio::time::pause();
+            while !path.exists() {
+                tokio::time::sleep(FILE_CHECK).await;
+            }
+            tokio::time::resume();
+            let answer = query(&path, "{\"check\":\"liveness\"}\n").await;
+            assert_eq!(answer, "{\"status\":\"alive\"}\n");
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[tokio::test]

@@ -96,7 +96,8 @@ fn contains(devices: &[&PoolDevice], device: &PoolDevice) -> bool {
         .is_ok()
 }
 
-/// The devices of one physical function.
+/// The devices of one physical function. Devices without one are on several NUMA nodes, and those of each node are as if
+/// they were of one function.
 #[derive(Default)]
 struct PfDevices<'a> {
     numa_node: Option<u32>,
@@ -108,21 +109,22 @@ struct PfDevices<'a> {
 
 /// By address, so that equal choices end equally.
 struct PhysicalFunctions<'a> {
-    by_address: BTreeMap<Option<PciAddress>, PfDevices<'a>>,
+    by_address: BTreeMap<(Option<PciAddress>, Option<u32>), PfDevices<'a>>,
     /// The NUMA node of the device that was chosen last.
     last: Option<Option<u32>>,
 }
 
 impl<'a> PhysicalFunctions<'a> {
     fn new(chosen: &[&'a PoolDevice], free: Vec<&'a PoolDevice>) -> Self {
-        let mut by_address: BTreeMap<Option<PciAddress>, PfDevices<'a>> = BTreeMap::new();
+        let mut by_address: BTreeMap<_, PfDevices<'a>> = BTreeMap::new();
+        let address_of = |device: &PoolDevice| (device.physical_function, device.numa_node);
         for device in chosen {
-            let port = by_address.entry(device.physical_function).or_default();
+            let port = by_address.entry(address_of(device)).or_default();
             port.numa_node = device.numa_node;
             port.taken += 1;
         }
         for device in free.into_iter().rev() {
-            let port = by_address.entry(device.physical_function).or_default();
+            let port = by_address.entry(address_of(device)).or_default();
             port.numa_node = device.numa_node;
             port.free.push(device);
         }

@@ -15,11 +15,11 @@ use sriovdp_providers::{Provider, Providers};
 /// The settings of the loaded providers.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderSections {
-    all: Vec<Setting>,
+    all: Vec<Section>,
 }
 
 #[derive(Clone, Debug)]
-struct Setting {
+struct Section {
     provider: Arc<Provider>,
     /// Nothing where the section has a mistake.
     value: Result<Arc<Value>, Refusal>,
@@ -111,14 +111,14 @@ impl ProviderSections {
                 }
             };
             let provider = Arc::clone(provider);
-            settings.all.push(Setting { provider, value });
+            settings.all.push(Section { provider, value });
         }
         (settings, problems)
     }
 
     /// The settings of a provider, if the configuration has valid ones.
     pub fn of(&self, provider: &Arc<Provider>) -> Option<&Arc<Value>> {
-        self.setting(provider)?.value.as_ref().ok()
+        self.section(provider)?.value.as_ref().ok()
     }
 
     /// Refuses what needs a provider whose section cannot be used; `problem` has the place.
@@ -127,7 +127,7 @@ impl ProviderSections {
         provider: &Arc<Provider>,
         problem: Problem,
     ) -> Result<(), ResolveError> {
-        let Some(Err(refusal)) = self.setting(provider).map(|setting| &setting.value) else {
+        let Some(Err(refusal)) = self.section(provider).map(|section| &section.value) else {
             return Ok(());
         };
         let name = name(provider);
@@ -144,9 +144,9 @@ impl ProviderSections {
         })
     }
 
-    fn setting(&self, provider: &Arc<Provider>) -> Option<&Setting> {
+    fn section(&self, provider: &Arc<Provider>) -> Option<&Section> {
         let mut all = self.all.iter();
-        all.find(|setting| Arc::ptr_eq(&setting.provider, provider))
+        all.find(|section| Arc::ptr_eq(&section.provider, provider))
     }
 }
 

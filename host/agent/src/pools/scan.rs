@@ -23,7 +23,7 @@ pub struct NodeNow<'a> {
     /// In an incremental scan: the functions that may have changed.
     pub part: Option<&'a BTreeSet<PciAddress>>,
     /// The sections of the providers in the configuration.
-    pub settings: &'a ProviderSections,
+    pub sections: &'a ProviderSections,
 }
 
 /// The devices of every device type; replaced whole by the next scan.
@@ -209,7 +209,7 @@ impl Scan {
             functions: node.functions,
             devices,
             part: node.part,
-            settings: node.settings.of(provider).map(Arc::as_ref),
+            settings: node.sections.of(provider).map(Arc::as_ref),
         };
         pending.take(provider, &request).await
     }

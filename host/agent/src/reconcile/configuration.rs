@@ -100,12 +100,12 @@ impl Reconciler {
     }
 
     /// Validates the sections of the providers.
-    pub(super) async fn resolve_settings(&mut self, outcome: &mut Outcome) {
+    pub(super) async fn resolve_provider_sections(&mut self, outcome: &mut Outcome) {
         let (file, strictness) = (&self.settings.config_file, self.settings.strictness);
         let sections = &self.configuration.providers;
         let resolved = ProviderSections::resolve(&self.providers, file, strictness, sections);
-        let (settings, problems) = resolved.await;
-        self.provider_sections = settings;
+        let (sections, problems) = resolved.await;
+        self.provider_sections = sections;
         outcome.problems.extend(problems);
     }
 

@@ -146,7 +146,7 @@ impl Reconciler {
             .reload(&self.settings, &mut outcome)
             .await;
         self.reload_providers(&refused).await;
-        self.resolve_settings(&mut outcome).await;
+        self.resolve_provider_sections(&mut outcome).await;
         let resources = self.resolve(&refused, &mut outcome).await;
         self.refresh_snapshot(first_scan, resources, scope).await;
         let (now, before) = (Instant::now(), self.servers.pools());
@@ -169,7 +169,7 @@ impl Reconciler {
             providers: &self.providers,
             pending: &mut self.pending,
             unread: &mut self.unread,
-            settings: &self.provider_sections,
+            sections: &self.provider_sections,
             first_scan,
         };
         self.snapshot = self.snapshot.next(node, resources, scope).await;

@@ -68,7 +68,7 @@ pub(super) struct Node<'a> {
     pub(super) providers: &'a Providers,
     pub(super) pending: &'a mut PendingDiscoveries,
     pub(super) unread: &'a mut Unread,
-    pub(super) settings: &'a ProviderSections,
+    pub(super) sections: &'a ProviderSections,
     /// The first scan of the bus, which began before the providers were loaded.
     pub(super) first_scan: Option<FirstScan>,
 }
@@ -172,7 +172,7 @@ impl Snapshot {
                     root: &node.root.display().to_string(),
                     functions: &next.functions,
                     part: bus.part.as_ref(),
-                    settings: node.settings,
+                    sections: node.sections,
                 };
                 let scan = self.scan.next(node.pending, node.providers, resources, now);
                 next.scan = scan.await;

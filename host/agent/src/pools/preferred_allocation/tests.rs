@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::pools::sample;
 
-/// Devices `a0`, `a1`, ... of the physical function `a`; capital letters are on NUMA node 1.
+/// Devices `a0`, `a1`, ... of the physical function `a`, those of `n` of none; capital letters are on NUMA node 1.
 fn pool(ids: &[&str]) -> Pool {
     let mut devices: Vec<PoolDevice> = ids.iter().map(|id| device(id)).collect();
     devices.sort_by(|a, b| a.id.cmp(&b.id));
@@ -19,7 +19,8 @@ fn device(id: &str) -> PoolDevice {
     let port = id.as_bytes()[0];
     let physical_function = format!("0000:{:02x}:00.0", port.to_ascii_lowercase());
     PoolDevice {
-        physical_function: Some(physical_function.parse().unwrap()),
+        physical_function: (!port.eq_ignore_ascii_case(&b'n'))
+            .then(|| physical_function.parse().unwrap()),
         numa_node: Some(u32::from(port.is_ascii_uppercase())),
         ..sample::device(id)
     }
@@ -60,6 +61,14 @@ fn each_policy_has_its_order() {
             3,
             "D0 C0 D1",
             "one NUMA node, where it fits",
+        ),
+        (
+            Balanced,
+            "N0 n0 n1 n2",
+            "",
+            2,
+            "n0 n1",
+            "one NUMA node, also without a function",
         ),
         (
             Balanced,
