@@ -206,7 +206,8 @@ impl Node {
         Ok(serde_json::from_value(settings)?)
     }
 
-    /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type.
+    /// For an extension: the devices of the device types that it extends. Empty for the owner of a device type, and outside of
+    /// [`Provider::discover`](crate::Provider::discover).
     pub fn devices(&self) -> &[BaseDevice] {
         &self.devices
     }
