@@ -58,9 +58,13 @@ fn expect_table(directory: &Path) {
     let listed = Command::new(directory.join("sriovdp")).arg("list").output();
     let listed = listed.expect("a script").stdout;
     let (_, shown) = README.split_once("/sriovdp list\n").expect("a command");
-    let (shown, _) = shown.split_once("```").expect("its end");
+    let (shown, more) = shown.split_once("... (").expect("the end of the excerpt");
+    let (more, _) = more
+        .split_once(" more)\n```")
+        .expect("the number of further devices");
     let listed = String::from_utf8_lossy(&listed);
-    assert!(listed.starts_with(shown), "{listed}");
+    let further = listed.strip_prefix(shown).expect("the first devices");
+    assert_eq!(further.lines().count().to_string(), more, "{listed}");
 }
 
 /// Times are other ones in each play.
