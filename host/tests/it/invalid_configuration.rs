@@ -168,7 +168,7 @@ async fn every_wrong_value_of_a_resource() {
             warning: 9:97: `resourceList[4].selectors.pfNames[1]`: no device can match: `eth2:0-3` has a colon, which no network interface has in its name
             hint: write numbers behind `#`: `eth2#0-3`
             intel.com/d: 0 devices, 0 healthy
-                of 9 devices most often refused by `pfNames` (9), `linkTypes` (2); 3 not offered at all; see `sriovdp explain --resource intel.com/d`
+                of 9 devices most often refused by `pfNames` (9), `linkTypes` (2), such as 0000:00:0a.0: it has no physical function here, and the selector has 0000:5e:00.0, eth2:0-3; 3 not offered at all; see `sriovdp explain --resource intel.com/d`
             exit 1"#]],
     )
     .await;

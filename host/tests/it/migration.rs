@@ -81,7 +81,7 @@ async fn every_difference_of_the_node_is_found() {
             hint: `--cdi-names=annotations` for older kubelets
         specifications in `/var/run/cdi` have the names that they have with the Go plugin, and stay when the plugin starts or ends [cdi]
         `-v` has no effect: the log goes to standard error only [option-without-effect]
-        not served: 2, changes: 8, information: 15; docs/coming-from-the-go-plugin.md has a section for each name in brackets"#]].assert_eq(&output.join("\n"));
+        not served: 2, changes: 8, information: 14; docs/coming-from-the-go-plugin.md has a section for each name in brackets"#]].assert_eq(&output.join("\n"));
 }
 
 #[tokio::test]

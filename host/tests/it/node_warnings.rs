@@ -33,7 +33,7 @@ async fn check_reports_excluded_devices_and_missing_nodes() {
         hint: load the module `tun` on this node
         intel.com/vm: 2 devices, 2 healthy
         intel.com/none: 0 devices, 0 healthy
-            of 3 devices most often refused by `vendors` (3); 1 not offered at all; see `sriovdp explain --resource intel.com/none`
+            of 3 devices most often refused by `vendors` (3), such as 0000:01:00.0: it has 8086, not one of 15b3; 1 not offered at all; see `sriovdp explain --resource intel.com/none`
         intel.com/any: 0 devices, 0 healthy
             of 3 devices; 2 in other pools; 1 kept out; 1 not offered at all; see `sriovdp explain --resource intel.com/any`
         `intel.com/any` is without `0000:01:00.0`: its network interface `eno1` carries the default route of the node, and `pciAddresses` does not name it

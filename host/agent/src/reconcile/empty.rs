@@ -1,17 +1,20 @@
 //! Why a pool has no device: the selector keys that most devices mismatch, for the log and for `check`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Reconciler;
 use super::log_on_change::{Entry, LogOnChange};
 use crate::config::{ResourceName, ResourceSpec};
-use crate::pools::{Pool, Resource};
+use crate::pools::{KeyMismatches, Pool, Resource};
 use sriovdp_report::{count, inline};
+use sriovdp_sdk::DeviceId;
 
 const PCI_BUS: &str = "/sys/bus/pci/devices";
 /// How many keys the sentence names.
 const NAMED: usize = 4;
+/// As many devices are tried as an example.
+const MOST_EXAMPLES: usize = 16;
 /// Each reason takes a call for each selector key, so one reconcile finds no more reasons than this.
 const MOST_EXPLAINED: usize = 64;
 
@@ -69,7 +72,10 @@ impl Reconciler {
                 let path = spec.key_path(mismatch.selector, &mismatch.key);
                 format!("`{path}` ({})", mismatch.devices)
             });
-            let named = named.collect::<Vec<_>>().join(", ");
+            let mut named = named.collect::<Vec<_>>().join(", ");
+            if let Some(first) = mismatches.first().filter(|first| first.devices == offered) {
+                named += &self.example(resource, first).await.unwrap_or_default();
+            }
             let (matching, kept_out) = self.matching(resource);
             let devices = count(offered, "device");
             parts.push(match (named.is_empty(), matching + kept_out) {
@@ -89,6 +95,25 @@ impl Reconciler {
         }
         parts.push(format!("see `sriovdp explain --resource {name}`"));
         parts.join("; ")
+    }
+
+    /// A device that the key refuses, with the most frequent reason among a few of them.
+    async fn example(&self, resource: &Resource, refusing: &KeyMismatches) -> Option<String> {
+        let scan = &self.snapshot.scan;
+        let found = scan.devices_of(&resource.device_type)?;
+        let selector = resource.selectors.get(refusing.selector)?;
+        let mut by_reason = BTreeMap::<String, Vec<&DeviceId>>::new();
+        for device in found.devices.iter().take(MOST_EXAMPLES) {
+            let mismatch = scan.mismatch(selector, device.id.as_str()).await.ok()?;
+            if let Some(mismatch) = mismatch.filter(|m| m.key.as_ref() == Some(&refusing.key)) {
+                by_reason
+                    .entry(mismatch.reason)
+                    .or_default()
+                    .push(&device.id);
+            }
+        }
+        let (reason, devices) = by_reason.iter().max_by_key(|(_, devices)| devices.len())?;
+        Some(format!(", such as {}: {reason}", devices[0]))
     }
 
     /// How many devices match a selector of `resource`, and how many more do and are kept out.

@@ -111,7 +111,7 @@ async fn empty_pool_reports_its_mismatches() {
     let expected = [
         (
             "one",
-            "of 5 devices most often refused by `drivers` (5), `devices` (1)",
+            "of 5 devices most often refused by `drivers` (5), `devices` (1), such as 0000:18:02.0: it has iavf, not one of vfio-pci;",
         ),
         (
             "two",

@@ -134,6 +134,10 @@ async fn commands_print_elsewhere_what_they_print_on_the_node() {
         );
     }
 
+    let (_, migration, _) = replay(&path, &["check", "--migrate"]).await;
+    assert!(!migration.contains("-not-needed]"), "{migration}");
+    assert!(!migration.contains("sriovdp-replay-"), "{migration}");
+
     let default = replay(&path, &[]).await;
     assert_eq!(default, replay(&path, &["check"]).await);
     let list: Value = serde_json::from_str(&files["list.json"]).unwrap();

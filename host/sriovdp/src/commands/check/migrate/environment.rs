@@ -150,7 +150,15 @@ fn options_without_effect(compared: &Comparison<'_>) -> Vec<Details> {
 /// Volumes of the Go plugin's manifests that this program does not open.
 const VOLUMES: [&str; 1] = ["/var/log"];
 
-fn mounts_not_needed(_: &Comparison<'_>) -> Vec<Details> {
+/// Whether this process is on the node, as in the pod of the plugin, and not on a node of files.
+fn is_on_the_node(compared: &Comparison<'_>) -> bool {
+    compared.arguments.common.root == Path::new("/")
+}
+
+fn mounts_not_needed(compared: &Comparison<'_>) -> Vec<Details> {
+    if !is_on_the_node(compared) {
+        return Vec::new();
+    }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let points = mounts
         .lines()
@@ -164,7 +172,10 @@ fn mounts_not_needed(_: &Comparison<'_>) -> Vec<Details> {
         .collect()
 }
 
-fn privileges_not_needed(_: &Comparison<'_>) -> Vec<Details> {
+fn privileges_not_needed(compared: &Comparison<'_>) -> Vec<Details> {
+    if !is_on_the_node(compared) {
+        return Vec::new();
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
