@@ -1,4 +1,6 @@
-//! Fuzzes `sriovdp_agent::fuzzing::authority`.
+//! Fuzzes the filter for `:authority` with bytes of a peer.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::authority(bytes));
+mod filtered;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| filtered::check(bytes));

@@ -1,4 +1,6 @@
-//! Fuzzes `sriovdp_agent::fuzzing::checkpoint`.
+//! Fuzzes the parser of the kubelet's checkpoint.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sriovdp_agent::fuzzing::checkpoint(bytes));
+use sriovdp_kubelet::PodDevices;
+
+libfuzzer_sys::fuzz_target!(|text: &[u8]| drop(PodDevices::from_checkpoint(text)));

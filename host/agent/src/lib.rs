@@ -14,6 +14,7 @@ pub mod directory_watcher;
 mod event_fields;
 pub mod events;
 #[doc(hidden)]
+#[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod history;
 pub mod host_paths;

@@ -31,6 +31,7 @@ pub struct NodeEvents {
 }
 
 /// The scopes of a message of the kernel, parsed in both formats.
+#[cfg(fuzzing)]
 pub(crate) fn scopes(message: &[u8]) -> Vec<ChangeScope> {
     let links = link::Link::parse(message).into_iter();
     let links = links.map(|link| link.scope());

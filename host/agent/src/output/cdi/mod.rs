@@ -209,6 +209,7 @@ fn is_class(text: &str) -> bool {
 }
 
 /// Whether a text is a specification that this plugin may have written.
+#[cfg(fuzzing)]
 pub(crate) fn is_specification(text: &[u8]) -> bool {
     document::parse(text).is_ok()
 }
