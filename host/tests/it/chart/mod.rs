@@ -147,19 +147,6 @@ fn optional_parts_are_the_components_of_kustomize() {
             without_chart_labels(manifest(file))["spec"]
         );
     }
-    let dashboard = objects("monitoring", "ConfigMap").into_iter();
-    let dashboard =
-        dashboard.filter_map(|map| Some(map["data"]["sriovdp.json"].as_str()?.to_owned()));
-    let file = text("deployments/monitoring/dashboard.json");
-    assert_eq!(dashboard.collect::<Vec<_>>(), [file]);
-    for name in ["dashboard.json", "prometheusrule.yaml"] {
-        let packaged = text(&format!("deployments/helm/sriovdp/files/{name}"));
-        let original = text(&format!("deployments/monitoring/{name}"));
-        assert!(
-            packaged == original,
-            "`make chart` copies {name} into the chart"
-        );
-    }
 }
 
 fn append(to: &mut Value, more: &Value) {

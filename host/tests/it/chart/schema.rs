@@ -1,11 +1,12 @@
 //! The schema of the chart's values accepts and rejects.
 
 use std::io::Write;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use super::{GOLDEN, goldens};
-use crate::repository::{documents, text};
+use crate::repository::{documents, path, text};
 
 #[test]
 fn the_schema_accepts_the_values_and_rejects_others() {
@@ -63,20 +64,9 @@ fn the_schema_accepts_the_values_and_rejects_others() {
     assert!(validator.is_valid(&json!({"configurations": [entry], "config": null})));
 }
 
-/// What a user sees. Helm is not needed for the other tests.
 #[test]
 fn helm_names_a_value_of_the_wrong_type() {
-    let chart = crate::repository::path("deployments/helm/sriovdp");
-    let rendering = std::process::Command::new("helm")
-        .args(["template", "sriovdp"])
-        .arg(chart)
-        .args(["--set", "cdi.enabled=maybe"])
-        .output();
-    let Ok(output) = rendering else {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: the error of Helm, because Helm is not installed"
-        );
+    let Some(output) = helm_template("cdi.enabled=maybe") else {
         return;
     };
     let error = String::from_utf8_lossy(&output.stderr);
@@ -85,4 +75,35 @@ fn helm_names_a_value_of_the_wrong_type() {
         error.contains("cdi") && error.contains("boolean"),
         "{error}"
     );
+}
+
+#[test]
+fn the_dashboard_is_that_of_the_manifests() {
+    let Some(output) = helm_template("metrics.dashboard.enabled=true") else {
+        return;
+    };
+    let objects: Vec<Value> =
+        serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    let dashboards = objects
+        .iter()
+        .filter_map(|object| object["data"]["sriovdp.json"].as_str());
+    let file = text("deployments/monitoring/dashboard.json");
+    assert_eq!(dashboards.collect::<Vec<_>>(), [file]);
+}
+
+/// What a user sees. Helm is not needed for the other tests; `make` finds it where it is not on the `PATH`.
+fn helm_template(value: &str) -> Option<Output> {
+    let helm = std::env::var_os("HELM").unwrap_or_else(|| "helm".into());
+    let rendering = Command::new(helm)
+        .args(["template", "sriovdp"])
+        .arg(path("deployments/helm/sriovdp"))
+        .args(["--set", value])
+        .output();
+    if rendering.is_err() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: what Helm makes of the chart, because Helm is not installed"
+        );
+    }
+    rendering.ok()
 }
