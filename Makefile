@@ -12,6 +12,9 @@ RELEASE ?= $(TARGET_DIR)/release
 DIST ?= dist
 TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 OBJCOPY ?= objcopy
+# Where it is not installed, the one that `make e2e` has built.
+HELM := $(or $(HELM),$(shell command -v helm 2>/dev/null),$(lastword $(wildcard $(or $(SRIOVDP_E2E_CACHE),$(HOME)/.cache/sriovdp-e2e)/helm-*/helm)),helm)
+export HELM
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' Makefile
@@ -154,12 +157,12 @@ image: dist ## Build the image as an OCI archive in dist/, for `docker load`, `p
 
 # crun or runc, and the namespaces of `unshare` where neither is installed.
 image-test: require ## Build the image and run it in containers as the manifests describe them; skips where it cannot be built.
-	@if reason=$$(deployments/image/build --check 2>&1); then \
-		$(MAKE) --no-print-directory image IMAGE=$(abspath dist)/image-test.oci.tar && \
-		SRIOVDP_IMAGE=$(abspath dist)/image-test.oci.tar cargo test --locked -p sriovdp-tests --test container; \
-	else \
-		echo "skipped: the image is not built and not run: $$reason"; \
-	fi
+	@deployments/image/build --check; case $$? in \
+	0) $(MAKE) --no-print-directory image IMAGE=$(abspath dist)/image-test.oci.tar && \
+		SRIOVDP_IMAGE=$(abspath dist)/image-test.oci.tar cargo test --locked -p sriovdp-tests --test container ;; \
+	3) ;; \
+	*) exit 1 ;; \
+	esac
 
 # deployments/arch has the tools that it needs. ARCHES="aarch64" limits it.
 arch: require ## Build for aarch64 and ppc64le, and run commands, image and behaviour cases under emulation; as root.
@@ -169,16 +172,16 @@ release: require ## Lay out a release in dist/release/: archives, image, bill of
 	deployments/release $(ARCHES)
 
 # `make test` compares the renderings with the manifests, also where Helm is not installed.
-chart: ## Lint the Helm chart and render it into deployments/helm/golden; skips where Helm is not installed.
-	@if ! helm version --short >/dev/null 2>&1; then \
+chart: ## Package and lint the Helm chart, and render it into deployments/helm/golden; skips where Helm is not installed.
+	@if ! $(HELM) version --short >/dev/null 2>&1; then \
 		echo 'skipped: the chart is not linted and not rendered, because Helm is not installed (https://helm.sh/docs/intro/install)'; exit 0; \
 	fi; \
-	set -e; cd deployments/helm; \
-	cp ../monitoring/dashboard.json ../monitoring/prometheusrule.yaml sriovdp/files/; \
+	set -e; directory=$$(mktemp -d); trap 'rm -r "$$directory"' EXIT; cd deployments/helm; \
+	$(HELM) package sriovdp --destination $$directory; \
 	for values in golden/*.values.yaml; do \
 		echo "helm lint and helm template with $$values"; \
-		helm lint --strict --quiet sriovdp --values $$values; \
-		helm template sriovdp sriovdp --namespace kube-system --values $$values > $${values%.values.yaml}.yaml; \
+		$(HELM) lint --strict --quiet $$directory/sriovdp-*.tgz --values $$values; \
+		$(HELM) template sriovdp $$directory/sriovdp-*.tgz --namespace kube-system --values $$values > $${values%.values.yaml}.yaml; \
 	done
 
 # promtool reads the rules without the object of Kubernetes around them.
@@ -196,9 +199,10 @@ monitoring: ## Check and test the alerts; skips where promtool is not installed.
 miri: require ## Run the tests of the library boundary under Miri; needs `rustup +nightly component add miri rust-src`.
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks' cargo +nightly miri test --target-dir $(TARGET_DIR)/miri -p sriovdp-sdk -p sriovdp-provider-abi --lib -- runtime::guard note
 
+# `cargo clean` would also delete what is mounted below target/arch.
 clean: ## Remove everything that was built.
+	rm -rf --one-file-system target/arch dist
 	cargo clean
-	rm -rf dist
 
 # Reports a missing tool in one sentence, before cargo fails with a hundred.
 require:

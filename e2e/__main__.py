@@ -85,7 +85,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--image", type=Path, help="the archive of the image; `make image` by default")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument(
-        "--would-run-within", type=int, metavar="SECONDS", help="only exit with 0 if it would run, else print why not"
+        "--would-run-within",
+        type=int,
+        metavar="SECONDS",
+        help="only exit with 0 if it would run, else print why not and exit with 3",
     )
     return parser.parse_args()
 
@@ -97,7 +100,7 @@ def would_run(missing: list[str], minutes: float) -> int:
         missing = [f"it takes {needed} minutes with programs that are {where} {programs.CACHE}; {minutes:.0f} are left"]
     for sentence in missing:
         print(f"skipped: make e2e, because {sentence}")
-    return 1 if missing else 0
+    return requirements.SKIPPED if missing else 0
 
 
 def build_image() -> Path:

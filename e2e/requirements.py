@@ -22,6 +22,8 @@ PROGRAMS = {
     "unshare": "util-linux",
 }
 GO = (1, 26)
+# The exit code where something is missing. That of an exception is 1.
+SKIPPED = 3
 
 
 def missing() -> list[str]:

@@ -58,7 +58,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("kubelets", nargs="*", help="versions; by default those that the project pins")
     parser.add_argument("--filter", default="", help="what the names of the tests begin with")
     parser.add_argument(
-        "--would-run-within", type=int, metavar="SECONDS", help="only exit with 0 if it would run, else print why not"
+        "--would-run-within",
+        type=int,
+        metavar="SECONDS",
+        help="only exit with 0 if it would run, else print why not and exit with 3",
     )
     options = parser.parse_args()
     options.kubelets = options.kubelets or list(device_managers.pinned())
@@ -87,7 +90,7 @@ def would_run(missing: list[str], managers: list[device_managers.DeviceManager],
         missing = [f"it takes {needed} minutes, {builds} builds among them, and {minutes:.0f} are left"]
     for sentence in missing:
         print(f"skipped: make kubelet, because {sentence}")
-    return 1 if missing else 0
+    return requirements.SKIPPED if missing else 0
 
 
 if __name__ == "__main__":

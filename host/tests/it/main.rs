@@ -104,6 +104,8 @@ mod readme;
 mod reference;
 /// Reports of faults, and their replay.
 mod report;
+/// Functions of the shell scripts that build a release.
+mod scripts;
 /// Files that are links or mounts of their own.
 mod single_file;
 /// What every file of the repository has to keep to.
