@@ -171,7 +171,8 @@ arch: require ## Build for aarch64 and ppc64le, and run commands, image and beha
 release: require ## Lay out a release in dist/release/: archives, image, bill of materials, chart, checksums; ARCHES="aarch64 ppc64le" adds these.
 	deployments/release $(ARCHES)
 
-# `make test` compares the renderings with the manifests, also where Helm is not installed.
+# `make test` compares the renderings with the manifests, also where Helm is not installed. A Helm that `go install` or
+# `make e2e` has built renders for Kubernetes 1.20, which the chart rejects, unless `--kube-version` is set.
 chart: ## Package and lint the Helm chart, and render it into deployments/helm/golden; skips where Helm is not installed.
 	@if ! $(HELM) version --short >/dev/null 2>&1; then \
 		echo 'skipped: the chart is not linted and not rendered, because Helm is not installed (https://helm.sh/docs/intro/install)'; exit 0; \
@@ -181,7 +182,7 @@ chart: ## Package and lint the Helm chart, and render it into deployments/helm/g
 	for values in golden/*.values.yaml; do \
 		echo "helm lint and helm template with $$values"; \
 		$(HELM) lint --strict --quiet $$directory/sriovdp-*.tgz --values $$values; \
-		$(HELM) template sriovdp $$directory/sriovdp-*.tgz --namespace kube-system --values $$values > $${values%.values.yaml}.yaml; \
+		$(HELM) template sriovdp $$directory/sriovdp-*.tgz --namespace kube-system --kube-version 1.21 --values $$values > $${values%.values.yaml}.yaml; \
 	done
 
 # promtool reads the rules without the object of Kubernetes around them.

@@ -8,6 +8,7 @@ import subprocess
 
 import namespaces
 import programs
+import tree
 
 # Programs and the Debian packages that have them.
 PROGRAMS = {
@@ -38,6 +39,8 @@ def missing() -> list[str]:
         found.append(f"programs are missing: `apt-get install {' '.join(sorted(packages))}`")
     if not shutil.which("cargo"):
         found.append("cargo is missing: install Rust, for example from https://rustup.rs")
+    if tree.MAJOR is None:
+        found.append("a major number from 240 to 254 is needed, and drivers have all of them (/proc/devices)")
     found += filter(None, [go_problem(), namespaces_problem(), packages_problem()])
     return found
 

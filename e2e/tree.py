@@ -7,9 +7,18 @@ import shutil
 import stat
 from pathlib import Path
 
-# A number that no driver has: opening such a device fails with ENXIO where the container may use it, with EPERM where
-# it may not, and with ENOENT where it has no node. So a test can distinguish the three.
-MAJOR = 240
+
+def unused_major() -> int | None:
+    """A number for local use that no driver has."""
+    file = Path("/proc/devices")
+    devices = file.read_text().partition("Block devices:")[0] if file.exists() else ""
+    used = {int(line.split()[0]) for line in devices.splitlines()[1:] if line}
+    return next((number for number in range(240, 255) if number not in used), None)
+
+
+# Opening such a device fails with ENXIO where the container may use it, with EPERM where it may not, and with ENOENT
+# where it has no node. So a test can distinguish the three.
+MAJOR = unused_major()
 LINE = re.compile(r"(\S+?)(?: = ?(.*)| =()| -> (\S+)|(/))")
 
 

@@ -84,7 +84,7 @@ fn each_alert_has_a_test_and_a_section_to_read() {
     );
     let page = text("docs/monitoring.md");
     for alert in &alerts {
-        let runbook = alert["annotations"]["runbook"].as_str().unwrap();
+        let runbook = alert["annotations"]["runbook_url"].as_str().unwrap();
         let section = runbook.strip_prefix("docs/troubleshooting.md#").unwrap();
         assert!(
             sections.iter().any(|one| one == section),

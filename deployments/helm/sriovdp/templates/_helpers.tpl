@@ -26,6 +26,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{- define "sriovdp.serviceAccount" -}}
+{{- $default := ternary (include "sriovdp.fullname" .) "" .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default $default }}
+{{- end }}
+
 {{- define "sriovdp.image" -}}
 {{- if .digest -}}
 {{ .repository }}@{{ .digest }}

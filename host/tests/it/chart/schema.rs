@@ -32,6 +32,7 @@ fn the_schema_accepts_the_values_and_rejects_others() {
     let rejected = [
         json!({"kubeletDirectory": "/var/lib/kubelet"}),
         json!({"kubeletDir": "var/lib/kubelet"}),
+        json!({"kubeletDir": "/"}),
         json!({"image": "sriovdp:0.1.0"}),
         json!({"image": {"digest": "0.1.0"}}),
         json!({"resourcePrefix": "Intel.com"}),
@@ -47,6 +48,9 @@ fn the_schema_accepts_the_values_and_rejects_others() {
         json!({"configurations": [{"name": "a", "nodeSelector": {}, "config": {"resourceList": []}}]}),
         json!({"configurations": [{"name": "a", "nodeSelector": {"a": true}, "config": {"resourceList": []}}]}),
         json!({"extraArgs": "--lenient"}),
+        json!({"extraEnv": [{"value": "a"}]}),
+        json!({"extraVolumeMounts": [{"name": "a"}]}),
+        json!({"serviceAccount": "sriovdp"}),
         json!({"logLevel": 10}),
         json!({"cdi": true}),
         json!({"cdi": {"enabled": "true"}}),
@@ -97,7 +101,7 @@ fn helm_template(value: &str) -> Option<Output> {
     let rendering = Command::new(helm)
         .args(["template", "sriovdp"])
         .arg(path("deployments/helm/sriovdp"))
-        .args(["--set", value])
+        .args(["--kube-version", "1.21", "--set", value])
         .output();
     if rendering.is_err() {
         let _ = writeln!(
