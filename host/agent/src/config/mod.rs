@@ -100,16 +100,15 @@ impl ResourceSpec {
         let members = self.additional_info_source.iter();
         let members = members.flat_map(|source| source.json().members().unwrap_or_default());
         let others = members.filter(|(device, _)| device != "*" && !is_device(device));
-        let problem = |(device, value): (String, Json<'_>)| Problem {
-            severity: Severity::Warning,
-            file: file.to_owned(),
-            place: value.place(),
-            key: format!("{}.additionalInfo.{device}", self.selection.key),
-            message: format!("`{}` has no such device on this node", self.name),
-            hint: Some(
-                "write a device id or PCI address that `sriovdp list` shows, or `*`".to_owned(),
-            ),
-            cause: None,
+        let problem = |(device, value): (String, Json<'_>)| {
+            let key = format!("{}.additionalInfo.{device}", self.selection.key);
+            let message = format!("`{}` has no such device on this node", self.name);
+            let hint = "write a device id or PCI address that `sriovdp list` shows, or `*`";
+            Problem {
+                severity: Severity::Warning,
+                hint: Some(hint.to_owned()),
+                ..Problem::refused(file, value.place(), key, message)
+            }
         };
         others.map(problem).collect()
     }

@@ -10,7 +10,7 @@ use super::json::{Document, Json, WrongKind, member, without_nulls};
 use super::slip::{SHAPE, Slip};
 use super::{
     AllocationPolicy, ConfigError, Configuration, Defaults, NameError, Place, Problem,
-    ProviderSection, ResourceName, ResourceSpec, SelectionSpec, Severity,
+    ProviderSection, ResourceName, ResourceSpec, SelectionSpec,
 };
 
 /// The key of the resources.
@@ -320,13 +320,8 @@ impl Parser<'_> {
         hint: Option<String>,
     ) -> Box<Problem> {
         Box::new(Problem {
-            severity: Severity::Refused,
-            file: self.file.to_owned(),
-            place,
-            key: key.to_owned(),
-            message,
             hint,
-            cause: None,
+            ..Problem::refused(self.file, place, key.to_owned(), message)
         })
     }
 }

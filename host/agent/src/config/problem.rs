@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Place;
 use sriovdp_report::Hint;
@@ -36,6 +36,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A mistake for which something is refused, without a hint.
+    pub fn refused(file: &Path, place: Place, key: String, message: String) -> Self {
+        Self {
+            severity: Severity::Refused,
+            file: file.to_owned(),
+            place,
+            key,
+            message,
+            hint: None,
+            cause: None,
+        }
+    }
+
     /// The entry of the list that it is in, such as `resourceList[3]`; its key where it is in none.
     pub fn entry(&self) -> &str {
         self.key.split_inclusive(']').next().unwrap_or(&self.key)

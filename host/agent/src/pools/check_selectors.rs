@@ -68,13 +68,9 @@ impl Context<'_> {
         let Some(path) = path else {
             let device_type = self.device_type.unwrap_or_default();
             return Problem {
-                severity: Severity::Refused,
-                file: self.file.to_owned(),
-                place: source.place(),
-                key: spec.key.clone(),
                 message: format!("invalid selectors for the device type `{device_type}`"),
-                hint: None,
                 cause: Some(error),
+                ..self.problem_of_object(spec)
             };
         };
         let value = source.at(path);
@@ -87,13 +83,12 @@ impl Context<'_> {
         let mut causes = error.causes();
         let first = causes.next().map(sriovdp_sdk::Error::new);
         Problem {
-            severity: Severity::Refused,
-            file: self.file.to_owned(),
             place: value.place(),
             key: format!("{}.{path}", spec.key),
             message,
             hint: error.hint().map(str::to_owned),
             cause: first.map(|first| causes.fold(first, sriovdp_sdk::Error::caused_by)),
+            ..self.problem_of_object(spec)
         }
     }
 }

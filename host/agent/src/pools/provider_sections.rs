@@ -45,12 +45,7 @@ impl ProviderSections {
         for section in sections {
             let problem = |severity, message: String| Problem {
                 severity,
-                file: file.to_owned(),
-                place: section.value.place(),
-                key: section.key.clone(),
-                message,
-                hint: None,
-                cause: None,
+                ..Problem::refused(file, section.value.place(), section.key.clone(), message)
             };
             let Some(provider) = find(providers, &section.name) else {
                 let names = providers.all().iter().map(|provider| name(provider));

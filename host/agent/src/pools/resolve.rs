@@ -281,27 +281,16 @@ impl<'a> Context<'a> {
 
     /// A problem of a selector object as a whole.
     pub(super) fn problem_of_object(&self, spec: &SelectorSpec) -> Problem {
-        Problem {
-            severity: Severity::Refused,
-            file: self.file.to_owned(),
-            place: spec.source.place(),
-            key: spec.key.clone(),
-            message: String::new(),
-            hint: None,
-            cause: None,
-        }
+        Problem::refused(
+            self.file,
+            spec.source.place(),
+            spec.key.clone(),
+            String::new(),
+        )
     }
 
     pub(super) fn problem(&self, key: String, member: &SelectorMember, message: String) -> Problem {
-        Problem {
-            severity: Severity::Refused,
-            file: self.file.to_owned(),
-            place: member.value.place(),
-            key,
-            message,
-            hint: None,
-            cause: None,
-        }
+        Problem::refused(self.file, member.value.place(), key, message)
     }
 }
 
@@ -331,13 +320,9 @@ fn unknown_device_type(providers: &Providers, file: &Path, spec: &SelectionSpec)
         }
         (None, false) => format!("the device types are {}", known.join(", ")),
     };
+    let key = format!("{}.deviceType", spec.key);
     Problem {
-        severity: Severity::Refused,
-        file: file.to_owned(),
-        place: spec.source.place(),
-        key: format!("{}.deviceType", spec.key),
-        message,
         hint: Some(hint),
-        cause: None,
+        ..Problem::refused(file, spec.source.place(), key, message)
     }
 }
