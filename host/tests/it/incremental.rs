@@ -197,8 +197,11 @@ async fn unreadable_attribute_is_read_again_by_the_daemon() {
     let node = TestNode::with_config(node, RegistrationMode::Watcher, config);
     let functions = node.root().join("sys/bus/pci/devices");
     let index = functions.join("0000:41:02.1/acpi_index");
+    let numa_nodes = ["0000:41:02.0", "0000:41:02.1"].map(|f| functions.join(f).join("numa_node"));
     // A directory in place of an attribute fails each read of it.
-    std::fs::create_dir(&index).unwrap();
+    for attribute in numa_nodes.iter().chain([&index]) {
+        std::fs::create_dir(attribute).unwrap();
+    }
     let kubelet = node.kubelet().await;
     let _daemon = node.daemon();
     let all = |view: &ResourceView, numa: &[i64]| {
@@ -208,8 +211,9 @@ async fn unreadable_attribute_is_read_again_by_the_daemon() {
         .wait_for("intel.com/all", |view| all(view, &[]))
         .await
         .unwrap();
-    for function in ["0000:41:02.0", "0000:41:02.1"] {
-        std::fs::write(functions.join(function).join("numa_node"), "1").unwrap();
+    for numa_node in numa_nodes {
+        std::fs::remove_dir(&numa_node).unwrap();
+        std::fs::write(numa_node, "1").unwrap();
     }
     kubelet
         .wait_for("intel.com/all", |view| all(view, &[1]))

@@ -217,6 +217,8 @@ impl Simulation {
         let path = functions.join(address(device)).join(attribute);
         if let Ok(content) = std::fs::read(&path) {
             std::fs::remove_file(&path).expect("a file");
+            // A directory in place of an attribute fails each read of it.
+            std::fs::create_dir(&path).expect("no file");
             self.hidden.insert(path, content);
         }
     }
@@ -224,6 +226,7 @@ impl Simulation {
     /// Ends everything that lasts for a while.
     fn undo_faults(&mut self) {
         for (path, content) in std::mem::take(&mut self.hidden) {
+            std::fs::remove_dir(&path).expect("a directory");
             std::fs::write(path, content).expect("a file");
         }
         self.node.configure(&configuration(self.configuration));
