@@ -34,8 +34,8 @@ pub struct Selectors {
     /// Numbers that the firmware gave to the parent (ACPI `_DSM`), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
-    /// `sfnum` gave them (`p0#0,88-95`). By an interface other than the first by name (or the uplink), a resource gets
-    /// those that no resource selects without it.
+    /// `sfnum` gave them (`p0#0,88-95`). Of several interfaces, the first in alphabetical order (or the uplink)
+    /// takes precedence: by another one, a resource gets only what no resource selects otherwise.
     #[schemars(extend("x-go-plugin" = {"ranges": true}))]
     pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number

@@ -1,4 +1,4 @@
-//! Days in fast motion: whatever happens again and again costs one process no more memory, files, threads or sockets.
+//! Simulated days: what happens again and again costs one process no more memory, files, threads or sockets.
 //!
 //! An hour has sixty reconciles with changes, sixty allocations, and one each of what happens now and then. A
 //! test takes a day, or `SRIOVDP_HOURS`.

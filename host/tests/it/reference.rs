@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::repository::list;
 use crate::test_node::{CAPTURED, RegistrationMode, TestNode};
 
 const HOW_TO_ACCEPT: &str = "the tables of `docs/configuration.md` have to be what `sriovdp schema` prints; write them \
@@ -135,35 +136,41 @@ fn files_of_extensions(providers: &str) -> HashMap<String, String> {
     files
 }
 
-/// What a person writes there.
-fn value(property: &Value, schema: &Value) -> &'static str {
+/// The type, and the values of a string that has few.
+fn value(property: &Value, schema: &Value) -> String {
     if let Some(alternatives) = property["anyOf"].as_array() {
         return match alternatives.iter().find_map(|one| one["$ref"].as_str()) {
             Some(reference) => value(definition(reference, schema), schema),
-            None => "anything",
+            None => "anything".to_owned(),
         };
     }
-    if property["oneOf"].is_array()
-        || property["enum"].is_array()
-        || property["else"]["enum"].is_array()
-    {
-        return "word";
+    let alternatives = list(&property["oneOf"]).map(|one| &one["const"]);
+    let values = alternatives.chain(list(&property["else"]["enum"]));
+    let values: Vec<_> = values
+        .map(|value| format!("`{}`", value.as_str().unwrap()))
+        .collect();
+    if let Some((last, others)) = values.split_last() {
+        return format!("string: {} or {last}", others.join(", "));
+    }
+    // The device types of the loaded providers.
+    if property["enum"].is_array() {
+        return "string".to_owned();
     }
     let kind = match &property["type"] {
         Value::Array(kinds) if kinds.iter().any(|kind| kind == "array") && kinds[0] == "object" => {
-            return "object or list";
+            return "object or list".to_owned();
         }
         Value::Array(kinds) => &kinds[0],
         kind => kind,
     };
-    match kind.as_str() {
-        Some("string") => "text",
+    let kind = match kind.as_str() {
+        Some("string") => "string",
         Some("boolean") => "boolean",
         Some("array") => "list",
         Some("object") => "object",
-        _ if property["const"].is_string() => "word",
         _ => panic!("a kind of value that the page has no word for: {property}"),
-    }
+    };
+    kind.to_owned()
 }
 
 fn definition<'a>(reference: &str, schema: &'a Value) -> &'a Value {
