@@ -135,7 +135,11 @@ impl PoolSpec {
     ///
     /// When the file cannot be written.
     pub fn restore(&self) -> Result<(), WriteError> {
-        self.change(|_| ())
+        let mut entries = self.entries();
+        if entries.file != FileIdentity::of(&self.directory.join(&self.file)) {
+            entries.file = self.write(&entries.devices)?;
+        }
+        Ok(())
     }
 
     /// The file's name.
