@@ -60,6 +60,7 @@ fn configuration<'a>(
     let sections = sections(providers, &mut definitions);
     top.extend(sections.map(|sections| ("providers".to_owned(), sections)));
     let mut whole = in_any_case(top);
+    whole["allOf"] = json!([requiring("resourceList")]);
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["$id"] = "urn:sriovdp:configuration".into();
     whole["title"] = "sriovdp configuration".into();

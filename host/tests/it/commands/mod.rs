@@ -133,6 +133,7 @@ async fn schema_accepts_what_the_daemon_accepts() {
         json!({"resourceList": [{"resourceName": "a", "selectors": {"devices": ["intel"]}}]}),
         json!({"resourceList": [{"resourceName": "a", "deviceType": "gpu"}]}),
         json!({"resourceList": [{"resourceName": "a", "deviceType": "accelerator", "selectors": {"pfNames": []}}]}),
+        json!({"resourceLists": []}),
         json!({"resourceList": [{"selectors": {}}]}),
         json!({"resourceList": [{"resourceName": "a-"}]}),
         json!({"resourceList": [{"resourceName": "a", "pfNames": ["eth2"]}]}),
