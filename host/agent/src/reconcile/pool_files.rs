@@ -27,7 +27,7 @@ pub(super) struct PoolFiles {
     /// The states of pools that are in their CDI specifications.
     written: BTreeMap<ResourceName, Arc<Pool>>,
     /// Which pods have which devices is known. Before, nothing was removed.
-    knows_pods: bool,
+    has_pod_devices: bool,
 }
 
 /// What becomes of the entries of devices that are in no pool.
@@ -52,7 +52,7 @@ impl PoolFiles {
             cdi_directory: tree.cdi(),
             prefix,
             written: BTreeMap::new(),
-            knows_pods: false,
+            has_pod_devices: false,
         }
     }
 
@@ -88,8 +88,8 @@ impl PoolFiles {
         pod_devices: Option<Arc<PodDevices>>,
         log: &mut LogOnChange,
     ) {
-        if pod_devices.is_some() && !self.knows_pods {
-            self.knows_pods = true;
+        if pod_devices.is_some() && !self.has_pod_devices {
+            self.has_pod_devices = true;
             self.written.clear();
         }
         let current = specified.iter().map(|specified| specified.spec.file());
