@@ -112,6 +112,8 @@ impl Provider for Faulty {
             // Opening a FIFO waits for the other side.
             std::fs::File::open(gate()?)?;
         }
+        // It has no effect but that it may be unreadable.
+        let _ = first.and_then(|first| node.pci(first.address).attribute("faulty"));
         let (count, length) = waits
             .map(|what| what.trim_start_matches('-'))
             .or(fault.as_deref())

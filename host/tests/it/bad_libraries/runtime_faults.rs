@@ -259,6 +259,22 @@ async fn a_change_during_a_slow_discovery_is_discovered_after_it() {
     daemon.terminates_cleanly().await;
 }
 
+#[tokio::test]
+async fn what_a_slow_discovery_could_not_read_is_read_again() {
+    let (node, gate) = with_gate("discover=wait");
+    let attribute = "sys/bus/pci/devices/0000:02:10.0/faulty";
+    std::fs::create_dir(node.root().join(attribute)).unwrap();
+    let mut daemon = node.daemon();
+    let pending = daemon.logs("resource_pending");
+    pending.with("resource", "intel.com/faulty").await;
+    drop(reached(gate.clone()).await);
+    let published = daemon.logs("pool_published");
+    published.with("resource", "intel.com/faulty").await;
+    let again = tokio::time::timeout(std::time::Duration::from_secs(30), reached(gate));
+    drop(again.await.expect("a second discovery"));
+    daemon.terminates_cleanly().await;
+}
+
 /// A discovery that times out is logged, and its provider gets no call until it returns.
 #[tokio::test]
 async fn hanging_discovery_disables_its_provider() {
