@@ -10,7 +10,6 @@ const DEVICE_PLUGINS: &str = "device-plugins";
 const PLUGINS_REGISTRY: &str = "plugins_registry";
 const POD_RESOURCES: &str = "pod-resources/kubelet.sock";
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
-/// Where Multus reads device-info files.
 /// The directory of the device-info files on the node.
 pub const DEVICE_INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 /// Where container runtimes read generated CDI specifications.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::Protocol;
 use rustix::net::netlink::GENERIC;
 
@@ -95,11 +96,17 @@ fn answer<Q: Debug>(
                 error = sriovdp_report::inline(&error),
                 "a query of the kernel failed"
             );
-            if matches!(error, NetlinkError::Refused(_)) {
-                return Some(Value::Null);
+            match error {
+                // It may be over soon, as while a driver resets its card.
+                NetlinkError::Refused(
+                    Errno::AGAIN | Errno::BUSY | Errno::INTR | Errno::IO | Errno::NOMEM,
+                ) => None,
+                NetlinkError::Refused(_) => Some(Value::Null),
+                NetlinkError::Socket(..) | NetlinkError::Malformed => {
+                    *socket = None;
+                    None
+                }
             }
-            *socket = None;
-            None
         },
         Some,
     )
@@ -270,6 +277,18 @@ mod tests {
         assert_eq!(query("gone", Duration::MAX), "null");
         assert_eq!(query("other", Duration::MAX), r#""c""#);
         assert_eq!(query("new", Duration::MAX), "null");
+    }
+
+    #[test]
+    fn a_refusal_that_may_be_over_soon_is_no_response() {
+        for (errno, expected) in [
+            (Errno::BUSY, None),
+            (Errno::NODEV, Some(Value::Null)),
+            (Errno::PERM, Some(Value::Null)),
+        ] {
+            let refused = |_: &mut NetlinkSocket, _: &()| Err(NetlinkError::Refused(errno));
+            assert_eq!(answer(&mut None, None, &(), refused), expected, "{errno}");
+        }
     }
 
     #[test]

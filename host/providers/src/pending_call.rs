@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::{CallError, Provider};
@@ -49,6 +50,8 @@ impl<A> PendingCall<A> {
     pub async fn wait_until(&mut self, deadline: Instant) -> Option<Result<A, CallError>> {
         let left = deadline.saturating_duration_since(Instant::now());
         if let Some(answer) = self.answer.spin(SPIN.min(left)) {
+            // Many calls in turn leave the thread of the runtime to its other tasks.
+            coop::consume_budget().await;
             return Some(self.answered(answer));
         }
         let answer = poll_fn(|context| self.poll_answer(context));

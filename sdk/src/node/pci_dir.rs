@@ -7,7 +7,8 @@ use super::directory::{Directory, Place};
 use super::net::Netdev;
 use crate::{Error, PciAddress};
 
-/// `/sys/bus/pci/devices/<address>`, read on each call (Linux: `Documentation/ABI/testing/sysfs-bus-pci`).
+/// `/sys/bus/pci/devices/<address>`, read on each call, from the directory that the first read has opened (Linux:
+/// `Documentation/ABI/testing/sysfs-bus-pci`).
 ///
 /// ```
 /// use sriovdp_sdk::{Context, Error, Node, PciAddress};

@@ -20,7 +20,7 @@ const COOLDOWN: u32 = 4;
 const MAX_COOLDOWN: Duration = Duration::from_secs(1);
 
 /// The cooldowns of the last reconciles, one for each extent: an incremental reconcile takes a moment, so it does not
-/// wait for the cooldown of a full one.
+/// wait for the cooldown of a full one, unless a changed file does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Debounce {
     incremental_until: Option<Instant>,

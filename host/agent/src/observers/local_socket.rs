@@ -23,8 +23,6 @@ const MAX_REQUEST: u64 = 1024;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between attempts to bind the socket.
 const BIND_RETRY: Duration = Duration::from_secs(5);
-/// How often a served socket is checked for its file.
-const FILE_CHECK: Duration = Duration::from_secs(20);
 /// The pause after an error of `accept`, such as a lack of descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -66,14 +64,15 @@ impl LocalSocket {
         }
     }
 
-    /// Answers from `sources` until another program has removed or replaced the file of the socket.
+    /// Answers from `sources` until another program has removed or replaced the file of the socket, which is checked after
+    /// each reconcile.
     async fn serve(self, sources: &Sources) {
         let mut connections = Connections::default();
-        let mut check = tokio::time::interval(FILE_CHECK);
+        let mut reconciled = sources.status.clone();
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                _ = check.tick() => match self.file.is_in_place() {
+                Ok(()) = reconciled.changed() => match self.file.is_in_place() {
                     true => continue,
                     false => return,
                 },
@@ -265,15 +264,19 @@ mod tests {
     #[tokio::test]
     async fn a_removed_socket_comes_back() {
         let directory = tempfile::tempdir().unwrap();
-        let sources = Sources::of_status(watch::channel(DaemonStatus::default()).1);
+        let (status, receiver) = watch::channel(DaemonStatus::default());
         let path = socket_path(directory.path());
+        let sources = Sources::of_status(receiver);
         let _serving = tokio::spawn(serve_local_socket(directory.path().to_owned(), sources));
         for _ in 0..2 {
-            tokio::time::pause();
-            while !path.exists() {
-                tokio::time::sleep(FILE_CHECK).await;
-            }
-            tokio::time::resume();
+            let comes_back = async {
+                while !path.exists() {
+                    status.send_modify(|_| {});
+                    tokio::task::yield_now().await;
+                }
+            };
+            let in_time = tokio::time::timeout(Duration::from_secs(30), comes_back);
+            in_time.await.expect("a socket");
             let answer = query(&path, "{\"check\":\"liveness\"}\n").await;
             assert_eq!(answer, "{\"status\":\"alive\"}\n");
             fs::remove_file(&path).unwrap();

@@ -31,7 +31,8 @@ pub enum WriteError {
 
 impl sriovdp_report::Hint for WriteError {}
 
-/// Identifies a file with its content: a file in its place, or another content of the same length, has another identity.
+/// Identifies a file with its content: a file in its place has another identity, and so has another content, unless it has
+/// the same length and was written within one tick of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIdentity {
     device: u64,

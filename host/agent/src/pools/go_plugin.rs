@@ -1,8 +1,8 @@
 //! How the Go plugin reads a selector, by the keyword `x-go-plugin` in the schema of its provider.
 //!
 //! A key without the keyword is one that the Go plugin does not have, and ignores. The value of the keyword is an object:
-//! `deviceTypes` are those for which the Go plugin has the key, if it has not for all of an extension; with `spelling`, texts of another spelling match nothing there (`h` is a hexadecimal digit in lower case, `H` in any);
-//! with `lowerCase`, texts in another case; with `ranges`, of the entries `NAME#RANGES` with one name only the first counts,
+//! `deviceTypes` are those for which the Go plugin has the key, if it has not for all of an extension; with `spelling`,
+//! texts of another spelling match nothing there (`h` is a hexadecimal digit in lower case, `H` in any); with `lowerCase`, texts in another case; with `ranges`, of the entries `NAME#RANGES` with one name only the first counts,
 //! and a blank ends its ranges; `note` describes a difference that depends on the node.
 
 use std::collections::HashSet;

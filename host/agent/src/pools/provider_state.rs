@@ -19,8 +19,8 @@ pub(super) struct ProviderState {
 }
 
 impl ProviderState {
-    /// The state after a discovery of the functions `part`, or of everything, in the scan `generation`. It follows `before` if that is of the same
-    /// provider. The `devices` are those that an extension has findings about.
+    /// The state after a discovery of the functions `part`, or of everything, in the scan `generation`. It follows `before`
+    /// if that is of the same provider. The `devices` are those that an extension has findings about.
     pub(super) fn new(
         discovery: Discovery,
         generation: u64,

@@ -15,7 +15,7 @@ const PCI_BUS: &str = "/sys/bus/pci/devices";
 const NAMED: usize = 4;
 /// As many devices are tried as an example.
 const MOST_EXAMPLES: usize = 16;
-/// Each reason takes a call for each selector key, so one reconcile finds no more reasons than this.
+/// Each reason takes a call for each selector key, and for each example, so one reconcile finds no more reasons than this.
 const MOST_EXPLAINED: usize = 64;
 
 impl Reconciler {

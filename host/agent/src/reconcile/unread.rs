@@ -10,7 +10,7 @@ use super::Requeue;
 use crate::events::ReconcileScope;
 
 /// The delay doubles with each attempt. So a function is read again at the latest after as long again as it could not
-/// be read, and one that has no such attribute, as on a kernel without NUMA, soon costs nothing.
+/// be read, and one that is never read soon costs nothing.
 const FIRST: Duration = Duration::from_millis(100);
 /// As many are read again in each incremental reconcile, because they cost nearly nothing.
 const FEW: usize = 16;
@@ -24,6 +24,8 @@ pub(super) struct Unread {
     on_bus: BTreeSet<PciAddress>,
     /// The same for providers as well.
     all: BTreeSet<PciAddress>,
+    /// Of those on the bus, which several attempts in turn have not read.
+    lasting: BTreeSet<PciAddress>,
     delay: Duration,
     due: Option<Instant>,
 }
@@ -33,6 +35,7 @@ impl Default for Unread {
         Self {
             on_bus: BTreeSet::new(),
             all: BTreeSet::new(),
+            lasting: BTreeSet::new(),
             delay: FIRST,
             due: None,
         }
@@ -76,12 +79,16 @@ impl Unread {
             self.due = None;
         }
         self.all = all;
+        let on_bus = &self.on_bus;
+        self.lasting.retain(|function| on_bus.contains(function));
+        if self.delay >= LASTING {
+            self.lasting.extend(on_bus);
+        }
     }
 
     /// The functions on the bus that several attempts in turn have not read.
     pub(super) fn lasting(&self) -> impl Iterator<Item = PciAddress> {
-        let is_lasting = self.delay >= LASTING;
-        self.on_bus.iter().copied().filter(move |_| is_lasting)
+        self.lasting.iter().copied()
     }
 
     /// The next reconcile if everything else can wait until `wait`: only for these functions, if they are due before that.
@@ -140,10 +147,12 @@ mod tests {
         unread.read_bus(Some(&many), functions(1));
         unread.scanned([other].into_iter(), now);
         assert_eq!(unread.or_sooner(None), only_unread(now + FIRST));
+        assert!(unread.lasting().eq(functions(1)));
         let few = functions(1).into_iter().chain([other]).collect();
         assert_eq!(unread.with(&BTreeSet::new(), now), few);
         unread.read_bus(None, BTreeSet::new());
         unread.scanned(std::iter::empty(), now);
         assert_eq!(unread.or_sooner(None), None);
+        assert_eq!(unread.lasting().count(), 0);
     }
 }

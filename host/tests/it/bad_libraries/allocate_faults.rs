@@ -78,7 +78,7 @@ async fn an_allocate_that_waits_delays_no_other_pool() {
         served.await.unwrap();
     }
     let meanwhile = async {
-        let gate = reached(gate).await;
+        let gate = reached(&gate).await;
         let other = kubelet.allocate("intel.com/a", &["0000:41:10.0"]);
         other.await.unwrap();
         drop(gate);
@@ -102,7 +102,7 @@ async fn a_cancelled_allocate_keeps_others_from_its_provider_until_it_returns() 
     }
     let gate = tokio::select! {
         answer = kubelet.allocate(pool, &["0000:02:10.0"]) => panic!("{answer:?}"),
-        gate = reached(gate) => gate,
+        gate = reached(&gate) => gate,
     };
     let refused = kubelet.allocate(pool, &["0000:02:10.0"]).await.unwrap_err();
     let busy = "the provider `faulty.so` is still busy with an earlier call";

@@ -1,8 +1,11 @@
 //! Faults that show only in calls of the running daemon: that call fails, that pool reports it, everything else continues.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
@@ -33,20 +36,28 @@ pub(super) fn with_gate(fault: &str) -> (TestNode, PathBuf) {
     let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
     node.provide("faulty", &built("sriovdp_faulty_provider"));
     let gate = node.root().join("gate");
-    let (kind, mode) = (
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-    );
+    let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
     rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
     node.environment("FAULTY_PROVIDER", fault);
     node.environment("FAULTY_GATE", gate.to_str().unwrap());
     (node, gate)
 }
 
-/// The open gate, once a provider is in front of it: opening it for writing waits for its reader.
-pub(super) async fn reached(gate: PathBuf) -> File {
-    let open = move || File::options().write(true).open(gate);
-    tokio::task::spawn_blocking(open).await.unwrap().unwrap()
+/// The open gate, once a provider is in front of it: without its reader it cannot be opened. A thread that waits for the
+/// reader could not be cancelled, and so the test would not end.
+pub(super) async fn reached(gate: &Path) -> File {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut queries = tokio::time::interval(Duration::from_millis(5));
+    let open = async {
+        loop {
+            match rustix::fs::open(gate, flags, Mode::empty()) {
+                Err(Errno::NXIO) => drop(queries.tick().await),
+                opened => return File::from(opened.unwrap()),
+            }
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(30), open).await;
+    reached.expect("a provider in front of the gate")
 }
 
 /// The others are offered, their devices can be had, and the daemon ends as it should.
@@ -219,7 +230,7 @@ async fn a_slow_discovery_delays_only_its_own_pools() {
         kubelet.resource("intel.com/faulty").is_none(),
         "nothing is known of it"
     );
-    drop(reached(gate).await);
+    drop(reached(&gate).await);
     kubelet
         .wait_for("intel.com/faulty", |view| view.allocatable() > 0)
         .await
@@ -246,10 +257,11 @@ async fn a_change_during_a_slow_discovery_is_discovered_after_it() {
     node.change("file @0000:41:10.2/class 0x120000");
     daemon.signal(Signal::HUP);
     served(3).await;
-    drop(reached(gate.clone()).await);
-    let again = tokio::time::timeout(std::time::Duration::from_secs(30), reached(gate));
-    drop(again.await.expect("a second discovery"));
     let pool = "intel.com/faulty";
+    drop(reached(&gate).await);
+    // The first discovery has returned, and closed the gate.
+    daemon.logs("pool_published").with("resource", pool).await;
+    drop(reached(&gate).await);
     let discovered = kubelet.wait_for(pool, |view| {
         view.devices
             .iter()
@@ -267,11 +279,10 @@ async fn what_a_slow_discovery_could_not_read_is_read_again() {
     let mut daemon = node.daemon();
     let pending = daemon.logs("resource_pending");
     pending.with("resource", "intel.com/faulty").await;
-    drop(reached(gate.clone()).await);
+    drop(reached(&gate).await);
     let published = daemon.logs("pool_published");
     published.with("resource", "intel.com/faulty").await;
-    let again = tokio::time::timeout(std::time::Duration::from_secs(30), reached(gate));
-    drop(again.await.expect("a second discovery"));
+    drop(reached(&gate).await);
     daemon.terminates_cleanly().await;
 }
 
@@ -312,7 +323,7 @@ async fn sigterm_ends_a_running_probe() {
         std::fs::remove_file(node.provider_dir().join(name)).unwrap();
     }
     let mut daemon = node.daemon();
-    let mut polls = tokio::time::interval(std::time::Duration::from_millis(5));
+    let mut polls = tokio::time::interval(Duration::from_millis(5));
     let mut only_child = async |parent: Option<&str>| loop {
         polls.tick().await;
         let children = parent.map_or_else(|| daemon.children(), children_of);

@@ -76,17 +76,15 @@ impl PoolSpec {
                 None
             }
         };
-        let entries = earlier.map(|document| Entries {
-            devices: document
-                .devices
-                .into_iter()
-                .map(DeviceEntry::into_edits)
-                .collect(),
+        let devices = earlier.map_or_else(Vec::new, |document| document.devices);
+        let entries = Entries {
+            devices: devices.into_iter().map(DeviceEntry::into_edits).collect(),
+            // Also of a file that could not be read, which stays until there are entries to write.
             file: identity,
-        });
+        };
         Some(Self {
             directory: directory.to_owned(),
-            entries: Mutex::new(entries.unwrap_or_default()),
+            entries: Mutex::new(entries),
             file,
             kind,
         })
