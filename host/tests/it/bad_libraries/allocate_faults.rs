@@ -1,6 +1,7 @@
 //! Faults of a provider in Allocate: the call fails, with the reason, and those of other pools do not wait for it.
 
-use super::runtime_faults::{other_pools_are_unaffected, reached, start, with_gate};
+use super::gate::{reached, with_gate};
+use super::runtime_faults::{other_pools_are_unaffected, start};
 
 #[tokio::test]
 async fn failing_allocate_is_reported() {

@@ -1,11 +1,9 @@
 //! Libraries that are none, that lie, crash, hang or answer nonsense, and what each one costs.
 
-/// How bad libraries are made.
 mod allocate_faults;
 mod build;
-/// What a directory may be full of.
 mod directory;
-/// Faults that show only in calls of the running daemon.
+mod gate;
 mod runtime_faults;
 
 use build::{ENDS_ITS_PARENT, Made, good, with_other_bytes};

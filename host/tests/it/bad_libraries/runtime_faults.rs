@@ -1,18 +1,15 @@
 //! Faults that show only in calls of the running daemon: that call fails, that pool reports it, everything else continues.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use rustix::process::Signal;
 use sriovdp_fake_kubelet::FakeKubelet;
 
+use super::gate::{reached, with_gate};
 use crate::test_node::{CAPTURED, Daemon, RegistrationMode, TestNode, built, children_of};
 
 /// A pool of each bad provider beside a good one.
-const CONFIG: &str = r#"{"resourceList": [
+pub(super) const CONFIG: &str = r#"{"resourceList": [
     {"resourceName": "faulty", "deviceType": "faulty"},
     {"resourceName": "raw", "deviceType": "raw"},
     {"resourceName": "a", "selectors": {"pfNames": ["eth2"]}}
@@ -29,35 +26,6 @@ pub(super) async fn start(variable: &str, what: &str) -> (TestNode, FakeKubelet,
     let kubelet = node.kubelet().await;
     let daemon = node.daemon();
     (node, kubelet, daemon)
-}
-
-/// A node with a provider that waits in a call until the gate is opened and closed.
-pub(super) fn with_gate(fault: &str) -> (TestNode, PathBuf) {
-    let mut node = TestNode::with_config(CAPTURED, RegistrationMode::Watcher, CONFIG);
-    node.provide("faulty", &built("sriovdp_faulty_provider"));
-    let gate = node.root().join("gate");
-    let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
-    rustix::fs::mknodat(rustix::fs::CWD, &gate, kind, mode, 0).unwrap();
-    node.environment("FAULTY_PROVIDER", fault);
-    node.environment("FAULTY_GATE", gate.to_str().unwrap());
-    (node, gate)
-}
-
-/// The open gate, once a provider is in front of it: without its reader it cannot be opened. A thread that waits for the
-/// reader could not be cancelled, and so the test would not end.
-pub(super) async fn reached(gate: &Path) -> File {
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut queries = tokio::time::interval(Duration::from_millis(5));
-    let open = async {
-        loop {
-            match rustix::fs::open(gate, flags, Mode::empty()) {
-                Err(Errno::NXIO) => drop(queries.tick().await),
-                opened => return File::from(opened.unwrap()),
-            }
-        }
-    };
-    let reached = tokio::time::timeout(Duration::from_secs(30), open).await;
-    reached.expect("a provider in front of the gate")
 }
 
 /// The others are offered, their devices can be had, and the daemon ends as it should.
