@@ -1,6 +1,7 @@
 //! The schema of the chart's values accepts and rejects.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -49,7 +50,10 @@ fn the_schema_accepts_the_values_and_rejects_others() {
         json!({"configurations": [{"name": "a", "nodeSelector": {"a": true}, "config": {"resourceList": []}}]}),
         json!({"extraArgs": "--lenient"}),
         json!({"extraEnv": [{"value": "a"}]}),
+        json!({"extraEnv": [{"name": "a", "value": 1}]}),
         json!({"extraVolumeMounts": [{"name": "a"}]}),
+        json!({"extraVolumeMounts": [{"name": "a", "mountPath": "run/acme"}]}),
+        json!({"serviceAccount": {"name": "Sriov"}}),
         json!({"serviceAccount": "sriovdp"}),
         json!({"logLevel": 10}),
         json!({"cdi": true}),
@@ -70,7 +74,7 @@ fn the_schema_accepts_the_values_and_rejects_others() {
 
 #[test]
 fn helm_names_a_value_of_the_wrong_type() {
-    let Some(output) = helm_template("cdi.enabled=maybe") else {
+    let Some(output) = helm_template(&chart(), "cdi.enabled=maybe") else {
         return;
     };
     let error = String::from_utf8_lossy(&output.stderr);
@@ -83,7 +87,7 @@ fn helm_names_a_value_of_the_wrong_type() {
 
 #[test]
 fn the_dashboard_is_that_of_the_manifests() {
-    let Some(output) = helm_template("metrics.dashboard.enabled=true") else {
+    let Some(output) = helm_template(&chart(), "metrics.dashboard.enabled=true") else {
         return;
     };
     let objects: Vec<Value> =
@@ -95,12 +99,67 @@ fn the_dashboard_is_that_of_the_manifests() {
     assert_eq!(dashboards.collect::<Vec<_>>(), [file]);
 }
 
+#[test]
+fn a_runbook_url_of_any_form_is_a_valid_annotation() {
+    let url = "'https://example.com/a: b?";
+    let enabled = "metrics.prometheusRule.enabled=true";
+    let value = format!("{enabled},metrics.prometheusRule.runbookUrl={url}");
+    let Some(output) = helm_template(&chart(), &value) else {
+        return;
+    };
+    let objects: Vec<Value> =
+        serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    let rule = objects.iter().find(|one| one["kind"] == "PrometheusRule");
+    let annotations = &rule.unwrap()["spec"]["groups"][0]["rules"][0]["annotations"];
+    assert_eq!(
+        annotations["runbook_url"],
+        format!("{url}#a-device-is-unhealthy")
+    );
+}
+
+/// As in a checkout with `core.symlinks=false`, and in an archive without them.
+#[test]
+fn links_that_are_not_followed_fail_the_rendering() {
+    let files = [
+        ("prometheusRule", "prometheusrule.yaml"),
+        ("dashboard", "dashboard.json"),
+    ];
+    for (value, file) in files {
+        for content in [None, Some(format!("../../../monitoring/{file}"))] {
+            let directory = tempfile::tempdir().unwrap();
+            let copy = directory.path().join("sriovdp");
+            let copied = Command::new("cp")
+                .arg("-RL")
+                .args([&chart(), &copy])
+                .status();
+            assert!(copied.unwrap().success());
+            let link = copy.join("files").join(file);
+            std::fs::remove_file(&link).unwrap();
+            if let Some(content) = content {
+                std::fs::write(&link, content).unwrap();
+            }
+            let Some(output) = helm_template(&copy, &format!("metrics.{value}.enabled=true"))
+            else {
+                return;
+            };
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success());
+            let expected = format!("files/{file} is missing or a link that was not followed");
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+}
+
+fn chart() -> PathBuf {
+    path("deployments/helm/sriovdp")
+}
+
 /// What a user sees. Helm is not needed for the other tests; `make` finds it where it is not on the `PATH`.
-fn helm_template(value: &str) -> Option<Output> {
+fn helm_template(chart: &Path, value: &str) -> Option<Output> {
     let helm = std::env::var_os("HELM").unwrap_or_else(|| "helm".into());
     let rendering = Command::new(helm)
         .args(["template", "sriovdp"])
-        .arg(path("deployments/helm/sriovdp"))
+        .arg(chart)
         .args(["--kube-version", "1.21", "--set", value])
         .output();
     if rendering.is_err() {
