@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cluster import KERNEL, POOLS, VFIO, VFIO_DEVICE, Cluster, append
 from scenarios import scenario
+from tree import MAJOR
 from waiting import expect, until
 
 VENDOR_DIRECTORY = Path("/opt/acme/sriovdp")
@@ -50,7 +51,7 @@ def vendor_provider(cluster: Cluster) -> None:
     """A vendor's provider file in a second directory of the running plugin becomes a resource of the node."""
     card = "/sys/bus/pci/devices/0000:02:10.0"
     cluster.tree.set(f"{card}/vendor", "0xac3e")
-    cluster.tree.set(f"{card}/acme/acme7/dev", "240:7")
+    cluster.tree.set(f"{card}/acme/acme7/dev", f"{MAJOR}:7")
     cluster.tree.add_device("/dev/acme7")
     VENDOR_DIRECTORY.mkdir(parents=True, exist_ok=True)
     for file in VENDOR_DIRECTORY.iterdir():

@@ -170,7 +170,7 @@ fn node() -> String {
     tree
 }
 
-/// 64 resources want about 150 descriptors.
+/// 64 resources want about 180 descriptors.
 async fn descriptor_limit_serves_some_pools_and_names_the_rest(mode: RegistrationMode) {
     for (limit, served) in [(32, 1), (48, 1), (64, 7), (128, 39)] {
         let node = TestNode::with_config(&node(), mode, &config());

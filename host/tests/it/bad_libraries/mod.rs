@@ -307,7 +307,11 @@ async fn provider_check_accepts_a_valid_library() {
     }
     // The output of a provider that prints is read, byte by byte, and ignored.
     node.environment("FAULTY_PROVIDER", "manifest=print");
-    let faulty = crate::test_node::built("sriovdp_faulty_provider");
+    node.provide(
+        "faulty",
+        &crate::test_node::built("sriovdp_faulty_provider"),
+    );
+    let faulty = node.provider_dir().join("faulty.so");
     let check = ["provider", "check", faulty.to_str().unwrap()];
     let (code, output, errors) = node.run(&check).await;
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{output}");
