@@ -34,8 +34,9 @@ pub struct Selectors {
     /// Numbers that the firmware gave to the parent (ACPI `_DSM`), as the kernel shows them in `acpi_index`: `"101"`.
     pub(crate) acpi_indexes: Vec<String>,
     /// By a network interface of the parent that is no representor, in any case: all subfunctions (`p0`), or some by the numbers that
-    /// `sfnum` gave them (`p0#0,88-95`). Of several interfaces, the first in alphabetical order (or the uplink)
-    /// takes precedence: by another one, a resource gets only what no resource selects otherwise.
+    /// `sfnum` gave them (`p0#0,88-95`). If the parent has several interfaces, use the first in alphabetical order, or
+    /// the uplink in switchdev mode. A resource that names another one gets only the devices that no resource of the
+    /// file selects without it.
     #[schemars(extend("x-go-plugin" = {"ranges": true}))]
     pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// By the PCI address of the parent: all subfunctions (`0000:08:00.0`), or some by number

@@ -33,9 +33,9 @@ pub struct Selectors {
     #[schemars(extend("x-go-plugin" = {}))]
     pub(crate) acpi_indexes: Vec<String>,
     /// Virtual functions by a network interface of their physical function, in any case: all of them (`ens1f0`), or
-    /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor. Of several
-    /// interfaces, the first in alphabetical order (or the uplink) takes precedence: by another one, a resource gets
-    /// only what no resource selects otherwise.
+    /// some by number (`ens1f0#0,2-7`). Never a physical function itself, and never by a representor. If the
+    /// physical function has several interfaces, use the first in alphabetical order, or the uplink in switchdev mode.
+    /// A resource that names another one gets only the devices that no resource of the file selects without it.
     #[schemars(extend("x-go-plugin" = {"ranges": true}))]
     pub(crate) pf_names: Vec<IndexRanges<CaseInsensitive>>,
     /// Virtual functions by the PCI address of their physical function: all of them (`0000:41:00.0`), or some by
