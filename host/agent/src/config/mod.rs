@@ -32,8 +32,8 @@ pub(crate) use parse::RESOURCE_KEYS;
 use sriovdp_providers::bounded_read;
 use sriovdp_report::Hint;
 
-/// A ConfigMap has at most 1 MiB.
-const MAX_SIZE: u64 = 4 << 20;
+/// The largest configuration, in bytes. A ConfigMap has at most 1 MiB.
+pub const MAX_SIZE: u64 = 4 << 20;
 
 /// Defaults from the command line.
 #[derive(Clone, Debug)]

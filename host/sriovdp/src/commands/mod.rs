@@ -30,7 +30,7 @@ use sriovdp_sdk::{Error, regular};
 use crate::cli::{Arguments, Command, Exit, NodeCommand, OutputFormat, ProviderCommand};
 use crate::settings;
 use crate::style;
-use sriovdp_agent::config::Severity;
+use sriovdp_agent::config::{self, Severity};
 use sriovdp_agent::pools::Strictness;
 use sriovdp_agent::reconcile::{ConfigurationSource, Outcome, Reconciler, Settings};
 use sriovdp_providers::Providers;
@@ -151,7 +151,7 @@ fn with_file(
         return Ok((settings, ConfigurationSource::BelowRoot));
     };
     if file == Path::new("-") {
-        let text = regular::read(std::io::stdin(), report::MAX_CONFIGURATION);
+        let text = regular::read(std::io::stdin(), config::MAX_SIZE);
         let text =
             text.map_err(|error| Error::from_std(&error).context("cannot read standard input"))?;
         settings.config_file = PathBuf::from("standard input");

@@ -78,7 +78,7 @@ impl ProviderCheck {
         }
         if !inspected.is_provider_name {
             self.is_provider_name = false;
-            let warning = "the daemon does not read a file of this name: it has to end with `.so`, without a `.` at its begin";
+            let warning = "the daemon does not read a file of this name: it has to end with `.so` and must not begin with `.`";
             self.warnings.push(warning.to_owned());
         }
         if !inspected.is_listed {

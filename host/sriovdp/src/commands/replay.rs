@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sriovdp_agent::config;
 use sriovdp_sdk::{Error, regular};
 use sriovdp_tree::{Limits, RestoreError};
 use tempfile::TempDir;
 
 use super::report;
-use super::report::{Contents, MAX_CONFIGURATION};
+use super::report::Contents;
 use crate::cli::{Arguments, CONFIG_FILE, Command};
 
 /// The command line for the node of a report, and the directory with this node, which goes with the value.
@@ -90,7 +91,7 @@ fn configuration_here(file: &Path) -> Result<(String, Vec<u8>), Error> {
     let path = std::fs::canonicalize(file);
     let read = path.and_then(|path| {
         let (opened, _) = regular::open(&path)?;
-        Ok((path, regular::read(opened, MAX_CONFIGURATION)?))
+        Ok((path, regular::read(opened, config::MAX_SIZE)?))
     });
     let (path, text) = read.map_err(|error| {
         let context = format!("cannot read the configuration file `{}`", file.display());

@@ -149,9 +149,7 @@ mod tests {
         (&log).write_all(b"c\n").unwrap();
         assert_eq!(log.state.lock().unwrap().lost, 0);
         drop(log);
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "c\n");
+        assert_eq!(io::read_to_string(reader).unwrap(), "c\n");
     }
 
     #[test]
@@ -168,9 +166,7 @@ mod tests {
             .unwrap();
         (&log).write_all(b"c\n").unwrap();
         drop(log);
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "\nc\n");
+        assert_eq!(io::read_to_string(reader).unwrap(), "\nc\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `sriovdp provider new`: a crate to begin with, which builds and passes its tests.
+//! `sriovdp provider new`: writes the crate of a new provider, which builds and passes its tests.
 
 mod names;
 mod sdk;

@@ -133,11 +133,7 @@ impl PoolSpec {
     ///
     /// When the file cannot be written.
     pub fn restore(&self) -> Result<(), WriteError> {
-        let mut entries = self.entries();
-        if entries.file != FileIdentity::of(&self.directory.join(&self.file)) {
-            entries.file = self.write(&entries.devices)?;
-        }
-        Ok(())
+        self.restore_file(&mut self.entries())
     }
 
     /// The file's name.
@@ -152,9 +148,8 @@ impl PoolSpec {
         let mut entries = self.entries();
         let before = entries.devices.clone();
         change(&mut entries.devices);
-        let path = self.directory.join(&self.file);
-        if entries.devices == before && entries.file == FileIdentity::of(&path) {
-            return Ok(());
+        if entries.devices == before {
+            return self.restore_file(&mut entries);
         }
         match self.write(&entries.devices) {
             Ok(file) => entries.file = file,
@@ -163,6 +158,13 @@ impl PoolSpec {
                 entries.devices = before;
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    fn restore_file(&self, entries: &mut Entries) -> Result<(), WriteError> {
+        if entries.file != FileIdentity::of(&self.directory.join(&self.file)) {
+            entries.file = self.write(&entries.devices)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
+use sriovdp_agent::config;
 use sriovdp_sdk::Error;
 use sriovdp_sdk::regular;
 use sriovdp_sdk::regular::Limited;
@@ -25,8 +26,6 @@ pub(super) const CONFIGURATION: &str = "config.json";
 const MAX_ENTRIES: usize = 100;
 const MAX_UNPACKED: u64 = 256 << 20;
 const MAX_MANIFEST: u64 = 1 << 20;
-/// Also for a configuration of this machine.
-pub(in crate::commands) const MAX_CONFIGURATION: u64 = 4 << 20;
 /// The text that [`sriovdp_tree::Limits`] allows.
 const MAX_NODE: u64 = 64 << 20;
 
@@ -190,7 +189,7 @@ pub(in crate::commands) fn read(path: &Path) -> Result<Contents, Error> {
         match name {
             MANIFEST => manifest = Some(parse(&text(MAX_MANIFEST)?, path)?),
             NODE => node = Some(text(MAX_NODE)?),
-            CONFIGURATION => configuration = Some(text(MAX_CONFIGURATION)?),
+            CONFIGURATION => configuration = Some(text(config::MAX_SIZE)?),
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ mod redact;
 use std::path::Path;
 
 use serde_json::Value;
+use sriovdp_agent::config;
 use sriovdp_agent::observers::{Check, MetricsPage};
 use sriovdp_agent::reconcile::{Outcome, Reconciler, Settings};
 use sriovdp_kubelet::ContainerDevices;
@@ -30,7 +31,7 @@ use model::{Model, Reasons};
 use page::Page;
 use redact::Redactor;
 
-pub(super) use archive::{Contents, MAX_CONFIGURATION, read};
+pub(super) use archive::{Contents, read};
 
 /// The kubelet's directory on the node of a report, wherever it is on the real one.
 pub(super) const KUBELET: &str = "/var/lib/kubelet";
@@ -141,7 +142,7 @@ async fn files(
     let mut add = |name: &'static str, text: String| files.push(ReportFile::new(name, text));
     // First, because its values are replaced in all other files.
     let configuration =
-        regular::open(&config_file).and_then(|(file, _)| regular::read(file, MAX_CONFIGURATION));
+        regular::open(&config_file).and_then(|(file, _)| regular::read(file, config::MAX_SIZE));
     if let Ok(text) = configuration {
         add(
             archive::CONFIGURATION,
